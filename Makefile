@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+#
+# A thin front to meson: `make help` lists the targets. Variables:
+#   BUILD          build tree (build)
+#   PREFIX         where to install (/usr/local), below DESTDIR
+#   MESON_ARGS     more options for meson setup
+#   DEMO_ARGS, BENCH_ARGS   options of the demo and of the benchmarks
+#   FUZZ_SECONDS   how long each fuzz target runs (300)
+
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+MESON_ARGS ?=
+DEMO_ARGS ?=
+BENCH_ARGS ?=
+FUZZ_SECONDS ?= 300
+
+# need(groups): installs packages only when some are missing.
+need = @scripts/deps.sh --check $(1) 2>/dev/null || scripts/deps.sh $(1)
+
+.PHONY: all deps demo check bench asan tsan fuzz format format-check lint install clean help
+
+all: ## build everything (the default)
+	$(call need,build)
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --prefix=$(PREFIX) $(MESON_ARGS)
+	@ninja -C $(BUILD)
+
+deps: ## install the Debian packages that are missing
+	@scripts/deps.sh
+
+demo: ## train a network natively and on vGPUs, and compare (needs no GPU)
+	$(call need,build run)
+	@$(MAKE) --no-print-directory all
+	@$(BUILD)/tessera demo $(DEMO_ARGS)
+
+check: ## build and run every test
+	$(call need)
+	@scripts/check.sh
+
+bench: all ## micro-benchmarks, native and vGPU side by side
+	$(call need,build run)
+	@$(BUILD)/bench/tessera-bench --build $(BUILD) $(BENCH_ARGS)
+
+asan: ## unit and end-to-end tests under AddressSanitizer and UBSan
+	$(call need)
+	@scripts/check.sh asan
+
+tsan: ## unit and end-to-end tests under ThreadSanitizer
+	$(call need)
+	@scripts/check.sh tsan-all
+
+fuzz: ## run each fuzz target for FUZZ_SECONDS
+	$(call need)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/check.sh fuzz
+
+format: ## lay out all C files
+	$(call need)
+	@scripts/format.sh
+
+format-check: ## tell which C files are not laid out
+	$(call need)
+	@scripts/format.sh --check
+
+lint: ## clang-tidy
+	$(call need)
+	@scripts/check.sh lint
+
+install: all ## install below PREFIX
+	@meson configure $(BUILD) -Dprefix=$(PREFIX)
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+
+clean: ## remove all build trees
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22

@@ -1,0 +1,485 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Reads opencl.toml and writes what both sides derive from it.
+
+usage: generate.py DESCRIPTION OUTPUT_DIR
+
+  opencl_wire.h      ops, their names, the description's fingerprint     (both sides)
+  opencl_send.h      guest: one encoder per message, prototypes by hand
+  opencl_stubs.c     guest: generated functions and the dispatch table
+  opencl_request.h   worker: one struct per message, handlers by hand
+  opencl_dispatch.c  worker: decode, validate, dispatch; generated handlers
+  opencl.dict        fuzz dictionary (libFuzzer's form)
+  opencl-missing.md  what is refused and what is still missing
+"""
+
+import hashlib
+import re
+import sys
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+GENERATED = "/* Generated from api/opencl.toml by api/generate.py: do not edit. */\n"
+KINDS = {"context": "cl_context", "queue": "cl_command_queue", "mem": "cl_mem",
+         "program": "cl_program", "kernel": "cl_kernel", "event": "cl_event"}
+HANDLES = {c: k for k, c in KINDS.items()}
+
+
+@dataclass
+class Field:
+    """One field of a message: type (u64, id, new, …), kind of object, count, name."""
+
+    type: str
+    name: str
+    kind: str = ""
+    optional: bool = False
+    array: bool = False
+    count: int = 0
+    length_arg: str = ""
+
+
+@dataclass
+class Call:
+    """One entry of the description."""
+
+    name: str
+    guest: str
+    returns: str = ""
+    args: list = field(default_factory=list)
+    wire: list = field(default_factory=list)
+    spec: dict = field(default_factory=dict)
+    op: int = 0
+
+    @property
+    def on_wire(self):
+        return bool(self.wire)
+
+
+class DescriptionError(Exception):
+    """The description says something that cannot be generated."""
+
+
+def parse_field(call, text):
+    """'id:mem[]:num_mem_objects mem_objects' -> Field."""
+    spec, _, name = text.partition(" ")
+    if not name.isidentifier():
+        raise DescriptionError(f"{call}: field {text!r} needs a type and a name")
+    m = re.fullmatch(r"(u64|i64|id|new|bytes|string|blob|extent|out|waits|event)(\?)?"
+                     r"(?::(\w+))?(\[(\d*)\])?(?::(\w+))?", spec)
+    if not m:
+        raise DescriptionError(f"{call}: unknown field type {spec!r}")
+    kind = m[3] or ""
+    f = Field(m[1], name, kind, bool(m[2]), m[4] is not None, int(m[5] or 0), m[6] or "")
+    if f.type == "bytes":
+        f.length_arg, f.kind = kind, ""
+    if f.type == "event":
+        f.kind = "event"
+    if f.type in ("id", "new") and kind not in KINDS and kind != "any":
+        raise DescriptionError(f"{call}: {name} names no kind of object")
+    return f
+
+
+def load(path):
+    """Reads the description; ops are numbered in the order of the file, from 1."""
+    raw = Path(path).read_bytes()
+    description = tomllib.loads(raw.decode())
+    calls, op = [], 0
+    if description["kinds"] != list(KINDS):
+        raise DescriptionError("kinds differ from the generator's")
+    for name, spec in description.items():
+        if not isinstance(spec, dict):
+            continue
+        c = Call(name, spec["guest"], spec.get("returns", ""), spec.get("args", []), spec=spec)
+        c.wire = [parse_field(name, f) for f in spec.get("wire", [])]
+        if c.on_wire:
+            op += 1
+            c.op = op
+        calls.append(c)
+    shape = [(c.name, c.op, [vars(f) for f in c.wire]) for c in calls if c.on_wire]
+    digest = hashlib.sha256(repr((description["version"], shape)).encode()).hexdigest()
+    return calls, digest[:16]
+
+
+def arg_name(arg):
+    m = re.search(r"\(CL_CALLBACK ?\* ?(\w+)\)", arg) or re.search(r"(\w+)(\[\])?$", arg)
+    return m[1]
+
+
+def arg_type(arg):
+    return re.sub(r"\s*\w+$", "", arg).strip()
+
+
+# ---- both sides ------------------------------------------------------------------------------
+
+
+def wire_header(calls, fingerprint):
+    out = ["/* SPDX-License-Identifier: MIT */", GENERATED, "#ifndef TESSERA_API_OPENCL_WIRE_H",
+           "#define TESSERA_API_OPENCL_WIRE_H", "",
+           f"#define OPENCL_FINGERPRINT 0x{fingerprint}ull", "", "enum opencl_op {"]
+    wired = [c for c in calls if c.on_wire]
+    out += [f"    OP_{c.name} = {c.op}," for c in wired]
+    out += [f"    OPENCL_OPS = {len(wired) + 1},", "};", "", "/* Values of struct object's kind. */",
+            "enum object_kind {", "    KIND_any = 0,"]
+    out += [f"    KIND_{k} = {i}," for i, k in enumerate(KINDS, 1)]
+    out += [f"    OBJECT_KINDS = {len(KINDS) + 1},", "};", "", "static inline const char *",
+            "opencl_op_name(unsigned op)", "{",
+            "    static const char *const names[OPENCL_OPS] = {"]
+    out += [f'        [OP_{c.name}] = "{c.name}",' for c in wired]
+    out += ["    };", "", '    return op < OPENCL_OPS && names[op] ? names[op] : "unknown call";',
+            "}", "", "#endif", ""]
+    return "\n".join(out)
+
+
+# ---- guest -----------------------------------------------------------------------------------
+
+
+def send_params(f):
+    """C parameters of an encoder for one field."""
+    if f.type == "id" and f.array:
+        return [f"uint32_t n_{f.name}", f"const {KINDS[f.kind]} *{f.name}"]
+    if f.type == "waits":
+        return [f"uint32_t n_{f.name}", f"const cl_event *{f.name}"]
+    if f.type in ("id", "new", "event"):
+        return [f"struct guest_id {f.name}"]
+    if f.type in ("u64", "i64"):
+        base = "uint64_t" if f.type == "u64" else "int64_t"
+        return [f"const {base} *{f.name}"] if f.array else [f"{base} {f.name}"]
+    if f.type == "string":
+        return [f"const char *{f.name}"]
+    if f.type == "bytes":
+        return [f"const void *{f.name}", f"uint64_t {f.name}_len"]
+    if f.type == "blob":
+        return [f"struct blob {f.name}"]
+    return [f"struct extent {f.name}"]
+
+
+def send_size(f):
+    if f.type == "id" and f.array or f.type == "waits":
+        return f"8 + 8ull * n_{f.name}"
+    if f.type in ("u64", "i64") and f.array:
+        return str(8 * f.count)
+    if f.type == "string":
+        return f"enc_bytes_size(strlen({f.name}) + 1)"
+    if f.type == "bytes":
+        return f"enc_bytes_size({f.name}_len)"
+    if f.type == "blob":
+        return f"enc_blob_size(&{f.name})"
+    if f.type in ("extent", "out"):
+        return "16"
+    return "8"
+
+
+def send_code(f):
+    if f.type == "id" and f.array or f.type == "waits":
+        return f"enc_objects(&e, n_{f.name}, (void *const *){f.name});"
+    if f.type in ("id", "new", "event"):
+        return f"enc_u64(&e, {f.name}.v);"
+    if f.type in ("u64", "i64") and f.array:
+        return f"enc_u64s(&e, {f.name}, {f.count});"
+    if f.type in ("u64", "i64"):
+        return f"enc_u64(&e, (uint64_t){f.name});"
+    if f.type == "string":
+        return f"enc_bytes(&e, {f.name}, strlen({f.name}) + 1);"
+    if f.type == "bytes":
+        return f"enc_bytes(&e, {f.name}, {f.name}_len);"
+    if f.type == "blob":
+        return f"enc_blob(&e, &{f.name});"
+    return f"enc_u64(&e, {f.name}.off);\n    enc_u64(&e, {f.name}.len);"
+
+
+def send_header(calls):
+    out = ["/* SPDX-License-Identifier: MIT */", GENERATED, "#ifndef TESSERA_API_OPENCL_SEND_H",
+           "#define TESSERA_API_OPENCL_SEND_H", "", '#include "guest/opencl/submit.h"', "",
+           "/*", " * send_NAME(session, pending, fields): 0 or an OpenCL error. pending NULL: nobody",
+           " * waits for the answer (asynchronous).", " */", ""]
+    for c in calls:
+        if not c.on_wire:
+            continue
+        params = ["struct session *s", "struct pending *p"]
+        for f in c.wire:
+            params += send_params(f)
+        sizes = " + ".join(["sizeof(struct frame_header)"] + [send_size(f) for f in c.wire])
+        out += ["static inline cl_int", f"send_{c.name}({', '.join(params)})", "{",
+                "    struct enc e;",
+                f"    cl_int rc = submit_begin(s, &e, OP_{c.name}, {sizes}, p);", "",
+                "    if (rc != CL_SUCCESS)", "        return rc;"]
+        out += [f"    {send_code(f)}" for f in c.wire]
+        out += ["    return submit_end(s, &e);", "}", ""]
+    for c in calls:
+        if c.guest == "hand":
+            out += [f"CL_API_ENTRY {c.returns} CL_API_CALL tsr_{c.name}({', '.join(c.args) or 'void'});"]
+        if c.spec.get("check"):
+            params = ["const struct enqueue *q"] + stub_own_args(c)
+            out += [f"cl_int check_{c.name}({', '.join(params)});"]
+    out += ["", "#endif", ""]
+    return "\n".join(out)
+
+
+def stub_own_args(call):
+    """The arguments of an enqueue function without queue, wait list and event."""
+    skip = {"command_queue", "num_events_in_wait_list", "event_wait_list", "event"}
+    return [a for a in call.args if arg_name(a) not in skip]
+
+
+def stub_field(call, f):
+    """How a generated stub passes one wire field, from arguments of the same names."""
+    names = {arg_name(a): arg_type(a) for a in call.args}
+    if f.type == "waits":
+        return "num_events_in_wait_list, event_wait_list"
+    if f.type == "event":
+        return "q.event_id"
+    if f.name not in names:
+        raise DescriptionError(f"{call.name}: no argument named {f.name}")
+    if f.type == "id" and f.array:
+        return f"{f.length_arg}, {f.name}"
+    if f.type == "id":
+        return f"object_id({f.name})"
+    if f.type == "u64" and f.array:
+        return f"q_{f.name}"
+    if f.type == "bytes":
+        return f"{f.name}, {f.length_arg}"
+    return f.name
+
+
+def enqueue_stub(c):
+    body = ["    struct enqueue q;", f"    cl_int rc = enqueue_begin(&q, command_queue, "
+            f"{c.spec['command']}, num_events_in_wait_list, event_wait_list, event);", "",
+            "    if (rc != CL_SUCCESS)", "        return rc;"]
+    own = stub_own_args(c)
+    for f in c.wire:
+        if f.type == "id" and f.kind == "mem":
+            many = f"{f.length_arg}, {f.name}" if f.array else f"1, &{f.name}"
+            body += ["    if (rc == CL_SUCCESS)", f"        rc = check_mems(&q, {many});"]
+    if c.spec.get("check"):
+        passed = ", ".join(["&q"] + [arg_name(a) for a in own])
+        body += ["    if (rc == CL_SUCCESS)", f"        rc = check_{c.name}({passed});"]
+    sent = ["q.session", "NULL"] + [stub_field(c, f) for f in c.wire]
+    arrays = [f for f in c.wire if f.type == "u64" and f.array]
+    body += ["    if (rc == CL_SUCCESS) {"]
+    for f in arrays:
+        body += [f"        const uint64_t q_{f.name}[{f.count}] = "
+                 "{" + ", ".join(f"{f.name}[{i}]" for i in range(f.count)) + "};"]
+    if arrays:
+        body += [""]
+    body += [f"        rc = send_{c.name}({', '.join(sent)});", "    }",
+             "    return enqueue_end(&q, rc, event);"]
+    return body
+
+
+def refusal(c):
+    """A function that answers an error, by the form of its return."""
+    names = [arg_name(a) for a in c.args]
+    body = [f"    (void){n};" for n in names if n != "errcode_ret"]
+    error = c.spec["error"]
+    if "errcode_ret" in names:
+        return body + ["    if (errcode_ret)", f"        *errcode_ret = {error};", "    return NULL;"]
+    if c.returns == "cl_int":
+        return body + [f"    return {error};"]
+    return body + ([] if c.returns == "void" else ["    return NULL;"])
+
+
+def stubs_source(calls):
+    out = ["/* SPDX-License-Identifier: MIT */", GENERATED, '#include "api/opencl_send.h"', ""]
+    for c in calls:
+        if c.guest in ("hand", "absent", "message"):
+            continue
+        body = enqueue_stub(c) if c.guest == "enqueue" else refusal(c)
+        out += [f"static CL_API_ENTRY {c.returns} CL_API_CALL",
+                f"tsr_{c.name}({', '.join(c.args) or 'void'})", "{"] + body + ["}", ""]
+    out += ["const struct _cl_icd_dispatch opencl_dispatch = {"]
+    for c in calls:
+        if c.guest == "message":
+            continue
+        value = "NULL" if c.guest == "absent" else f"tsr_{c.name}"
+        out.append(f"    .{c.name} = {value},")
+    out += ["};", "", "const struct opencl_function opencl_functions[] = {"]
+    out += [f'    {{"{c.name}", (void *)tsr_{c.name}}},' for c in calls
+            if c.guest in ("hand", "enqueue")]
+    out += ["    {NULL, NULL},", "};", ""]
+    return "\n".join(out)
+
+
+# ---- worker ----------------------------------------------------------------------------------
+
+
+def request_members(f):
+    if f.type == "id" and f.array or f.type == "waits":
+        return [f"uint64_t n_{f.name};", f"struct object **{f.name};"]
+    if f.type == "id":
+        return [f"struct object *{f.name};"]
+    if f.type in ("new", "event"):
+        return [f"struct guest_id {f.name};"]
+    if f.type in ("u64", "i64"):
+        base = "uint64_t" if f.type == "u64" else "int64_t"
+        return [f"const {base} *{f.name}; /* [{f.count}] */"] if f.array else [f"{base} {f.name};"]
+    if f.type == "string":
+        return [f"const char *{f.name};"]
+    if f.type in ("bytes", "blob"):
+        return [f"const uint8_t *{f.name};", f"uint64_t {f.name}_len;"]
+    return [f"struct extent {f.name};"]
+
+
+def request_header(calls):
+    out = ["/* SPDX-License-Identifier: MIT */", GENERATED, "#ifndef TESSERA_API_OPENCL_REQUEST_H",
+           "#define TESSERA_API_OPENCL_REQUEST_H", "", '#include "worker/request.h"', "",
+           "/* Pointers live as long as the handler runs. Objects are live and of their kind. */", ""]
+    for c in calls:
+        if not c.on_wire:
+            continue
+        out += [f"struct req_{c.name} {{", "    uint64_t tag; /* 0: no answer wanted */"]
+        for f in c.wire:
+            out += ["    " + m for m in request_members(f)]
+        out += ["};", ""]
+    out += ["/*", " * Handlers, by hand or generated: 0, or a negative errno that ends the session.",
+            " */"]
+    out += [f"int op_{c.name}(struct session *s, const struct req_{c.name} *r);"
+            for c in calls if c.on_wire and c.spec["worker"] == "hand"]
+    out += ["", "/*", " * Decodes and runs one frame (copied out of shared memory, 8-aligned). 0, or a",
+            " * negative errno that ends the session with words in session_fail().", " */",
+            "int opencl_dispatch_frame(struct session *s, const void *frame, size_t len);", "",
+            "#endif", ""]
+    return "\n".join(out)
+
+
+def decode_code(f):
+    name = f'"{f.name}"'
+    if f.type == "id" and f.array or f.type == "waits":
+        kind = f.kind or "event"
+        return f"r.{f.name} = dec_objects(s, &d, {name}, KIND_{kind}, &r.n_{f.name});"
+    if f.type == "id":
+        fn = "dec_object_or_none" if f.optional else "dec_object"
+        return f"r.{f.name} = {fn}(s, &d, {name}, KIND_{f.kind});"
+    if f.type in ("new", "event"):
+        fn = "dec_new_or_none" if f.type == "event" or f.optional else "dec_new"
+        return f"r.{f.name} = {fn}(s, &d, {name});"
+    if f.type in ("u64", "i64") and f.array:
+        return f"r.{f.name} = dec_u64s(&d, {name}, {f.count});"
+    if f.type == "u64":
+        return f"r.{f.name} = dec_u64(&d, {name});"
+    if f.type == "i64":
+        return f"r.{f.name} = (int64_t)dec_u64(&d, {name});"
+    if f.type == "string":
+        return f"r.{f.name} = dec_string(&d, {name});"
+    if f.type == "bytes":
+        return f"r.{f.name} = dec_bytes(&d, {name}, &r.{f.name}_len);"
+    if f.type == "blob":
+        return f"r.{f.name} = dec_blob(s, &d, {name}, &r.{f.name}_len);"
+    fn = "dec_extent" if f.type == "extent" and not f.optional else "dec_extent_or_none"
+    return f"r.{f.name} = {fn}(s, &d, {name});"
+
+
+def driver_argument(call, arg):
+    name, ctype = arg_name(arg), arg_type(arg)
+    fields = {f.name: f for f in call.wire}
+    if name == "num_events_in_wait_list":
+        return "sub.n_waits"
+    if name == "event_wait_list":
+        return "sub.waits"
+    if name == "event":
+        return "&sub.event"
+    for f in call.wire:
+        if f.length_arg == name:
+            return f"({ctype})r->n_{f.name}" if f.array else f"r->{f.name}_len"
+    f = fields.get(name)
+    if f is None:
+        raise DescriptionError(f"{call.name}: no field for argument {name}")
+    if f.type == "id" and f.array:
+        return f"handles_of_{f.kind}(s, r->n_{name}, r->{name})"
+    if f.type == "id":
+        return f"r->{name}->h.{f.kind}"
+    if f.type == "u64" and f.array:
+        return f"(const size_t *)r->{name}"
+    return f"({ctype})r->{name}" if f.type in ("u64", "i64") else f"r->{name}"
+
+
+def driver_handler(c):
+    passed = ", ".join(driver_argument(c, a) for a in c.args)
+    return [f"static int", f"op_{c.name}(struct session *s, const struct req_{c.name} *r)", "{",
+            "    struct submission sub;",
+            "    cl_int rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list, "
+            "r->event_wait_list, r->event);", "", "    if (rc == CL_SUCCESS)",
+            f"        rc = s->cl->{c.name}({passed});",
+            "    return submission_end(s, &sub, rc, r->tag);", "}", ""]
+
+
+def dispatch_source(calls):
+    wired = [c for c in calls if c.on_wire]
+    out = ["/* SPDX-License-Identifier: MIT */", GENERATED, '#include "api/opencl_request.h"', ""]
+    for c in wired:
+        if c.spec["worker"] == "driver":
+            out += driver_handler(c)
+        out += ["static int", f"run_{c.name}(struct session *s, struct frame_header h, struct dec d)",
+                "{", f"    struct req_{c.name} r = {{.tag = h.tag}};", ""]
+        out += ["    " + decode_code(f) for f in c.wire]
+        out += ["    dec_end(&d);", "    if (d.bad)",
+                f"        return request_bad(s, h.op, d.bad);"]
+        if c.spec.get("reply"):
+            out += ["    if (r.tag == 0)", '        return request_bad(s, h.op, "tag");']
+        out += [f"    return op_{c.name}(s, &r);", "}", ""]
+    out += ["static const struct {",
+            "    int (*run)(struct session *s, struct frame_header h, struct dec d);",
+            "    bool recipe;", "} calls[OPENCL_OPS] = {"]
+    out += [f"    [OP_{c.name}] = {{run_{c.name}, {'true' if c.spec.get('recipe') else 'false'}}},"
+            for c in wired]
+    out += ["};", "", "int",
+            "opencl_dispatch_frame(struct session *s, const void *frame, size_t len)", "{",
+            "    struct frame_header h;", "    struct dec d;", "", "    memcpy(&h, frame, sizeof h);",
+            "    if (h.op >= OPENCL_OPS || !calls[h.op].run || h.reserved != 0)",
+            '        return request_bad(s, h.op, "header");',
+            "    dec_init(&d, (const uint8_t *)frame + sizeof h, len - sizeof h);",
+            "    request_started(s, frame, len, calls[h.op].recipe);",
+            "    return calls[h.op].run(s, h, d);", "}", ""]
+    return "\n".join(out)
+
+
+# ---- fuzzing and docs ------------------------------------------------------------------------
+
+
+def fuzz_dictionary(calls):
+    out = ["# Generated from api/opencl.toml: a header's op and its flags, per call."]
+    for c in calls:
+        if c.on_wire:
+            out.append(f'{c.name}="\\x{c.op & 255:02x}\\x{c.op >> 8:02x}\\x00\\x00"')
+    return "\n".join(out + [""])
+
+
+def missing_list(calls):
+    groups = {"later": "## Not done yet", "refuse": "## Refused, as the specification allows"}
+    out = ["# OpenCL 3.0: what a vGPU does not do", "",
+           "Every other entry of the dispatch table works. Generated from `api/opencl.toml`.", ""]
+    for guest, title in groups.items():
+        out += [title, "", "| function | answers | why |", "|---|---|---|"]
+        out += [f"| `{c.name}` | `{c.spec['error']}` | {c.spec.get('why', '')} |"
+                for c in calls if c.guest == guest]
+        out.append("")
+    done = sum(c.guest in ("hand", "enqueue") for c in calls)
+    out += [f"{done} of {sum(c.guest != 'message' for c in calls)} entries work; "
+            "16 more exist on Windows alone.", ""]
+    return "\n".join(out)
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    try:
+        calls, fingerprint = load(sys.argv[1])
+        files = {
+            "opencl_wire.h": wire_header(calls, fingerprint),
+            "opencl_send.h": send_header(calls),
+            "opencl_stubs.c": stubs_source(calls),
+            "opencl_request.h": request_header(calls),
+            "opencl_dispatch.c": dispatch_source(calls),
+            "opencl.dict": fuzz_dictionary(calls),
+            "opencl-missing.md": missing_list(calls),
+        }
+    except (OSError, KeyError, tomllib.TOMLDecodeError, DescriptionError) as e:
+        sys.exit(f"generate.py: {sys.argv[1]}: {e}")
+    out = Path(sys.argv[2])
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (out / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main()

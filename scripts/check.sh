@@ -1,0 +1,277 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# check.sh [STAGE...]: builds and tests; without arguments every stage but lint and tsan-all.
+#
+#   build     compile everything          programs  real OpenCL programs on a vGPU
+#   style     layout, layers, READMEs     asan      unit and e2e under ASan and UBSan
+#   unit      unit tests                  tsan      rings and sessions under TSan
+#   e2e       end-to-end tests            fuzz      each target for FUZZ_SECONDS (5)
+#   lint      clang-tidy                  tsan-all  unit and e2e under TSan
+#
+# The last line is the sum over all runners: N passed, N failed, N skipped. With CI=true a
+# skip for a missing package is a failure.
+set -uo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+readonly STAGES=(build style unit e2e programs asan tsan fuzz)
+readonly FUZZ_SECONDS=${FUZZ_SECONDS:-5}
+# What a stage may take on two cores; a run of e2e tests is ended at three times that.
+declare -rA BUDGET_S=([build]=240 [style]=60 [unit]=120 [e2e]=300 [programs]=300
+    [asan]=240 [tsan]=120 [fuzz]=120 [lint]=600 [tsan-all]=600)
+readonly SUMMARY=build/check-summary.txt
+
+# Tests bring an environment of their own.
+unset MAKEFLAGS MFLAGS MAKELEVEL OCL_ICD_VENDORS OCL_ICD_FILENAMES
+unset TESSERA_RUNTIME_DIR TESSERA_STATE_DIR TESSERA_VGPU TESSERA_WORKER TESSERA_LOG
+export LC_ALL=C.UTF-8
+exec </dev/null
+
+passed=0 failed=0 skipped=0 stage=
+
+# add PASSED FAILED SKIPPED
+add() {
+    passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+}
+
+# one NAME COMMAND...: a check is one test; its output matters only when it fails.
+one() {
+    local name=$1 log
+    shift
+    log=$(mktemp)
+    if "$@" >"$log" 2>&1; then
+        add 1 0 0
+        echo "ok     $name"
+    else
+        add 0 1 0
+        echo "FAILED $name"
+        sed 's/^/    /' "$log"
+    fi
+    rm -f "$log"
+}
+
+skip() {
+    add 0 0 1
+    echo "skip   $*"
+}
+
+# tally KIND FILE STATUS: adds what a runner counted; one that failed and counted no failure
+# is a failure by itself.
+tally() {
+    local counts
+    counts=$(/usr/bin/python3 scripts/count.py "$1" "$2") || counts="0 1 0"
+    read -ra counts <<<"$counts"
+    [ "$3" -eq 0 ] || [ "${counts[1]}" -gt 0 ] || counts[1]=1
+    add "${counts[@]}"
+    echo "${counts[0]} passed, ${counts[1]} failed, ${counts[2]} skipped in this run"
+}
+
+# compile DIR [MESON-OPTION...]
+compile() {
+    local dir=$1
+    [ -f "$dir/build.ninja" ] || meson setup "$@" || return
+    ninja -C "$dir" --quiet
+}
+
+# built: the plain build tree is up to date, or the failure is counted.
+built() {
+    compile build >/dev/null 2>&1 || {
+        one "$stage: build" compile build
+        return 1
+    }
+}
+
+# Checking undefined behaviour makes gcc warn about code that it inserted: no -Werror here.
+compile_asan() {
+    compile build-asan -Dwerror=false -Db_sanitize=address,undefined -Db_lundef=false \
+        -Dc_args=-fno-sanitize-recover=all
+}
+
+compile_tsan() {
+    compile build-tsan -Dwerror=false -Db_sanitize=thread -Db_lundef=false
+}
+
+# meson_tests DIR [NAME...]: unit tests, all or these.
+meson_tests() {
+    local dir=$1 log=$1/meson-logs/testlog.json status=0
+    shift
+    rm -f "$log"
+    meson test -C "$dir" --no-rebuild --print-errorlogs \
+        --timeout-multiplier "${TIMEOUT_MULTIPLIER:-1}" "$@" || status=$?
+    if [ -f "$log" ]; then
+        tally meson "$log" "$status"
+    else
+        skip "$stage: no unit tests"
+    fi
+}
+
+# bats_tests BUILD FILE...: end-to-end tests against one build tree. They write to a file, not
+# to a pipe, so that a process which they leave behind cannot hold us up.
+bats_tests() {
+    local dir=$1 tap=$1/check-$stage.tap limit=$((BUDGET_S[$stage] * 3)) status=0 pid
+    shift
+    if [ $# -eq 0 ]; then
+        skip "$stage: no tests"
+        return
+    fi
+    mkdir -p "$dir" && : >"$tap"
+    TESSERA_BUILD=$PWD/$dir timeout --kill-after=10 "$limit" \
+        "${BATS_ENV[@]}" bats --tap --timing "$@" >"$tap" 2>&1 &
+    pid=$!
+    trap 'kill "$pid"; exit 130' INT TERM
+    tail -n +1 -s 0.2 -f --pid="$pid" "$tap"
+    wait "$pid" || status=$?
+    trap - INT TERM
+    [ "$status" -ne 124 ] || echo "ended after $limit s"
+    tally tap "$tap" "$status"
+}
+export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-180} # seconds; a test that hangs has failed
+BATS_ENV=(env)
+
+e2e_files() {
+    find tests/e2e -maxdepth 1 -name '*.bats' ! -name 'programs-*' 2>/dev/null | sort
+}
+
+program_files() {
+    find tests/e2e -path 'tests/e2e/programs/*.bats' -o -name 'programs-*.bats' 2>/dev/null |
+        sort
+}
+
+# no_reports DIR: no sanitizer left a report there.
+no_reports() {
+    [ -z "$(find "$1" -type f -print -quit)" ] || { cat "$1"/* && return 1; }
+}
+
+stage_build() {
+    one "build" compile build
+}
+
+stage_style() {
+    local shell source
+    mapfile -t shell < <(scripts/files.sh shell)
+    mapfile -t source < <(scripts/files.sh source)
+    one "layout (clang-format)" scripts/format.sh --check
+    one "layers (#include)" /usr/bin/python3 scripts/check-includes.py
+    one "folder READMEs" scripts/check-readmes.sh
+    one "line length" /usr/bin/python3 scripts/check-source.py columns "${source[@]}"
+    one "licence lines" /usr/bin/python3 scripts/check-source.py spdx "${source[@]}"
+    one "shell scripts (shellcheck)" shellcheck "${shell[@]}"
+    bats_tests build scripts/check.bats
+}
+
+stage_unit() {
+    built && meson_tests build
+}
+
+stage_e2e() {
+    local files
+    built || return
+    mapfile -t files < <(e2e_files)
+    bats_tests build "${files[@]}"
+}
+
+stage_programs() {
+    local files
+    built || return
+    mapfile -t files < <(program_files)
+    bats_tests build "${files[@]}"
+}
+
+readonly OWN_SIGNALS=handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
+
+# Guests are programs without a sanitizer that load an ICD with one: the runtime must be there
+# first. Signals stay the program's own (a test may crash a worker on purpose), and reports go
+# to files, since nobody reads what a background process prints.
+stage_asan() {
+    local files reports=$PWD/build-asan/reports runtime
+    one "build with ASan and UBSan" compile_asan
+    [ -f build-asan/build.ninja ] || return
+    TIMEOUT_MULTIPLIER=4 meson_tests build-asan
+    runtime=$(realpath "$(gcc -print-file-name=libasan.so)")
+    rm -rf "$reports" && mkdir -p "$reports"
+    mapfile -t files < <(e2e_files)
+    BATS_ENV=(env "LD_PRELOAD=$runtime" "UBSAN_OPTIONS=log_path=$reports/ubsan"
+        "ASAN_OPTIONS=log_path=$reports/asan:detect_leaks=0:$OWN_SIGNALS")
+    bats_tests build-asan "${files[@]}"
+    BATS_ENV=(env)
+    one "no sanitizer report" no_reports "$reports"
+}
+
+tsan_tests() {
+    meson introspect build-tsan --tests | jq -r '.[].name' | grep -E "$1"
+}
+
+stage_tsan() {
+    local names
+    one "build with TSan" compile_tsan
+    [ -f build-tsan/build.ninja ] || return
+    mapfile -t names < <(tsan_tests "${TSAN_PATTERN:-"$TSAN_SOME"}")
+    if [ "${#names[@]}" -eq 0 ]; then
+        skip "tsan: no such tests"
+        return
+    fi
+    TIMEOUT_MULTIPLIER=4 meson_tests build-tsan "${names[@]}"
+}
+readonly TSAN_SOME='(^|[^a-z])(ring|channel|transport|session|account|gate|guest|worker|icd)'
+
+# Drivers and interpreters are not instrumented: what they do among themselves is not told.
+stage_tsan-all() {
+    local files reports=$PWD/build-tsan/reports
+    TSAN_PATTERN=. stage_tsan
+    [ -x build-tsan/tessera ] || return
+    rm -rf "$reports" && mkdir -p "$reports"
+    scripts/tsan-view.sh build-tsan build-tsan/view
+    mapfile -t files < <(e2e_files)
+    BATS_ENV=(env "TSAN_OPTIONS=log_path=$reports/tsan:ignore_noninstrumented_modules=1")
+    bats_tests build-tsan/view "${files[@]}"
+    BATS_ENV=(env)
+    one "no sanitizer report" no_reports "$reports"
+}
+
+stage_fuzz() {
+    local targets target
+    if [ ! -f tests/fuzz/meson.build ]; then
+        skip "fuzz: no targets"
+        return
+    fi
+    one "build fuzz targets" scripts/fuzz.sh build
+    mapfile -t targets < <(scripts/fuzz.sh build 2>/dev/null)
+    for target in "${targets[@]}"; do
+        one "$(basename "$target"), $FUZZ_SECONDS s" \
+            scripts/fuzz.sh run "$target" "$FUZZ_SECONDS"
+    done
+}
+
+stage_lint() {
+    one "build" compile build
+    one "clang-tidy" scripts/lint.sh build
+}
+
+run_stage() {
+    local start=$SECONDS took
+    stage=$1
+    if [ "$(type -t "stage_$stage")" != function ]; then
+        echo "check: no stage '$stage'" >&2
+        exit 2
+    fi
+    printf '\n== %s ==\n' "$stage"
+    "stage_$stage"
+    took=$((SECONDS - start))
+    printf -- '-- %s: %d s of %d s\n' "$stage" "$took" "${BUDGET_S[$stage]}"
+    [ "$took" -le "${BUDGET_S[$stage]}" ] || echo "-- $stage: OVER ITS BUDGET"
+}
+
+main() {
+    local s line
+    [ $# -gt 0 ] || set -- "${STAGES[@]}"
+    rm -f "$SUMMARY"
+    for s in "$@"; do
+        run_stage "$s"
+    done
+    line="$passed passed, $failed failed, $skipped skipped"
+    mkdir -p build && echo "$line" >"$SUMMARY"
+    printf '\n%s\n' "$line"
+    [ "$failed" -eq 0 ]
+}
+
+main "$@"

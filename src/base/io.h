@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Files, folders, time. All return 0 (or a count) or a negative errno. */
+#ifndef TESSERA_BASE_IO_H
+#define TESSERA_BASE_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+uint64_t now_ns(void);
+
+/* Writes all of buf, going on after short writes and EINTR. */
+int write_all(int fd, const void *buf, size_t len);
+
+/* Reads exactly len bytes; -ENODATA when the peer ends before that. */
+int read_exact(int fd, void *buf, size_t len);
+
+/*
+ * Reads a whole file of at most max bytes into *ret (malloc'ed, NUL added after the
+ * content, owned by the caller); -EFBIG when it is larger.
+ */
+int read_file(const char *path, size_t max, char **ret, size_t *ret_len);
+
+/* Replaces path by content: written beside it, fsync'ed, renamed; the folder fsync'ed
+ * too. */
+int write_file_atomic(const char *path, const void *buf, size_t len, mode_t mode);
+
+/* mkdir -p; folders made get mode. */
+int mkdir_parents(const char *path, mode_t mode);
+
+/* A printf that returns malloc'ed words, NULL without memory. */
+char *str_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

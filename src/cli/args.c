@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/args.h"
+
+#include "cli/cli.h"
+
+#include <argp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_KEY 256 /* past all characters: no short options but -o */
+
+struct parse {
+    const struct args_usage *usage;
+    void *values;
+};
+
+static void
+set_output(struct args *a, const char *format, struct argp_state *state)
+{
+    if (strcmp(format, "json") != 0 && strcmp(format, "table") != 0)
+        argp_error(state, "-o '%s': table or json", format);
+    a->json = strcmp(format, "json") == 0;
+}
+
+static void
+set_option(const struct parse *p, unsigned i, const char *arg)
+{
+    char *at = (char *)p->values + p->usage->options[i].offset;
+
+    if (p->usage->options[i].arg)
+        *(const char **)(void *)at = arg;
+    else
+        *(bool *)(void *)at = true;
+}
+
+static error_t
+option_seen(int key, char *arg, struct argp_state *state)
+{
+    const struct parse *p = state->input;
+    struct args *a = p->values;
+
+    if (key == 'o') {
+        set_output(a, arg, state);
+    } else if (key >= FIRST_KEY && key < FIRST_KEY + ARGS_MAX_OPTIONS) {
+        set_option(p, (unsigned)(key - FIRST_KEY), arg);
+    } else if (key == ARGP_KEY_ARGS) {
+        a->words = state->argv + state->next;
+        a->nwords = (unsigned)(state->argc - state->next);
+    } else if (key == ARGP_KEY_END) {
+        if (a->nwords < p->usage->min_words)
+            argp_error(state, "%s is missing", p->usage->words);
+        if (a->nwords > p->usage->max_words)
+            argp_error(state, "'%s' is not expected here", a->words[p->usage->max_words]);
+    } else {
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+void
+args_parse(const struct args_usage *u, int argc, char **argv, void *values)
+{
+    struct argp_option rows[ARGS_MAX_OPTIONS + 2] = {0};
+    const struct argp argp = {
+        .options = rows, .parser = option_seen, .args_doc = u->words, .doc = u->doc};
+    struct parse p = {.usage = u, .values = values};
+    unsigned n = 0;
+
+    for (; n < ARGS_MAX_OPTIONS && u->options[n].name; n++)
+        rows[n] = (struct argp_option){.name = u->options[n].name,
+                                       .key = FIRST_KEY + (int)n,
+                                       .arg = u->options[n].arg,
+                                       .doc = u->options[n].doc};
+    rows[n] = (struct argp_option){.name = "output",
+                                   .key = 'o',
+                                   .arg = "FORMAT",
+                                   .doc = "table, for people, or json, for programs"};
+    argp_err_exit_status = EXIT_USAGE;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &p) != 0)
+        exit(EXIT_USAGE);
+}
+
+void
+args_mistake(char **argv, const char *fmt, ...)
+{
+    va_list ap;
+
+    fprintf(stderr, "%s: ", argv[0]);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "\nTry '%s --help' for more.\n", argv[0]);
+    exit(EXIT_USAGE);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* A command's arguments, described by a table and read by argp. */
+#ifndef TESSERA_CLI_ARGS_H
+#define TESSERA_CLI_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ARGS_MAX_OPTIONS 8
+
+/* A command's own struct begins with this one. */
+struct args {
+    bool json;    /* -o json; every command has -o */
+    char **words; /* what is no option, inside argv */
+    unsigned nwords;
+};
+
+struct args_option {
+    const char *name, *arg; /* arg NULL: a bool at offset; else a const char * there */
+    const char *doc;
+    size_t offset;
+};
+
+struct args_usage {
+    const char *words, *doc; /* for --help: "NAME...", and what the command does */
+    unsigned min_words, max_words;
+    struct args_option options[ARGS_MAX_OPTIONS];
+};
+
+/* Fills values (a struct that begins with struct args, holding the defaults). Prints and
+ * exits for --help, and for mistakes with EXIT_USAGE. */
+void args_parse(const struct args_usage *u, int argc, char **argv, void *values);
+
+/* The same way out for what only the command itself can tell is wrong. */
+_Noreturn void args_mistake(char **argv, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+const struct command commands[] = {
+    {"gpus", "show the GPUs of this machine", cmd_gpus},
+    {"types", "show the vGPU types that GPUs offer", cmd_types},
+    {"create", "create a vGPU", cmd_create},
+    {"list", "show the vGPUs", cmd_list},
+    {"show", "show all about one vGPU", cmd_show},
+    {"delete", "delete vGPUs", cmd_delete},
+    {"run", "run a program on a vGPU", cmd_run},
+    {"gpu", "change a GPU's settings", cmd_gpu},
+    {"shutdown", "end the manager", cmd_shutdown},
+    {"version", "show the version", cmd_version},
+    {"help", "show the commands, or help on one", cmd_help},
+    {0},
+};

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* OpenCL 3.0, section 4.4: contexts. */
+#include "guest/opencl/context.h"
+
+#include "api/opencl_send.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+cl_int
+destructor_push(_Atomic(struct destructor *) *list,
+                void (*call)(struct destructor *d, void *handle), void *function,
+                void *user_data)
+{
+    struct destructor *d = malloc(sizeof *d);
+
+    if (!d)
+        return CL_OUT_OF_HOST_MEMORY;
+    *d = (struct destructor){.call = call, .function = function, .user_data = user_data};
+    d->next = atomic_load(list);
+    while (!atomic_compare_exchange_weak(list, &d->next, d))
+        ;
+    return CL_SUCCESS;
+}
+
+void
+destructors_run(_Atomic(struct destructor *) *list, void *handle)
+{
+    struct destructor *d = atomic_exchange(list, NULL);
+
+    while (d) {
+        struct destructor *next = d->next;
+
+        d->call(d, handle);
+        free(d);
+        d = next;
+    }
+}
+
+static void
+context_destroy(struct object *o)
+{
+    struct _cl_context *c = (struct _cl_context *)o;
+
+    destructors_run(&c->destructors, c);
+    free(c->properties);
+    free(c);
+}
+
+/* CL_CONTEXT_PLATFORM and CL_CONTEXT_INTEROP_USER_SYNC are known; each at most once. */
+static cl_int
+check_properties(const cl_context_properties *properties, size_t *ret_n)
+{
+    bool platform = false, sync = false;
+    size_t n = 0;
+
+    for (; properties && properties[n]; n += 2) {
+        bool *seen = properties[n] == CL_CONTEXT_PLATFORM ? &platform : &sync;
+
+        if (properties[n] != CL_CONTEXT_PLATFORM &&
+            properties[n] != CL_CONTEXT_INTEROP_USER_SYNC)
+            return CL_INVALID_PROPERTY;
+        if (*seen)
+            return CL_INVALID_PROPERTY;
+        *seen = true;
+        if (properties[n] == CL_CONTEXT_PLATFORM &&
+            !object_is((void *)properties[n + 1], KIND_platform))
+            return CL_INVALID_PLATFORM;
+    }
+    *ret_n = properties ? n + 1 : 0;
+    return CL_SUCCESS;
+}
+
+static cl_int
+context_new(struct device *d, const cl_context_properties *properties,
+            size_t n_properties, cl_context *ret)
+{
+    struct _cl_context *c = calloc(1, sizeof *c);
+    struct session *s;
+    cl_int rc;
+
+    if (!c)
+        return CL_OUT_OF_HOST_MEMORY;
+    rc = device_session(d, &s);
+    if (rc != CL_SUCCESS) {
+        free(c);
+        return rc;
+    }
+    object_init(&c->o, KIND_context, s, context_destroy);
+    session_unhold(s); /* the object holds it now */
+    c->device = d;
+    c->n_properties = n_properties;
+    c->o.id = session_new_id(s);
+    if (n_properties) {
+        c->properties = malloc(n_properties * sizeof *properties);
+        if (c->properties)
+            memcpy(c->properties, properties, n_properties * sizeof *properties);
+    }
+    rc = c->o.id.v && (!n_properties || c->properties) ? CL_SUCCESS
+                                                       : CL_OUT_OF_HOST_MEMORY;
+    if (rc == CL_SUCCESS)
+        rc = send_clCreateContext(s, NULL, c->o.id);
+    if (rc != CL_SUCCESS) {
+        session_drop_id(s, c->o.id);
+        object_unhold(&c->o);
+        return rc;
+    }
+    *ret = c;
+    return CL_SUCCESS;
+}
+
+typedef void(CL_CALLBACK *context_notify_fn)(const char *, const void *, size_t, void *);
+
+CL_API_ENTRY cl_context CL_API_CALL
+tsr_clCreateContext(const cl_context_properties *properties, cl_uint num_devices,
+                    const cl_device_id *devices, context_notify_fn pfn_notify,
+                    void *user_data, cl_int *errcode_ret)
+{
+    cl_context c = NULL;
+    size_t n_properties;
+    cl_int rc;
+
+    if (!devices || num_devices == 0 || (!pfn_notify && user_data))
+        RETURN_WITH(errcode_ret, CL_INVALID_VALUE, NULL);
+    for (cl_uint i = 0; i < num_devices; i++) {
+        if (!object_is(devices[i], KIND_device))
+            RETURN_WITH(errcode_ret, CL_INVALID_DEVICE, NULL);
+    }
+    rc = check_properties(properties, &n_properties);
+    /* Several vGPUs in one context: not yet (docs/opencl.md). The same one twice is one. */
+    for (cl_uint i = 1; rc == CL_SUCCESS && i < num_devices; i++) {
+        if (devices[i] != devices[0])
+            rc = CL_OUT_OF_RESOURCES;
+    }
+    if (rc == CL_SUCCESS)
+        rc = context_new(devices[0]->d, properties, n_properties, &c);
+    RETURN_WITH(errcode_ret, rc, c);
+}
+
+CL_API_ENTRY cl_context CL_API_CALL
+tsr_clCreateContextFromType(const cl_context_properties *properties,
+                            cl_device_type device_type, context_notify_fn pfn_notify,
+                            void *user_data, cl_int *errcode_ret)
+{
+    cl_device_id device;
+    cl_int rc = tsr_clGetDeviceIDs(platform_get(), device_type, 1, &device, NULL);
+
+    if (rc != CL_SUCCESS)
+        RETURN_WITH(errcode_ret, rc, NULL);
+    return tsr_clCreateContext(properties, 1, &device, pfn_notify, user_data,
+                               errcode_ret);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clRetainContext(cl_context context)
+{
+    return object_retain_call(context, KIND_context, CL_INVALID_CONTEXT);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clReleaseContext(cl_context context)
+{
+    return object_release_call(context, KIND_context, CL_INVALID_CONTEXT);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clGetContextInfo(cl_context context, cl_context_info param_name,
+                     size_t param_value_size, void *param_value,
+                     size_t *param_value_size_ret)
+{
+    if (!object_is(context, KIND_context))
+        return CL_INVALID_CONTEXT;
+    switch (param_name) {
+    case CL_CONTEXT_REFERENCE_COUNT:
+        return INFO_VALUE(cl_uint, atomic_load(&context->o.refs));
+    case CL_CONTEXT_NUM_DEVICES:
+        return INFO_VALUE(cl_uint, 1);
+    case CL_CONTEXT_DEVICES:
+        return INFO_VALUE(cl_device_id, &context->device->handle);
+    case CL_CONTEXT_PROPERTIES:
+        return info_put(context->properties,
+                        context->n_properties * sizeof *context->properties,
+                        param_value_size, param_value, param_value_size_ret);
+    default:
+        return CL_INVALID_VALUE;
+    }
+}
+
+typedef void(CL_CALLBACK *context_destructor_fn)(cl_context, void *);
+
+static void
+call_context_destructor(struct destructor *d, void *handle)
+{
+    ((context_destructor_fn)d->function)(handle, d->user_data);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clSetContextDestructorCallback(cl_context context, context_destructor_fn pfn_notify,
+                                   void *user_data)
+{
+    if (!object_is(context, KIND_context))
+        return CL_INVALID_CONTEXT;
+    if (!pfn_notify)
+        return CL_INVALID_VALUE;
+    return destructor_push(&context->destructors, call_context_destructor,
+                           (void *)pfn_notify, user_data);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TESSERA_GUEST_OPENCL_CONTEXT_H
+#define TESSERA_GUEST_OPENCL_CONTEXT_H
+
+#include "guest/opencl/device.h"
+
+/* A destructor callback of a context, a program or a memory object; called last first. */
+struct destructor {
+    struct destructor *next;
+    void (*call)(struct destructor *d, void *handle);
+    void *function, *user_data;
+};
+
+struct _cl_context {
+    struct object o;
+    struct device *device;
+    cl_context_properties *properties; /* with the final 0, NULL when none were given */
+    size_t n_properties;
+    _Atomic(struct destructor *) destructors;
+};
+
+/* Pushes one; CL_OUT_OF_HOST_MEMORY. */
+cl_int destructor_push(_Atomic(struct destructor *) *list,
+                       void (*call)(struct destructor *d, void *handle), void *function,
+                       void *user_data);
+
+/* Calls and frees all, newest first (OpenCL 3.0, section 5.5.9 "in the reverse order"). */
+void destructors_run(_Atomic(struct destructor *) *list, void *handle);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The platform and its devices: one device per vGPU folder named in TESSERA_VGPU (separated by
+ * ':'). A device connects when somebody first wants to know something of it; after its session
+ * died (or in a forked child) the next context connects anew.
+ */
+#ifndef TESSERA_GUEST_OPENCL_DEVICE_H
+#define TESSERA_GUEST_OPENCL_DEVICE_H
+
+#include "guest/opencl/object.h"
+
+#include <pthread.h>
+
+struct _cl_platform_id {
+    struct object o;
+};
+
+struct _cl_device_id {
+    struct object o;
+    struct device *d;
+};
+
+struct device {
+    struct _cl_device_id handle;
+    char *socket_path;
+    pthread_mutex_t lock;
+    struct session *session; /* may be dead */
+    uint8_t *info;           /* as told at the first connection; immutable then */
+    size_t info_len;
+    cl_device_type type;
+};
+
+/* All devices, found once per process. NULL and 0 when TESSERA_VGPU names none. */
+struct device *const *devices_all(unsigned *ret_n);
+cl_platform_id platform_get(void);
+
+const char *device_socket_path(const struct device *d);
+
+/* Keeps info (malloc'ed, ownership passes) if it is the first, else frees it. */
+void device_take_info(struct device *d, uint8_t *info, size_t len);
+
+/* A live session, held for the caller; connects if need be. CL_OUT_OF_RESOURCES when it cannot. */
+cl_int device_session(struct device *d, struct session **ret);
+
+/* A number of the device's information, or `otherwise` when it is not known. */
+uint64_t device_number(const struct device *d, cl_device_info param, uint64_t otherwise);
+const void *device_bytes(const struct device *d, cl_device_info param, size_t *ret_len);
+
+/* For fork: no device is half connected while it happens. */
+void device_lock_all(void);
+void device_unlock_all(void);
+
+#endif

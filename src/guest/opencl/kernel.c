@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/* OpenCL 3.0, section 5.9: kernel objects, their arguments and queries. */
+#include "guest/opencl/kernel.h"
+
+#include "api/opencl_send.h"
+#include "base/cleanup.h"
+#include "guest/opencl/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void
+kernel_destroy(struct object *o)
+{
+    struct _cl_kernel *k = (struct _cl_kernel *)o;
+
+    atomic_fetch_sub(&k->program->kernels, 1);
+    object_unhold(&k->program->o);
+    metadata_unhold(k->metadata);
+    pthread_mutex_destroy(&k->lock);
+    free(k->args);
+    free(k);
+}
+
+/* meta points into m; takes over the caller's hold on m, also on failure. */
+static cl_int
+kernel_new(struct _cl_program *p, struct metadata *m, const struct kernel_meta *meta,
+           cl_kernel *ret)
+{
+    struct _cl_kernel *k = calloc(1, sizeof *k);
+    cl_int rc;
+
+    if (!k) {
+        metadata_unhold(m);
+        return CL_OUT_OF_HOST_MEMORY;
+    }
+    object_init(&k->o, KIND_kernel, p->o.session, kernel_destroy);
+    pthread_mutex_init(&k->lock, NULL);
+    object_hold(&p->o);
+    atomic_fetch_add(&p->kernels, 1);
+    k->program = p;
+    k->metadata = m;
+    k->meta = meta;
+    k->args = calloc(meta->n_args + 1u, sizeof *k->args);
+    k->o.id = session_new_id(p->o.session);
+    rc = k->args && k->o.id.v ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+    if (rc == CL_SUCCESS)
+        rc = send_clCreateKernel(p->o.session, NULL, k->o.id, p->o.id, meta->name);
+    if (rc != CL_SUCCESS) {
+        session_drop_id(p->o.session, k->o.id);
+        object_unhold(&k->o);
+        return rc;
+    }
+    *ret = k;
+    return CL_SUCCESS;
+}
+
+static const struct kernel_meta *
+metadata_find(const struct metadata *m, const char *name)
+{
+    for (cl_uint i = 0; i < m->n_kernels; i++) {
+        if (strcmp(m->kernels[i].name, name) == 0)
+            return &m->kernels[i];
+    }
+    return NULL;
+}
+
+CL_API_ENTRY cl_kernel CL_API_CALL
+tsr_clCreateKernel(cl_program program, const char *kernel_name, cl_int *errcode_ret)
+{
+    const struct kernel_meta *meta;
+    cl_kernel k = NULL;
+    struct metadata *m;
+    cl_int rc;
+
+    if (!object_is(program, KIND_program))
+        RETURN_WITH(errcode_ret, CL_INVALID_PROGRAM, NULL);
+    if (!kernel_name)
+        RETURN_WITH(errcode_ret, CL_INVALID_VALUE, NULL);
+    m = program_metadata(program);
+    if (!m)
+        RETURN_WITH(errcode_ret, CL_INVALID_PROGRAM_EXECUTABLE, NULL);
+    meta = metadata_find(m, kernel_name);
+    if (!meta) {
+        metadata_unhold(m);
+        RETURN_WITH(errcode_ret, CL_INVALID_KERNEL_NAME, NULL);
+    }
+    rc = kernel_new(program, m, meta, &k);
+    RETURN_WITH(errcode_ret, rc, k);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clCreateKernelsInProgram(cl_program program, cl_uint num_kernels, cl_kernel *kernels,
+                             cl_uint *num_kernels_ret)
+{
+    struct metadata *m;
+    cl_int rc = CL_SUCCESS;
+    cl_uint made = 0;
+
+    if (!object_is(program, KIND_program))
+        return CL_INVALID_PROGRAM;
+    m = program_metadata(program);
+    if (!m)
+        return CL_INVALID_PROGRAM_EXECUTABLE;
+    if (kernels && num_kernels < m->n_kernels)
+        rc = CL_INVALID_VALUE;
+    for (; rc == CL_SUCCESS && kernels && made < m->n_kernels; made++) {
+        metadata_hold(m);
+        rc = kernel_new(program, m, &m->kernels[made], &kernels[made]);
+        if (rc != CL_SUCCESS)
+            break;
+    }
+    while (rc != CL_SUCCESS && made > 0)
+        object_release(&kernels[--made]->o);
+    if (rc == CL_SUCCESS && num_kernels_ret)
+        *num_kernels_ret = m->n_kernels;
+    metadata_unhold(m);
+    return rc;
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clRetainKernel(cl_kernel kernel)
+{
+    return object_retain_call(kernel, KIND_kernel, CL_INVALID_KERNEL);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clReleaseKernel(cl_kernel kernel)
+{
+    return object_release_call(kernel, KIND_kernel, CL_INVALID_KERNEL);
+}
+
+/* ---- arguments -------------------------------------------------------------------------------------- */
+
+/* Is this a memory object? Where the driver told nothing: a value that is a live handle is one. */
+static bool
+arg_is_mem(const struct arg_meta *a, size_t size, const void *value)
+{
+    if (a->known)
+        return a->address == CL_KERNEL_ARG_ADDRESS_GLOBAL ||
+               a->address == CL_KERNEL_ARG_ADDRESS_CONSTANT;
+    if (size != sizeof(cl_mem) || !value)
+        return false;
+    return handle_is_mem(*(void *const *)value);
+}
+
+static bool
+arg_is_local(const struct arg_meta *a, const void *value)
+{
+    return a->known ? a->address == CL_KERNEL_ARG_ADDRESS_LOCAL : value == NULL;
+}
+
+static cl_int
+set_local(struct _cl_kernel *k, cl_uint index, size_t size, const void *value)
+{
+    if (value)
+        return CL_INVALID_ARG_VALUE;
+    if (size == 0)
+        return CL_INVALID_ARG_SIZE;
+    return send_clSetKernelArg(k->o.session, NULL, k->o.id, index, ARG_LOCAL, size,
+                               (struct guest_id){0}, NULL, 0);
+}
+
+static cl_int
+set_mem(struct _cl_kernel *k, cl_uint index, size_t size, const void *value)
+{
+    cl_mem m = NULL;
+
+    if (size != sizeof(cl_mem))
+        return CL_INVALID_ARG_SIZE;
+    if (value)
+        memcpy(&m, value, sizeof m);
+    if (m && (!object_is(m, KIND_mem) || m->context != k->program->context))
+        return CL_INVALID_MEM_OBJECT;
+    return send_clSetKernelArg(k->o.session, NULL, k->o.id, index, ARG_OBJECT, size,
+                               object_id(m), NULL, 0);
+}
+
+/* The first set asks the driver, and so learns the size; later ones are checked here. */
+static cl_int
+set_value(struct _cl_kernel *k, cl_uint index, size_t size, const void *value)
+{
+    struct kernel_arg *a = &k->args[index];
+    struct pending p = {0};
+    cl_int rc;
+
+    if (!value)
+        return CL_INVALID_ARG_VALUE;
+    if (size == 0 || size > CHANNEL_INLINE_BYTES || (a->size_known && a->size != size))
+        return CL_INVALID_ARG_SIZE;
+    rc = send_clSetKernelArg(k->o.session, a->size_known ? NULL : &p, k->o.id, index,
+                             ARG_VALUE, size, (struct guest_id){0}, value, size);
+    if (rc != CL_SUCCESS || a->size_known)
+        return rc;
+    rc = session_wait(k->o.session, &p);
+    if (rc == CL_SUCCESS)
+        rc = (cl_int)p.status;
+    if (rc == CL_SUCCESS) {
+        a->size_known = true;
+        a->size = size;
+    }
+    return rc;
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clSetKernelArg(cl_kernel kernel, cl_uint arg_index, size_t arg_size,
+                   const void *arg_value)
+{
+    const struct arg_meta *meta;
+    cl_int rc;
+
+    if (!object_is(kernel, KIND_kernel))
+        return CL_INVALID_KERNEL;
+    if (arg_index >= kernel->meta->n_args)
+        return CL_INVALID_ARG_INDEX;
+    meta = &kernel->meta->args[arg_index];
+    pthread_mutex_lock(&kernel->lock);
+    if (arg_is_mem(meta, arg_size, arg_value))
+        rc = set_mem(kernel, arg_index, arg_size, arg_value);
+    else if (arg_is_local(meta, arg_value))
+        rc = set_local(kernel, arg_index, arg_size, arg_value);
+    else if (meta->known && strcmp(meta->type_name, "sampler_t") == 0)
+        rc = CL_INVALID_SAMPLER; /* there are none yet */
+    else
+        rc = set_value(kernel, arg_index, arg_size, arg_value);
+    if (rc == CL_SUCCESS)
+        kernel->args[arg_index].set = true;
+    pthread_mutex_unlock(&kernel->lock);
+    return rc;
+}
+
+cl_int
+kernel_check_args(struct _cl_kernel *k)
+{
+    cl_int rc = CL_SUCCESS;
+
+    pthread_mutex_lock(&k->lock);
+    for (cl_uint i = 0; i < k->meta->n_args; i++) {
+        if (!k->args[i].set)
+            rc = CL_INVALID_KERNEL_ARGS;
+    }
+    pthread_mutex_unlock(&k->lock);
+    return rc;
+}
+
+/* ---- queries ---------------------------------------------------------------------------------------- */
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clGetKernelInfo(cl_kernel kernel, cl_kernel_info param_name, size_t param_value_size,
+                    void *param_value, size_t *param_value_size_ret)
+{
+    const struct _cl_kernel *k = kernel;
+
+    if (!object_is(k, KIND_kernel))
+        return CL_INVALID_KERNEL;
+    switch (param_name) {
+    case CL_KERNEL_FUNCTION_NAME:
+        return info_string(k->meta->name, param_value_size, param_value,
+                           param_value_size_ret);
+    case CL_KERNEL_NUM_ARGS:
+        return INFO_VALUE(cl_uint, k->meta->n_args);
+    case CL_KERNEL_REFERENCE_COUNT:
+        return INFO_VALUE(cl_uint, atomic_load(&k->o.refs));
+    case CL_KERNEL_CONTEXT:
+        return INFO_VALUE(cl_context, k->program->context);
+    case CL_KERNEL_PROGRAM:
+        return INFO_VALUE(cl_program, k->program);
+    case CL_KERNEL_ATTRIBUTES:
+        return info_string(k->meta->attributes, param_value_size, param_value,
+                           param_value_size_ret);
+    default:
+        return CL_INVALID_VALUE;
+    }
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clGetKernelArgInfo(cl_kernel kernel, cl_uint arg_index, cl_kernel_arg_info param_name,
+                       size_t param_value_size, void *param_value,
+                       size_t *param_value_size_ret)
+{
+    const struct arg_meta *a;
+
+    if (!object_is(kernel, KIND_kernel))
+        return CL_INVALID_KERNEL;
+    if (arg_index >= kernel->meta->n_args)
+        return CL_INVALID_ARG_INDEX;
+    a = &kernel->meta->args[arg_index];
+    if (!a->known)
+        return CL_KERNEL_ARG_INFO_NOT_AVAILABLE;
+    switch (param_name) {
+    case CL_KERNEL_ARG_ADDRESS_QUALIFIER:
+        return INFO_VALUE(cl_kernel_arg_address_qualifier, a->address);
+    case CL_KERNEL_ARG_ACCESS_QUALIFIER:
+        return INFO_VALUE(cl_kernel_arg_access_qualifier, a->access);
+    case CL_KERNEL_ARG_TYPE_QUALIFIER:
+        return INFO_VALUE(cl_kernel_arg_type_qualifier, a->type);
+    case CL_KERNEL_ARG_TYPE_NAME:
+        return info_string(a->type_name, param_value_size, param_value,
+                           param_value_size_ret);
+    case CL_KERNEL_ARG_NAME:
+        return info_string(a->name, param_value_size, param_value, param_value_size_ret);
+    default:
+        return CL_INVALID_VALUE;
+    }
+}
+
+struct group_info_ask {
+    struct _cl_kernel *kernel;
+    cl_kernel_work_group_info param;
+};
+
+static cl_int
+group_info_send(void *arg, struct pending *p, struct extent out)
+{
+    struct group_info_ask *a = arg;
+
+    return send_clGetKernelWorkGroupInfo(a->kernel->o.session, p, a->kernel->o.id,
+                                         a->param, out);
+}
+
+static cl_int
+group_info(struct _cl_kernel *k, cl_kernel_work_group_info param, void *value, size_t len)
+{
+    struct group_info_ask a = {k, param};
+    _cleanup_free_ uint8_t *bytes = NULL;
+    size_t got;
+    cl_int rc = ask_bytes(k->o.session, group_info_send, &a, &bytes, &got);
+
+    if (rc == CL_SUCCESS && got != len)
+        rc = CL_INVALID_VALUE;
+    if (rc == CL_SUCCESS)
+        memcpy(value, bytes, len);
+    return rc;
+}
+
+cl_int
+kernel_ask_limits(struct _cl_kernel *k)
+{
+    struct kernel_limits l = {.known = true};
+    cl_int rc = CL_SUCCESS;
+
+    pthread_mutex_lock(&k->lock);
+    if (!k->limits.known) {
+        rc = group_info(k, CL_KERNEL_WORK_GROUP_SIZE, &l.work_group_size,
+                        sizeof l.work_group_size);
+        if (rc == CL_SUCCESS)
+            rc = group_info(k, CL_KERNEL_COMPILE_WORK_GROUP_SIZE, l.required,
+                            sizeof l.required);
+        if (rc == CL_SUCCESS)
+            k->limits = l;
+    }
+    pthread_mutex_unlock(&k->lock);
+    return rc;
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device,
+                             cl_kernel_work_group_info param_name,
+                             size_t param_value_size, void *param_value,
+                             size_t *param_value_size_ret)
+{
+    struct group_info_ask a = {kernel, param_name};
+    _cleanup_free_ uint8_t *bytes = NULL;
+    size_t len;
+    cl_int rc;
+
+    if (!object_is(kernel, KIND_kernel))
+        return CL_INVALID_KERNEL;
+    if (device && (!object_is(device, KIND_device) ||
+                   device->d != kernel->program->context->device))
+        return CL_INVALID_DEVICE;
+    if (param_name == CL_KERNEL_WORK_GROUP_SIZE ||
+        param_name == CL_KERNEL_COMPILE_WORK_GROUP_SIZE) {
+        rc = kernel_ask_limits(kernel);
+        if (rc != CL_SUCCESS)
+            return rc;
+        if (param_name == CL_KERNEL_WORK_GROUP_SIZE)
+            return INFO_VALUE(size_t, kernel->limits.work_group_size);
+        return info_put(kernel->limits.required, sizeof kernel->limits.required,
+                        param_value_size, param_value, param_value_size_ret);
+    }
+    rc = ask_bytes(kernel->o.session, group_info_send, &a, &bytes, &len);
+    if (rc != CL_SUCCESS)
+        return rc;
+    return info_put(bytes, len, param_value_size, param_value, param_value_size_ret);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* OpenCL 3.0, section 5.10: executing kernels; and the older calls of section 5.13. */
+#include "guest/opencl/kernel.h"
+
+#include "api/opencl_send.h"
+#include "guest/opencl/queue.h"
+
+#include <string.h>
+
+static cl_int
+check_local_size(const struct device *d, const struct _cl_kernel *k, cl_uint dims,
+                 const size_t *global, const size_t *local)
+{
+    size_t max_items[3] = {SIZE_MAX, SIZE_MAX, SIZE_MAX}, len, total = 1;
+    const void *items = device_bytes(d, CL_DEVICE_MAX_WORK_ITEM_SIZES, &len);
+    bool any_size = device_number(d, CL_DEVICE_NON_UNIFORM_WORK_GROUP_SUPPORT, CL_FALSE);
+
+    if (items && len == sizeof max_items)
+        memcpy(max_items, items, len);
+    for (cl_uint i = 0; i < dims; i++) {
+        if (local[i] == 0)
+            return CL_INVALID_WORK_GROUP_SIZE;
+        if (local[i] > max_items[i])
+            return CL_INVALID_WORK_ITEM_SIZE;
+        if (__builtin_mul_overflow(total, local[i], &total))
+            return CL_INVALID_WORK_GROUP_SIZE;
+        if (!any_size && global[i] % local[i] != 0)
+            return CL_INVALID_WORK_GROUP_SIZE;
+        if (k->limits.required[0] && local[i] != k->limits.required[i])
+            return CL_INVALID_WORK_GROUP_SIZE;
+    }
+    return total > k->limits.work_group_size ? CL_INVALID_WORK_GROUP_SIZE : CL_SUCCESS;
+}
+
+static cl_int
+check_range(const struct device *d, cl_uint dims, const size_t *offset,
+            const size_t *global, bool *ret_empty)
+{
+    const uint64_t bits = device_number(d, CL_DEVICE_ADDRESS_BITS, 64);
+    const size_t max = bits >= 64 ? SIZE_MAX : ((size_t)1 << bits) - 1;
+
+    *ret_empty = !global;
+    for (cl_uint i = 0; global && i < dims; i++) {
+        if (global[i] == 0)
+            *ret_empty = true;
+        if (global[i] > max)
+            return CL_INVALID_GLOBAL_WORK_SIZE;
+        if (offset && offset[i] > max - global[i])
+            return CL_INVALID_GLOBAL_OFFSET;
+    }
+    return CL_SUCCESS;
+}
+
+static cl_int
+check_launch(const struct enqueue *q, cl_kernel kernel, cl_uint dims,
+             const size_t *offset, const size_t *global, const size_t *local,
+             bool *ret_empty)
+{
+    const struct device *d = q->queue->context->device;
+    cl_int rc;
+
+    if (!object_is(kernel, KIND_kernel))
+        return CL_INVALID_KERNEL;
+    if (kernel->program->context != q->queue->context)
+        return CL_INVALID_CONTEXT;
+    rc = kernel_check_args(kernel);
+    if (rc != CL_SUCCESS)
+        return rc;
+    if (dims < 1 || dims > device_number(d, CL_DEVICE_MAX_WORK_ITEM_DIMENSIONS, 3) ||
+        dims > 3)
+        return CL_INVALID_WORK_DIMENSION;
+    rc = check_range(d, dims, offset, global, ret_empty);
+    if (rc != CL_SUCCESS || *ret_empty)
+        return rc;
+    rc = kernel_ask_limits(kernel);
+    if (rc != CL_SUCCESS)
+        return rc;
+    if (!local)
+        return CL_SUCCESS;
+    return check_local_size(d, kernel, dims, global, local);
+}
+
+static cl_int
+launch_send(struct enqueue *q, cl_kernel kernel, cl_uint dims, const size_t *offset,
+            const size_t *global, const size_t *local)
+{
+    uint64_t o[3] = {0}, g[3] = {0}, l[3] = {0};
+
+    for (cl_uint i = 0; i < dims; i++) {
+        o[i] = offset ? offset[i] : 0;
+        g[i] = global[i];
+        l[i] = local ? local[i] : 0;
+    }
+    return send_clEnqueueNDRangeKernel(
+        q->session, NULL, q->queue->o.id, kernel->o.id, dims,
+        (offset ? GIVEN_OFFSET : 0) | (local ? GIVEN_LOCAL : 0), o, g, l, q->n_waits,
+        q->waits, q->event_id);
+}
+
+static cl_int
+launch(cl_command_queue queue, cl_kernel kernel, cl_command_type type, cl_uint dims,
+       const size_t *offset, const size_t *global, const size_t *local, cl_uint n,
+       const cl_event *waits, cl_event *event)
+{
+    struct enqueue q;
+    bool empty;
+    cl_int rc = enqueue_begin(&q, queue, type, n, waits, event);
+
+    if (rc != CL_SUCCESS)
+        return rc;
+    rc = check_launch(&q, kernel, dims, offset, global, local, &empty);
+    /* Nothing to run (since 2.1 no error): it only keeps its place in the order. */
+    if (rc == CL_SUCCESS && empty)
+        rc = send_clEnqueueMarkerWithWaitList(q.session, NULL, q.queue->o.id, q.n_waits,
+                                              q.waits, q.event_id);
+    else if (rc == CL_SUCCESS)
+        rc = launch_send(&q, kernel, dims, offset, global, local);
+    return enqueue_end(&q, rc, event);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clEnqueueNDRangeKernel(cl_command_queue command_queue, cl_kernel kernel,
+                           cl_uint work_dim, const size_t *global_work_offset,
+                           const size_t *global_work_size, const size_t *local_work_size,
+                           cl_uint num_events_in_wait_list,
+                           const cl_event *event_wait_list, cl_event *event)
+{
+    return launch(command_queue, kernel, CL_COMMAND_NDRANGE_KERNEL, work_dim,
+                  global_work_offset, global_work_size, local_work_size,
+                  num_events_in_wait_list, event_wait_list, event);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clEnqueueTask(cl_command_queue command_queue, cl_kernel kernel,
+                  cl_uint num_events_in_wait_list, const cl_event *event_wait_list,
+                  cl_event *event)
+{
+    const size_t one = 1;
+
+    return launch(command_queue, kernel, CL_COMMAND_TASK, 1, NULL, &one, &one,
+                  num_events_in_wait_list, event_wait_list, event);
+}
+
+/* ---- calls deprecated with 1.2, on top of their successors -------------------------------------- */
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clEnqueueMarker(cl_command_queue command_queue, cl_event *event)
+{
+    if (object_is(command_queue, KIND_queue) && !event)
+        return CL_INVALID_VALUE;
+    return opencl_dispatch.clEnqueueMarkerWithWaitList(command_queue, 0, NULL, event);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clEnqueueBarrier(cl_command_queue command_queue)
+{
+    return opencl_dispatch.clEnqueueBarrierWithWaitList(command_queue, 0, NULL, NULL);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clEnqueueWaitForEvents(cl_command_queue command_queue, cl_uint num_events,
+                           const cl_event *event_list)
+{
+    cl_int rc;
+
+    if (object_is(command_queue, KIND_queue) && (num_events == 0 || !event_list))
+        return CL_INVALID_VALUE;
+    rc = opencl_dispatch.clEnqueueBarrierWithWaitList(command_queue, num_events,
+                                                      event_list, NULL);
+    return rc == CL_INVALID_EVENT_WAIT_LIST ? CL_INVALID_EVENT : rc;
+}

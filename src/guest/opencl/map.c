@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* OpenCL 3.0, section 5.2.4: mapping buffers. */
+#include "guest/opencl/transfer.h"
+
+#include "api/opencl_send.h"
+
+#include <stdlib.h>
+
+static bool
+map_in_heap(const struct _cl_mem *m)
+{
+    return m->storage != EXTENT_NONE && !m->host_ptr;
+}
+
+/* The program's copy of the whole buffer; of a sub-buffer: its part of the parent's. */
+static uint8_t *
+mem_shadow(struct _cl_mem *m)
+{
+    struct _cl_mem *root = m->parent ? m->parent : m;
+
+    if (m->host_ptr)
+        return m->host_ptr;
+    pthread_mutex_lock(&root->lock);
+    if (!root->shadow)
+        root->shadow = aligned_alloc(4096, (root->size + 4095) & ~(size_t)4095);
+    pthread_mutex_unlock(&root->lock);
+    return root->shadow ? root->shadow + (m->parent ? m->origin : 0) : NULL;
+}
+
+static void
+mapping_add(struct _cl_mem *m, struct mapping *map)
+{
+    pthread_mutex_lock(&m->lock);
+    map->next = m->mappings;
+    m->mappings = map;
+    m->map_count++;
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* Takes out the newest mapping that returned ptr. */
+static struct mapping *
+mapping_take(struct _cl_mem *m, const void *ptr)
+{
+    struct mapping *found = NULL;
+
+    pthread_mutex_lock(&m->lock);
+    for (struct mapping **p = &m->mappings; *p && !found; p = &(*p)->next) {
+        if ((*p)->ptr == ptr) {
+            found = *p;
+            *p = found->next;
+            m->map_count--;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&m->lock);
+    return found;
+}
+
+/* A map of the heap: the pointer is known at once, only the order in the queue matters. */
+static cl_int
+map_heap(struct enqueue *q, struct _cl_mem *m, struct mapping *map, bool blocking)
+{
+    static _Atomic uint64_t next_id;
+    struct pending p = {0};
+    cl_int rc;
+
+    map->ptr = mem_bytes(m) + map->offset;
+    map->id = atomic_fetch_add(&next_id, 1) + 1;
+    rc = send_clEnqueueMapBuffer(q->session, blocking ? &p : NULL, q->queue->o.id,
+                                 m->o.id, map->flags, map->offset, map->size, map->id,
+                                 q->n_waits, q->waits, q->event_id);
+    if (rc != CL_SUCCESS || !blocking)
+        return rc;
+    pthread_mutex_unlock(&q->queue->lock);
+    rc = session_wait(q->session, &p);
+    pthread_mutex_lock(&q->queue->lock);
+    return rc == CL_SUCCESS ? (cl_int)p.status : rc;
+}
+
+static cl_int
+map_shadow(struct enqueue *q, struct _cl_mem *m, struct mapping *map, bool blocking)
+{
+    struct rect r = rect_of_range(map->offset, map->size);
+    uint8_t *shadow = mem_shadow(m);
+    cl_int rc;
+
+    if (!shadow)
+        return CL_MAP_FAILURE;
+    map->ptr = shadow + map->offset;
+    if (!(map->flags & CL_MAP_WRITE_INVALIDATE_REGION))
+        return transfer_read(q, m, &r, map->ptr, blocking);
+    rc = send_clEnqueueMarkerWithWaitList(q->session, NULL, q->queue->o.id, q->n_waits,
+                                          q->waits, q->event_id);
+    return rc;
+}
+
+static cl_int
+check_map(const struct _cl_mem *m, cl_map_flags flags, size_t offset, size_t size)
+{
+    const cl_map_flags all = CL_MAP_READ | CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION;
+
+    if (!mem_range_ok(m, offset, size) || (flags & ~all))
+        return CL_INVALID_VALUE;
+    if ((flags & CL_MAP_WRITE_INVALIDATE_REGION) &&
+        (flags & (CL_MAP_READ | CL_MAP_WRITE)))
+        return CL_INVALID_VALUE;
+    if ((flags & CL_MAP_READ) &&
+        (m->flags & (CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_NO_ACCESS)))
+        return CL_INVALID_OPERATION;
+    if ((flags & ~CL_MAP_READ) &&
+        (m->flags & (CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS)))
+        return CL_INVALID_OPERATION;
+    return CL_SUCCESS;
+}
+
+CL_API_ENTRY void *CL_API_CALL
+tsr_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
+                       cl_bool blocking_map, cl_map_flags map_flags, size_t offset,
+                       size_t size, cl_uint num_events_in_wait_list,
+                       const cl_event *event_wait_list, cl_event *event,
+                       cl_int *errcode_ret)
+{
+    struct mapping *map = NULL;
+    void *ptr = NULL;
+    struct enqueue q;
+    cl_int rc = enqueue_begin(&q, command_queue, CL_COMMAND_MAP_BUFFER,
+                              num_events_in_wait_list, event_wait_list, event);
+
+    if (rc != CL_SUCCESS)
+        RETURN_WITH(errcode_ret, rc, NULL);
+    rc = check_mems(&q, 1, &buffer);
+    if (rc == CL_SUCCESS)
+        rc = check_map(buffer, map_flags, offset, size);
+    if (rc == CL_SUCCESS) {
+        map = calloc(1, sizeof *map);
+        rc = map ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+    }
+    if (rc == CL_SUCCESS) {
+        *map = (struct mapping){.offset = offset, .size = size, .flags = map_flags};
+        rc = map_in_heap(buffer) ? map_heap(&q, buffer, map, blocking_map)
+                                 : map_shadow(&q, buffer, map, blocking_map);
+    }
+    if (rc == CL_SUCCESS) {
+        ptr = map->ptr;
+        mapping_add(buffer, map);
+    } else {
+        free(map);
+    }
+    rc = enqueue_end(&q, rc, event);
+    RETURN_WITH(errcode_ret, rc, ptr);
+}
+
+static cl_int
+unmap_send(struct enqueue *q, struct _cl_mem *m, const struct mapping *map)
+{
+    struct rect r = rect_of_range(map->offset, map->size);
+
+    if (map->id)
+        return send_clEnqueueUnmapMemObject(q->session, NULL, q->queue->o.id, m->o.id,
+                                            map->id, q->n_waits, q->waits, q->event_id);
+    if (map->flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION))
+        return transfer_write(q, m, &r, map->ptr, false);
+    return send_clEnqueueMarkerWithWaitList(q->session, NULL, q->queue->o.id, q->n_waits,
+                                            q->waits, q->event_id);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clEnqueueUnmapMemObject(cl_command_queue command_queue, cl_mem memobj,
+                            void *mapped_ptr, cl_uint num_events_in_wait_list,
+                            const cl_event *event_wait_list, cl_event *event)
+{
+    struct mapping *map = NULL;
+    struct enqueue q;
+    cl_int rc = enqueue_begin(&q, command_queue, CL_COMMAND_UNMAP_MEM_OBJECT,
+                              num_events_in_wait_list, event_wait_list, event);
+
+    if (rc != CL_SUCCESS)
+        return rc;
+    rc = check_mems(&q, 1, &memobj);
+    if (rc == CL_SUCCESS) {
+        map = mapping_take(memobj, mapped_ptr);
+        rc = map ? unmap_send(&q, memobj, map) : CL_INVALID_VALUE;
+    }
+    free(map);
+    return enqueue_end(&q, rc, event);
+}

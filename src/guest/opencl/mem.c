@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT */
+/* OpenCL 3.0, section 5.2: buffer objects; 5.5: queries and destructor callbacks. */
+#include "guest/opencl/mem.h"
+
+#include "api/opencl_send.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- framebuffer credit (docs/protocol.md, "Memory") ------------------------------------------ */
+
+static bool
+credit_take(struct session *s, uint64_t size)
+{
+    _Atomic uint64_t *credit = &s->channel.page->credit_bytes;
+    uint64_t have = atomic_load_explicit(credit, memory_order_relaxed);
+
+    while (have >= size) {
+        if (atomic_compare_exchange_weak_explicit(
+                credit, &have, have - size, memory_order_acq_rel, memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
+static cl_int
+credit_get(struct session *s, uint64_t size)
+{
+    struct pending p = {0};
+    cl_int rc;
+
+    if (credit_take(s, size))
+        return CL_SUCCESS;
+    rc = send_tessera_credit(s, &p, size);
+    if (rc == CL_SUCCESS)
+        rc = session_wait(s, &p);
+    return rc == CL_SUCCESS ? (cl_int)p.status : rc;
+}
+
+/* For a buffer that was never made. */
+static void
+credit_return(struct session *s, uint64_t size)
+{
+    if (!session_is_dead(s))
+        atomic_fetch_add(&s->channel.page->credit_bytes, size);
+}
+
+/* ---- objects ------------------------------------------------------------------------------------ */
+
+static void
+mem_destroy(struct object *o)
+{
+    struct _cl_mem *m = (struct _cl_mem *)o;
+
+    mem_set_remove(m);
+    destructors_run(&m->destructors, m);
+    while (m->mappings) {
+        struct mapping *map = m->mappings;
+
+        m->mappings = map->next;
+        free(map);
+    }
+    if (m->parent)
+        object_unhold(&m->parent->o);
+    object_unhold(&m->context->o);
+    pthread_mutex_destroy(&m->lock);
+    free(m->properties);
+    free(m->shadow);
+    free(m);
+}
+
+/* The worker gives the storage back once the driver has let go of it. */
+static void
+mem_released(struct object *o)
+{
+    struct _cl_mem *m = (struct _cl_mem *)o;
+
+    if (m->storage != EXTENT_NONE && !m->parent)
+        session_expect_reclaim(o->session);
+}
+
+static struct _cl_mem *
+mem_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr)
+{
+    struct _cl_mem *m = calloc(1, sizeof *m);
+
+    if (!m)
+        return NULL;
+    object_init(&m->o, KIND_mem, context->o.session, mem_destroy);
+    m->o.released = mem_released;
+    object_hold(&context->o);
+    pthread_mutex_init(&m->lock, NULL);
+    m->context = context;
+    m->flags = flags;
+    m->size = size;
+    m->host_ptr = flags & CL_MEM_USE_HOST_PTR ? host_ptr : NULL;
+    m->storage = EXTENT_NONE;
+    m->o.id = session_new_id(context->o.session);
+    if (m->o.id.v == 0) {
+        object_unhold(&m->o);
+        return NULL;
+    }
+    mem_set_add(m);
+    return m;
+}
+
+static void
+mem_discard(struct _cl_mem *m)
+{
+    session_drop_id(m->o.session, m->o.id);
+    m->o.id.v = 0;
+    object_unhold(&m->o);
+}
+
+static cl_int
+check_access_flags(cl_mem_flags flags)
+{
+    const cl_mem_flags device = CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY;
+    const cl_mem_flags host =
+        CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS;
+    const cl_mem_flags pointer =
+        CL_MEM_USE_HOST_PTR | CL_MEM_ALLOC_HOST_PTR | CL_MEM_COPY_HOST_PTR;
+
+    if (flags & ~(device | host | pointer))
+        return CL_INVALID_VALUE;
+    if (__builtin_popcountll(flags & device) > 1 ||
+        __builtin_popcountll(flags & host) > 1)
+        return CL_INVALID_VALUE;
+    if ((flags & CL_MEM_USE_HOST_PTR) &&
+        (flags & (CL_MEM_ALLOC_HOST_PTR | CL_MEM_COPY_HOST_PTR)))
+        return CL_INVALID_VALUE;
+    return CL_SUCCESS;
+}
+
+static cl_int
+check_buffer(cl_context context, cl_mem_flags flags, size_t size, const void *host_ptr)
+{
+    bool wants = flags & (CL_MEM_USE_HOST_PTR | CL_MEM_COPY_HOST_PTR);
+    cl_int rc;
+
+    if (!object_is(context, KIND_context))
+        return CL_INVALID_CONTEXT;
+    rc = check_access_flags(flags);
+    if (rc != CL_SUCCESS)
+        return rc;
+    if (size == 0 ||
+        size > device_number(context->device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, UINT64_MAX))
+        return CL_INVALID_BUFFER_SIZE;
+    if (wants != (host_ptr != NULL))
+        return CL_INVALID_HOST_PTR;
+    return CL_SUCCESS;
+}
+
+/*
+ * Chooses where the bytes live and puts the program's initial bytes there: into the storage itself
+ * when it is in the heap (nobody else knows it yet), else into a staging extent.
+ */
+static cl_int
+buffer_place(struct session *s, struct _cl_mem *m, const void *initial,
+             struct extent *staging, enum buffer_content *content)
+{
+    *staging = (struct extent){EXTENT_NONE, 0};
+    *content = CONTENT_NONE;
+    if (s->shared_storage)
+        m->storage = session_heap_alloc(s, m->size);
+    if (!initial)
+        return CL_SUCCESS;
+    if (m->storage != EXTENT_NONE) {
+        memcpy(mem_bytes(m), initial, m->size);
+        *content = CONTENT_IN_PLACE;
+        return CL_SUCCESS;
+    }
+    *staging = (struct extent){session_heap_alloc(s, m->size), m->size};
+    if (staging->off == EXTENT_NONE)
+        return CL_OUT_OF_HOST_MEMORY;
+    memcpy(s->channel.heap + staging->off, initial, m->size);
+    *content = CONTENT_INITIAL;
+    return CL_SUCCESS;
+}
+
+static cl_int
+buffer_make(struct session *s, struct _cl_mem *m, const void *initial)
+{
+    const cl_mem_flags own = CL_MEM_USE_HOST_PTR | CL_MEM_ALLOC_HOST_PTR |
+                             CL_MEM_COPY_HOST_PTR | CL_MEM_HOST_WRITE_ONLY |
+                             CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS;
+    struct extent staging, storage;
+    enum buffer_content content;
+    cl_int rc = buffer_place(s, m, initial, &staging, &content);
+
+    storage = (struct extent){m->storage, m->storage == EXTENT_NONE ? 0 : m->size};
+    if (rc == CL_SUCCESS)
+        rc = send_clCreateBuffer(s, NULL, m->o.id, m->context->o.id, m->flags & ~own,
+                                 m->size, storage, content, staging);
+    if (rc == CL_SUCCESS) {
+        if (staging.off != EXTENT_NONE)
+            session_expect_reclaim(s);
+        return CL_SUCCESS;
+    }
+    heap_free(&s->heap, m->storage);
+    heap_free(&s->heap, staging.off);
+    m->storage = EXTENT_NONE;
+    return rc;
+}
+
+static cl_int
+buffer_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr,
+           cl_mem *ret)
+{
+    cl_int rc = check_buffer(context, flags, size, host_ptr);
+    struct session *s;
+    struct _cl_mem *m;
+
+    if (rc != CL_SUCCESS)
+        return rc;
+    s = context->o.session;
+    if (session_is_dead(s))
+        return CL_OUT_OF_RESOURCES;
+    rc = credit_get(s, size);
+    if (rc != CL_SUCCESS)
+        return rc;
+    if (!(flags & (CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)))
+        flags |= CL_MEM_READ_WRITE; /* the default (table 12 of section 5.2.1) */
+    m = mem_new(context, flags, size, host_ptr);
+    rc = m ? buffer_make(s, m, host_ptr) : CL_OUT_OF_HOST_MEMORY;
+    if (rc != CL_SUCCESS) {
+        credit_return(s, size);
+        if (m)
+            mem_discard(m);
+        return rc;
+    }
+    *ret = m;
+    return CL_SUCCESS;
+}
+
+CL_API_ENTRY cl_mem CL_API_CALL
+tsr_clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr,
+                   cl_int *errcode_ret)
+{
+    cl_mem m = NULL;
+    cl_int rc = buffer_new(context, flags, size, host_ptr, &m);
+
+    RETURN_WITH(errcode_ret, rc, m);
+}
+
+CL_API_ENTRY cl_mem CL_API_CALL
+tsr_clCreateBufferWithProperties(cl_context context, const cl_mem_properties *properties,
+                                 cl_mem_flags flags, size_t size, void *host_ptr,
+                                 cl_int *errcode_ret)
+{
+    cl_mem m = NULL;
+    cl_int rc;
+
+    if (!object_is(context, KIND_context))
+        RETURN_WITH(errcode_ret, CL_INVALID_CONTEXT, NULL);
+    if (properties && properties[0] != 0) /* none are defined for buffers */
+        RETURN_WITH(errcode_ret, CL_INVALID_PROPERTY, NULL);
+    rc = buffer_new(context, flags, size, host_ptr, &m);
+    if (rc == CL_SUCCESS && properties) {
+        m->properties = calloc(1, sizeof *m->properties);
+        m->n_properties = m->properties ? 1 : 0;
+    }
+    RETURN_WITH(errcode_ret, rc, m);
+}
+
+/* Flags a sub-buffer inherits, and those it may narrow (section 5.2.1, clCreateSubBuffer). */
+static cl_int
+sub_buffer_flags(const struct _cl_mem *parent, cl_mem_flags *flags)
+{
+    const cl_mem_flags device = CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY;
+    const cl_mem_flags host =
+        CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS;
+    const cl_mem_flags pointer =
+        CL_MEM_USE_HOST_PTR | CL_MEM_ALLOC_HOST_PTR | CL_MEM_COPY_HOST_PTR;
+    cl_mem_flags f = *flags;
+
+    if ((f & pointer) || check_access_flags(f) != CL_SUCCESS)
+        return CL_INVALID_VALUE;
+    if ((parent->flags & CL_MEM_WRITE_ONLY) &&
+        (f & (CL_MEM_READ_WRITE | CL_MEM_READ_ONLY)))
+        return CL_INVALID_VALUE;
+    if ((parent->flags & CL_MEM_READ_ONLY) &&
+        (f & (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY)))
+        return CL_INVALID_VALUE;
+    if ((parent->flags & CL_MEM_HOST_WRITE_ONLY) && (f & CL_MEM_HOST_READ_ONLY))
+        return CL_INVALID_VALUE;
+    if ((parent->flags & CL_MEM_HOST_READ_ONLY) && (f & CL_MEM_HOST_WRITE_ONLY))
+        return CL_INVALID_VALUE;
+    if ((parent->flags & CL_MEM_HOST_NO_ACCESS) &&
+        (f & (CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_WRITE_ONLY)))
+        return CL_INVALID_VALUE;
+    if (!(f & device))
+        f |= parent->flags & device;
+    if (!(f & host))
+        f |= parent->flags & host;
+    *flags = f | (parent->flags & pointer);
+    return CL_SUCCESS;
+}
+
+static cl_int
+check_region(const struct _cl_mem *m, cl_buffer_create_type type,
+             const cl_buffer_region *r)
+{
+    uint64_t align_bits =
+        device_number(m->context->device, CL_DEVICE_MEM_BASE_ADDR_ALIGN, 1024);
+
+    if (type != CL_BUFFER_CREATE_TYPE_REGION || !r)
+        return CL_INVALID_VALUE;
+    if (r->size == 0)
+        return CL_INVALID_BUFFER_SIZE;
+    if (!mem_range_ok(m, r->origin, r->size))
+        return CL_INVALID_VALUE;
+    if (align_bits >= 8 && r->origin % (align_bits / 8) != 0)
+        return CL_MISALIGNED_SUB_BUFFER_OFFSET;
+    return CL_SUCCESS;
+}
+
+CL_API_ENTRY cl_mem CL_API_CALL
+tsr_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_type type,
+                      const void *info, cl_int *errcode_ret)
+{
+    const cl_buffer_region *r = info;
+    struct _cl_mem *m;
+    cl_int rc;
+
+    if (!object_is(buffer, KIND_mem) || buffer->parent)
+        RETURN_WITH(errcode_ret, CL_INVALID_MEM_OBJECT, NULL);
+    rc = sub_buffer_flags(buffer, &flags);
+    if (rc == CL_SUCCESS)
+        rc = check_region(buffer, type, r);
+    if (rc != CL_SUCCESS)
+        RETURN_WITH(errcode_ret, rc, NULL);
+    m = mem_new(buffer->context, flags, r->size, NULL);
+    if (!m)
+        RETURN_WITH(errcode_ret, CL_OUT_OF_HOST_MEMORY, NULL);
+    m->parent = buffer;
+    object_hold(&buffer->o);
+    m->origin = r->origin;
+    if (buffer->host_ptr)
+        m->host_ptr = (uint8_t *)buffer->host_ptr + r->origin;
+    if (buffer->storage != EXTENT_NONE)
+        m->storage = buffer->storage + r->origin;
+    rc = send_clCreateSubBuffer(
+        m->o.session, NULL, m->o.id, buffer->o.id,
+        flags & (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY), r->origin,
+        r->size);
+    if (rc != CL_SUCCESS) {
+        mem_discard(m);
+        RETURN_WITH(errcode_ret, rc, NULL);
+    }
+    RETURN_WITH(errcode_ret, CL_SUCCESS, m);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clRetainMemObject(cl_mem memobj)
+{
+    return object_retain_call(memobj, KIND_mem, CL_INVALID_MEM_OBJECT);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clReleaseMemObject(cl_mem memobj)
+{
+    return object_release_call(memobj, KIND_mem, CL_INVALID_MEM_OBJECT);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clGetMemObjectInfo(cl_mem memobj, cl_mem_info param_name, size_t param_value_size,
+                       void *param_value, size_t *param_value_size_ret)
+{
+    const struct _cl_mem *m = memobj;
+
+    if (!object_is(m, KIND_mem))
+        return CL_INVALID_MEM_OBJECT;
+    switch (param_name) {
+    case CL_MEM_TYPE:
+        return INFO_VALUE(cl_mem_object_type, CL_MEM_OBJECT_BUFFER);
+    case CL_MEM_FLAGS:
+        return INFO_VALUE(cl_mem_flags, m->flags);
+    case CL_MEM_SIZE:
+        return INFO_VALUE(size_t, m->size);
+    case CL_MEM_HOST_PTR:
+        return INFO_VALUE(void *, m->host_ptr);
+    case CL_MEM_MAP_COUNT:
+        return INFO_VALUE(cl_uint, m->map_count);
+    case CL_MEM_REFERENCE_COUNT:
+        return INFO_VALUE(cl_uint, atomic_load(&m->o.refs));
+    case CL_MEM_CONTEXT:
+        return INFO_VALUE(cl_context, m->context);
+    case CL_MEM_ASSOCIATED_MEMOBJECT:
+        return INFO_VALUE(cl_mem, m->parent);
+    case CL_MEM_OFFSET:
+        return INFO_VALUE(size_t, m->origin);
+    case CL_MEM_USES_SVM_POINTER:
+        return INFO_VALUE(cl_bool, CL_FALSE);
+    case CL_MEM_PROPERTIES:
+        return info_put(m->properties, m->n_properties * sizeof *m->properties,
+                        param_value_size, param_value, param_value_size_ret);
+    default:
+        return CL_INVALID_VALUE;
+    }
+}
+
+typedef void(CL_CALLBACK *mem_destructor_fn)(cl_mem, void *);
+
+static void
+call_mem_destructor(struct destructor *d, void *handle)
+{
+    ((mem_destructor_fn)d->function)(handle, d->user_data);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clSetMemObjectDestructorCallback(cl_mem memobj, mem_destructor_fn pfn_notify,
+                                     void *user_data)
+{
+    if (!object_is(memobj, KIND_mem))
+        return CL_INVALID_MEM_OBJECT;
+    if (!pfn_notify)
+        return CL_INVALID_VALUE;
+    return destructor_push(&memobj->destructors, call_mem_destructor, (void *)pfn_notify,
+                           user_data);
+}
+
+/* No images yet: CL_DEVICE_IMAGE_SUPPORT is CL_FALSE, and there is no format to tell. */
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clGetSupportedImageFormats(cl_context context, cl_mem_flags flags,
+                               cl_mem_object_type image_type, cl_uint num_entries,
+                               cl_image_format *image_formats, cl_uint *num_image_formats)
+{
+    (void)flags;
+    (void)image_type;
+    if (!object_is(context, KIND_context))
+        return CL_INVALID_CONTEXT;
+    if (num_entries == 0 && image_formats)
+        return CL_INVALID_VALUE;
+    if (num_image_formats)
+        *num_image_formats = 0;
+    return CL_SUCCESS;
+}

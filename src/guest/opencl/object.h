@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every OpenCL handle of this library points to. The first word is the ICD dispatch
+ * table (cl_khr_icd); then a magic number by kind, so that a wrong or stale handle is
+ * refused with the call's error code instead of followed.
+ *
+ * Two counts: `refs` is OpenCL's (clRetain…, clRelease…); at 0 the object's id is
+ * released. `holds` keeps the shadow itself alive: one for refs > 0, one per child or
+ * command that still points here.
+ */
+#ifndef TESSERA_GUEST_OPENCL_OBJECT_H
+#define TESSERA_GUEST_OPENCL_OBJECT_H
+
+#include "api/opencl_wire.h"
+#include "wire/frame.h"
+
+#include <CL/cl_icd.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct session;
+
+/* Kinds that never travel, beside those of the wire. */
+#define KIND_platform 100
+#define KIND_device 101
+
+struct object {
+    const struct _cl_icd_dispatch *dispatch;
+    uint32_t magic; /* OBJECT_MAGIC + kind while alive */
+    uint32_t kind;
+    _Atomic uint32_t refs;
+    _Atomic uint32_t holds;
+    struct guest_id id;
+    struct session *session;           /* NULL for platform and device */
+    void (*destroy)(struct object *o); /* frees the shadow; called at holds == 0 */
+    void (*released)(
+        struct object *o); /* at refs == 0, before the id goes; may be NULL */
+};
+
+#define OBJECT_MAGIC 0x7e55e000u
+
+extern const struct _cl_icd_dispatch opencl_dispatch;
+
+struct opencl_function {
+    const char *name;
+    void *address;
+};
+extern const struct opencl_function opencl_functions[]; /* by name; ends with NULL */
+
+/* refs = holds = 1; the id is the caller's business. */
+void object_init(struct object *o, uint32_t kind, struct session *s,
+                 void (*destroy)(struct object *o));
+
+static inline bool
+object_is(const void *handle, uint32_t kind)
+{
+    const struct object *o = handle;
+
+    return o && o->magic == OBJECT_MAGIC + kind && o->kind == kind;
+}
+
+static inline struct guest_id
+object_id(const void *handle)
+{
+    const struct object *o = handle;
+
+    return o ? o->id : (struct guest_id){0};
+}
+
+void object_retain(struct object *o);
+
+/* Drops an OpenCL reference; at the last one tells the worker and lets the shadow go. */
+void object_release(struct object *o);
+
+void object_hold(struct object *o);
+void object_unhold(struct object *o);
+
+/* What clRetainX and clReleaseX do: `error` when the handle is none of that kind. */
+cl_int object_retain_call(void *handle, uint32_t kind, cl_int error);
+cl_int object_release_call(void *handle, uint32_t kind, cl_int error);
+
+/*
+ * Answers a clGet…Info query (OpenCL 3.0, section 3.3.2 "param_value_size"): copies len
+ * bytes when value is given, CL_INVALID_VALUE when cap is too small; tells the length.
+ */
+cl_int info_put(const void *data, size_t len, size_t cap, void *value, size_t *ret_len);
+cl_int info_string(const char *s, size_t cap, void *value, size_t *ret_len);
+
+#define INFO_VALUE(type, v)                                                              \
+    ({                                                                                   \
+        const type info_v_ = (v);                                                        \
+        info_put(&info_v_, sizeof info_v_, param_value_size, param_value,                \
+                 param_value_size_ret);                                                  \
+    })
+
+/* Sets *errcode_ret when there is one, and returns the value: the end of a creating call.
+ */
+#define RETURN_WITH(errcode_ret, rc, value)                                              \
+    do {                                                                                 \
+        if (errcode_ret)                                                                 \
+            *(errcode_ret) = (rc);                                                       \
+        return (value);                                                                  \
+    } while (0)
+
+#endif

@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/opencl/session.h"
+
+#include "api/opencl_send.h"
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/sock.h"
+#include "guest/opencl/device.h"
+#include "guest/opencl/mem.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#define HELLO_TIMEOUT_S 90 /* a driver's start can take seconds on a busy machine */
+
+static void
+session_init_locks(struct session *s)
+{
+    pthread_mutex_init(&s->tx_lock, NULL);
+    pthread_mutex_init(&s->rx_lock, NULL);
+    pthread_mutex_init(&s->wait_lock, NULL);
+    pthread_mutex_init(&s->id_lock, NULL);
+    pthread_cond_init(&s->wait_cond, NULL);
+    list_init(&s->pendings);
+    list_init(&s->callbacks);
+    s->channel.fd = -1;
+    atomic_init(&s->holds, 1);
+}
+
+static void session_register(struct session *s);
+static void session_unregister(struct session *s);
+
+static void
+session_free(struct session *s)
+{
+    session_unregister(s);
+    heap_fini(&s->heap);
+    channel_fini(&s->channel);
+    free(s->rx_buf);
+    free(s->id_generation);
+    free(s->id_spare);
+    free(s);
+}
+
+void
+session_hold(struct session *s)
+{
+    atomic_fetch_add_explicit(&s->holds, 1, memory_order_relaxed);
+}
+
+void
+session_unhold(struct session *s)
+{
+    if (atomic_fetch_sub_explicit(&s->holds, 1, memory_order_acq_rel) == 1)
+        session_free(s);
+}
+
+static void
+hello_fill(struct hello *h)
+{
+    memset(h, 0, sizeof *h);
+    h->magic = HELLO_MAGIC;
+    h->version = WIRE_VERSION;
+    h->fingerprint = OPENCL_FINGERPRINT;
+    h->pid = (uint32_t)getpid();
+    snprintf(h->program, sizeof h->program, "%s", program_invocation_short_name);
+}
+
+static int
+session_attach(struct session *s, const struct welcome *w, const int fds[2])
+{
+    int rc = channel_map(&s->channel, w, fds[0], fds[1]);
+
+    if (rc < 0)
+        return rc;
+    s->shared_storage = w->flags & WELCOME_SHARED_STORAGE;
+    s->framebuffer_bytes = w->framebuffer_bytes;
+    memcpy(s->token, w->token, TOKEN_BYTES);
+    s->channel.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s->channel.wake_fd < 0)
+        return -errno;
+    s->rx_buf = malloc(w->replies_bytes);
+    if (!s->rx_buf)
+        return -ENOMEM;
+    return heap_init(&s->heap, s->channel.heap, s->channel.heap_bytes);
+}
+
+int
+session_connect(struct device *d, struct session **ret, char *reason)
+{
+    _cleanup_close_ int sock = sock_connect(device_socket_path(d));
+    _cleanup_free_ uint8_t *info = NULL;
+    struct session *s;
+    struct welcome w;
+    struct hello h;
+    int fds[2], rc;
+
+    if (sock < 0) {
+        snprintf(reason, 160, "cannot connect to the vGPU's socket: %s", strerror(-sock));
+        return sock;
+    }
+    hello_fill(&h);
+    rc = hello_exchange(sock, &h, &w, fds, &info, reason);
+    if (rc < 0)
+        return rc;
+    s = calloc(1, sizeof *s);
+    if (s) {
+        session_init_locks(s);
+        s->device = d;
+        rc = session_attach(s, &w, fds);
+    }
+    close(fds[0]);
+    close(fds[1]);
+    if (!s || rc < 0) {
+        if (s)
+            session_free(s);
+        return s ? rc : -ENOMEM;
+    }
+    device_take_info(d, take_ptr(info), w.info_bytes);
+    channel_use_socket(&s->channel, take_fd(&sock));
+    session_register(s);
+    *ret = s;
+    return 0;
+}
+
+/* ---- ids ----------------------------------------------------------------------------------- */
+
+static bool
+id_grow(struct session *s)
+{
+    uint32_t cap = s->id_cap ? s->id_cap * 2 : 256;
+    uint32_t *generation, *spare;
+
+    if (cap > (1u << 20))
+        return false;
+    generation = realloc(s->id_generation, cap * sizeof *generation);
+    if (!generation)
+        return false;
+    s->id_generation = generation;
+    spare = realloc(s->id_spare, cap * sizeof *spare);
+    if (!spare)
+        return false;
+    s->id_spare = spare;
+    s->id_cap = cap;
+    return true;
+}
+
+struct guest_id
+session_new_id(struct session *s)
+{
+    uint32_t slot = 0;
+    struct guest_id id = {0};
+
+    pthread_mutex_lock(&s->id_lock);
+    if (s->id_nspare > 0) {
+        slot = s->id_spare[--s->id_nspare];
+    } else if (s->id_slots + 1 < s->id_cap || id_grow(s)) {
+        slot = ++s->id_slots; /* from 1 */
+        s->id_generation[slot] = 0;
+    }
+    if (slot)
+        id.v = (uint64_t)s->id_generation[slot] << 32 | slot;
+    pthread_mutex_unlock(&s->id_lock);
+    return id;
+}
+
+void
+session_drop_id(struct session *s, struct guest_id id)
+{
+    uint32_t slot = (uint32_t)id.v;
+
+    if (slot == 0 || session_is_dead(s))
+        return;
+    pthread_mutex_lock(&s->id_lock);
+    s->id_generation[slot]++;
+    s->id_spare[s->id_nspare++] = slot;
+    pthread_mutex_unlock(&s->id_lock);
+}
+
+void
+session_release_id(struct session *s, struct guest_id id)
+{
+    /* The frame is in the ring before the slot can be used again: order keeps them apart. */
+    if (!session_is_dead(s) && send_tessera_release(s, NULL, id) == CL_SUCCESS)
+        session_drop_id(s, id);
+}
+
+/* ---- receiving ----------------------------------------------------------------------------- */
+
+static void
+pending_complete(struct session *s, struct pending *p)
+{
+    void (*done)(struct pending *) = p->done;
+
+    pthread_mutex_lock(&s->wait_lock);
+    list_del(&p->node);
+    /* Without `done` the waiter may be gone as soon as it sees this. */
+    if (!done)
+        atomic_store_explicit(&p->complete, true, memory_order_release);
+    pthread_mutex_unlock(&s->wait_lock);
+    if (done)
+        done(p);
+}
+
+static void
+reply_parse(struct pending *p, const void *frame, size_t len)
+{
+    struct dec d;
+    const uint8_t *bytes;
+    uint64_t n;
+
+    dec_init(&d, (const uint8_t *)frame + sizeof(struct frame_header),
+             len - sizeof(struct frame_header));
+    p->status = (int64_t)dec_u64(&d, "status");
+    if (d.p == d.end)
+        return;
+    p->answer_len = dec_u64(&d, "length");
+    p->place = (uint32_t)dec_u64(&d, "place");
+    if (p->place != REPLY_INLINE)
+        return;
+    bytes = dec_bytes(&d, "answer", &n);
+    if (d.bad || n != p->answer_len)
+        p->answer_len = 0;
+    p->answer = malloc(p->answer_len + 1);
+    if (p->answer)
+        memcpy(p->answer, bytes, p->answer_len);
+    else
+        p->status = CL_OUT_OF_HOST_MEMORY;
+}
+
+static void
+frame_received(struct session *s, const void *frame, size_t len)
+{
+    struct frame_header h;
+
+    memcpy(&h, frame, sizeof h);
+    if (h.op == FRAME_RECLAIM) {
+        heap_free(&s->heap, h.tag);
+        atomic_fetch_sub_explicit(&s->reclaims_due, 1, memory_order_relaxed);
+    } else if (h.op == FRAME_REPLY && h.tag != 0) {
+        struct pending *p = (struct pending *)(uintptr_t)h.tag;
+
+        reply_parse(p, frame, len);
+        pending_complete(s, p);
+    }
+}
+
+/* Marks the session dead and ends every wait. May be called by several threads at once. */
+static void
+session_die(struct session *s)
+{
+    struct list lost;
+
+    list_init(&lost);
+    pthread_mutex_lock(&s->wait_lock);
+    atomic_store_explicit(&s->dead, true, memory_order_release);
+    while (!list_empty(&s->pendings)) {
+        struct list *n = s->pendings.next;
+        struct pending *p = container_of(n, struct pending, node);
+
+        list_del(n);
+        p->status = CL_OUT_OF_RESOURCES;
+        if (p->done)
+            list_add_tail(&lost, n);
+        else
+            atomic_store_explicit(&p->complete, true, memory_order_release);
+    }
+    pthread_cond_broadcast(&s->wait_cond);
+    pthread_mutex_unlock(&s->wait_lock);
+    while (!list_empty(&lost)) {
+        struct list *n = lost.next;
+        struct pending *p = container_of(n, struct pending, node);
+
+        list_del(n);
+        p->done(p);
+    }
+}
+
+/*
+ * After something changed that others may wait for; wait_lock held. The sleeper is woken only when
+ * its own condition holds, so that a busy thread does not wake the service thread each time.
+ */
+static void
+session_notify(struct session *s)
+{
+    pthread_cond_broadcast(&s->wait_cond);
+    if (s->sleeper && s->sleeper_holds(s->sleeper_arg))
+        eventfd_write(s->channel.wake_fd, 1);
+}
+
+/* Reads all replies; rx_lock held. Returns how many, or a negative errno. */
+static int
+session_read_all(struct session *s)
+{
+    int n, count = 0;
+
+    while ((n = ring_read(&s->channel.rx, s->rx_buf, s->channel.rx.size)) > 0) {
+        frame_received(s, s->rx_buf, (size_t)n);
+        count++;
+    }
+    return n < 0 ? n : count;
+}
+
+void
+session_pump(struct session *s)
+{
+    int rc;
+
+    if (!ring_hint(&s->channel.rx) || session_is_dead(s))
+        return;
+    /* Somebody else is reading already: what is for us will be there when they are done. */
+    if (pthread_mutex_trylock(&s->rx_lock) != 0)
+        return;
+    rc = session_read_all(s);
+    pthread_mutex_unlock(&s->rx_lock);
+    if (rc < 0) {
+        session_die(s);
+    } else if (rc > 0) {
+        pthread_mutex_lock(&s->wait_lock);
+        session_notify(s);
+        pthread_mutex_unlock(&s->wait_lock);
+    }
+}
+
+/* Spins for a while; true when the condition holds or there is something to read. */
+static bool
+session_spin(struct session *s, bool (*holds)(void *), void *arg)
+{
+    uint64_t end = now_ns() + channel_spin_ns();
+
+    do {
+        for (unsigned i = 0; i < 64; i++) {
+            if (ring_hint(&s->channel.rx) || holds(arg))
+                return true;
+            cpu_relax();
+        }
+    } while (now_ns() < end);
+    return false;
+}
+
+/*
+ * The one sleeper. The "sleeping" word belongs to it alone; its partner is ring_commit() in the
+ * worker. Returns with wait_lock held, as it was called.
+ */
+static void
+session_sleep_on_doorbell(struct session *s, bool (*holds)(void *), void *arg)
+{
+    struct ring_shared *replies = s->channel.rx.shared;
+    int rc = 1;
+
+    s->sleeper = true;
+    s->sleeper_holds = holds;
+    s->sleeper_arg = arg;
+    pthread_mutex_unlock(&s->wait_lock);
+    atomic_store_explicit(&replies->sleeping, 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!ring_hint(&s->channel.rx))
+        rc = s->channel.transport->wait(&s->channel, -1);
+    atomic_store_explicit(&replies->sleeping, 0, memory_order_relaxed);
+    if (rc < 0) {
+        session_pump(s); /* what came before the end still counts */
+        session_die(s);
+    }
+    pthread_mutex_lock(&s->wait_lock);
+    s->sleeper = false;
+    /* Another waiter must take over the doorbell if this one has what it wants. */
+    pthread_cond_broadcast(&s->wait_cond);
+}
+
+static void
+session_sleep(struct session *s, bool (*holds)(void *), void *arg)
+{
+    pthread_mutex_lock(&s->wait_lock);
+    if (!holds(arg) && !session_is_dead(s)) {
+        if (!s->sleeper)
+            session_sleep_on_doorbell(s, holds, arg);
+        else
+            pthread_cond_wait(&s->wait_cond, &s->wait_lock);
+    }
+    pthread_mutex_unlock(&s->wait_lock);
+}
+
+cl_int
+session_wait_until(struct session *s, bool (*holds)(void *arg), void *arg)
+{
+    while (!holds(arg)) {
+        if (session_is_dead(s))
+            return CL_OUT_OF_RESOURCES;
+        if (session_spin(s, holds, arg))
+            session_pump(s);
+        else
+            session_sleep(s, holds, arg);
+    }
+    return CL_SUCCESS;
+}
+
+static bool
+pending_is_complete(void *arg)
+{
+    struct pending *p = arg;
+
+    return atomic_load_explicit(&p->complete, memory_order_acquire);
+}
+
+cl_int
+session_wait(struct session *s, struct pending *p)
+{
+    while (!pending_is_complete(p)) {
+        if (session_wait_until(s, pending_is_complete, p) != CL_SUCCESS &&
+            pending_is_complete(p))
+            break;
+    }
+    return session_is_dead(s) && p->status == CL_OUT_OF_RESOURCES ? CL_OUT_OF_RESOURCES
+                                                                  : CL_SUCCESS;
+}
+
+/* ---- the service thread --------------------------------------------------------------------- */
+
+static bool
+has_callbacks(void *arg)
+{
+    struct session *s = arg;
+    bool some;
+
+    /* Called with and without wait_lock: a look at one pointer, checked again under the lock. */
+    some = *(struct list *volatile *)&s->callbacks.next != &s->callbacks;
+    return some;
+}
+
+static bool
+service_run_callbacks(struct session *s)
+{
+    struct list *n = NULL;
+
+    pthread_mutex_lock(&s->wait_lock);
+    if (!list_empty(&s->callbacks)) {
+        n = s->callbacks.next;
+        list_del(n);
+    }
+    pthread_mutex_unlock(&s->wait_lock);
+    if (!n)
+        return false;
+    container_of(n, struct callback, node)->run(container_of(n, struct callback, node));
+    return true;
+}
+
+static void *
+service_main(void *arg)
+{
+    struct session *s = arg;
+
+    for (;;) {
+        while (service_run_callbacks(s))
+            ;
+        if (session_is_dead(s))
+            break;
+        session_wait_until(s, has_callbacks, s);
+    }
+    pthread_mutex_lock(&s->wait_lock);
+    s->service_running = false;
+    pthread_mutex_unlock(&s->wait_lock);
+    session_unhold(s);
+    return NULL;
+}
+
+cl_int
+session_need_service(struct session *s)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
+    int rc = 0;
+
+    pthread_mutex_lock(&s->wait_lock);
+    if (!s->service_running) {
+        pthread_attr_init(&attr);
+        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+        session_hold(s);
+        rc = pthread_create(&thread, &attr, service_main, s);
+        pthread_attr_destroy(&attr);
+        if (rc == 0)
+            s->service_running = true;
+    }
+    pthread_mutex_unlock(&s->wait_lock);
+    if (rc == 0)
+        return CL_SUCCESS;
+    session_unhold(s);
+    return CL_OUT_OF_HOST_MEMORY;
+}
+
+void
+session_post_callback(struct session *s, struct callback *c)
+{
+    pthread_mutex_lock(&s->wait_lock);
+    list_add_tail(&s->callbacks, &c->node);
+    session_notify(s);
+    pthread_mutex_unlock(&s->wait_lock);
+}
+
+/* ---- heap ------------------------------------------------------------------------------------ */
+
+struct heap_wait {
+    struct session *session;
+    uint64_t len, off;
+};
+
+static bool
+heap_try(struct heap_wait *w)
+{
+    if (w->off == EXTENT_NONE)
+        w->off = heap_alloc(&w->session->heap, w->len);
+    return w->off != EXTENT_NONE;
+}
+
+static bool
+heap_has_or_never_will(void *arg)
+{
+    struct heap_wait *w = arg;
+
+    return heap_try(w) || atomic_load(&w->session->reclaims_due) <= 0;
+}
+
+uint64_t
+session_heap_alloc(struct session *s, uint64_t len)
+{
+    struct heap_wait w = {.session = s, .len = len, .off = EXTENT_NONE};
+
+    if (len == 0 || len > s->channel.heap_bytes)
+        return EXTENT_NONE;
+    session_wait_until(s, heap_has_or_never_will, &w);
+    return w.off;
+}
+
+/* ---- fork ------------------------------------------------------------------------------------ */
+
+/*
+ * The child gets a session of its own on first use. What it inherits is dead: the mappings are not
+ * there (MADV_DONTFORK), the doorbell is closed so that the worker sees the parent's end alone, and
+ * locks may be held by threads that do not exist here.
+ */
+static pthread_mutex_t sessions_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct session *sessions;
+
+static void
+fork_prepare(void)
+{
+    device_lock_all();
+    mem_set_lock();
+    pthread_mutex_lock(&sessions_lock);
+}
+
+static void
+fork_parent(void)
+{
+    pthread_mutex_unlock(&sessions_lock);
+    mem_set_unlock();
+    device_unlock_all();
+}
+
+static void
+fork_child(void)
+{
+    for (struct session *s = sessions; s; s = s->next) {
+        atomic_store(&s->dead, true);
+        atomic_fetch_add(&s->holds, 1); /* never freed: its mappings are not ours */
+        if (s->channel.fd >= 0)
+            close(s->channel.fd);
+        close(s->channel.wake_fd);
+        s->channel.fd = -1;
+    }
+    sessions = NULL;
+    pthread_mutex_unlock(&sessions_lock);
+    mem_set_unlock();
+    device_unlock_all();
+}
+
+static void
+session_register(struct session *s)
+{
+    static bool hooked;
+
+    pthread_mutex_lock(&sessions_lock);
+    if (!hooked)
+        pthread_atfork(fork_prepare, fork_parent, fork_child);
+    hooked = true;
+    s->next = sessions;
+    sessions = s;
+    pthread_mutex_unlock(&sessions_lock);
+}
+
+static void
+session_unregister(struct session *s)
+{
+    pthread_mutex_lock(&sessions_lock);
+    for (struct session **p = &sessions; *p; p = &(*p)->next) {
+        if (*p == s) {
+            *p = s->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&sessions_lock);
+}

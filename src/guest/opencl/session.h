@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A session: this process's use of one vGPU. It owns the channel, the ids, the shared heap's
+ * allocator, and the receiving side:
+ *
+ *   submit (any thread, tx_lock) ──▶ commands ring ──▶ worker
+ *   pump   (any thread, rx_lock) ◀── replies ring  ◀──
+ *
+ * There is no receiver thread in the fast path: who waits reads the replies, also those of others,
+ * for a short while by spinning; then one waiter sleeps on the doorbell for all. A service thread
+ * exists once there are callbacks to call or transfers to finish behind the program's back.
+ *
+ * A dead session (worker gone, or inherited by fork) answers every call with an error, at once.
+ * Nothing of it is locked or freed in a forked child.
+ */
+#ifndef TESSERA_GUEST_OPENCL_SESSION_H
+#define TESSERA_GUEST_OPENCL_SESSION_H
+
+#include "base/list.h"
+#include "guest/opencl/heap.h"
+#include "guest/opencl/object.h"
+#include "wire/channel.h"
+
+#include <pthread.h>
+
+struct device;
+
+/* An answer that somebody waits for. Lives with the waiter, or on the heap if `done` frees it. */
+struct pending {
+    struct list node;
+    /*
+     * Called by whatever thread reads the reply, with rx_lock held: it must not block, nor submit.
+     * When set, it is the last that touches the pending.
+     */
+    void (*done)(struct pending *p);
+    _Atomic bool complete;
+    int64_t status; /* CL_OUT_OF_RESOURCES when the session died */
+    uint32_t place; /* enum reply_place */
+    uint64_t answer_len;
+    uint8_t *answer; /* inline answer, malloc'ed, NULL if none; owned by the waiter */
+};
+
+/* A callback of the program, to be called from the service thread. */
+struct callback {
+    struct list node;
+    void (*run)(struct callback *c); /* frees c */
+};
+
+struct session {
+    struct device *device;
+    struct channel channel;
+    struct heap heap;
+    bool shared_storage;
+    uint8_t token[TOKEN_BYTES];
+    uint64_t framebuffer_bytes;
+    _Atomic bool dead;
+    _Atomic uint32_t holds; /* the device, and each object */
+    _Atomic int64_t reclaims_due;
+
+    pthread_mutex_t tx_lock; /* the commands ring */
+    uint32_t tx_len;
+
+    pthread_mutex_t rx_lock; /* the replies ring and its buffer */
+    uint64_t *rx_buf;
+
+    pthread_mutex_t wait_lock; /* all below */
+    pthread_cond_t wait_cond;
+    bool sleeper; /* one thread sleeps on the doorbell, until this holds: */
+    bool (*sleeper_holds)(void *arg);
+    void *sleeper_arg;
+    struct list pendings;
+    struct list callbacks;
+    bool service_running;
+    struct session *next; /* all sessions of the process, for fork (session.c) */
+
+    pthread_mutex_t id_lock;
+    uint32_t *id_generation; /* by slot */
+    uint32_t *id_spare;
+    uint32_t id_slots, id_cap, id_nspare;
+};
+
+/* Connects to the device's vGPU. On failure a negative errno and words in reason (160 bytes). */
+int session_connect(struct device *d, struct session **ret, char *reason);
+void session_hold(struct session *s);
+void session_unhold(struct session *s);
+
+static inline bool
+session_is_dead(const struct session *s)
+{
+    return atomic_load_explicit(&s->dead, memory_order_acquire);
+}
+
+/* Ids (docs/protocol.md). 0 when there are no more. */
+struct guest_id session_new_id(struct session *s);
+void session_drop_id(struct session *s, struct guest_id id);    /* never sent */
+void session_release_id(struct session *s, struct guest_id id); /* tells the worker */
+
+/* Waits for the answer: CL_SUCCESS with p filled, or CL_OUT_OF_RESOURCES when the session died. */
+cl_int session_wait(struct session *s, struct pending *p);
+
+/* Waits until the condition holds (looked at after each batch of replies) or the session died. */
+cl_int session_wait_until(struct session *s, bool (*holds)(void *arg), void *arg);
+
+/* Reads what has come, without waiting. */
+void session_pump(struct session *s);
+
+/* Sees to it that replies are read and callbacks called while the program does other things. */
+cl_int session_need_service(struct session *s);
+
+/* From `done` functions and elsewhere: the service thread will run it. */
+void session_post_callback(struct session *s, struct callback *c);
+
+/*
+ * Heap space for a message or a transfer, waiting for extents that are on their way back if need
+ * be. EXTENT_NONE: there is none, and none will come.
+ */
+uint64_t session_heap_alloc(struct session *s, uint64_t len);
+
+/* An extent went to the worker, which will reclaim it. */
+static inline void
+session_expect_reclaim(struct session *s)
+{
+    atomic_fetch_add_explicit(&s->reclaims_due, 1, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/opencl/submit.h"
+
+#include "guest/opencl/event.h"
+#include "guest/opencl/mem.h"
+#include "guest/opencl/queue.h"
+
+#include <sched.h>
+
+cl_int
+blob_init(struct session *s, struct blob *b, const void *data, uint64_t len)
+{
+    *b = (struct blob){.data = data, .len = len, .off = EXTENT_NONE};
+    if (len <= CHANNEL_INLINE_BYTES)
+        return CL_SUCCESS;
+    b->off = session_heap_alloc(s, len);
+    if (b->off == EXTENT_NONE)
+        return CL_OUT_OF_HOST_MEMORY;
+    memcpy(s->channel.heap + b->off, data, len);
+    return CL_SUCCESS;
+}
+
+/*
+ * The ring is full: the worker takes frames without ever waiting for the device, so room comes soon
+ * or never. tx_lock is held; replies are read meanwhile, so that the worker is not held up.
+ */
+static void *
+submit_wait_for_room(struct session *s, uint32_t len)
+{
+    void *p = NULL;
+    int err = 0;
+
+    for (unsigned tries = 0; !p && !session_is_dead(s); tries++) {
+        p = ring_reserve(&s->channel.tx, len, &err);
+        if (p || err < 0)
+            break;
+        session_pump(s);
+        if (tries < 200)
+            sched_yield();
+        else if (s->channel.transport->wait(&s->channel, 1) < 0)
+            break;
+    }
+    return p;
+}
+
+cl_int
+submit_begin(struct session *s, struct enc *e, unsigned op, uint64_t size,
+             struct pending *p)
+{
+    struct frame_header *h;
+    int err;
+
+    if (session_is_dead(s) || size > ring_max_frame(s->channel.tx.size))
+        return CL_OUT_OF_RESOURCES;
+    pthread_mutex_lock(&s->tx_lock);
+    h = ring_reserve(&s->channel.tx, (uint32_t)size, &err);
+    if (!h)
+        h = submit_wait_for_room(s, (uint32_t)size);
+    if (h && p) {
+        pthread_mutex_lock(&s->wait_lock);
+        if (session_is_dead(s))
+            h = NULL;
+        else
+            list_add_tail(&s->pendings, &p->node);
+        pthread_mutex_unlock(&s->wait_lock);
+    }
+    if (!h) {
+        pthread_mutex_unlock(&s->tx_lock);
+        return CL_OUT_OF_RESOURCES;
+    }
+    *h = (struct frame_header){
+        .size = (uint32_t)size, .op = (uint16_t)op, .tag = (uint64_t)(uintptr_t)p};
+    e->p = (uint8_t *)(h + 1);
+    s->tx_len = (uint32_t)size;
+    return CL_SUCCESS;
+}
+
+cl_int
+submit_end(struct session *s, struct enc *e)
+{
+    bool wake = ring_commit(&s->channel.tx, s->tx_len);
+
+    (void)e;
+    pthread_mutex_unlock(&s->tx_lock);
+    if (wake)
+        s->channel.transport->kick(&s->channel);
+    session_pump(s);
+    return CL_SUCCESS;
+}
+
+static cl_int
+check_wait_list(const struct _cl_command_queue *queue, cl_uint n, const cl_event *waits)
+{
+    if ((n == 0) != (waits == NULL))
+        return CL_INVALID_EVENT_WAIT_LIST;
+    for (cl_uint i = 0; i < n; i++) {
+        if (!object_is(waits[i], KIND_event))
+            return CL_INVALID_EVENT_WAIT_LIST;
+        if (waits[i]->context != queue->context)
+            return CL_INVALID_CONTEXT;
+    }
+    return CL_SUCCESS;
+}
+
+cl_int
+enqueue_begin(struct enqueue *q, cl_command_queue queue, cl_command_type type,
+              cl_uint n_waits, const cl_event *waits, cl_event *event)
+{
+    cl_int rc;
+
+    if (!object_is(queue, KIND_queue))
+        return CL_INVALID_COMMAND_QUEUE;
+    rc = check_wait_list(queue, n_waits, waits);
+    if (rc != CL_SUCCESS)
+        return rc;
+    *q = (struct enqueue){
+        .session = queue->o.session, .queue = queue, .n_waits = n_waits, .waits = waits};
+    if (session_is_dead(q->session))
+        return CL_OUT_OF_RESOURCES;
+    if (event) {
+        q->shadow = event_new(queue->context, queue, type);
+        if (!q->shadow)
+            return CL_OUT_OF_HOST_MEMORY;
+        q->event_id = q->shadow->o.id;
+    }
+    pthread_mutex_lock(&queue->lock);
+    return CL_SUCCESS;
+}
+
+cl_int
+enqueue_end(struct enqueue *q, cl_int rc, cl_event *event)
+{
+    if (rc == CL_SUCCESS)
+        q->queue->submitted++;
+    pthread_mutex_unlock(&q->queue->lock);
+    if (!q->shadow)
+        return rc;
+    if (rc == CL_SUCCESS)
+        *event = q->shadow;
+    else
+        event_discard(q->shadow);
+    return rc;
+}
+
+cl_int
+check_mems(const struct enqueue *q, cl_uint n, const cl_mem *mems)
+{
+    if (n == 0 || !mems)
+        return CL_INVALID_VALUE;
+    for (cl_uint i = 0; i < n; i++) {
+        if (!object_is(mems[i], KIND_mem))
+            return CL_INVALID_MEM_OBJECT;
+        if (mems[i]->context != q->queue->context)
+            return CL_INVALID_CONTEXT;
+    }
+    return CL_SUCCESS;
+}

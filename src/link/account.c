@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One lock, robust and shared between processes, guards the sum. A holder that dies
+ * inside leaves the slots right (each is written before the sum), so the next one adds
+ * them up again.
+ */
+#include "link/account.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+static void
+futex_wake_all(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+static void
+futex_sleep(_Atomic uint32_t *word, uint32_t seen, int timeout_ms)
+{
+    struct timespec ts = {timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000l};
+
+    syscall(SYS_futex, word, FUTEX_WAIT, seen, &ts, NULL, 0);
+}
+
+static void
+account_sum_again(struct account_page *a)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < ACCOUNT_SLOTS; i++)
+        sum += atomic_load(&a->slot[i].reserved_bytes);
+    atomic_store(&a->reserved_bytes, sum);
+}
+
+static void
+account_lock(struct account_page *a)
+{
+    if (pthread_mutex_lock(&a->lock) == EOWNERDEAD) {
+        account_sum_again(a);
+        pthread_mutex_consistent(&a->lock);
+    }
+}
+
+static void
+account_unlock(struct account_page *a)
+{
+    pthread_mutex_unlock(&a->lock);
+}
+
+static int
+account_init_lock(struct account_page *a)
+{
+    pthread_mutexattr_t attr;
+    int rc;
+
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+    rc = pthread_mutex_init(&a->lock, &attr);
+    pthread_mutexattr_destroy(&attr);
+    return -rc;
+}
+
+int
+account_create(const char *path, uint64_t limit_bytes, struct account_page **ret,
+               int *ret_fd)
+{
+    _cleanup_close_ int fd = -1;
+    struct account_page *a;
+    int rc;
+
+    unlink(path);
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    if (ftruncate(fd, sizeof *a) < 0)
+        return -errno;
+    a = mmap(NULL, sizeof *a, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (a == MAP_FAILED)
+        return -errno;
+    rc = account_init_lock(a);
+    if (rc < 0) {
+        account_unmap(a);
+        return rc;
+    }
+    a->version = ACCOUNT_VERSION;
+    a->bytes = sizeof *a;
+    a->limit_bytes = limit_bytes;
+    a->magic = ACCOUNT_MAGIC;
+    *ret = a;
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+int
+account_map(int fd, struct account_page **ret)
+{
+    struct account_page *a;
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if ((uint64_t)st.st_size < sizeof *a)
+        return -EPROTO;
+    a = mmap(NULL, sizeof *a, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (a == MAP_FAILED)
+        return -errno;
+    if (a->magic != ACCOUNT_MAGIC || a->version != ACCOUNT_VERSION ||
+        a->bytes != sizeof *a) {
+        account_unmap(a);
+        return -EPROTO;
+    }
+    *ret = a;
+    return 0;
+}
+
+void
+account_unmap(struct account_page *a)
+{
+    if (a)
+        munmap(a, sizeof *a);
+}
+
+int
+account_reserve(struct account_page *a, unsigned i, uint64_t bytes)
+{
+    int rc = -ENOSPC;
+
+    account_lock(a);
+    if (bytes <= a->limit_bytes && a->reserved_bytes <= a->limit_bytes - bytes) {
+        atomic_fetch_add(&a->slot[i].reserved_bytes, bytes);
+        atomic_fetch_add(&a->reserved_bytes, bytes);
+        rc = 0;
+    }
+    account_unlock(a);
+    return rc;
+}
+
+void
+account_release(struct account_page *a, unsigned i, uint64_t bytes)
+{
+    uint64_t held;
+
+    account_lock(a);
+    held = atomic_load(&a->slot[i].reserved_bytes);
+    if (bytes > held)
+        bytes = held;
+    atomic_fetch_sub(&a->slot[i].reserved_bytes, bytes);
+    atomic_fetch_sub(&a->reserved_bytes, bytes);
+    account_unlock(a);
+}
+
+uint64_t
+account_free_bytes(struct account_page *a)
+{
+    uint64_t reserved = atomic_load(&a->reserved_bytes);
+
+    return reserved < a->limit_bytes ? a->limit_bytes - reserved : 0;
+}
+
+uint32_t
+account_recall_start(struct account_page *a)
+{
+    uint32_t recall = atomic_fetch_add(&a->recall, 1) + 1;
+
+    futex_wake_all(&a->recall);
+    return recall;
+}
+
+static bool
+recall_answered_by_all(struct account_page *a, uint32_t recall, unsigned self)
+{
+    for (unsigned i = 0; i < ACCOUNT_SLOTS; i++) {
+        struct account_slot *s = &a->slot[i];
+        pid_t pid = atomic_load(&s->pid);
+
+        if (i == self || atomic_load(&s->state) != SLOT_LIVE)
+            continue;
+        if ((int32_t)(atomic_load(&s->recall_seen) - recall) >= 0)
+            continue;
+        if (process_start_ticks(pid) == atomic_load(&s->pid_start))
+            return false;
+    }
+    return true;
+}
+
+bool
+account_recall_wait(struct account_page *a, uint32_t recall, unsigned self,
+                    int timeout_ms)
+{
+    const uint64_t end = now_ns() + (uint64_t)timeout_ms * 1000000u;
+
+    while (!recall_answered_by_all(a, recall, self)) {
+        if (now_ns() >= end)
+            return false;
+        usleep(200);
+    }
+    return true;
+}
+
+uint32_t
+account_recall_sleep(struct account_page *a, uint32_t seen, int timeout_ms)
+{
+    if (atomic_load(&a->recall) == seen)
+        futex_sleep(&a->recall, seen, timeout_ms);
+    return atomic_load(&a->recall);
+}
+
+void
+account_recall_answer(struct account_page *a, unsigned i, uint32_t recall)
+{
+    atomic_store(&a->slot[i].recall_seen, recall);
+}
+
+int
+account_slot_take(struct account_page *a)
+{
+    int found = -EBUSY;
+
+    account_lock(a);
+    for (unsigned i = 0; i < ACCOUNT_SLOTS && found < 0; i++) {
+        struct account_slot *s = &a->slot[i];
+
+        if (atomic_load(&s->state) != SLOT_FREE)
+            continue;
+        atomic_store(&s->pid, 0);
+        atomic_store(&s->pid_start, 0);
+        atomic_store(&s->guest_pid, 0);
+        atomic_store(&s->recall_seen, atomic_load(&a->recall));
+        memset(&s->gate, 0, sizeof s->gate);
+        memset(s->program, 0, sizeof s->program);
+        memset(s->reason, 0, sizeof s->reason);
+        atomic_store(&s->state, SLOT_RESERVED);
+        found = (int)i;
+    }
+    account_unlock(a);
+    return found;
+}
+
+void
+account_slot_free(struct account_page *a, unsigned i)
+{
+    struct account_slot *s = &a->slot[i];
+
+    account_lock(a);
+    atomic_store(&s->reserved_bytes, 0);
+    atomic_store(&s->used_bytes, 0);
+    atomic_store(&s->state, SLOT_FREE);
+    account_sum_again(a);
+    account_unlock(a);
+}
+
+uint64_t
+process_start_ticks(pid_t pid)
+{
+    _cleanup_free_ char *text = NULL;
+    char path[64];
+    size_t len;
+    const char *p;
+    uint64_t ticks;
+
+    if (pid <= 0)
+        return 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    if (read_file(path, 4096, &text, &len) < 0)
+        return 0;
+    /* The name in field 2 may hold anything, so count fields from its closing bracket. */
+    p = strrchr(text, ')');
+    if (!p || sscanf(p + 1,
+                     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+                     "%*d %*d %*d %lu",
+                     &ticks) != 1)
+        return 0;
+    return ticks;
+}

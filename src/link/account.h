@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The account of one vGPU: a file in the manager's runtime folder, mapped by the manager
+ * and by each worker of that vGPU, never by a guest. It outlives the manager, so that a
+ * new manager finds the sessions that went on without it.
+ *
+ *   header | robust lock | framebuffer account | slot 0 | slot 1 | ... one per session
+ *
+ * A slot is one session (one worker, one gate). The manager hands a slot out before it
+ * starts the worker and takes it back, with all bytes that it holds, once the process is
+ * gone. A worker writes only its own slot, and the two account words under the lock.
+ *
+ * Bytes are requested bytes (OpenCL 3.0, section 5.2.1: the size given to
+ * clCreateBuffer).
+ */
+#ifndef TESSERA_LINK_ACCOUNT_H
+#define TESSERA_LINK_ACCOUNT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define ACCOUNT_MAGIC 0x61525354u /* "TSRa" */
+#define ACCOUNT_VERSION 1u
+#define ACCOUNT_SLOTS 64 /* sessions per vGPU; more are refused with a clear error */
+#define ACCOUNT_REASON_BYTES 160
+#define ACCOUNT_PROGRAM_BYTES 64
+
+enum slot_state {
+    SLOT_FREE = 0,
+    SLOT_RESERVED = 1, /* handed out by the manager, the worker is not up yet */
+    SLOT_LIVE = 2,
+    SLOT_ENDED = 3, /* the worker said why it ends, in reason */
+};
+
+/* What the gate of one session reports. Relaxed counters: read them, do not reason on
+ * them. */
+struct gate_page {
+    _Atomic uint64_t commands;     /* handed to the driver */
+    _Atomic uint64_t copied_bytes; /* moved by the worker and by the guest itself */
+    _Atomic uint64_t busy_ns;      /* device time, from the device's own clock */
+};
+
+struct account_slot {
+    _Alignas(64) _Atomic uint32_t state; /* enum slot_state */
+    _Atomic int32_t pid;                 /* the worker */
+    _Atomic uint64_t pid_start; /* its start time, /proc/PID/stat field 22: tells reuse */
+    _Atomic int32_t guest_pid;  /* as the kernel told (SO_PEERCRED) */
+    _Atomic uint64_t reserved_bytes; /* credit taken from the account, used or not */
+    _Atomic uint64_t used_bytes;     /* of live memory objects */
+    _Atomic uint32_t recall_seen;    /* the last recall that this session answered */
+    struct gate_page gate;
+    char program[ACCOUNT_PROGRAM_BYTES]; /* the guest's own words: print with care */
+    char reason[ACCOUNT_REASON_BYTES];   /* why the session ended; valid in SLOT_ENDED */
+};
+
+struct account_page {
+    uint32_t magic, version;
+    uint64_t bytes; /* sizeof(struct account_page) */
+    pthread_mutex_t lock;
+    uint64_t limit_bytes;            /* the type's framebuffer */
+    _Atomic uint64_t reserved_bytes; /* the sum over all slots, kept under the lock */
+    _Atomic uint32_t recall; /* counted up to ask all sessions for unused credit */
+    struct account_slot slot[ACCOUNT_SLOTS];
+};
+
+/* Makes the file at path (mode 0600) for a vGPU of limit_bytes, replacing what was there.
+ */
+int account_create(const char *path, uint64_t limit_bytes, struct account_page **ret,
+                   int *ret_fd);
+
+/* Maps an account; -EPROTO when it is not one, or of another version. */
+int account_map(int fd, struct account_page **ret);
+void account_unmap(struct account_page *a);
+
+/*
+ * Takes bytes for slot i out of the framebuffer. 0, or -ENOSPC and nothing changes.
+ * Survives the death of another holder of the lock: the sum is then made anew from the
+ * slots.
+ */
+int account_reserve(struct account_page *a, unsigned i, uint64_t bytes);
+
+/* Gives back bytes that slot i reserved (at most what it holds). */
+void account_release(struct account_page *a, unsigned i, uint64_t bytes);
+
+/* Bytes that nobody has reserved. */
+uint64_t account_free_bytes(struct account_page *a);
+
+/*
+ * Asks all other live sessions for their unused credit and returns the number of the
+ * recall. account_recall_wait() waits until each has answered it, died, or timeout_ms has
+ * passed.
+ */
+uint32_t account_recall_start(struct account_page *a);
+bool account_recall_wait(struct account_page *a, uint32_t recall, unsigned self,
+                         int timeout_ms);
+
+/* Sleeps until the recall word differs from seen, at most timeout_ms; returns the word.
+ */
+uint32_t account_recall_sleep(struct account_page *a, uint32_t seen, int timeout_ms);
+
+/* Slot i has answered recall number `recall`. */
+void account_recall_answer(struct account_page *a, unsigned i, uint32_t recall);
+
+/* Manager: a free slot, now SLOT_RESERVED, or -EBUSY when all are taken. */
+int account_slot_take(struct account_page *a);
+
+/* Manager: the process of slot i is gone; all its bytes are free again. */
+void account_slot_free(struct account_page *a, unsigned i);
+
+/* The start time of a process in clock ticks since boot, 0 when there is none. */
+uint64_t process_start_ticks(pid_t pid);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* One GPU that vGPUs are cut from: a device of an OpenCL driver, or a part of
+ * the CPU. */
+#ifndef TESSERA_MANAGER_GPU_H
+#define TESSERA_MANAGER_GPU_H
+
+#include "base/err.h"
+#include "manager/cores.h"
+#include "policy/placement.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GPU_NAME_BYTES 16
+#define GPU_TEXT_BYTES 256
+
+/* A device as `tessera-worker --probe` reports it. */
+struct probe_device {
+    char platform[GPU_TEXT_BYTES], name[GPU_TEXT_BYTES], vendor[GPU_TEXT_BYTES];
+    char driver[GPU_TEXT_BYTES], version[GPU_TEXT_BYTES];
+    char uuid[64], pci[32]; /* "" = unknown */
+    char type[16];          /* cpu, gpu or accelerator */
+    uint64_t index, memory_bytes, compute_units;
+    bool host_unified;
+    char icd[PATH_MAX]; /* the driver's .icd file, "" = the loader's own list */
+};
+
+struct gpu {
+    char name[GPU_NAME_BYTES];      /* gpu0 */
+    char model[TYPE_MODEL_MAX + 1]; /* first part of its types' names */
+    struct probe_device device;
+    uint64_t memory_bytes; /* that types are cut from */
+    bool software;         /* runs on CPU cores */
+    bool discrete;         /* shares no storage with the guest */
+    bool pinned;           /* software: the cores are its own */
+    bool shared;           /* software: other GPUs run on the same cores */
+    cpu_set_t cores;       /* software */
+    enum gpu_mode mode;
+};
+
+/*
+ * A short lower-case name out of a device's: "NVIDIA H200" is h200, "Tesla P40"
+ * p40, "NVIDIA GeForce RTX 3090" rtx3090. Never empty.
+ */
+void gpu_model_of(const char *device_name, char *buf, size_t cap);
+
+/* What `gpu set` changed, kept in folder/NAME.json. Loading a missing file
+ * changes nothing; *ret_order is written when the file holds one. */
+int gpu_settings_save(const char *folder, const struct gpu *g, enum placement_order order,
+                      struct err *e);
+int gpu_settings_load(const char *folder, struct gpu *g, enum placement_order *ret_order,
+                      struct err *e);
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+#include "manager/manager.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/sock.h"
+#include "manager/http.h"
+#include "manager/vgpu.h"
+#include "manager/words.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+/* How long we wait for a manager that is just leaving; one started on demand
+ * may meet another that is just coming, and waits until that one answers. */
+#define LOCK_WAIT_MS 2000u
+#define ON_DEMAND_WAIT_MS 60000u
+#define ON_DEMAND_POLL_MS 100u
+#define WARNING_BYTES 1024
+
+void
+manager_warn(struct manager *m, const char *words)
+{
+    char clean[WARNING_BYTES];
+
+    /* Words may quote file names, which may be any bytes. */
+    printable_copy(clean, words, sizeof clean);
+    log_warning("%s", clean);
+    json_array_append_new(m->warnings, json_string(clean));
+}
+
+void
+manager_stop(struct manager *m)
+{
+    uv_stop(&m->loop);
+}
+
+static void
+signal_seen(uv_signal_t *handle, int number)
+{
+    log_info("%s: leaving; vGPUs and their sessions go on", strsignal(number));
+    manager_stop(handle->data);
+}
+
+static int
+watch_signals(struct manager *m, struct err *e)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < 2; i++) {
+        int rc = uv_signal_init(&m->loop, &m->signals[i]);
+
+        m->signals[i].data = m;
+        if (rc == 0)
+            rc = uv_signal_start(&m->signals[i], signal_seen, numbers[i]);
+        if (rc < 0)
+            return err_set(e, rc, "cannot watch signals: %s", strerror(-rc));
+    }
+    return 0;
+}
+
+/* -EALREADY: another manager, started at the same time, answers in our place.
+ */
+static int
+lock_on_demand(struct manager *m, struct err *e)
+{
+    int rc = -EBUSY;
+
+    for (unsigned ms = 0; rc == -EBUSY && ms < ON_DEMAND_WAIT_MS;
+         ms += ON_DEMAND_POLL_MS) {
+        int other = sock_connect(m->folders.control);
+
+        if (other >= 0) {
+            close(other);
+            return err_set(e, -EALREADY, "another manager serves %s", m->folders.runtime);
+        }
+        rc = folders_lock(&m->folders, ON_DEMAND_POLL_MS, e);
+    }
+    return rc;
+}
+
+static int
+find_programs(struct manager *m, struct err *e)
+{
+    m->worker = program_path(m->options->worker, "tessera-worker", TESSERA_LIBEXECDIR);
+    m->icd_library =
+        program_path(m->options->icd, "libtessera-opencl.so", TESSERA_LIBDIR);
+    if (!m->worker || !m->icd_library)
+        return err_set(e, -ENOMEM, "out of memory");
+    if (access(m->icd_library, R_OK) < 0) {
+        _cleanup_free_ char *words = str_printf(
+            "the guests' library %s is not there: no guest can connect", m->icd_library);
+
+        manager_warn(m, words ? words : "the guests' library is not there");
+    }
+    return folders_write_icd(&m->folders, m->icd_library, e);
+}
+
+static int
+find_gpus(struct manager *m, struct err *e)
+{
+    _cleanup_err_ struct err warning = ERR_INIT;
+    int rc = inventory_init(&m->inventory, m->options, m->worker, &warning);
+
+    if (rc < 0)
+        return err_set(e, rc, "%s", err_msg(&warning));
+    if (warning.code)
+        manager_warn(m, err_msg(&warning));
+    for (unsigned i = 0; i < m->inventory.n; i++) {
+        struct gpu *g = &m->inventory.gpus[i];
+        _cleanup_err_ struct err bad = ERR_INIT;
+
+        log_info("%s: %s, model %s", g->name, g->device.name, g->model);
+        if (gpu_settings_load(m->folders.state_gpus, g, &m->order, &bad) < 0)
+            manager_warn(m, err_msg(&bad));
+    }
+    if (m->inventory.n == 0)
+        log_warning("no OpenCL device found");
+    return 0;
+}
+
+/* The idle exit. */
+
+static void
+idle_check(void *arg)
+{
+    struct manager *m = arg;
+    const uint64_t limit_ms = m->options->idle_exit_s * UINT64_C(1000);
+    const uint64_t idle_ms = (now_ns() - m->last_request_ns) / 1000000;
+
+    if (idle_ms < limit_ms || !list_empty(&m->vgpus)) {
+        alarm_set(m->idle, idle_ms < limit_ms ? limit_ms - idle_ms + 1 : limit_ms);
+        return;
+    }
+    log_info("no vGPU and no request for %u s: leaving", m->options->idle_exit_s);
+    manager_stop(m);
+}
+
+static int
+start_idle(struct manager *m, struct err *e)
+{
+    int rc;
+
+    m->last_request_ns = now_ns();
+    if (m->options->idle_exit_s == 0)
+        return 0;
+    rc = alarm_new(&m->loop, idle_check, m, &m->idle);
+    if (rc < 0)
+        return err_set(e, rc, "out of memory");
+    idle_check(m);
+    return 0;
+}
+
+/* Settings. */
+
+static int
+check_mode(const struct manager *m, const struct gpu *g, enum gpu_mode mode,
+           struct err *e)
+{
+    _cleanup_free_ struct placement_vgpu *held = NULL;
+    struct placement_problem why;
+    struct placement_gpu p;
+    enum placement_refusal refusal;
+
+    if (vgpu_placement_of_gpu(m, g, &p, &held) < 0)
+        return err_set(e, -ENOMEM, "out of memory");
+    refusal = placement_mode_change_check(&p, mode, &why);
+    if (refusal == PLACEMENT_OK)
+        return 0;
+    return err_set(e, placement_errno(refusal), "%s", why.text);
+}
+
+/* Every file holds the order, so that each can be read alone. */
+static int
+save_settings(const struct manager *m, struct err *e)
+{
+    for (unsigned i = 0; i < m->inventory.n; i++) {
+        int rc =
+            gpu_settings_save(m->folders.state_gpus, &m->inventory.gpus[i], m->order, e);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int
+manager_set_gpus(struct manager *m, struct gpu *g, const struct request_gpu *r,
+                 struct err *e)
+{
+    struct gpu *first = g ? g : m->inventory.gpus;
+    const unsigned n = g ? 1 : m->inventory.n;
+    int rc = 0;
+
+    for (unsigned i = 0; i < n && rc == 0 && r->has_mode; i++)
+        rc = check_mode(m, &first[i], r->mode, e);
+    if (rc < 0)
+        return rc;
+    for (unsigned i = 0; i < n && r->has_mode; i++)
+        first[i].mode = r->mode;
+    if (r->has_order)
+        m->order = r->order;
+    return save_settings(m, e);
+}
+
+/* Beginning and end. */
+
+static int
+take_place(struct manager *m, struct err *e)
+{
+    int rc = folders_init(&m->folders, m->options, e);
+
+    if (rc == 0)
+        rc = m->options->daemon_log ? lock_on_demand(m, e)
+                                    : folders_lock(&m->folders, LOCK_WAIT_MS, e);
+    return rc;
+}
+
+int
+manager_init(struct manager *m, const struct options *o, struct err *e)
+{
+    int rc;
+
+    *m = (struct manager){.options = o, .folders = {.lock_fd = -1}};
+    list_init(&m->vgpus);
+    m->warnings = json_array();
+    m->started_ns = now_ns();
+    rc = uv_loop_init(&m->loop);
+    if (rc < 0)
+        return err_set(e, rc, "no event loop: %s", strerror(-rc));
+    m->loop_made = true;
+    rc = watch_signals(m, e);
+    if (rc == 0)
+        rc = take_place(m, e);
+    if (rc == 0)
+        rc = find_programs(m, e);
+    if (rc == 0)
+        rc = find_gpus(m, e);
+    if (rc < 0)
+        return rc;
+    vgpu_restore_all(m);
+    rc = http_start(m, &m->http, e);
+    if (rc == 0)
+        rc = start_idle(m, e);
+    if (rc == 0 && o->daemon_log)
+        rc = folders_log_to_file(&m->folders, e);
+    return rc;
+}
+
+void
+manager_run(struct manager *m)
+{
+    log_info("serving %s, %u GPUs", m->folders.control, m->inventory.n);
+    uv_run(&m->loop, UV_RUN_DEFAULT);
+}
+
+void
+manager_fini(struct manager *m)
+{
+    http_stop(m->http);
+    while (!list_empty(&m->vgpus))
+        vgpu_forget(container_of(m->vgpus.next, struct vgpu, link));
+    alarm_free(m->idle);
+    for (size_t i = 0; i < 2; i++) {
+        if (m->signals[i].data)
+            uv_close((uv_handle_t *)&m->signals[i], NULL);
+    }
+    if (m->loop_made) {
+        uv_run(&m->loop, UV_RUN_DEFAULT); /* closed handles give back their memory */
+        uv_loop_close(&m->loop);
+    }
+    json_decref(m->warnings);
+    inventory_fini(&m->inventory);
+    folders_fini(&m->folders);
+    free(m->worker);
+    free(m->icd_library);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+#include "manager/options.h"
+
+#include "policy/types.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_SOFTWARE_GPUS 64 /* far more than cores would serve well */
+#define DEFAULT_SOFTWARE_MEMORY (UINT64_C(2) << 30)
+
+typedef int set_fn(struct options *o, const char *value);
+
+static int
+set_text(char **field, const char *value)
+{
+    char *copy = strdup(value);
+
+    if (!copy)
+        return -ENOMEM;
+    free(*field);
+    *field = copy;
+    return 0;
+}
+
+static int
+set_number(const char *value, unsigned long max, unsigned *ret)
+{
+    unsigned long v;
+    char *end;
+
+    errno = 0;
+    v = strtoul(value, &end, 10);
+    if (errno || end == value || *end || value[0] == '-' || v > max)
+        return -EINVAL;
+    *ret = (unsigned)v;
+    return 0;
+}
+
+static int
+set_runtime_dir(struct options *o, const char *value)
+{
+    return set_text(&o->runtime_dir, value);
+}
+
+static int
+set_state_dir(struct options *o, const char *value)
+{
+    return set_text(&o->state_dir, value);
+}
+
+static int
+set_worker(struct options *o, const char *value)
+{
+    return set_text(&o->worker, value);
+}
+
+static int
+set_icd(struct options *o, const char *value)
+{
+    return set_text(&o->icd, value);
+}
+
+static int
+set_backend(struct options *o, const char *value)
+{
+    if (strcmp(value, "opencl") != 0 && strcmp(value, "fake") != 0)
+        return -EINVAL;
+    return set_text(&o->backend, value);
+}
+
+static int
+set_software_gpus(struct options *o, const char *value)
+{
+    unsigned n;
+    int rc = set_number(value, MAX_SOFTWARE_GPUS, &n);
+
+    if (rc == 0)
+        o->software_gpus = (int)n;
+    return rc;
+}
+
+static int
+set_software_memory(struct options *o, const char *value)
+{
+    uint64_t bytes;
+    int rc = size_parse(value, &bytes);
+
+    if (rc < 0)
+        return rc;
+    if (bytes < TYPE_MIN_BYTES || bytes > INT64_MAX)
+        return -EINVAL;
+    o->software_memory_bytes = bytes;
+    return 0;
+}
+
+static int
+set_software_discrete(struct options *o, const char *value)
+{
+    if (value && strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+        return -EINVAL;
+    o->software_discrete = !value || value[0] == '1';
+    return 0;
+}
+
+static int
+set_idle_exit(struct options *o, const char *value)
+{
+    return set_number(value, INT_MAX / 1000, &o->idle_exit_s);
+}
+
+static int
+set_foreground(struct options *o, const char *value)
+{
+    (void)value;
+    o->daemon_log = false;
+    return 0;
+}
+
+static int
+set_daemon_log(struct options *o, const char *value)
+{
+    (void)value;
+    o->daemon_log = true;
+    return 0;
+}
+
+/* clang-format off */
+static const struct {
+    const char *name, *arg, *env;
+    set_fn *set;
+    int flags;
+    const char *doc;
+} option_rows[] = {
+    {"runtime-dir", "DIR", "TESSERA_RUNTIME_DIR", set_runtime_dir, 0,
+     "Sockets and accounts (/run/tessera, or $XDG_RUNTIME_DIR/tessera)"},
+    {"state-dir", "DIR", "TESSERA_STATE_DIR", set_state_dir, 0,
+     "vGPUs and settings (/var/lib/tessera, or ~/.local/state/tessera)"},
+    {"software-gpus", "N", "TESSERA_SOFTWARE_GPUS", set_software_gpus, 0,
+     "Make N GPUs out of CPU cores (one if the machine has no GPU)"},
+    {"software-memory", "SIZE", "TESSERA_SOFTWARE_MEMORY", set_software_memory, 0,
+     "Framebuffer of each software GPU (2g)"},
+    {"software-discrete", NULL, "TESSERA_SOFTWARE_DISCRETE", set_software_discrete, 0,
+     "Software GPUs share no storage with the guest, as a card would"},
+    {"idle-exit", "SECONDS", NULL, set_idle_exit, 0,
+     "Leave after that long without vGPUs and requests (0: never)"},
+    {"worker", "PATH", NULL, set_worker, 0,
+     "The tessera-worker program (beside tesserad, else the installed one)"},
+    {"icd", "PATH", NULL, set_icd, 0,
+     "The guests' OpenCL library (beside tesserad, else the installed one)"},
+    {"backend", "NAME", "TESSERA_BACKEND", set_backend, 0,
+     "What workers run on: opencl, or fake for tests"},
+    {"foreground", NULL, NULL, set_foreground, 0,
+     "Stay in the foreground, log to stderr (this is what it does anyway)"},
+    {"daemon-log", NULL, NULL, set_daemon_log, OPTION_HIDDEN, NULL},
+};
+/* clang-format on */
+
+#define NROWS (sizeof option_rows / sizeof *option_rows)
+#define FIRST_KEY 256 /* past all characters: there are no short options */
+
+static error_t
+option_seen(int key, char *arg, struct argp_state *state)
+{
+    const int row = key - FIRST_KEY;
+
+    if (key == ARGP_KEY_ARG)
+        argp_error(state, "'%s' is not expected here", arg);
+    if (row < 0 || row >= (int)NROWS)
+        return ARGP_ERR_UNKNOWN;
+    if (option_rows[row].set(state->input, arg) < 0)
+        argp_error(state, "--%s: '%s' is not a possible value", option_rows[row].name,
+                   arg ? arg : "");
+    return 0;
+}
+
+static int
+options_from_environment(struct options *o, struct err *e)
+{
+    for (size_t i = 0; i < NROWS; i++) {
+        const char *value = option_rows[i].env ? getenv(option_rows[i].env) : NULL;
+
+        if (value && value[0] && option_rows[i].set(o, value) < 0)
+            return err_set(e, -EINVAL, "%s='%s' in the environment is not possible",
+                           option_rows[i].env, value);
+    }
+    return 0;
+}
+
+static void
+print_version(FILE *out, struct argp_state *state)
+{
+    (void)state;
+    fprintf(out, "tesserad %s\n", TESSERA_VERSION);
+}
+
+int
+options_parse(int argc, char **argv, struct options *ret, struct err *e)
+{
+    struct argp_option rows[NROWS + 1] = {0};
+    const struct argp argp = {
+        .options = rows,
+        .parser = option_seen,
+        .doc = "Tessera's manager: shares the GPUs of this machine as vGPUs.",
+    };
+    int rc;
+
+    for (size_t i = 0; i < NROWS; i++)
+        rows[i] = (struct argp_option){.name = option_rows[i].name,
+                                       .key = FIRST_KEY + (int)i,
+                                       .arg = option_rows[i].arg,
+                                       .flags = option_rows[i].flags,
+                                       .doc = option_rows[i].doc};
+    argp_program_version_hook = print_version;
+    argp_err_exit_status = 2;
+    *ret = (struct options){.software_gpus = -1,
+                            .software_memory_bytes = DEFAULT_SOFTWARE_MEMORY};
+    rc = set_backend(ret, "opencl");
+    if (rc == 0)
+        rc = options_from_environment(ret, e);
+    if (rc == 0)
+        rc = -(int)argp_parse(&argp, argc, argv, 0, NULL, ret);
+    return rc;
+}
+
+void
+options_fini(struct options *o)
+{
+    free(o->runtime_dir);
+    free(o->state_dir);
+    free(o->worker);
+    free(o->icd);
+    free(o->backend);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What tesserad was told on its command line, else by the environment. */
+#ifndef TESSERA_MANAGER_OPTIONS_H
+#define TESSERA_MANAGER_OPTIONS_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct options {
+    char *runtime_dir, *state_dir; /* NULL = the usual ones */
+    char *worker, *icd;            /* NULL = beside tesserad, else installed */
+    char *backend;                 /* opencl or fake */
+    int software_gpus;             /* -1 = one if there is no other GPU */
+    uint64_t software_memory_bytes;
+    bool software_discrete; /* software GPUs without storage shared with the guest
+                           */
+    unsigned idle_exit_s;   /* 0 = never */
+    bool daemon_log;        /* log to RUNTIME/tesserad.log once the manager is up */
+};
+
+/* Reads environment, then arguments; prints and exits for --help, --version and
+ * mistakes (status 2), as argp does. */
+int options_parse(int argc, char **argv, struct options *ret, struct err *e);
+void options_fini(struct options *o);
+
+#endif

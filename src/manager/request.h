@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a control API request may say. Pure functions over bytes: they check
+ * shape and spelling, never whether a name exists. All return 0, or -EINVAL
+ * with words.
+ */
+#ifndef TESSERA_MANAGER_REQUEST_H
+#define TESSERA_MANAGER_REQUEST_H
+
+#include "base/err.h"
+#include "policy/placement.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define REQUEST_MAX_BYTES 65536
+#define REQUEST_NAME_BYTES 64
+
+/* POST /v1/vgpus */
+struct request_create {
+    char name[REQUEST_NAME_BYTES]; /* "" only with ephemeral: the manager picks
+                                    one */
+    char type[REQUEST_NAME_BYTES]; /* "" with passthrough */
+    char gpu[REQUEST_NAME_BYTES];  /* "" = any */
+    bool passthrough;
+    bool ephemeral; /* lives as long as the process that asked for it */
+};
+
+/* PATCH /v1/gpus/NAME: at least one of the two is set. */
+struct request_gpu {
+    bool has_mode, has_order;
+    enum gpu_mode mode;
+    enum placement_order order;
+};
+
+/* POST /v1/shutdown */
+struct request_shutdown {
+    bool end_vgpus;
+};
+
+int request_parse_create(const char *buf, size_t len, struct request_create *ret,
+                         struct err *e);
+int request_parse_gpu(const char *buf, size_t len, struct request_gpu *ret,
+                      struct err *e);
+int request_parse_shutdown(const char *buf, size_t len, struct request_shutdown *ret,
+                           struct err *e);
+
+#endif

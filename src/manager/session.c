@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The slot in the account is the session's birth certificate: it is taken
+ * before the worker starts and freed when the pidfd says that the worker is
+ * gone, so that a manager that dies in between leaves everything its successor
+ * needs.
+ */
+#include "manager/session.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "manager/spawn.h"
+#include "manager/words.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define REFUSAL_LOG_NS UINT64_C(1000000000) /* one line a second is enough */
+
+static void
+worker_arguments(struct strv *argv, const struct vgpu *v, unsigned slot)
+{
+    const struct gpu *g = v->gpu;
+
+    strv_add(argv, "%s", v->m->worker);
+    strv_add(argv, "--session-fd");
+    strv_add(argv, "%d", SPAWN_FIRST_FD);
+    strv_add(argv, "--account-fd");
+    strv_add(argv, "%d", SPAWN_FIRST_FD + 1);
+    strv_add(argv, "--slot");
+    strv_add(argv, "%u", slot);
+    strv_add(argv, "--vgpu");
+    strv_add(argv, "%s", v->s.name);
+    strv_add(argv, "--framebuffer");
+    strv_add(argv, "%llu", (unsigned long long)v->s.framebuffer_bytes);
+    strv_add(argv, "--platform");
+    strv_add(argv, "%s", g->device.platform);
+    strv_add(argv, "--device");
+    strv_add(argv, "%llu", (unsigned long long)g->device.index);
+    strv_add(argv, "--backend");
+    strv_add(argv, "%s", v->m->options->backend);
+    if (g->discrete)
+        strv_add(argv, "--discrete");
+    if (g->pinned) {
+        char cores[CORES_TEXT_BYTES];
+
+        cores_format(&g->cores, cores, sizeof cores);
+        strv_add(argv, "--cores");
+        strv_add(argv, "%s", cores);
+        strv_add(argv, "--threads");
+        strv_add(argv, "%d", CPU_COUNT(&g->cores));
+    }
+}
+
+static pid_t
+worker_start(const struct vgpu *v, unsigned slot, int guest)
+{
+    _cleanup_free_ char *cache = NULL;
+    _cleanup_strv_ struct strv argv = {0}, env = {0};
+    const int fds[] = {guest, v->account_fd};
+
+    if (v->gpu->software) {
+        cache = str_printf("%s/%s", v->m->folders.cache, v->gpu->name);
+        if (!cache)
+            return -ENOMEM;
+        if (mkdir_parents(cache, 0700) < 0)
+            log_warning("cannot make %s", cache);
+    }
+    worker_arguments(&argv, v, slot);
+    worker_environment(&env, v->gpu->device.icd, cache);
+    return spawn_process(&argv, &env, -1, fds, 2);
+}
+
+/* How our child ended; 0 for an adopted one, whose status its real parent gets.
+ */
+static int
+session_reap(const struct session *s)
+{
+    int status = 0;
+
+    if (!s->adopted && waitpid(s->pid, &status, WNOHANG) != s->pid)
+        return 0;
+    return status;
+}
+
+/* Why the session was ended, NULL when nothing is wrong: the guest left, or we
+ * told it to. */
+static const char *
+end_reason(const struct session *s, int status, char *buf, size_t cap)
+{
+    const struct account_slot *slot = &s->vgpu->account->slot[s->slot];
+
+    if (s->told_to_end)
+        return NULL;
+    if (atomic_load(&slot->state) == SLOT_ENDED && slot->reason[0]) {
+        printable_copy(buf, slot->reason, cap);
+        return buf;
+    }
+    if (WIFSIGNALED(status)) {
+        snprintf(buf, cap, "the worker was killed by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+        return buf;
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
+        snprintf(buf, cap, "the worker ended with status %d", WEXITSTATUS(status));
+        return buf;
+    }
+    return NULL;
+}
+
+static void
+session_settle(struct vgpu *v, unsigned i)
+{
+    struct account_slot *slot = &v->account->slot[i];
+
+    v->past.sessions++;
+    v->past.commands += atomic_load(&slot->gate.commands);
+    v->past.copied_bytes += atomic_load(&slot->gate.copied_bytes);
+    v->past.busy_ns += atomic_load(&slot->gate.busy_ns);
+    account_slot_free(v->account, i);
+}
+
+/* The pidfd is readable: the worker is gone. */
+static void
+session_gone(void *arg)
+{
+    struct session *s = arg;
+    struct vgpu *v = s->vgpu;
+    char reason[ACCOUNT_REASON_BYTES], program[ACCOUNT_PROGRAM_BYTES];
+    const int status = session_reap(s);
+    const char *why = end_reason(s, status, reason, sizeof reason);
+
+    printable_copy(program, v->account->slot[s->slot].program, sizeof program);
+    if (why)
+        vgpu_note_error(v, s->pid, program, why);
+    else
+        log_debug("vGPU '%s': session of worker %d is over", v->s.name, (int)s->pid);
+    session_settle(v, s->slot);
+    session_forget(s);
+    vgpu_session_gone(v);
+}
+
+/* Makes the session of a running worker; owns pidfd in any case. */
+static int
+session_watch(struct vgpu *v, unsigned slot, pid_t pid, int pidfd, bool adopted)
+{
+    struct session *s = calloc(1, sizeof *s);
+    int rc;
+
+    if (!s) {
+        close(pidfd);
+        return -ENOMEM;
+    }
+    *s = (struct session){.vgpu = v, .slot = slot, .pid = pid, .adopted = adopted};
+    rc = watch_new(&v->m->loop, pidfd, session_gone, s, &s->watch);
+    if (rc < 0) {
+        free(s);
+        return rc;
+    }
+    list_add_tail(&v->sessions, &s->link);
+    v->nsessions++;
+    return 0;
+}
+
+static int
+session_start(struct vgpu *v, unsigned slot, int guest, pid_t guest_pid)
+{
+    struct account_slot *page = &v->account->slot[slot];
+    pid_t pid = worker_start(v, slot, guest);
+    uint64_t ticks;
+    int pidfd, rc;
+
+    if (pid < 0)
+        return pid;
+    /* Our child: even when it has ended by now, its number stays until we reap
+   * it. */
+    ticks = process_start_ticks(pid);
+    atomic_store(&page->guest_pid, guest_pid);
+    atomic_store(&page->pid_start, ticks);
+    atomic_store(&page->pid, pid);
+    pidfd = process_open(pid, ticks);
+    rc = pidfd < 0 ? pidfd : session_watch(v, slot, pid, pidfd, false);
+    if (rc < 0) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+    return rc;
+}
+
+static void
+turn_away(struct vgpu *v, const struct peer *guest, const char *why)
+{
+    const uint64_t now = now_ns();
+
+    if (v->refused_ns && now - v->refused_ns < REFUSAL_LOG_NS)
+        return;
+    v->refused_ns = now;
+    log_warning("vGPU '%s': process %d of user %u was turned away: %s", v->s.name,
+                (int)guest->pid, (unsigned)guest->uid, why);
+}
+
+static const char *
+guest_problem(const struct vgpu *v, const struct peer *guest)
+{
+    if (guest->uid != 0 && guest->uid != v->s.owner_uid)
+        return "the vGPU belongs to another user";
+    if (v->deleting)
+        return "the vGPU is being deleted";
+    return NULL;
+}
+
+void
+session_accept(void *vgpu)
+{
+    struct vgpu *v = vgpu;
+    _cleanup_close_ int guest = accept4(watch_fd(v->listener), NULL, NULL, SOCK_CLOEXEC);
+    struct peer who;
+    const char *why;
+    int slot, rc;
+
+    if (guest < 0 || peer_of_socket(guest, &who) < 0)
+        return;
+    why = guest_problem(v, &who);
+    if (why) {
+        turn_away(v, &who, why);
+        return;
+    }
+    slot = account_slot_take(v->account);
+    if (slot < 0) {
+        turn_away(v, &who, "the vGPU has as many sessions as it can");
+        return;
+    }
+    rc = session_start(v, (unsigned)slot, guest, who.pid);
+    if (rc < 0) {
+        account_slot_free(v->account, (unsigned)slot);
+        vgpu_note_error(v, 0, "", "the worker could not be started");
+        log_error("cannot start %s: %s", v->m->worker, strerror(-rc));
+    }
+}
+
+/* 1 when the slot's worker still runs and is ours now; else the slot is free. */
+static unsigned
+session_adopt(struct vgpu *v, unsigned i)
+{
+    struct account_slot *slot = &v->account->slot[i];
+    const pid_t pid = atomic_load(&slot->pid);
+    int pidfd = process_open(pid, atomic_load(&slot->pid_start));
+
+    if (pidfd < 0) {
+        if (atomic_load(&slot->state) == SLOT_ENDED && slot->reason[0])
+            vgpu_note_error(v, pid, slot->program, slot->reason);
+        session_settle(v, i);
+        return 0;
+    }
+    if (session_watch(v, i, pid, pidfd, true) == 0)
+        return 1;
+    log_error("vGPU '%s': worker %d goes on unwatched", v->s.name, (int)pid);
+    return 0;
+}
+
+void
+session_adopt_all(struct vgpu *v)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < ACCOUNT_SLOTS; i++) {
+        if (atomic_load(&v->account->slot[i].state) != SLOT_FREE)
+            n += session_adopt(v, i);
+    }
+    if (n > 0)
+        log_info("vGPU '%s': adopted %u running sessions", v->s.name, n);
+}
+
+/* Has it ended, or begun to, for a reason of its own that we have yet to hear
+ * of? */
+static bool
+session_ends_itself(const struct session *s)
+{
+    struct pollfd p = {.fd = watch_fd(s->watch), .events = POLLIN};
+
+    return atomic_load(&s->vgpu->account->slot[s->slot].state) == SLOT_ENDED ||
+           poll(&p, 1, 0) > 0;
+}
+
+void
+session_end(struct session *s, int signal)
+{
+    if (!session_ends_itself(s))
+        s->told_to_end = true;
+    process_signal(watch_fd(s->watch), signal);
+}
+
+void
+session_forget(struct session *s)
+{
+    list_del(&s->link);
+    s->vgpu->nsessions--;
+    watch_free(s->watch);
+    free(s);
+}

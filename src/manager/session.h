@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* A session: one guest process's use of a vGPU, served by one worker process.
+ */
+#ifndef TESSERA_MANAGER_SESSION_H
+#define TESSERA_MANAGER_SESSION_H
+
+#include "manager/vgpu.h"
+
+struct session {
+    struct list link; /* vgpu.sessions */
+    struct vgpu *vgpu;
+    unsigned slot;
+    pid_t pid;
+    bool adopted;        /* started by a manager before us, so not our child */
+    bool told_to_end;    /* by us: how it then ends is no error */
+    struct watch *watch; /* its pidfd */
+};
+
+/* A guest waits at the vGPU's socket: takes it in, or turns it away. A loop_fn.
+ */
+void session_accept(void *vgpu);
+
+/* Takes over the sessions in the account that still have a process; frees the
+ * other slots. */
+void session_adopt_all(struct vgpu *v);
+
+/* Sends the worker a signal that ends it; the rest comes when it is gone. */
+void session_end(struct session *s, int signal);
+
+/* Lets go of the session in memory; its worker goes on. */
+void session_forget(struct session *s);
+
+#endif

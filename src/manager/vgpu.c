@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+#include "manager/vgpu.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/sock.h"
+#include "manager/session.h"
+#include "manager/vgpu_internal.h"
+#include "manager/vgpu_json.h"
+#include "manager/words.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define KILL_GRACE_MS 2000 /* from SIGTERM to SIGKILL: enough to finish short kernels */
+#define GUEST_BACKLOG 64   /* as many as there can be sessions */
+
+struct vgpu *
+vgpu_find(const struct manager *m, const char *name)
+{
+    for (struct list *l = m->vgpus.next; l != &m->vgpus; l = l->next) {
+        struct vgpu *v = container_of(l, struct vgpu, link);
+
+        if (strcmp(v->s.name, name) == 0)
+            return v;
+    }
+    return NULL;
+}
+
+struct vgpu *
+vgpu_new(struct manager *m, const struct vgpu_state *s)
+{
+    struct vgpu *v = calloc(1, sizeof *v);
+
+    if (!v)
+        return NULL;
+    *v = (struct vgpu){.m = m, .s = *s, .account_fd = -1};
+    list_init(&v->link);
+    list_init(&v->sessions);
+    list_init(&v->waiters);
+    v->gpu = inventory_find(&m->inventory, s->gpu);
+    v->folder = str_printf("%s/%s", m->folders.vgpus, s->name);
+    if (!v->folder) {
+        free(v);
+        return NULL;
+    }
+    return v;
+}
+
+void
+vgpu_insert(struct vgpu *v)
+{
+    struct list *l = v->m->vgpus.next;
+
+    while (l != &v->m->vgpus &&
+           strcmp(container_of(l, struct vgpu, link)->s.name, v->s.name) < 0)
+        l = l->next;
+    list_add_tail(l, &v->link);
+}
+
+void
+vgpu_forget(struct vgpu *v)
+{
+    struct list *l, *tmp;
+
+    if (!v)
+        return;
+    list_for_each_safe(l, tmp, &v->sessions)
+        session_forget(container_of(l, struct session, link));
+    list_del(&v->link);
+    watch_free(v->listener);
+    watch_free(v->owner);
+    alarm_free(v->grace);
+    account_unmap(v->account);
+    cleanup_closep(&v->account_fd);
+    free(v->folder);
+    free(v->unavailable);
+    free(v);
+}
+
+char *
+vgpu_account_path(const struct vgpu *v)
+{
+    return str_printf("%s/%s", v->m->folders.accounts, v->s.name);
+}
+
+void
+vgpu_remove_files(const struct vgpu *v)
+{
+    _cleanup_free_ char *socket = str_printf("%s/socket", v->folder);
+    _cleanup_free_ char *account = vgpu_account_path(v);
+
+    if (socket)
+        unlink(socket);
+    if (account)
+        unlink(account);
+    rmdir(v->folder);
+    vgpu_state_remove(v->m->folders.state_vgpus, v->s.name);
+}
+
+int
+vgpu_make_account(struct vgpu *v, struct err *e)
+{
+    _cleanup_free_ char *path = vgpu_account_path(v);
+    int rc;
+
+    if (!path)
+        return err_set(e, -ENOMEM, "out of memory");
+    rc = account_create(path, v->s.framebuffer_bytes, &v->account, &v->account_fd);
+    if (rc < 0)
+        return err_set(e, rc, "cannot make %s: %s", path, strerror(-rc));
+    return 0;
+}
+
+int
+vgpu_listen(struct vgpu *v, struct err *e)
+{
+    _cleanup_free_ char *path = str_printf("%s/socket", v->folder);
+    int fd, rc;
+
+    if (!path)
+        return err_set(e, -ENOMEM, "out of memory");
+    /* The folder keeps others out; the socket in it is open to all who get that
+   * far (in a container the owner may have another number). */
+    rc = mkdir_parents(v->folder, 0700);
+    if (rc == 0 && v->s.owner_uid != geteuid() &&
+        chown(v->folder, (uid_t)v->s.owner_uid, (gid_t)-1) < 0)
+        rc = -errno;
+    if (rc < 0)
+        return err_set(e, rc, "cannot make %s: %s", v->folder, strerror(-rc));
+    fd = sock_listen(path, 0666, GUEST_BACKLOG);
+    if (fd < 0)
+        return err_set(e, fd, "cannot listen at %s: %s", path, strerror(-fd));
+    rc = watch_new(&v->m->loop, fd, session_accept, v, &v->listener);
+    return rc < 0 ? err_set(e, rc, "cannot watch %s: %s", path, strerror(-rc)) : 0;
+}
+
+void
+vgpu_owner_gone(void *arg)
+{
+    struct vgpu *v = arg;
+
+    log_info("vGPU '%s': process %llu, which it lived with, is gone", v->s.name,
+             (unsigned long long)v->s.owner.pid);
+    vgpu_delete(v, NULL);
+}
+
+int
+vgpu_watch_owner(struct vgpu *v, struct err *e)
+{
+    int fd = process_open((pid_t)v->s.owner.pid, v->s.owner.start_ticks), rc;
+
+    if (fd < 0)
+        return err_set(e, fd, "the process that asked for it is gone");
+    rc = watch_new(&v->m->loop, fd, vgpu_owner_gone, v, &v->owner);
+    return rc < 0 ? err_set(e, rc, "cannot watch its process: %s", strerror(-rc)) : 0;
+}
+
+static void
+vgpu_gone(struct vgpu *v)
+{
+    json_t *last = vgpu_json(v);
+    struct list *l, *tmp;
+
+    log_info("vGPU '%s': deleted", v->s.name);
+    vgpu_remove_files(v);
+    list_del(&v->link); /* its place is free before anybody hears of it */
+    list_for_each_safe(l, tmp, &v->waiters)
+    {
+        struct vgpu_waiter *w = container_of(l, struct vgpu_waiter, link);
+
+        list_del(&w->link);
+        w->gone(w, last);
+    }
+    json_decref(last);
+    vgpu_forget(v);
+}
+
+static void
+end_sessions(struct vgpu *v, int signal)
+{
+    for (struct list *l = v->sessions.next; l != &v->sessions; l = l->next)
+        session_end(container_of(l, struct session, link), signal);
+}
+
+static void
+grace_over(void *arg)
+{
+    end_sessions(arg, SIGKILL);
+}
+
+void
+vgpu_delete(struct vgpu *v, struct vgpu_waiter *w)
+{
+    if (w)
+        list_add_tail(&v->waiters, &w->link);
+    if (v->deleting)
+        return;
+    v->deleting = true;
+    watch_free(take_ptr(v->listener));
+    watch_free(take_ptr(v->owner));
+    if (v->nsessions == 0) {
+        vgpu_gone(v);
+        return;
+    }
+    end_sessions(v, SIGTERM);
+    if (alarm_new(&v->m->loop, grace_over, v, &v->grace) == 0)
+        alarm_set(v->grace, KILL_GRACE_MS);
+    else
+        end_sessions(v, SIGKILL);
+}
+
+void
+vgpu_session_gone(struct vgpu *v)
+{
+    if (v->deleting && v->nsessions == 0)
+        vgpu_gone(v);
+}
+
+void
+vgpu_note_error(struct vgpu *v, pid_t pid, const char *program, const char *words)
+{
+    struct vgpu_error *last = &v->last_error;
+
+    last->number++;
+    last->unix_s = time(NULL);
+    last->pid = pid;
+    printable_copy(last->program, program, sizeof last->program);
+    printable_copy(last->words, words, sizeof last->words);
+    log_warning("vGPU '%s': a session of '%s' (worker %d) was ended: %s", v->s.name,
+                last->program, (int)pid, last->words);
+}
+
+const char *
+vgpu_state_word(const struct vgpu *v)
+{
+    if (v->deleting)
+        return "deleting";
+    if (v->unavailable)
+        return "unavailable";
+    if (v->s.passthrough)
+        return "passthrough";
+    return v->nsessions > 0 ? "running" : "idle";
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files vgpu*.c share. */
+#ifndef TESSERA_MANAGER_VGPU_INTERNAL_H
+#define TESSERA_MANAGER_VGPU_INTERNAL_H
+
+#include "manager/vgpu.h"
+
+/* A vGPU in memory alone, in no list yet; NULL without memory. vgpu_forget()
+ * ends it. */
+struct vgpu *vgpu_new(struct manager *m, const struct vgpu_state *s);
+
+/* Enters it among the manager's, by name, so that every list of vGPUs reads the
+ * same. */
+void vgpu_insert(struct vgpu *v);
+
+/* RUNTIME/accounts/NAME, malloc'ed. */
+char *vgpu_account_path(const struct vgpu *v);
+
+/* Steps of making one; each says in *e what went wrong. */
+int vgpu_make_account(struct vgpu *v, struct err *e);
+int vgpu_listen(struct vgpu *v, struct err *e);
+int vgpu_watch_owner(struct vgpu *v, struct err *e);
+
+/* The process that it lived with is gone: deletes it. A loop_fn. */
+void vgpu_owner_gone(void *vgpu);
+
+/* Removes its files; those that are not there are no harm. */
+void vgpu_remove_files(const struct vgpu *v);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "manager/vgpu_state.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "manager/fields.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The file's version stands before the rest: it decides how the rest reads. */
+struct state_version {
+    uint64_t version;
+};
+
+static const struct field version_fields[] = {
+    FIELD(struct state_version, version, FIELD_U64, true),
+};
+static const struct field_table version_table = {version_fields, 1, true};
+
+#define OWNER_FIELD(member)                                                              \
+    {                                                                                    \
+#member, FIELD_U64, true, offsetof(struct vgpu_state, owner.member),             \
+            sizeof(uint64_t), NULL                                                       \
+    }
+
+static const struct field owner_fields[] = {
+    OWNER_FIELD(pid),
+    OWNER_FIELD(start_ticks),
+};
+static const struct field_table owner_table = {owner_fields, 2, false};
+
+static const struct field state_fields[] = {
+    FIELD(struct vgpu_state, name, FIELD_STRING, true),
+    FIELD(struct vgpu_state, uuid, FIELD_STRING, true),
+    FIELD(struct vgpu_state, gpu, FIELD_STRING, true),
+    FIELD(struct vgpu_state, type, FIELD_STRING, true),
+    FIELD(struct vgpu_state, passthrough, FIELD_BOOL, true),
+    FIELD(struct vgpu_state, framebuffer_bytes, FIELD_U64, true),
+    FIELD(struct vgpu_state, start_bytes, FIELD_U64, true),
+    FIELD(struct vgpu_state, max_instances, FIELD_U64, true),
+    FIELD(struct vgpu_state, owner_uid, FIELD_U64, true),
+    FIELD(struct vgpu_state, created_unix, FIELD_U64, true),
+    {"owner", FIELD_OBJECT, false, 0, 0, &owner_table},
+};
+static const struct field_table state_table = {
+    state_fields, sizeof state_fields / sizeof *state_fields, true};
+
+static int
+state_check(const struct vgpu_state *s, struct err *e)
+{
+    const char *problem = vgpu_name_problem(s->name);
+
+    if (problem)
+        return err_set(e, -EINVAL, "the name '%s' %s", s->name, problem);
+    if (!s->gpu[0] || !s->type[0] || strlen(s->uuid) != UUID_TEXT_BYTES - 1)
+        return err_set(e, -EINVAL, "'gpu', 'type' or 'uuid' is not one");
+    if (s->max_instances < 1 || s->max_instances > UINT_MAX)
+        return err_set(e, -EINVAL, "'max_instances' is out of range");
+    if (s->framebuffer_bytes == 0 || s->start_bytes > INT64_MAX - s->framebuffer_bytes)
+        return err_set(e, -EINVAL, "'framebuffer_bytes' is out of range");
+    if (s->owner.pid > INT_MAX || s->owner_uid > UINT_MAX)
+        return err_set(e, -EINVAL, "the owner is out of range");
+    return 0;
+}
+
+int
+vgpu_state_parse(const char *buf, size_t len, struct vgpu_state *ret, struct err *e)
+{
+    struct state_version v = {0};
+    struct vgpu_state s = {0};
+    int rc;
+
+    rc = fields_parse(buf, len, &version_table, &v, e);
+    if (rc < 0)
+        return rc;
+    if (v.version != VGPU_STATE_VERSION)
+        return err_set(e, -EINVAL, "written by another version (%llu, we read %d)",
+                       (unsigned long long)v.version, VGPU_STATE_VERSION);
+    rc = fields_parse(buf, len, &state_table, &s, e);
+    if (rc == 0)
+        rc = state_check(&s, e);
+    if (rc == 0)
+        *ret = s;
+    return rc;
+}
+
+char *
+vgpu_state_format(const struct vgpu_state *s)
+{
+    json_t *o = json_pack(
+        "{si ss ss ss ss sb sI sI sI sI sI}", "version", VGPU_STATE_VERSION, "name",
+        s->name, "uuid", s->uuid, "gpu", s->gpu, "type", s->type, "passthrough",
+        (int)s->passthrough, "framebuffer_bytes", (json_int_t)s->framebuffer_bytes,
+        "start_bytes", (json_int_t)s->start_bytes, "max_instances",
+        (json_int_t)s->max_instances, "owner_uid", (json_int_t)s->owner_uid,
+        "created_unix", (json_int_t)s->created_unix);
+    char *text;
+
+    if (o && s->owner.pid)
+        json_object_set_new(o, "owner",
+                            json_pack("{sI sI}", "pid", (json_int_t)s->owner.pid,
+                                      "start_ticks", (json_int_t)s->owner.start_ticks));
+    text = json_dumps(o, JSON_INDENT(2));
+    json_decref(o);
+    return text;
+}
+
+int
+vgpu_state_save(const char *folder, const struct vgpu_state *s, struct err *e)
+{
+    _cleanup_free_ char *path = str_printf("%s/%s.json", folder, s->name);
+    _cleanup_free_ char *text = vgpu_state_format(s);
+    int rc;
+
+    if (!path || !text)
+        return err_set(e, -ENOMEM, "out of memory");
+    rc = write_file_atomic(path, text, strlen(text), 0600);
+    if (rc < 0)
+        return err_set(e, rc, "cannot write %s: %s", path, strerror(-rc));
+    return 0;
+}
+
+void
+vgpu_state_remove(const char *folder, const char *name)
+{
+    _cleanup_free_ char *path = str_printf("%s/%s.json", folder, name);
+
+    if (path)
+        unlink(path);
+}
+
+/* The file's name is the vGPU's, or another file with the same vGPU might be
+ * there too.
+ */
+static int
+state_check_file_name(const struct vgpu_state *s, const char *file, struct err *e)
+{
+    size_t n = strlen(s->name);
+
+    if (strncmp(file, s->name, n) == 0 && strcmp(file + n, ".json") == 0)
+        return 0;
+    return err_set(e, -EINVAL, "it describes '%s'", s->name);
+}
+
+int
+vgpu_state_load(const char *folder, const char *file, struct vgpu_state *ret,
+                struct err *e)
+{
+    _cleanup_free_ char *path = str_printf("%s/%s", folder, file);
+    _cleanup_free_ char *aside = str_printf("%s/%s.damaged", folder, file);
+    _cleanup_free_ char *text = NULL;
+    size_t len = 0;
+    int rc;
+
+    if (!path || !aside)
+        return err_set(e, -ENOMEM, "out of memory");
+    rc = read_file(path, VGPU_STATE_MAX_BYTES, &text, &len);
+    if (rc < 0 && rc != -EFBIG)
+        return err_set(e, rc, "cannot read %s: %s", path, strerror(-rc));
+    if (rc == -EFBIG)
+        err_set(e, rc, "larger than %d bytes", VGPU_STATE_MAX_BYTES);
+    else
+        rc = vgpu_state_parse(text, len, ret, e);
+    if (rc == 0)
+        rc = state_check_file_name(ret, file, e);
+    if (rc == 0)
+        return 0;
+    if (rename(path, aside) < 0)
+        return err_wrap(e, "state file %s is damaged and cannot be set aside", path);
+    return err_wrap(e, "state file %s is damaged, set aside as %s.damaged", path, file);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/channel.h"
+
+#include "base/checked.h"
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define PAGE_BYTES 4096u
+
+static uint64_t
+page_area(void)
+{
+    return align_up(sizeof(struct channel_page), PAGE_BYTES);
+}
+
+static int
+sealed_memfd(const char *name, uint64_t bytes)
+{
+    _cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0)
+        return -errno;
+    if (ftruncate(fd, (off_t)bytes) < 0)
+        return -errno;
+    /* Sealed against resizing, so that no mapping can be cut off under its user (SIGBUS).
+     */
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        return -errno;
+    return take_fd(&fd);
+}
+
+static int
+map_shared(int fd, uint64_t bytes, void **ret)
+{
+    void *p =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+
+    if (p == MAP_FAILED)
+        return -errno;
+    *ret = p;
+    return 0;
+}
+
+static bool
+ring_size_ok(uint32_t bytes)
+{
+    return bytes >= 1024 && bytes <= (64u << 20) && (bytes & (bytes - 1)) == 0;
+}
+
+static int
+channel_attach(struct channel *c, enum channel_side side, int channel_fd, int heap_fd,
+               uint32_t commands_bytes, uint32_t replies_bytes, uint64_t heap_bytes)
+{
+    uint64_t bytes = page_area() + commands_bytes + replies_bytes;
+    struct ring *commands = side == CHANNEL_GUEST ? &c->tx : &c->rx;
+    struct ring *replies = side == CHANNEL_GUEST ? &c->rx : &c->tx;
+    void *page = NULL, *heap = NULL;
+    int rc = map_shared(channel_fd, bytes, &page);
+
+    if (rc < 0)
+        return rc;
+    rc = map_shared(heap_fd, heap_bytes, &heap);
+    if (rc < 0) {
+        munmap(page, bytes);
+        return rc;
+    }
+    c->page = page;
+    c->page_bytes = bytes;
+    c->heap = heap;
+    c->heap_bytes = heap_bytes;
+    ring_init(commands, &c->page->commands, (uint8_t *)page + page_area(),
+              commands_bytes);
+    ring_init(replies, &c->page->replies, (uint8_t *)page + page_area() + commands_bytes,
+              replies_bytes);
+    return 0;
+}
+
+int
+channel_make(struct channel *c, uint64_t heap_bytes, uint32_t commands_bytes,
+             uint32_t replies_bytes, int *ret_channel_fd, int *ret_heap_fd)
+{
+    _cleanup_close_ int channel_fd = -1, heap_fd = -1;
+    int rc;
+
+    if (!ring_size_ok(commands_bytes) || !ring_size_ok(replies_bytes))
+        return -EINVAL;
+    heap_bytes = align_up(heap_bytes, PAGE_BYTES);
+    channel_fd =
+        sealed_memfd("tessera-channel", page_area() + commands_bytes + replies_bytes);
+    if (channel_fd < 0)
+        return channel_fd;
+    heap_fd = sealed_memfd("tessera-heap", heap_bytes);
+    if (heap_fd < 0)
+        return heap_fd;
+    *c = (struct channel){.fd = -1, .wake_fd = -1};
+    rc = channel_attach(c, CHANNEL_WORKER, channel_fd, heap_fd, commands_bytes,
+                        replies_bytes, heap_bytes);
+    if (rc < 0)
+        return rc;
+    *ret_channel_fd = take_fd(&channel_fd);
+    *ret_heap_fd = take_fd(&heap_fd);
+    return 0;
+}
+
+int
+channel_map(struct channel *c, const struct welcome *w, int channel_fd, int heap_fd)
+{
+    struct stat channel_st, heap_st;
+    int rc;
+
+    *c = (struct channel){.fd = -1, .wake_fd = -1};
+    if (!ring_size_ok(w->commands_bytes) || !ring_size_ok(w->replies_bytes))
+        return -EPROTO;
+    if (fstat(channel_fd, &channel_st) < 0 || fstat(heap_fd, &heap_st) < 0)
+        return -errno;
+    if ((uint64_t)channel_st.st_size <
+            page_area() + w->commands_bytes + w->replies_bytes ||
+        (uint64_t)heap_st.st_size < w->heap_bytes)
+        return -EPROTO;
+    rc = channel_attach(c, CHANNEL_GUEST, channel_fd, heap_fd, w->commands_bytes,
+                        w->replies_bytes, w->heap_bytes);
+    if (rc < 0)
+        return rc;
+    madvise(c->page, c->page_bytes, MADV_DONTFORK);
+    madvise(c->heap, c->heap_bytes, MADV_DONTFORK);
+    return 0;
+}
+
+void
+channel_fini(struct channel *c)
+{
+    if (c->page)
+        munmap(c->page, c->page_bytes);
+    if (c->heap)
+        munmap(c->heap, c->heap_bytes);
+    if (c->transport && c->fd >= 0)
+        c->transport->close(c);
+    if (c->page && c->wake_fd >= 0)
+        close(c->wake_fd);
+    *c = (struct channel){.fd = -1, .wake_fd = -1};
+}
+
+/*
+ * A sleeping peer costs 13 to 300 us, so a short spin pays; with a single core the peer
+ * cannot run while we spin, and with two it competes with the device's own threads.
+ */
+uint64_t
+channel_spin_ns(void)
+{
+    cpu_set_t set;
+    int cores;
+
+    if (sched_getaffinity(0, sizeof set, &set) < 0)
+        return 0;
+    cores = CPU_COUNT(&set);
+    if (cores <= 1)
+        return 0;
+    return cores <= 2 ? 20000 : 50000;
+}

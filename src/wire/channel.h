@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The connection of one guest process to its worker: a page of shared words and two rings
+ * (the "channel" memory), a heap (bulk data), and a doorbell for a peer that sleeps.
+ *
+ *   channel memory:  | struct channel_page | commands ring | replies ring |
+ *   heap:            buffers of host-memory devices, staging, long messages (guest-allocated)
+ *
+ * The worker makes, sizes and seals both; the guest maps what it is handed. The doorbell
+ * also tells the peer's death: whoever sleeps, sleeps on it.
+ */
+#ifndef TESSERA_WIRE_CHANNEL_H
+#define TESSERA_WIRE_CHANNEL_H
+
+#include "wire/hello.h"
+#include "wire/ring.h"
+
+#include <sys/types.h>
+
+#define CHANNEL_COMMANDS_BYTES (1u << 20)
+#define CHANNEL_REPLIES_BYTES (256u << 10)
+
+/* Longest byte string inside a frame; longer ones go through the heap (type blob). */
+#define CHANNEL_INLINE_BYTES (32u << 10)
+
+enum channel_state {
+    CHANNEL_RUNNING = 0,
+    CHANNEL_SUSPENDED = 1, /* the worker left, and will be back: wait and connect again */
+};
+
+struct channel_page {
+    struct ring_shared commands, replies;
+    _Alignas(64) _Atomic uint64_t
+        credit_bytes; /* the guest takes from it before it creates */
+    _Alignas(64) _Atomic uint64_t
+        copied_bytes;                    /* counted up by the guest's own direct copies */
+    _Alignas(64) _Atomic uint32_t state; /* enum channel_state, written by the worker */
+};
+
+struct channel;
+
+/* One implementation per way to reach the peer: unix.c, loopback.c. */
+struct transport_ops {
+    const char *name;
+    /* Wakes the peer. Never blocks. A dead peer is no error: the next wait tells. */
+    void (*kick)(struct channel *c);
+    /*
+     * Sleeps until a kick (returns 1), timeout_ms (0; -1 = forever) or the peer's end
+     * (-EPIPE). Several threads of one process may wait; a kick may wake any number of
+     * them.
+     */
+    int (*wait)(struct channel *c, int timeout_ms);
+    void (*close)(struct channel *c);
+};
+
+struct channel {
+    const struct transport_ops *transport;
+    int fd;      /* the doorbell's descriptor; owned */
+    int wake_fd; /* an eventfd that ends a wait of our own process, or -1; owned */
+    struct channel_page *page;
+    size_t page_bytes;  /* length of the channel mapping */
+    struct ring tx, rx; /* guest: commands, replies; worker: the other way round */
+    uint8_t *heap;
+    uint64_t heap_bytes;
+};
+
+enum channel_side { CHANNEL_GUEST, CHANNEL_WORKER };
+
+/*
+ * Worker: makes channel memory and heap as sealed memfds, maps them into *c (fd is not
+ * set). heap_bytes is rounded up to whole pages. The descriptors go to the guest in the
+ * welcome.
+ */
+int channel_make(struct channel *c, uint64_t heap_bytes, uint32_t commands_bytes,
+                 uint32_t replies_bytes, int *ret_channel_fd, int *ret_heap_fd);
+
+/*
+ * Guest: maps what the welcome described. Checks sizes against the descriptors' own, so
+ * that a mapping never ends early. The mappings are not inherited by fork.
+ */
+int channel_map(struct channel *c, const struct welcome *w, int channel_fd, int heap_fd);
+
+/* Unmaps, closes the doorbell. A zeroed channel with fd -1 is fine. */
+void channel_fini(struct channel *c);
+
+/* Adopts a connected Unix stream socket as doorbell (transport "unix"). */
+void channel_use_socket(struct channel *c, int fd);
+
+/* Two ends in one process, for tests (transport "loopback"). */
+int channel_loopback(struct channel *guest, struct channel *worker, uint64_t heap_bytes,
+                     uint32_t commands_bytes, uint32_t replies_bytes);
+
+/* How long to spin before sleeping: less when cores are scarce. Nanoseconds. */
+uint64_t channel_spin_ns(void);
+
+static inline void
+cpu_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+#endif

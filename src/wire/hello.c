@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/hello.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/sock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define REASON_BYTES sizeof(((struct welcome *)0)->reason)
+
+static int
+version_problem(uint32_t theirs, char *reason, const char *them, const char *us)
+{
+    snprintf(
+        reason, REASON_BYTES,
+        "the %s speaks protocol version %u, this %s speaks version %u: use both from one "
+        "Tessera release",
+        them, theirs, us, WIRE_VERSION);
+    return -EPROTO;
+}
+
+static int
+welcome_check(struct welcome *w, char *reason)
+{
+    if (w->magic != WELCOME_MAGIC) {
+        snprintf(reason, REASON_BYTES, "the socket's owner is no Tessera worker");
+        return -EPROTO;
+    }
+    if (w->status != 0) {
+        w->reason[sizeof w->reason - 1] = '\0';
+        snprintf(reason, REASON_BYTES, "%s", w->reason);
+        return w->status < 0 ? w->status : -EPROTO;
+    }
+    if (w->version != WIRE_VERSION)
+        return version_problem(w->version, reason, "worker", "guest library");
+    if (w->info_bytes > WELCOME_INFO_MAX) {
+        snprintf(reason, REASON_BYTES, "the worker's welcome is malformed");
+        return -EPROTO;
+    }
+    return 0;
+}
+
+int
+hello_exchange(int sock, const struct hello *h, struct welcome *ret, int ret_fds[2],
+               uint8_t **ret_info, char *reason)
+{
+    _cleanup_close_ int channel_fd = -1, heap_fd = -1;
+    _cleanup_free_ uint8_t *info = NULL;
+    int fds[2] = {-1, -1}, nfds = 0, rc;
+    struct welcome w;
+
+    snprintf(reason, REASON_BYTES, "the worker hung up");
+    rc = sock_send_fds(sock, h, sizeof *h, NULL, 0);
+    if (rc < 0)
+        return rc;
+    rc = sock_recv_fds(sock, &w, sizeof w, fds, 2, &nfds);
+    if (rc < 0)
+        return rc;
+    channel_fd = fds[0];
+    heap_fd = fds[1];
+    rc = welcome_check(&w, reason);
+    if (rc < 0)
+        return rc;
+    if (nfds != 2)
+        return -EPROTO;
+    info = malloc(w.info_bytes + 1);
+    if (!info)
+        return -ENOMEM;
+    rc = read_exact(sock, info, w.info_bytes);
+    if (rc < 0)
+        return rc;
+    *ret = w;
+    ret_fds[0] = take_fd(&channel_fd);
+    ret_fds[1] = take_fd(&heap_fd);
+    *ret_info = take_ptr(info);
+    return 0;
+}
+
+int
+hello_receive(int sock, uint64_t fingerprint, struct hello *ret, char *reason)
+{
+    struct hello h = {0};
+    int rc;
+
+    snprintf(reason, REASON_BYTES, "the guest hung up before its hello was complete");
+    /* Magic and version first: another version's hello may be of another length. */
+    rc = read_exact(sock, &h, offsetof(struct hello, fingerprint));
+    if (rc < 0)
+        return rc;
+    if (h.magic != HELLO_MAGIC) {
+        snprintf(reason, REASON_BYTES, "what connected is no Tessera guest library");
+        return -EPROTO;
+    }
+    if (h.version != WIRE_VERSION)
+        return version_problem(h.version, reason, "guest library", "worker");
+    rc = read_exact(sock, &h.fingerprint, sizeof h - offsetof(struct hello, fingerprint));
+    if (rc < 0)
+        return rc;
+    if (h.fingerprint != fingerprint) {
+        snprintf(
+            reason, REASON_BYTES,
+            "the guest library comes from another build of protocol version %u: use both "
+            "from one Tessera release",
+            WIRE_VERSION);
+        return -EPROTO;
+    }
+    h.program[sizeof h.program - 1] = '\0';
+    *ret = h;
+    return 0;
+}
+
+int
+welcome_send(int sock, const struct welcome *w, const int fds[2], const void *info)
+{
+    int rc = sock_send_fds(sock, w, sizeof *w, fds, w->status == 0 ? 2 : 0);
+
+    if (rc < 0 || w->status != 0)
+        return rc;
+    return sock_send_fds(sock, info, w->info_bytes, NULL, 0);
+}

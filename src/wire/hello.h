@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handshake on a fresh connection, before any shared memory:
+ *   guest -> worker   struct hello
+ *   worker -> guest   struct welcome, with descriptors {channel, heap} when status is 0,
+ *                     then info_bytes of device information (wire/device_info.h)
+ * Both structures begin with magic and version and keep that form in every version, so
+ * that two sides of different versions can tell each other so.
+ */
+#ifndef TESSERA_WIRE_HELLO_H
+#define TESSERA_WIRE_HELLO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define HELLO_MAGIC 0x72735354u   /* "TSsr" */
+#define WELCOME_MAGIC 0x77735354u /* "TSsw" */
+#define WIRE_VERSION 1u
+#define TOKEN_BYTES 16
+#define WELCOME_INFO_MAX (1u << 20)
+
+struct hello {
+    uint32_t magic, version;
+    uint64_t fingerprint;       /* of the API description: OPENCL_FINGERPRINT */
+    uint8_t token[TOKEN_BYTES]; /* zero: a new session; else the one to go on with */
+    uint32_t pid;               /* as the guest sees itself; for people only */
+    uint32_t reserved;
+    char program[64]; /* its name, NUL-terminated; for people only */
+};
+
+#define WELCOME_SHARED_STORAGE                                                           \
+    1u /* buffers can live in the heap: the device uses host memory */
+
+struct welcome {
+    uint32_t magic, version;
+    int32_t status; /* 0 or negative errno */
+    uint32_t flags;
+    uint8_t token[TOKEN_BYTES];
+    uint64_t heap_bytes;
+    uint64_t framebuffer_bytes;
+    uint32_t commands_bytes, replies_bytes;
+    uint64_t info_bytes;
+    char reason[160]; /* when status is not 0 */
+};
+
+/*
+ * Guest: says hello on a connected socket and takes the welcome, its descriptors (owned
+ * by the caller) and the device information (malloc'ed). 0; -EPROTO for another protocol,
+ * else the worker's refusal or the socket's error, with words in reason (of 160 bytes).
+ */
+int hello_exchange(int sock, const struct hello *h, struct welcome *ret, int ret_fds[2],
+                   uint8_t **ret_info, char *reason);
+
+/* Worker: reads and checks a hello; -EPROTO with words when it is another protocol. */
+int hello_receive(int sock, uint64_t fingerprint, struct hello *ret, char *reason);
+
+/* Worker: sends a welcome; a refusal (status != 0) goes without descriptors and
+ * information. */
+int welcome_send(int sock, const struct welcome *w, const int fds[2], const void *info);
+
+#endif

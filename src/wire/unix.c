@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Transport "unix": the connected socket is the doorbell. A kick is one byte; the peer's
+ * end is the socket's hang-up, so one poll() sees both.
+ */
+#include "base/io.h"
+#include "wire/channel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void
+unix_kick(struct channel *c)
+{
+    const char bell = 1;
+
+    /* A full socket buffer already holds enough kicks; a dead peer shows in the next
+     * wait. */
+    if (send(c->fd, &bell, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        return;
+}
+
+static int
+unix_drain(int fd)
+{
+    char bells[64];
+    ssize_t n = recv(fd, bells, sizeof bells, MSG_DONTWAIT);
+
+    if (n > 0)
+        return 1;
+    if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        return -EPIPE;
+    return 0;
+}
+
+static int
+unix_wait(struct channel *c, int timeout_ms)
+{
+    struct pollfd p[2] = {{.fd = c->fd, .events = POLLIN},
+                          {.fd = c->wake_fd, .events = POLLIN}};
+    uint64_t end = timeout_ms > 0 ? now_ns() + (uint64_t)timeout_ms * 1000000u : 0;
+
+    for (;;) {
+        int n = poll(p, c->wake_fd >= 0 ? 2 : 1, timeout_ms);
+
+        if (n == 0)
+            return 0;
+        if (n > 0 && p[1].revents) {
+            eventfd_t count;
+
+            eventfd_read(c->wake_fd, &count);
+        }
+        if (n > 0)
+            return p[0].revents && unix_drain(c->fd) < 0 ? -EPIPE : 1;
+        if (errno != EINTR)
+            return -errno;
+        if (timeout_ms > 0 && now_ns() >= end)
+            return 0;
+    }
+}
+
+static void
+unix_close(struct channel *c)
+{
+    close(c->fd);
+    c->fd = -1;
+}
+
+static const struct transport_ops unix_ops = {"unix", unix_kick, unix_wait, unix_close};
+static const struct transport_ops loopback_ops = {"loopback", unix_kick, unix_wait,
+                                                  unix_close};
+
+void
+channel_use_socket(struct channel *c, int fd)
+{
+    c->transport = &unix_ops;
+    c->fd = fd;
+}
+
+int
+channel_loopback(struct channel *guest, struct channel *worker, uint64_t heap_bytes,
+                 uint32_t commands_bytes, uint32_t replies_bytes)
+{
+    struct welcome w = {.commands_bytes = commands_bytes, .replies_bytes = replies_bytes};
+    int pair[2], channel_fd, heap_fd, rc;
+
+    rc = channel_make(worker, heap_bytes, commands_bytes, replies_bytes, &channel_fd,
+                      &heap_fd);
+    if (rc < 0)
+        return rc;
+    w.heap_bytes = worker->heap_bytes;
+    rc = channel_map(guest, &w, channel_fd, heap_fd);
+    close(channel_fd);
+    close(heap_fd);
+    if (rc == 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+        rc = -errno;
+        channel_fini(guest);
+    }
+    if (rc < 0) {
+        channel_fini(worker);
+        return rc;
+    }
+    guest->transport = &loopback_ops;
+    worker->transport = &loopback_ops;
+    guest->fd = pair[0];
+    worker->fd = pair[1];
+    return 0;
+}

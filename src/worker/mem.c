@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/mem.h"
+
+#include "api/opencl_request.h"
+#include "worker/transfer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* The flags that concern the device. How the host may use a buffer is checked in the guest. */
+#define DEVICE_FLAGS (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)
+
+/* How long an ask waits for released buffers whose commands still run. */
+#define DESTROY_WAIT_MS 60000
+/* The guest may have to set a user event before they can end, and is waiting for us. */
+#define DESTROY_WAIT_OPEN_MS 200
+/* The driver lets go of a command's buffers a little after its event is complete. */
+#define DESTROY_GRACE_MS 20
+#define DESTROY_STEP_MS 5
+
+/* Of one buffer: outlives the object until the driver says that its storage is free. */
+struct charge {
+    struct session *s;
+    uint64_t bytes;
+    uint64_t storage; /* heap offset, EXTENT_NONE: the driver's own memory */
+};
+
+static struct mem *
+mem_of(struct object *o)
+{
+    return container_of(o, struct mem, o);
+}
+
+static void
+charge_over(struct charge *c)
+{
+    memory_died(&c->s->memory, c->bytes);
+    reply_reclaim(c->s, c->storage);
+    free(c);
+}
+
+/* Any thread. */
+static void CL_CALLBACK
+charge_destroyed(cl_mem mem, void *arg)
+{
+    (void)mem;
+    charge_over(arg);
+}
+
+static struct mem *
+mem_new(struct session *s, struct guest_id id)
+{
+    struct mem *m = object_new(s, id, KIND_mem);
+
+    if (m)
+        list_init(&m->mappings);
+    return m;
+}
+
+static int
+buffer_check(struct session *s, const struct req_clCreateBuffer *r)
+{
+    if (r->storage.off != EXTENT_NONE && !s->shared_storage)
+        return request_bad_field(s, "storage", "this device's buffers are not in the heap");
+    if (r->storage.off != EXTENT_NONE && r->storage.len < r->size)
+        return request_bad_field(s, "storage", "shorter than the buffer");
+    if (r->content > CONTENT_INITIAL)
+        return request_bad_field(s, "content", "no such value");
+    if (r->content == CONTENT_IN_PLACE && r->storage.off == EXTENT_NONE)
+        return request_bad_field(s, "content", "in place, without storage");
+    if (r->content == CONTENT_INITIAL && r->initial.off == EXTENT_NONE)
+        return request_bad_field(s, "initial", "missing");
+    if (r->content == CONTENT_INITIAL && r->initial.len < r->size)
+        return request_bad_field(s, "initial", "shorter than the buffer");
+    return 0;
+}
+
+static cl_mem
+buffer_create(struct session *s, const struct req_clCreateBuffer *r, cl_int *ret_rc)
+{
+    cl_mem_flags flags = r->flags & DEVICE_FLAGS;
+    uint8_t *heap = s->channel.heap, *host = NULL;
+
+    if (r->storage.off != EXTENT_NONE) {
+        flags |= CL_MEM_USE_HOST_PTR;
+        host = heap + r->storage.off;
+        if (r->content == CONTENT_INITIAL)
+            memcpy(host, heap + r->initial.off, r->size);
+    } else if (r->content == CONTENT_INITIAL) {
+        flags |= CL_MEM_COPY_HOST_PTR;
+        host = heap + r->initial.off;
+    }
+    return s->cl->clCreateBuffer(r->context->h.context, flags, r->size, host, ret_rc);
+}
+
+/* The bytes are used from now on, until the driver destroys the buffer. */
+static cl_int
+buffer_make(struct session *s, struct mem *m, const struct req_clCreateBuffer *r)
+{
+    cl_int rc = s->request.error;
+
+    if (rc == CL_SUCCESS)
+        m->o.h.mem = buffer_create(s, r, &rc);
+    if (rc == CL_SUCCESS && s->cl->clSetMemObjectDestructorCallback(
+                                m->o.h.mem, charge_destroyed, m->charge) != CL_SUCCESS) {
+        s->cl->clReleaseMemObject(m->o.h.mem);
+        rc = CL_OUT_OF_RESOURCES;
+    }
+    if (rc == CL_SUCCESS && r->content == CONTENT_INITIAL)
+        gate_copied(&s->gate, r->size);
+    return rc;
+}
+
+int
+op_clCreateBuffer(struct session *s, const struct req_clCreateBuffer *r)
+{
+    struct mem *m;
+    cl_int rc;
+
+    if (buffer_check(s, r) < 0)
+        return -EPROTO;
+    if (!memory_charge(&s->memory, r->size))
+        return request_bad_field(s, "size", "more bytes than the session was given");
+    m = mem_new(s, r->buffer);
+    if (!m)
+        return -ENOMEM;
+    m->charge = malloc(sizeof *m->charge);
+    if (!m->charge)
+        return session_fail(s, "the worker has no memory for another buffer");
+    *m->charge = (struct charge){s, r->size, r->storage.off};
+    m->in_heap = r->storage.off != EXTENT_NONE;
+    rc = buffer_make(s, m, r);
+    if (rc != CL_SUCCESS) {
+        /* The storage stays the guest's business until it releases the id. */
+        memory_uncharge(&s->memory, r->size);
+        m->charge->bytes = 0;
+    }
+    reply_reclaim(s, r->initial.off);
+    return object_made(s, &m->o, rc, r->tag);
+}
+
+int
+op_clCreateSubBuffer(struct session *s, const struct req_clCreateSubBuffer *r)
+{
+    const cl_buffer_region region = {r->origin, r->size};
+    struct mem *m = mem_new(s, r->sub_buffer);
+    cl_int rc = s->request.error;
+
+    if (!m)
+        return -ENOMEM;
+    m->in_heap = mem_of(r->buffer)->in_heap;
+    if (rc == CL_SUCCESS)
+        m->o.h.mem = s->cl->clCreateSubBuffer(r->buffer->h.mem, r->flags & DEVICE_FLAGS,
+                                              CL_BUFFER_CREATE_TYPE_REGION, &region, &rc);
+    return object_made(s, &m->o, rc, r->tag);
+}
+
+/* ---- credit --------------------------------------------------------------------------------- */
+
+struct ask {
+    struct job job;
+    struct session *s;
+    uint64_t tag, bytes;
+};
+
+/* Waits until one more buffer is destroyed. false: that will not happen by waiting. */
+static bool
+ask_wait_destroyed(struct session *s, unsigned *left_ms)
+{
+    uint64_t destroyed, dying;
+
+    memory_counts(&s->memory, &destroyed, &dying);
+    if (dying == 0)
+        return false;
+    while (queues_busy(s)) {
+        if (memory_wait_destroyed(&s->memory, destroyed, DESTROY_STEP_MS))
+            return true;
+        if (*left_ms < DESTROY_STEP_MS)
+            return false;
+        *left_ms -= DESTROY_STEP_MS;
+    }
+    return memory_wait_destroyed(&s->memory, destroyed, DESTROY_GRACE_MS);
+}
+
+static void
+ask_run(struct job *j)
+{
+    struct ask *a = container_of(j, struct ask, job);
+    struct session *s = a->s;
+    unsigned left_ms = atomic_load(&s->open_user_events) > 0 ? DESTROY_WAIT_OPEN_MS
+                                                             : DESTROY_WAIT_MS;
+    bool granted = memory_ask(&s->memory, a->bytes) || memory_ask_all(&s->memory, a->bytes);
+
+    while (!granted && ask_wait_destroyed(s, &left_ms))
+        granted = memory_ask(&s->memory, a->bytes) || memory_ask_all(&s->memory, a->bytes);
+    reply_status(s, a->tag, granted ? CL_SUCCESS : CL_MEM_OBJECT_ALLOCATION_FAILURE);
+    free(a);
+}
+
+int
+op_tessera_credit(struct session *s, const struct req_tessera_credit *r)
+{
+    struct ask *a;
+
+    if (r->size > s->account->limit_bytes) {
+        reply_status(s, r->tag, CL_MEM_OBJECT_ALLOCATION_FAILURE);
+        return 0;
+    }
+    if (memory_ask(&s->memory, r->size)) {
+        reply_status(s, r->tag, CL_SUCCESS);
+        return 0;
+    }
+    a = malloc(sizeof *a);
+    if (a) {
+        *a = (struct ask){.job.run = ask_run, .s = s, .tag = r->tag, .bytes = r->size};
+        queues_flush(s);
+    }
+    if (!a || jobs_start(&s->asks, &a->job) < 0) {
+        reply_status(s, r->tag, CL_OUT_OF_HOST_MEMORY);
+        free(a);
+    }
+    return 0;
+}
+
+/* ---- mappings ------------------------------------------------------------------------------- */
+
+struct mapping {
+    struct list node;
+    uint64_t id;
+    void *ptr;    /* the driver's; the guest sees the heap */
+    cl_int error; /* the map failed */
+};
+
+static struct mapping *
+mapping_find(struct mem *m, uint64_t id)
+{
+    struct list *node, *tmp;
+
+    list_for_each_safe(node, tmp, &m->mappings)
+    {
+        struct mapping *map = container_of(node, struct mapping, node);
+
+        if (map->id == id)
+            return map;
+    }
+    return NULL;
+}
+
+static void
+mapping_free(struct session *s, struct mapping *map)
+{
+    list_del(&map->node);
+    free(map);
+    s->mappings--;
+}
+
+static struct mapping *
+mapping_new(struct session *s, struct mem *m, uint64_t id)
+{
+    struct mapping *map = NULL;
+
+    if (mapping_find(m, id)) {
+        request_bad_field(s, "map_id", "taken");
+        return NULL;
+    }
+    if (s->mappings < MAPPINGS_MAX)
+        map = calloc(1, sizeof *map);
+    if (!map) {
+        request_bad_field(s, "map_id", "too many mappings");
+        return NULL;
+    }
+    map->id = id;
+    list_add_tail(&m->mappings, &map->node);
+    s->mappings++;
+    return map;
+}
+
+int
+op_clEnqueueMapBuffer(struct session *s, const struct req_clEnqueueMapBuffer *r)
+{
+    struct mem *m = mem_of(r->buffer);
+    struct submission sub;
+    struct mapping *map;
+    cl_int rc;
+
+    if (!m->in_heap)
+        return request_bad_field(s, "buffer", "not in the heap");
+    map = mapping_new(s, m, r->map_id);
+    if (!map)
+        return -EPROTO;
+    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list, r->event_wait_list,
+                          r->event);
+    if (rc == CL_SUCCESS)
+        map->ptr = s->cl->clEnqueueMapBuffer(r->command_queue->h.queue, m->o.h.mem, CL_FALSE,
+                                             r->map_flags, r->offset, r->size, sub.n_waits,
+                                             sub.waits, &sub.event, &rc);
+    map->error = rc;
+    return transfer_end(s, &sub, rc, &(struct transfer){.tag = r->tag, .reclaim = EXTENT_NONE});
+}
+
+int
+op_clEnqueueUnmapMemObject(struct session *s, const struct req_clEnqueueUnmapMemObject *r)
+{
+    struct mem *m = mem_of(r->memobj);
+    struct mapping *map = mapping_find(m, r->map_id);
+    struct submission sub;
+    cl_int rc;
+
+    if (!map)
+        return request_bad_field(s, "map_id", "no such mapping");
+    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list, r->event_wait_list,
+                          r->event);
+    if (rc == CL_SUCCESS)
+        rc = map->error;
+    if (rc == CL_SUCCESS)
+        rc = s->cl->clEnqueueUnmapMemObject(r->command_queue->h.queue, m->o.h.mem, map->ptr,
+                                            sub.n_waits, sub.waits, &sub.event);
+    if (rc == CL_SUCCESS || map->error != CL_SUCCESS)
+        mapping_free(s, map);
+    return submission_end(s, &sub, rc, r->tag);
+}
+
+void
+mem_fini(struct session *s, struct object *o)
+{
+    struct mem *m = mem_of(o);
+    struct list *node, *tmp;
+
+    list_for_each_safe(node, tmp, &m->mappings)
+        mapping_free(s, container_of(node, struct mapping, node));
+    if (m->charge) {
+        memory_dying(&s->memory);
+        if (!o->h.mem)
+            charge_over(m->charge);
+    }
+    if (o->h.mem)
+        s->cl->clReleaseMemObject(o->h.mem);
+}

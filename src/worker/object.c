@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/object.h"
+
+#include "worker/event.h"
+#include "worker/kernel.h"
+#include "worker/mem.h"
+#include "worker/program.h"
+#include "worker/queue.h"
+#include "worker/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void
+context_fini(struct session *s, struct object *o)
+{
+    if (o->h.context)
+        s->cl->clReleaseContext(o->h.context);
+}
+
+static const struct object_ops object_ops[OBJECT_KINDS] = {
+    [KIND_context] = {sizeof(struct object), NULL, context_fini},
+    [KIND_queue] = {sizeof(struct queue), queue_released, queue_fini},
+    [KIND_mem] = {sizeof(struct mem), NULL, mem_fini},
+    [KIND_program] = {sizeof(struct program), NULL, program_fini},
+    [KIND_kernel] = {sizeof(struct kernel), NULL, kernel_fini},
+    [KIND_event] = {sizeof(struct event), NULL, event_fini},
+};
+
+bool
+recipe_set(struct recipe *r, const void *frame, size_t len)
+{
+    if (r->frame_cap < len) {
+        void *bigger = realloc(r->frame, len);
+
+        if (!bigger) {
+            recipe_fini(r);
+            return false;
+        }
+        r->frame = bigger;
+        r->frame_cap = (uint32_t)len;
+    }
+    memcpy(r->frame, frame, len);
+    r->frame_len = (uint32_t)len;
+    return true;
+}
+
+void
+recipe_fini(struct recipe *r)
+{
+    free(r->frame);
+    free(r->blob);
+    *r = (struct recipe){0};
+}
+
+static bool
+object_take_recipe(struct session *s, struct object *o)
+{
+    struct request *q = &s->request;
+
+    if (!q->recipe)
+        return true;
+    if (!recipe_set(&o->recipe, q->frame, q->len))
+        return false;
+    o->recipe.blob = take_ptr(q->blob);
+    o->recipe.blob_len = q->blob_len;
+    return true;
+}
+
+void *
+object_new(struct session *s, struct guest_id id, enum object_kind kind)
+{
+    struct object *o = calloc(1, object_ops[kind].size);
+
+    if (!o) {
+        session_fail(s, "the worker has no memory for another object");
+        return NULL;
+    }
+    o->id = id;
+    o->kind = kind;
+    atomic_init(&o->refs, 1);
+    if (!object_take_recipe(s, o) || table_put(&s->table, id, o) < 0) {
+        recipe_fini(&o->recipe);
+        free(o);
+        session_fail(s, "the worker has no memory for another object");
+        return NULL;
+    }
+    return o;
+}
+
+int
+object_made(struct session *s, struct object *o, cl_int rc, uint64_t tag)
+{
+    o->error = rc;
+    if (rc != CL_SUCCESS)
+        o->h.any = NULL;
+    if (tag != 0)
+        reply_status(s, tag, rc);
+    return 0;
+}
+
+void
+object_ref(struct object *o)
+{
+    atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
+}
+
+static void
+object_free(struct session *s, struct object *o)
+{
+    object_ops[o->kind].fini(s, o);
+    recipe_fini(&o->recipe);
+    free(o);
+}
+
+static void
+object_to_grave(struct session *s, struct object *o)
+{
+    struct object *first = atomic_load_explicit(&s->graves, memory_order_relaxed);
+
+    do {
+        o->next_grave = first;
+        /* Pairs with the acquire exchange in objects_bury: the object is whole before. */
+    } while (!atomic_compare_exchange_weak_explicit(
+        &s->graves, &first, o, memory_order_release, memory_order_relaxed));
+}
+
+void
+object_unref(struct session *s, struct object *o)
+{
+    /* Orders all uses by other holders before the destruction by the last. */
+    if (!o || atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (session_is_dispatcher(s))
+        object_free(s, o);
+    else
+        object_to_grave(s, o);
+}
+
+void
+objects_bury(struct session *s)
+{
+    struct object *o;
+
+    if (!atomic_load_explicit(&s->graves, memory_order_relaxed))
+        return;
+    o = atomic_exchange_explicit(&s->graves, NULL, memory_order_acquire);
+    while (o) {
+        struct object *next = o->next_grave;
+
+        object_free(s, o);
+        o = next;
+    }
+}
+
+int
+op_tessera_release(struct session *s, const struct req_tessera_release *r)
+{
+    struct object *o = table_take(&s->table, r->object->id);
+
+    if (object_ops[o->kind].released)
+        object_ops[o->kind].released(s, o);
+    object_unref(s, o);
+    if (r->tag != 0)
+        reply_status(s, r->tag, CL_SUCCESS);
+    return 0;
+}
+
+int
+op_clCreateContext(struct session *s, const struct req_clCreateContext *r)
+{
+    const cl_context_properties properties[] = {
+        CL_CONTEXT_PLATFORM, (cl_context_properties)s->device.platform, 0};
+    struct object *o = object_new(s, r->context, KIND_context);
+    cl_int rc = CL_SUCCESS;
+
+    if (!o)
+        return -ENOMEM;
+    o->h.context =
+        s->cl->clCreateContext(properties, 1, &s->device.id, NULL, NULL, &rc);
+    return object_made(s, o, rc, r->tag);
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/queue.h"
+
+#include "api/opencl_request.h"
+#include "worker/event.h"
+#include "worker/scope.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Commands harvested per lock; also how many a submission looks at, so that the list stays short. */
+#define HARVEST_BATCH 32
+#define HARVEST_AT_SUBMIT 4
+
+static cl_command_queue
+queue_create(struct session *s, cl_context context, cl_command_queue_properties properties,
+             cl_int *ret_rc)
+{
+    const cl_queue_properties list[] = {CL_QUEUE_PROPERTIES, properties, 0};
+
+    if (s->device.version >= CL_MAKE_VERSION(2, 0, 0))
+        return s->cl->clCreateCommandQueueWithProperties(context, s->device.id, list, ret_rc);
+    return s->cl->clCreateCommandQueue(context, s->device.id, properties, ret_rc);
+}
+
+int
+op_clCreateCommandQueueWithProperties(struct session *s,
+                                      const struct req_clCreateCommandQueueWithProperties *r)
+{
+    struct queue *q = object_new(s, r->command_queue, KIND_queue);
+    cl_int rc = s->request.error;
+
+    if (!q)
+        return -ENOMEM;
+    pthread_mutex_init(&q->lock, NULL);
+    q->out_of_order = r->properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE;
+    q->profiling = r->properties & CL_QUEUE_PROFILING_ENABLE;
+    if (rc == CL_SUCCESS)
+        q->o.h.queue = queue_create(s, r->context->h.context,
+                                    (r->properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) |
+                                        CL_QUEUE_PROFILING_ENABLE,
+                                    &rc);
+    pthread_mutex_lock(&s->queues_lock);
+    list_add_tail(&s->queues, &q->node);
+    pthread_mutex_unlock(&s->queues_lock);
+    return object_made(s, &q->o, rc, r->tag);
+}
+
+void
+queue_released(struct session *s, struct object *o)
+{
+    struct queue *q = container_of(o, struct queue, o);
+
+    if (!o->h.queue)
+        return;
+    /* OpenCL 3.0, section 5.1: the release flushes. */
+    s->cl->clFlush(o->h.queue);
+    object_ref(o);
+    q->released = true;
+}
+
+void
+queue_fini(struct session *s, struct object *o)
+{
+    struct queue *q = container_of(o, struct queue, o);
+
+    pthread_mutex_lock(&s->queues_lock);
+    list_del(&q->node);
+    pthread_mutex_unlock(&s->queues_lock);
+    for (uint32_t i = 0; i < q->count; i++)
+        s->cl->clReleaseEvent(q->running[(q->first + i) & (q->cap - 1)]);
+    free(q->running);
+    pthread_mutex_destroy(&q->lock);
+    if (o->h.queue)
+        s->cl->clReleaseCommandQueue(o->h.queue);
+}
+
+/* ---- commands under way --------------------------------------------------------------------- */
+
+/* Lock held. Room for one more command. */
+static cl_int
+queue_make_room(struct queue *q)
+{
+    uint32_t cap = q->cap ? q->cap * 2 : 64;
+    cl_event *bigger;
+
+    if (q->count < q->cap)
+        return CL_SUCCESS;
+    if (q->count == QUEUE_COMMANDS)
+        return CL_OUT_OF_RESOURCES;
+    bigger = malloc(cap * sizeof *bigger);
+    if (!bigger)
+        return CL_OUT_OF_HOST_MEMORY;
+    for (uint32_t i = 0; i < q->count; i++)
+        bigger[i] = q->running[(q->first + i) & (q->cap - 1)];
+    free(q->running);
+    q->running = bigger;
+    q->first = 0;
+    q->cap = cap;
+    return CL_SUCCESS;
+}
+
+static void
+queue_track(struct queue *q, cl_event event)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&q->lock);
+
+    q->running[(q->first + q->count++) & (q->cap - 1)] = event;
+}
+
+static uint64_t
+event_busy_ns(struct session *s, cl_event event)
+{
+    cl_ulong start = 0, end = 0;
+
+    if (s->cl->clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start, &start,
+                                       NULL) != CL_SUCCESS ||
+        s->cl->clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof end, &end,
+                                       NULL) != CL_SUCCESS)
+        return 0;
+    return end > start ? end - start : 0;
+}
+
+/* Takes up to n complete commands off the front. Their references are the caller's. */
+static unsigned
+queue_take_complete(struct session *s, struct queue *q, cl_event *events, unsigned n)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&q->lock);
+    unsigned taken = 0;
+
+    while (taken < n && q->count > 0) {
+        cl_event event = q->running[q->first & (q->cap - 1)];
+        cl_int status = event_status(s, event);
+
+        if (status > CL_COMPLETE)
+            break;
+        if (status < 0 && q->error == CL_SUCCESS)
+            q->error = status;
+        gate_complete(&s->gate, event_busy_ns(s, event));
+        q->first++;
+        q->count--;
+        events[taken++] = event;
+    }
+    return taken;
+}
+
+void
+queue_harvest(struct session *s, struct queue *q, unsigned max)
+{
+    cl_event events[HARVEST_BATCH];
+    unsigned batch = max > 0 && max < HARVEST_BATCH ? max : HARVEST_BATCH, n;
+
+    do {
+        n = queue_take_complete(s, q, events, batch);
+        for (unsigned i = 0; i < n; i++)
+            s->cl->clReleaseEvent(events[i]);
+    } while (max == 0 && n == batch);
+}
+
+cl_int
+queue_take_error(struct queue *q)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&q->lock);
+    cl_int error = q->error;
+
+    q->error = CL_SUCCESS;
+    return error;
+}
+
+static void
+queue_remember_error(struct queue *q, cl_int error)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&q->lock);
+
+    if (q->error == CL_SUCCESS)
+        q->error = error;
+}
+
+static bool
+queue_is_busy(struct queue *q)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&q->lock);
+
+    return q->count > 0;
+}
+
+bool
+queues_busy(struct session *s)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&s->queues_lock);
+    struct list *node, *tmp;
+    bool busy = false;
+
+    list_for_each_safe(node, tmp, &s->queues)
+    {
+        struct queue *q = container_of(node, struct queue, node);
+
+        queue_harvest(s, q, 0);
+        busy |= queue_is_busy(q);
+    }
+    return busy;
+}
+
+/* The first released queue that has nothing under way. */
+static struct queue *
+queues_find_retired(struct session *s)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&s->queues_lock);
+    struct list *node, *tmp;
+
+    list_for_each_safe(node, tmp, &s->queues)
+    {
+        struct queue *q = container_of(node, struct queue, node);
+
+        if (q->released && !queue_is_busy(q)) {
+            q->released = false;
+            return q;
+        }
+    }
+    return NULL;
+}
+
+void
+queues_retire(struct session *s)
+{
+    struct queue *q;
+
+    while ((q = queues_find_retired(s)) != NULL)
+        object_unref(s, &q->o);
+}
+
+void
+queues_flush(struct session *s)
+{
+    struct list *node, *tmp;
+
+    /* The list changes on this thread alone, so it can be read without its lock. */
+    list_for_each_safe(node, tmp, &s->queues)
+    {
+        struct queue *q = container_of(node, struct queue, node);
+
+        if (q->o.h.queue)
+            s->cl->clFlush(q->o.h.queue);
+    }
+}
+
+/* ---- submissions ---------------------------------------------------------------------------- */
+
+/* Only what is not complete yet needs waiting for; a failed event fails the command. */
+static cl_int
+submission_take_waits(struct session *s, struct submission *sub, uint64_t n,
+                      struct object *const *waits)
+{
+    cl_event *handles = request_scratch(s, n);
+
+    for (uint64_t i = 0; i < n; i++) {
+        cl_int status = event_object_status(s, waits[i]);
+
+        if (status < 0)
+            return CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST;
+        if (status > CL_COMPLETE)
+            handles[sub->n_waits++] = waits[i]->h.event;
+    }
+    sub->waits = sub->n_waits > 0 ? handles : NULL;
+    return CL_SUCCESS;
+}
+
+cl_int
+submission_begin(struct session *s, struct submission *sub, struct object *queue,
+                 uint64_t n_waits, struct object **waits, struct guest_id event_id)
+{
+    struct queue *q = container_of(queue, struct queue, o);
+    cl_int rc = s->request.error;
+
+    *sub = (struct submission){.queue = q, .event_id = event_id};
+    if (rc == CL_SUCCESS)
+        rc = submission_take_waits(s, sub, n_waits, waits);
+    if (rc == CL_SUCCESS) {
+        pthread_mutex_lock(&q->lock);
+        rc = queue_make_room(q);
+        pthread_mutex_unlock(&q->lock);
+    }
+    if (rc == CL_SUCCESS)
+        gate_submit(&s->gate);
+    return rc;
+}
+
+int
+submission_end(struct session *s, struct submission *sub, cl_int rc, uint64_t tag)
+{
+    if (sub->event_id.v != 0 && event_new(s, sub, rc) < 0)
+        return -ENOMEM;
+    if (rc == CL_SUCCESS) {
+        queue_track(sub->queue, sub->event);
+        queue_harvest(s, sub->queue, HARVEST_AT_SUBMIT);
+    } else if (tag == 0) {
+        queue_remember_error(sub->queue, rc);
+    }
+    if (tag != 0)
+        reply_status(s, tag, rc);
+    return 0;
+}
+
+/* ---- flush, finish -------------------------------------------------------------------------- */
+
+int
+op_clFlush(struct session *s, const struct req_clFlush *r)
+{
+    cl_int rc = s->request.error;
+
+    if (rc == CL_SUCCESS)
+        rc = s->cl->clFlush(r->command_queue->h.queue);
+    if (r->tag != 0)
+        reply_status(s, r->tag, rc);
+    return 0;
+}
+
+struct finish {
+    struct queue *queue; /* counted */
+    uint64_t tag;
+};
+
+static void
+finish_done(struct session *s, void *arg, cl_int status)
+{
+    struct finish *f = arg;
+    cl_int error;
+
+    (void)status; /* the harvest finds it, with the errors of all others */
+    queue_harvest(s, f->queue, 0);
+    error = queue_take_error(f->queue);
+    reply_status(s, f->tag, error);
+    object_unref(s, &f->queue->o);
+    free(f);
+}
+
+/* The newest command under way, counted; NULL when there is none. */
+static cl_event
+queue_newest(struct session *s, struct queue *q)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&q->lock);
+    cl_event event;
+
+    if (q->count == 0)
+        return NULL;
+    event = q->running[(q->first + q->count - 1) & (q->cap - 1)];
+    s->cl->clRetainEvent(event);
+    return event;
+}
+
+/* An event that is complete when all commands of the queue are; NULL when all are already. */
+static cl_event
+queue_last_event(struct session *s, struct queue *q)
+{
+    cl_event newest = queue_newest(s, q), marker = NULL;
+
+    if (!newest || !q->out_of_order ||
+        s->cl->clEnqueueMarkerWithWaitList(q->o.h.queue, 0, NULL, &marker) != CL_SUCCESS)
+        return newest;
+    s->cl->clReleaseEvent(newest);
+    return marker;
+}
+
+int
+op_clFinish(struct session *s, const struct req_clFinish *r)
+{
+    struct queue *q = container_of(r->command_queue, struct queue, o);
+    struct finish *f;
+    cl_event last;
+
+    if (s->request.error != CL_SUCCESS) {
+        reply_status(s, r->tag, s->request.error);
+        return 0;
+    }
+    queue_harvest(s, q, 0);
+    last = queue_last_event(s, q);
+    f = last ? malloc(sizeof *f) : NULL;
+    if (!f) {
+        reply_status(s, r->tag, last ? CL_OUT_OF_HOST_MEMORY : queue_take_error(q));
+        return 0;
+    }
+    *f = (struct finish){q, r->tag};
+    object_ref(&q->o);
+    s->cl->clFlush(q->o.h.queue);
+    watch_event(s, last, CL_COMPLETE, finish_done, f);
+    s->cl->clReleaseEvent(last);
+    return 0;
+}

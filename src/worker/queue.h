@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Command queues and submissions. A queue remembers the commands that are not known to be complete,
+ * oldest first; harvesting them charges their device time to the gate and finds the errors of
+ * those that failed.
+ */
+#ifndef TESSERA_WORKER_QUEUE_H
+#define TESSERA_WORKER_QUEUE_H
+
+#include "base/list.h"
+#include "worker/object.h"
+
+#include <pthread.h>
+
+/* Commands of one queue that are under way at once; more is CL_OUT_OF_RESOURCES. */
+#define QUEUE_COMMANDS (1u << 20)
+
+struct queue {
+    struct object o;
+    struct list node;     /* in the session's queues */
+    bool out_of_order;    /* of the guest's making */
+    bool profiling;       /* the guest asked for it; the driver's queue always profiles */
+    bool released;        /* by the guest: lives on until its commands are complete */
+    pthread_mutex_t lock; /* all below */
+    cl_event *running;    /* a ring; references of our own */
+    uint32_t first, count, cap; /* cap: a power of two or 0 */
+    cl_int error;         /* of a command that failed, until a finish tells it */
+};
+
+/* One command on its way to the driver. */
+struct submission {
+    struct queue *queue;
+    cl_uint n_waits;
+    const cl_event *waits; /* NULL when there are none */
+    cl_event event;        /* the driver's; every command has one */
+    struct guest_id event_id;
+};
+
+/* Checks the request's objects and its wait list. CL_SUCCESS: call the driver. */
+cl_int submission_begin(struct session *s, struct submission *sub, struct object *queue,
+                        uint64_t n_waits, struct object **waits, struct guest_id event_id);
+
+/* After the driver's call: its event, its error. Answers rc if tag is not 0. Returns 0. */
+int submission_end(struct session *s, struct submission *sub, cl_int rc, uint64_t tag);
+
+/* Looks at no more than max commands of the queue (0: all). Any thread. */
+void queue_harvest(struct session *s, struct queue *q, unsigned max);
+
+/* The error that commands of the queue left behind; told once. */
+cl_int queue_take_error(struct queue *q);
+
+/* Harvests all queues. Returns whether any has commands under way. Any thread. */
+bool queues_busy(struct session *s);
+
+/* Dispatcher: lets go of released queues that are idle. */
+void queues_retire(struct session *s);
+
+/* Dispatcher: submits everything to the device. */
+void queues_flush(struct session *s);
+
+void queue_released(struct session *s, struct object *o);
+void queue_fini(struct session *s, struct object *o);
+
+#endif

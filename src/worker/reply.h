@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames to the guest: answers and reclaimed extents. Any thread may send; nothing here waits.
+ * While the ring is full, frames queue up in private memory and the dispatcher writes them when
+ * there is room; a guest that does not read its replies is ended at a bound.
+ */
+#ifndef TESSERA_WORKER_REPLY_H
+#define TESSERA_WORKER_REPLY_H
+
+#include "wire/frame.h"
+
+#include <CL/cl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define REPLIES_WAITING_BYTES (64u << 20)
+
+struct session;
+struct waiting_frame;
+
+struct replies {
+    pthread_mutex_t lock; /* also the ring's writer side */
+    struct waiting_frame *first, **last;
+    size_t waiting_bytes;
+    _Atomic bool waiting;
+};
+
+void replies_init(struct replies *r);
+
+void reply_status(struct session *s, uint64_t tag, int64_t status);
+
+/*
+ * A status and an answer in bytes: inside the frame when it is short, else in the request's `out`
+ * extent, else only its length.
+ */
+void reply_bytes(struct session *s, uint64_t tag, int64_t status, const void *data, size_t len,
+                 struct extent out);
+
+/* The heap extent at that offset is the guest's again. EXTENT_NONE: nothing to say. */
+void reply_reclaim(struct session *s, uint64_t offset);
+
+/* Dispatcher: writes what waits, as far as there is room. true: nothing waits any more. */
+bool replies_flush(struct session *s);
+
+#endif

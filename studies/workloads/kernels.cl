@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All that the trainer computes. Activations are NHWC: one row per image (dense) or per
+ * pixel (convolution), the channels innermost, so that a convolution is a matrix product
+ * over the patches that im2col lays out. Weights are [inputs][outputs].
+ *
+ * Each output element is summed by one work-item in a fixed order: no atomics, so the
+ * same seed gives the same bits. Every kernel has a one-dimensional range, rounded up
+ * to whole work-groups, and ignores the work-items past its end.
+ *
+ * TM and TN, the tile of a product that one work-item keeps in registers, come from the
+ * build options.
+ */
+#define CAT_(a, b) a##b
+#define CAT(a, b) CAT_(a, b)
+#define floatn CAT(float, TN)
+#define vloadn CAT(vload, TN)
+#define vstoren CAT(vstore, TN)
+
+/* TN columns of a row, or the `left` ones that there are and zeros. */
+floatn
+load_columns(global const float *p, int left)
+{
+    float lane[TN];
+
+    if (left >= TN)
+        return vloadn(0, p);
+    for (int i = 0; i < TN; i++)
+        lane[i] = i < left ? p[i] : 0.0f;
+    return vloadn(0, lane);
+}
+
+void
+store_columns(floatn value, global float *p, int left)
+{
+    float lane[TN];
+
+    if (left >= TN) {
+        vstoren(value, 0, p);
+        return;
+    }
+    vstoren(value, 0, lane);
+    for (int i = 0; i < left; i++)
+        p[i] = lane[i];
+}
+
+/* c[m][n] = a[m][k] b[k][n], then + bias[n] and ReLU as asked. */
+kernel void
+gemm(global const float *a, global const float *b, global float *c,
+     global const float *bias, int m, int n, int k, int add_bias, int relu)
+{
+    const int tiles_m = (m + TM - 1) / TM, tiles_n = (n + TN - 1) / TN;
+    const int id = get_global_id(0);
+    /* Neighbours share the operand that is the smaller one to keep in the cache. */
+    const int tile_n = tiles_m < tiles_n ? id / tiles_m : id % tiles_n;
+    const int tile_m = tiles_m < tiles_n ? id % tiles_m : id / tiles_n;
+    const int row = tile_m * TM, col = tile_n * TN, left = n - col;
+    floatn sum[TM];
+    int at[TM];
+
+    if (id >= tiles_m * tiles_n)
+        return;
+
+    for (int i = 0; i < TM; i++) {
+        sum[i] = add_bias ? load_columns(bias + col, left) : (floatn)(0.0f);
+        at[i] = min(row + i, m - 1) * k;
+    }
+    for (int j = 0; j < k; j++) {
+        const floatn columns = load_columns(b + j * n + col, left);
+
+        for (int i = 0; i < TM; i++)
+            sum[i] = fma((floatn)(a[at[i] + j]), columns, sum[i]);
+    }
+    for (int i = 0; i < TM && row + i < m; i++)
+        store_columns(relu ? fmax(sum[i], 0.0f) : sum[i], c + (row + i) * n + col, left);
+}
+
+/*
+ * The gradient of weights: c[part][m][n] = a[k][m]^T b[k][n], where each part sums its
+ * own `chunk` rows of the k; sum_parts adds the parts up.
+ */
+kernel void
+gemm_tn(global const float *a, global const float *b, global float *c, int m, int n,
+        int k, int chunk)
+{
+    const int tiles_m = (m + TM - 1) / TM, tiles_n = (n + TN - 1) / TN;
+    const int id = get_global_id(0), tile = id % (tiles_m * tiles_n);
+    const int part = id / (tiles_m * tiles_n);
+    const int row = tile / tiles_n * TM, col = tile % tiles_n * TN, left = n - col;
+    const int end = min(k, (part + 1) * chunk);
+    floatn sum[TM];
+    int at[TM];
+
+    if (part * chunk >= k)
+        return;
+
+    for (int i = 0; i < TM; i++) {
+        sum[i] = (floatn)(0.0f);
+        at[i] = min(row + i, m - 1);
+    }
+    for (int j = part * chunk; j < end; j++) {
+        const floatn columns = load_columns(b + j * n + col, left);
+
+        for (int i = 0; i < TM; i++)
+            sum[i] = fma((floatn)(a[j * m + at[i]]), columns, sum[i]);
+    }
+    c += part * m * n;
+    for (int i = 0; i < TM && row + i < m; i++)
+        store_columns(sum[i], c + (row + i) * n + col, left);
+}
+
+/* parts[part][n] = the sums of the columns of `chunk` rows of a[m][n]. */
+kernel void
+sum_columns(global const float *a, global float *parts, int m, int n, int chunk)
+{
+    const int id = get_global_id(0), part = id / n, col = id % n;
+    const int end = min(m, (part + 1) * chunk);
+    float sum = 0.0f;
+
+    if (part * chunk >= m)
+        return;
+    for (int row = part * chunk; row < end; row++)
+        sum += a[row * n + col];
+    parts[id] = sum;
+}
+
+kernel void
+sum_parts(global const float *parts, global float *out, int len, int count)
+{
+    const int i = get_global_id(0);
+    float sum = 0.0f;
+
+    if (i >= len)
+        return;
+    for (int part = 0; part < count; part++)
+        sum += parts[part * len + i];
+    out[i] = sum;
+}
+
+/* out[n][m] = in[m][n]; one work-item moves a block of 16 x 16. */
+kernel void
+transpose(global const float *in, global float *out, int m, int n)
+{
+    const int blocks_n = (n + 15) / 16, id = get_global_id(0);
+    const int row = id / blocks_n * 16, col = id % blocks_n * 16;
+    const int rows = min(16, m - row), cols = min(16, n - col);
+
+    for (int j = 0; j < cols; j++)
+        for (int i = 0; i < rows; i++)
+            out[(col + j) * m + row + i] = in[(row + i) * n + col + j];
+}
+
+/* Picks the images order[first ...], as 0 to 1, with their labels. */
+kernel void
+gather(global const uchar *images, global const uchar *labels, global const uint *order,
+       int first, int count, int pixels, global float *x, global uchar *y)
+{
+    const int id = get_global_id(0), image = id / pixels, pixel = id % pixels;
+    const uint from = order[first + min(image, count - 1)];
+
+    if (image >= count)
+        return;
+    x[id] = (float)images[from * pixels + pixel] * (1.0f / 255.0f);
+    if (!pixel)
+        y[image] = labels[from];
+}
+
+/*
+ * patches[image][y][x][dy][dx][c] = in[image][y + dy - k/2][x + dx - k/2][c], zero
+ * outside (padding SAME). One work-item copies one dy: k pixels that lie in a row.
+ */
+kernel void
+im2col(global const float *in, global float *patches, int images, int h, int w, int c,
+       int k)
+{
+    const int id = get_global_id(0), dy = id % k, pixel = id / k;
+    const int x = pixel % w, y = pixel / w % h, image = pixel / (w * h);
+    const int from_y = y + dy - k / 2, from_x = x - k / 2;
+    const int begin = max(0, -from_x) * c, end = min(k, w - from_x) * c;
+    const int inside = from_y >= 0 && from_y < h;
+
+    if (image >= images)
+        return;
+    patches += id * k * c;
+    in += ((image * h + (inside ? from_y : 0)) * w + from_x) * c;
+    for (int i = 0; i < k * c; i++)
+        patches[i] = inside && i >= begin && i < end ? in[i] : 0.0f;
+}
+
+/* The gradient of im2col: each input element sums the patches that it is part of. */
+kernel void
+col2im(global const float *patches, global float *out, int images, int h, int w, int c,
+       int k)
+{
+    const int id = get_global_id(0), channel = id % c, pixel = id / c;
+    const int x = pixel % w, y = pixel / w % h, image = pixel / (w * h);
+    float sum = 0.0f;
+
+    if (image >= images)
+        return;
+    for (int dy = max(0, y + k / 2 - h + 1); dy < min(k, y + k / 2 + 1); dy++)
+        for (int dx = max(0, x + k / 2 - w + 1); dx < min(k, x + k / 2 + 1); dx++) {
+            const int row = (image * h + y - dy + k / 2) * w + x - dx + k / 2;
+
+            sum += patches[((row * k + dy) * k + dx) * c + channel];
+        }
+    out[id] = sum;
+}
+
+/* Max-pooling, 2 x 2; h and w are those of the output. `from` notes which one won. */
+kernel void
+pool(global const float *in, global float *out, global uchar *from, int images, int h,
+     int w, int c)
+{
+    const int id = get_global_id(0), channel = id % c, pixel = id / c;
+    const int x = pixel % w, y = pixel / w;
+    float best;
+    uchar won = 0;
+
+    if (y >= images * h)
+        return;
+    in += (y * 2 * w * 2 + x * 2) * c + channel;
+    best = in[0];
+    for (int i = 1; i < 4; i++) {
+        const float value = in[((i / 2) * w * 2 + i % 2) * c];
+
+        if (value > best) {
+            best = value;
+            won = i;
+        }
+    }
+    out[id] = best;
+    from[id] = won;
+}
+
+kernel void
+pool_grad(global const float *dout, global const uchar *from, global float *din,
+          int images, int h, int w, int c)
+{
+    const int id = get_global_id(0), channel = id % c, pixel = id / c;
+    const int x = pixel % w, y = pixel / w;
+
+    if (y >= images * h)
+        return;
+    din += (y * 2 * w * 2 + x * 2) * c + channel;
+    for (int i = 0; i < 4; i++)
+        din[((i / 2) * w * 2 + i % 2) * c] = from[id] == i ? dout[id] : 0.0f;
+}
+
+/* In place: no gradient where the output was cut off. */
+kernel void
+relu_grad(global float *dout, global const float *out, int len)
+{
+    const int i = get_global_id(0);
+
+    if (i < len && !(out[i] > 0.0f))
+        dout[i] = 0.0f;
+}
+
+/* The finalizer of MurmurHash3: every bit of the result depends on every bit of x. */
+uint
+scramble(uint x)
+{
+    x = (x ^ x >> 16) * 0x85ebca6bu;
+    x = (x ^ x >> 13) * 0xc2b2ae35u;
+    return x ^ x >> 16;
+}
+
+/*
+ * Keeps an element with the probability `keep` and scales it, by a hash of its place
+ * and the step's key: the backward pass finds the same mask again.
+ */
+kernel void
+dropout(global const float *in, global float *out, int len, uint key, float keep)
+{
+    const int i = get_global_id(0);
+
+    if (i < len) {
+        const float draw = (float)(scramble((uint)i ^ key) >> 8) * 0x1p-24f;
+
+        out[i] = draw < keep ? in[i] / keep : 0.0f;
+    }
+}
+
+/* Softmax and cross-entropy; the gradient is that of the mean over the batch. */
+kernel void
+softmax_loss(global const float *logits, global const uchar *labels,
+             global float *dlogits, global float *loss, global uchar *hits,
+             int first_hit, int count, int classes)
+{
+    const int image = get_global_id(0);
+    int best = 0;
+    float sum = 0.0f;
+
+    if (image >= count)
+        return;
+    logits += image * classes;
+    dlogits += image * classes;
+    for (int i = 1; i < classes; i++)
+        if (logits[i] > logits[best])
+            best = i;
+    for (int i = 0; i < classes; i++)
+        sum += exp(logits[i] - logits[best]);
+    for (int i = 0; i < classes; i++)
+        dlogits[i] = (exp(logits[i] - logits[best]) / sum - (i == labels[image])) / count;
+    loss[image] = log(sum) - (logits[labels[image]] - logits[best]);
+    hits[first_hit + image] = best == labels[image];
+}
+
+/* Adam (Kingma, Ba 2015), in the form of the end of its section 2: rate is corrected. */
+kernel void
+adam(global float *value, global const float *grad, global float *mean, global float *var,
+     int len, float rate)
+{
+    const int i = get_global_id(0);
+
+    if (i < len) {
+        const float g = grad[i];
+        const float m = mean[i] + 0.1f * (g - mean[i]);
+        const float v = var[i] + 0.001f * (g * g - var[i]);
+
+        mean[i] = m;
+        var[i] = v;
+        value[i] -= rate * m / (sqrt(v) + 1e-8f);
+    }
+}

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The program as its user meets it: cli.py PATH-TO-TESSERA-TRAIN. Exit 77: skipped."""
+import json
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+PROGRAM = sys.argv.pop(1)
+
+
+def bar(row):
+    return bytes(28 * row) + b"\xff" * 56 + bytes(28 * (26 - row))
+
+
+def write_data(directory, count=120):
+    """Images with a bright bar whose height tells the label: easy to learn."""
+    rng = random.Random(1)
+    for name in ("train", "t10k"):
+        labels = [rng.randrange(10) for _ in range(count)]
+        pixels = b"".join(bar(2 * label + 4) for label in labels)
+        with open(f"{directory}/{name}-images-idx3-ubyte", "wb") as file:
+            file.write(struct.pack(">IIII", 0x803, count, 28, 28) + pixels)
+        with open(f"{directory}/{name}-labels-idx1-ubyte", "wb") as file:
+            file.write(struct.pack(">II", 0x801, count) + bytes(labels))
+
+
+def run(*args, **environment):
+    return subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, **environment})
+
+
+class Misuse(unittest.TestCase):
+    def refused(self, status, text, *args, **environment):
+        done = run(*args, **environment)
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.assertIn(text, done.stderr)
+        self.assertEqual(done.stdout, "")
+
+    def test_unknown_model(self):
+        self.refused(64, 'unknown model "large"', "--model", "large")
+
+    def test_numbers_out_of_range(self):
+        for args in (["--steps", "0"], ["--batch", "-1"], ["--seed", "x"],
+                     ["--duration", "nan"], ["--batch", "1001"], ["--report", ""]):
+            self.refused(64, args[0], *args)
+
+    def test_steps_and_duration(self):
+        self.refused(64, "exclude", "--steps", "5", "--duration", "1")
+
+    def test_stray_word(self):
+        self.refused(64, '"small"', "small")
+
+    def test_no_data(self):
+        self.refused(1, "/nonexistent", "--data", "/nonexistent")
+
+    def test_device_that_is_not_there(self):
+        for device in ("99", "nobody:0", "0:99"):
+            self.refused(1, f'no device "{device}"', "--device", device)
+        for device in ("", "x", "0:", "-1", "1x"):
+            self.refused(1, "N or PLATFORM:N", "--device", device)
+
+    def test_no_platform(self):
+        self.refused(1, "no OpenCL platform", "--list-devices",
+                     OCL_ICD_VENDORS="/nonexistent")
+
+    def test_full_disk(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run([PROGRAM, "--list-devices"], stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, "tessera-train: cannot write the output\n"))
+
+    def test_truncated_data(self):
+        with tempfile.TemporaryDirectory() as directory:
+            write_data(directory)
+            os.truncate(f"{directory}/train-images-idx3-ubyte", 1000)
+            self.refused(1, "truncated", "--data", directory)
+
+    def test_batch_larger_than_data(self):
+        with tempfile.TemporaryDirectory() as directory:
+            write_data(directory)
+            self.refused(1, "only 120", "--data", directory, "--batch", "121")
+
+
+class Training(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        write_data(self.directory.name)
+
+    def train(self, *args):
+        done = run("--data", self.directory.name, "--json", *args)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def test_events(self):
+        *steps, result = self.train("--steps", "7", "--batch", "32", "--report", "3")
+        self.assertEqual([e["step"] for e in steps], [3, 6])
+        self.assertEqual((result["event"], result["model"], result["steps"]),
+                         ("result", "small", 7))
+        self.assertGreater(result["step_p99_s"], result["step_median_s"] * 0.99)
+        self.assertTrue(0 <= result["accuracy"] <= 1)
+
+    def test_same_seed_same_result(self):
+        one, two, other = (self.train("--steps", "5", "--quiet", "--seed", seed)[-1]
+                           for seed in ("3", "3", "4"))
+        self.assertEqual((one["loss"], one["accuracy"]), (two["loss"], two["accuracy"]))
+        self.assertNotEqual(one["loss"], other["loss"])
+
+    def test_it_learns(self):
+        *steps, result = self.train("--steps", "60", "--report", "1")
+        self.assertLess(result["loss"], steps[0]["loss"] / 2)
+        self.assertGreater(result["accuracy"], 0.9)
+
+    def test_mnist_deep_has_its_parameters(self):
+        result = self.train("--model", "mnist-deep", "--steps", "1", "--batch", "2",
+                            "--no-eval")[-1]
+        self.assertEqual(result["parameters"], 3274634)
+        self.assertIsNone(result["accuracy"])
+
+    def test_duration_and_rate_file(self):
+        rates = f"{self.directory.name}/rates"
+        result = self.train("--duration", "2.5", "--no-eval", "--rate-file", rates)[-1]
+        self.assertTrue(2.5 <= result["train_s"] < 5)
+        with open(rates, encoding="ascii") as file:
+            self.assertIn(len(file.readlines()), (1, 2))
+
+    def start(self, *args):
+        return subprocess.Popen([PROGRAM, "--data", self.directory.name, *args],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def test_waits_for_the_others(self):
+        go = f"{self.directory.name}/go"
+        with self.start("--steps", "1", "--quiet", "--wait-for", go) as process:
+            ready = f"{go}.{process.pid}.ready"
+            deadline = time.monotonic() + 60
+            while not os.path.exists(ready) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            self.assertIsNone(process.poll())
+            with open(go, "w", encoding="ascii"):
+                pass
+            process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 0)
+            self.assertFalse(os.path.exists(ready))
+
+    def test_interrupt_ends_it(self):
+        with self.start("--duration", "60", "--report", "1") as process:
+            process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=30)
+            self.assertEqual((process.returncode, errors),
+                             (130, b"tessera-train: interrupted\n"))
+
+
+if run("--list-devices").returncode:
+    print("skipped: no OpenCL device")
+    sys.exit(77)
+unittest.main()
