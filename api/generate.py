@@ -208,7 +208,8 @@ def send_header(calls):
         out += ["    return submit_end(s, &e);", "}", ""]
     for c in calls:
         if c.guest == "hand":
-            out += [f"CL_API_ENTRY {c.returns} CL_API_CALL tsr_{c.name}({', '.join(c.args) or 'void'});"]
+            args = ", ".join(c.args) or "void"
+            out += [f"CL_API_ENTRY {c.returns} CL_API_CALL tsr_{c.name}({args});"]
         if c.spec.get("check"):
             params = ["const struct enqueue *q"] + stub_own_args(c)
             out += [f"cl_int check_{c.name}({', '.join(params)});"]
@@ -273,7 +274,8 @@ def refusal(c):
     body = [f"    (void){n};" for n in names if n != "errcode_ret"]
     error = c.spec["error"]
     if "errcode_ret" in names:
-        return body + ["    if (errcode_ret)", f"        *errcode_ret = {error};", "    return NULL;"]
+        return body + ["    if (errcode_ret)", f"        *errcode_ret = {error};",
+                       "    return NULL;"]
     if c.returns == "cl_int":
         return body + [f"    return {error};"]
     return body + ([] if c.returns == "void" else ["    return NULL;"])
@@ -312,7 +314,9 @@ def request_members(f):
         return [f"struct guest_id {f.name};"]
     if f.type in ("u64", "i64"):
         base = "uint64_t" if f.type == "u64" else "int64_t"
-        return [f"const {base} *{f.name}; /* [{f.count}] */"] if f.array else [f"{base} {f.name};"]
+        if f.array:
+            return [f"const {base} *{f.name}; /* [{f.count}] */"]
+        return [f"{base} {f.name};"]
     if f.type == "string":
         return [f"const char *{f.name};"]
     if f.type in ("bytes", "blob"):
@@ -323,7 +327,7 @@ def request_members(f):
 def request_header(calls):
     out = ["/* SPDX-License-Identifier: MIT */", GENERATED, "#ifndef TESSERA_API_OPENCL_REQUEST_H",
            "#define TESSERA_API_OPENCL_REQUEST_H", "", '#include "worker/request.h"', "",
-           "/* Pointers live as long as the handler runs. Objects are live and of their kind. */", ""]
+           "/* Pointers live as long as the handler runs. Objects are live, of their kind. */", ""]
     for c in calls:
         if not c.on_wire:
             continue

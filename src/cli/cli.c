@@ -14,7 +14,8 @@ static const struct {
     const char *code, *hint;
 } hints[] = {
     {"name-taken", "'tessera list' shows the names in use"},
-    {"not-found", "'tessera list', 'tessera types' and 'tessera gpus' show what there is"},
+    {"not-found",
+     "'tessera list', 'tessera types' and 'tessera gpus' show what there is"},
     {"in-use", "'tessera list' shows what is in use, 'tessera types' what still fits"},
     {"no-space", "'tessera list' shows what is in use, 'tessera types' what still fits"},
 };

@@ -7,9 +7,9 @@
 #include <stdio.h>
 
 static const struct table_column columns[] = {
-    {"GPU", false},  {"MODEL", false},     {"MEMORY", true}, {"FREE", true},
-    {"MODE", false}, {"PLACEMENT", false}, {"CORES", false}, {"VGPUS", true},
-    {"DEVICE", false},
+    {"GPU", false},   {"MODEL", false}, {"MEMORY", true},
+    {"FREE", true},   {"MODE", false},  {"PLACEMENT", false},
+    {"CORES", false}, {"VGPUS", true},  {"DEVICE", false},
 };
 
 /* "0-1", or "0-1 shared" when other GPUs run there too; "-" for a real GPU. */

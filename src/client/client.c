@@ -31,9 +31,9 @@ static const struct {
     const char *code;
     int rc;
 } code_rows[] = {
-    {"bad-request", -EINVAL},  {"not-allowed", -EPERM},   {"not-found", -ENOENT},
-    {"name-taken", -EEXIST},   {"in-use", -EBUSY},        {"no-space", -ENOSPC},
-    {"too-large", -EMSGSIZE},  {"no-device", -ENODEV},    {"out-of-memory", -ENOMEM},
+    {"bad-request", -EINVAL},      {"not-allowed", -EPERM}, {"not-found", -ENOENT},
+    {"name-taken", -EEXIST},       {"in-use", -EBUSY},      {"no-space", -ENOSPC},
+    {"too-large", -EMSGSIZE},      {"no-device", -ENODEV},  {"out-of-memory", -ENOMEM},
     {"wrong-method", -EOPNOTSUPP},
 };
 
@@ -274,9 +274,9 @@ int
 client_vgpu_create(struct client *c, const struct client_vgpu *v, json_t **ret,
                    struct err *e)
 {
-    json_t *body = json_pack("{ss* ss* ss* sb sb}", "name", v->name, "type", v->type,
-                             "gpu", v->gpu, "passthrough", (int)(v->type == NULL),
-                             "ephemeral", (int)v->ephemeral);
+    json_t *body =
+        json_pack("{ss* ss* ss* sb sb}", "name", v->name, "type", v->type, "gpu", v->gpu,
+                  "passthrough", (int)(v->type == NULL), "ephemeral", (int)v->ephemeral);
     int rc;
 
     if (!body)

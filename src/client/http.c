@@ -45,11 +45,12 @@ read_to_end(int sock, char **ret, size_t *ret_len)
 static int
 parse_answer(char *text, size_t len, struct http_answer *ret)
 {
-    const char *body = strstr(text, "\r\n\r\n");
+    const char *body;
     int status;
 
-    if (len == 0)
+    if (!text || len == 0)
         return -ECONNRESET;
+    body = strstr(text, "\r\n\r\n");
     if (!body || sscanf(text, "HTTP/1.%*1[01] %3d ", &status) != 1)
         return -EPROTO;
     ret->status = status;
@@ -62,12 +63,12 @@ int
 http_exchange(int sock, const char *method, const char *path, const char *body,
               struct http_answer *ret)
 {
-    _cleanup_free_ char *request = str_printf(
-        "%s %s HTTP/1.0\r\nHost: tessera\r\nContent-Type: application/json\r\n"
-        "Content-Length: %zu\r\n\r\n%s",
-        method, path, body ? strlen(body) : 0, body ? body : "");
+    _cleanup_free_ char *request =
+        str_printf("%s %s HTTP/1.0\r\nHost: tessera\r\nContent-Type: application/json\r\n"
+                   "Content-Length: %zu\r\n\r\n%s",
+                   method, path, body ? strlen(body) : 0, body ? body : "");
     _cleanup_free_ char *text = NULL;
-    size_t len;
+    size_t len = 0;
     int rc;
 
     if (!request)

@@ -19,6 +19,7 @@
 
 #define START_LIMIT_MS 60000
 #define NOTE_AFTER_MS 2000
+#define SAID_BYTES 4096   /* of a manager's last words */
 #define IDLE_EXIT_S "600" /* a manager that nobody asked for leaves again */
 
 static char *
@@ -139,11 +140,11 @@ start_manager(const char *runtime_dir, void (*note)(const char *words), struct e
                           "--idle-exit", IDLE_EXIT_S,     "--daemon-log",
                           NULL};
     _cleanup_close_ int in = -1, out = -1;
-    char text[4096] = "";
+    _cleanup_free_ char *text = calloc(1, SAID_BYTES);
     const char *why;
     int ends[2], rc;
 
-    if (!program || pipe2(ends, O_CLOEXEC) < 0)
+    if (!program || !text || pipe2(ends, O_CLOEXEC) < 0)
         return err_set(e, -ENOMEM, "cannot start a manager: out of memory");
     in = ends[0];
     out = ends[1];
@@ -152,10 +153,11 @@ start_manager(const char *runtime_dir, void (*note)(const char *words), struct e
         return err_set(e, rc, "cannot start the manager %s: %s", program, strerror(-rc));
     cleanup_closep(&out);
     out = -1;
-    rc = wait_for_end(in, note, text, sizeof text);
+    rc = wait_for_end(in, note, text, SAID_BYTES);
     if (rc == -ETIMEDOUT)
-        return err_set(e, rc, "the manager does not serve after %d s (see "
-                              "%s/tesserad.log)",
+        return err_set(e, rc,
+                       "the manager does not serve after %d s (see "
+                       "%s/tesserad.log)",
                        START_LIMIT_MS / 1000, runtime_dir);
     why = last_error_of(text);
     if (why)

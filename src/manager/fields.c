@@ -26,7 +26,7 @@ read_string(const json_t *value, const struct field *f, char *out, struct err *e
     if (json_string_length(value) >= f->size)
         return err_set(e, -EINVAL, "'%s' is longer than %zu characters", f->name,
                        f->size - 1);
-    strcpy(out, json_string_value(value));
+    memcpy(out, json_string_value(value), json_string_length(value) + 1);
     return 0;
 }
 
@@ -139,7 +139,7 @@ int
 fields_parse(const char *buf, size_t len, const struct field_table *t, void *out,
              struct err *e)
 {
-    json_t *object;
+    json_t *object = NULL;
     int rc;
 
     rc = fields_load(buf, len, &object, e);

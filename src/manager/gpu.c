@@ -6,7 +6,6 @@
 #include "manager/request.h"
 #include "manager/words.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
@@ -30,6 +29,21 @@ is_brand(const char *word)
     return false;
 }
 
+/* ASCII alone, whatever the locale: types are named after it. */
+static bool
+is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static char
+lower(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        c = (char)(c - 'A' + 'a');
+    return c;
+}
+
 /* The next run of letters and digits, lower case; returns where to go on, NULL
  * at the end. */
 static const char *
@@ -37,13 +51,13 @@ next_word(const char *p, char *word, size_t cap)
 {
     size_t n = 0;
 
-    while (*p && !isalnum((unsigned char)*p))
+    while (*p && !is_word(*p))
         p++;
     if (!*p)
         return NULL;
-    for (; isalnum((unsigned char)*p); p++) {
+    for (; is_word(*p); p++) {
         if (n + 1 < cap)
-            word[n++] = (char)tolower((unsigned char)*p);
+            word[n++] = lower(*p);
     }
     word[n] = '\0';
     return p;
@@ -64,9 +78,9 @@ gpu_model_of(const char *device_name, char *buf, size_t cap)
             buf[cap > MODEL_CHARS ? MODEL_CHARS : cap - 1] = '\0';
             return;
         }
-        strcpy(before, word);
+        text_copy(before, sizeof before, word);
         if (!first[0])
-            strcpy(first, word);
+            text_copy(first, sizeof first, word);
     }
     snprintf(buf, cap, "%s", first[0] ? first : "gpu");
 }

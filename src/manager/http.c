@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libmicrohttpd tells its epoll descriptor and how long it can wait; the loop
- * does the waiting, so that every request is handled on the one thread that
- * owns all state.
+ * libmicrohttpd tells its epoll descriptor and how long it can wait; the loop does the
+ * waiting, so that every request is handled on the one thread that owns all state.
  *
- *     epoll fd readable or timeout ──▶ MHD_run() ──▶ on_request() ──▶
- * api_dispatch()
+ *     epoll fd readable or timeout ──▶ MHD_run() ──▶ on_request() ──▶ api_dispatch()
  *
  * A request that has to wait suspends its connection; its answer resumes it.
  */
@@ -170,7 +168,7 @@ call_dispatch(struct http_call *c, const char *method, const char *path)
 
 /* Called with the head, then for each part of the body, then once with none;
  * and again after a suspended connection was resumed. */
-static enum MHD_Result
+static enum MHD_Result /* NOLINTNEXTLINE(readability-function-size): not our signature */
 on_request(void *arg, struct MHD_Connection *connection, const char *path,
            const char *method, const char *version, const char *data, size_t *data_len,
            void **call)

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "manager/fields.h"
 #include "manager/probe.h"
+#include "manager/words.h"
 
 #include <errno.h>
 #include <string.h>
@@ -118,7 +119,7 @@ add_software(struct inventory *inv, const struct options *o, const struct probe_
     for (unsigned i = 0; i < count; i++) {
         struct gpu *g = inventory_add(inv, d);
 
-        strcpy(g->model, SOFTWARE_MODEL);
+        text_copy(g->model, sizeof g->model, SOFTWARE_MODEL);
         g->software = true;
         g->memory_bytes = o->software_memory_bytes;
         g->discrete = o->software_discrete;
@@ -158,12 +159,12 @@ fake_devices(struct probe_device **ret)
 
     if (!d)
         return -ENOMEM;
-    strcpy(d->platform, "fake");
-    strcpy(d->name, "fake");
-    strcpy(d->vendor, "Tessera");
-    strcpy(d->type, "cpu");
-    d->host_unified = true;
-    d->compute_units = 1;
+    *d = (struct probe_device){.platform = "fake",
+                               .name = "fake",
+                               .vendor = "Tessera",
+                               .type = "cpu",
+                               .host_unified = true,
+                               .compute_units = 1};
     *ret = d;
     return 1;
 }

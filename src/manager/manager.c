@@ -160,12 +160,11 @@ static int
 check_mode(const struct manager *m, const struct gpu *g, enum gpu_mode mode,
            struct err *e)
 {
-    _cleanup_free_ struct placement_vgpu *held = NULL;
     struct placement_problem why;
-    struct placement_gpu p;
+    _cleanup_(vgpu_placement_fini) struct placement_gpu p = {0};
     enum placement_refusal refusal;
 
-    if (vgpu_placement_of_gpu(m, g, &p, &held) < 0)
+    if (vgpu_placement_of_gpu(m, g, &p) < 0)
         return err_set(e, -ENOMEM, "out of memory");
     refusal = placement_mode_change_check(&p, mode, &why);
     if (refusal == PLACEMENT_OK)

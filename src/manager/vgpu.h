@@ -97,9 +97,9 @@ void vgpu_note_error(struct vgpu *v, pid_t pid, const char *program, const char 
 
 const char *vgpu_state_word(const struct vgpu *v);
 
-/* A GPU as the placement policy wants to see it; *ret_vgpus (malloc'ed) holds
- * what ret->vgpus points at. */
+/* A GPU as the placement policy wants to see it; ended by vgpu_placement_fini(). */
 int vgpu_placement_of_gpu(const struct manager *m, const struct gpu *g,
-                          struct placement_gpu *ret, struct placement_vgpu **ret_vgpus);
+                          struct placement_gpu *ret);
+void vgpu_placement_fini(struct placement_gpu *p);
 
 #endif

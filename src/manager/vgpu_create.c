@@ -3,6 +3,7 @@
  * used. */
 #include "base/log.h"
 #include "manager/vgpu_internal.h"
+#include "manager/words.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,7 +22,7 @@ vgpus_on_gpu(const struct manager *m, const struct gpu *g)
 
 int
 vgpu_placement_of_gpu(const struct manager *m, const struct gpu *g,
-                      struct placement_gpu *ret, struct placement_vgpu **ret_vgpus)
+                      struct placement_gpu *ret)
 {
     const unsigned n = vgpus_on_gpu(m, g);
     struct placement_vgpu *p = calloc(n + 1, sizeof *p);
@@ -47,8 +48,13 @@ vgpu_placement_of_gpu(const struct manager *m, const struct gpu *g,
                                   .mode = g->mode,
                                   .nvgpus = n,
                                   .vgpus = p};
-    *ret_vgpus = p;
     return 0;
+}
+
+void
+vgpu_placement_fini(struct placement_gpu *p)
+{
+    free((void *)p->vgpus);
 }
 
 static int
@@ -56,12 +62,11 @@ pick_among(const struct manager *m, const struct gpu *gpus, unsigned n,
            const struct request_create *r, struct placement_choice *ret, struct err *e)
 {
     struct placement_gpu *list = calloc(n, sizeof *list);
-    struct placement_vgpu **held = calloc(n, sizeof *held);
     struct placement_problem why;
-    int rc = list && held ? 0 : -ENOMEM;
+    int rc = list ? 0 : -ENOMEM;
 
     for (unsigned i = 0; i < n && rc == 0; i++)
-        rc = vgpu_placement_of_gpu(m, &gpus[i], &list[i], &held[i]);
+        rc = vgpu_placement_of_gpu(m, &gpus[i], &list[i]);
     if (rc < 0) {
         err_set(e, rc, "out of memory");
     } else {
@@ -70,9 +75,8 @@ pick_among(const struct manager *m, const struct gpu *gpus, unsigned n,
         if (rc < 0)
             err_set(e, rc, "%s", why.text);
     }
-    for (unsigned i = 0; i < n && held; i++)
-        free(held[i]);
-    free(held);
+    for (unsigned i = 0; i < n && list; i++)
+        vgpu_placement_fini(&list[i]);
     free(list);
     return rc;
 }
@@ -99,8 +103,8 @@ vgpu_place(const struct manager *m, const struct request_create *r, struct vgpu_
     rc = pick_among(m, gpus, n, r, &c, e);
     if (rc < 0)
         return rc;
-    strcpy(s->gpu, gpus[c.gpu].name);
-    strcpy(s->type, c.type.name);
+    text_copy(s->gpu, sizeof s->gpu, gpus[c.gpu].name);
+    text_copy(s->type, sizeof s->type, c.type.name);
     s->framebuffer_bytes = c.type.framebuffer_bytes;
     s->start_bytes = c.start_bytes;
     s->max_instances = c.type.max_instances;
@@ -115,7 +119,7 @@ vgpu_pick_name(const struct manager *m, const struct request_create *r,
     const struct vgpu *other;
 
     if (r->name[0]) {
-        strcpy(s->name, r->name); /* a valid name fits */
+        text_copy(s->name, sizeof s->name, r->name); /* a valid name fits */
         other = vgpu_find(m, s->name);
         if (!other)
             return 0;

@@ -239,11 +239,10 @@ add_cores(json_t *o, const struct gpu *g)
 json_t *
 gpu_json(const struct manager *m, const struct gpu *g)
 {
-    _cleanup_free_ struct placement_vgpu *held = NULL;
-    struct placement_gpu p;
+    _cleanup_(vgpu_placement_fini) struct placement_gpu p = {0};
     json_t *o;
 
-    if (vgpu_placement_of_gpu(m, g, &p, &held) < 0)
+    if (vgpu_placement_of_gpu(m, g, &p) < 0)
         return NULL;
     o = json_pack("{ss ss ss ss ss ss so so so}", "name", g->name, "model", g->model,
                   "kind", g->software ? "software" : "hardware", "storage",
@@ -261,13 +260,12 @@ gpu_json(const struct manager *m, const struct gpu *g)
 json_t *
 gpu_types_json(const struct manager *m, const struct gpu *g)
 {
-    _cleanup_free_ struct placement_vgpu *held = NULL;
     struct vgpu_type types[TYPES_MAX];
-    struct placement_gpu p;
+    _cleanup_(vgpu_placement_fini) struct placement_gpu p = {0};
     json_t *list = json_array();
     int n = types_of_gpu(g->model, g->memory_bytes, types, TYPES_MAX);
 
-    if (vgpu_placement_of_gpu(m, g, &p, &held) < 0)
+    if (vgpu_placement_of_gpu(m, g, &p) < 0)
         n = 0;
     for (int i = 0; i < n; i++) {
         const struct vgpu_type *t = &types[i];

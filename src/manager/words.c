@@ -53,11 +53,23 @@ placement_order_parse(const char *word, enum placement_order *ret)
 }
 
 void
+text_copy(char *out, size_t cap, const char *in)
+{
+    const size_t len = strnlen(in, cap - 1);
+
+    memcpy(out, in, len);
+    out[len] = '\0';
+}
+
+void
 printable_copy(char *out, const char *in, size_t cap)
 {
     size_t i = 0;
 
-    for (; i + 1 < cap && in[i]; i++)
-        out[i] = in[i] >= ' ' && in[i] <= '~' ? in[i] : '?';
+    for (; i + 1 < cap && in[i]; i++) {
+        out[i] = '?';
+        if (in[i] >= ' ' && in[i] <= '~')
+            out[i] = in[i];
+    }
     out[i] = '\0';
 }

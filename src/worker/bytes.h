@@ -24,4 +24,6 @@ void bytes_string(struct bytes *b, const void *data, size_t len);
 
 void bytes_fini(struct bytes *b);
 
+#define _cleanup_bytes_ __attribute__((cleanup(bytes_fini)))
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/object.h"
 
+#include "api/opencl_request.h"
 #include "worker/event.h"
 #include "worker/kernel.h"
 #include "worker/mem.h"

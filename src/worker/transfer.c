@@ -29,7 +29,7 @@ transfer_end(struct session *s, struct submission *sub, cl_int rc, const struct 
     struct transfer *later;
 
     if (rc != CL_SUCCESS) {
-        if (submission_end(s, sub, rc, t->tag) < 0)
+        if (submission_end(s, sub, rc, t->tag ? t->tag : t->tag_now) < 0)
             return -ENOMEM;
         transfer_over(s, &(struct transfer){.reclaim = t->reclaim, .memory = t->memory}, rc);
         return 0;
@@ -39,7 +39,7 @@ transfer_end(struct session *s, struct submission *sub, cl_int rc, const struct 
         return session_fail(s, "the worker has no memory left");
     *later = *t;
     s->cl->clRetainEvent(sub->event); /* the end of the submission may let go of it */
-    if (submission_end(s, sub, rc, 0) < 0)
+    if (submission_end(s, sub, rc, t->tag_now) < 0)
         return -ENOMEM;
     s->cl->clFlush(sub->queue->o.h.queue);
     watch_event(s, sub->event, CL_COMPLETE, transfer_done, later);
@@ -91,9 +91,9 @@ write_source(struct session *s, const struct req_clEnqueueWriteBuffer *r, struct
 int
 op_clEnqueueWriteBuffer(struct session *s, const struct req_clEnqueueWriteBuffer *r)
 {
-    struct transfer t = {0};
+    struct transfer t = {.tag_now = r->tag};
     struct submission sub;
-    const void *source;
+    const void *source = NULL;
     cl_int rc;
 
     if (write_source(s, r, &t, &source) < 0)
@@ -106,8 +106,6 @@ op_clEnqueueWriteBuffer(struct session *s, const struct req_clEnqueueWriteBuffer
                                          &sub.event);
     if (rc == CL_SUCCESS)
         gate_copied(&s->gate, r->size);
-    if (r->tag != 0)
-        reply_status(s, r->tag, rc);
     return transfer_end(s, &sub, rc, &t);
 }
 
@@ -167,7 +165,6 @@ op_clEnqueueWriteBufferRect(struct session *s, const struct req_clEnqueueWriteBu
             &sub.event);
     if (rc == CL_SUCCESS)
         gate_copied(&s->gate, bytes);
-    if (r->tag != 0)
-        reply_status(s, r->tag, rc);
-    return transfer_end(s, &sub, rc, &(struct transfer){.reclaim = r->data.off});
+    return transfer_end(s, &sub, rc,
+                        &(struct transfer){.tag_now = r->tag, .reclaim = r->data.off});
 }

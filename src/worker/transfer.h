@@ -7,6 +7,7 @@
 
 struct transfer {
     uint64_t tag;     /* answered when complete; 0: not at all */
+    uint64_t tag_now; /* answered at once; at most one of both */
     uint64_t reclaim; /* heap offset, or EXTENT_NONE */
     void *memory;     /* freed; may be NULL */
 };

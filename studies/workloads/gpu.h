@@ -9,7 +9,6 @@
 #ifndef TRAIN_GPU_H
 #define TRAIN_GPU_H
 
-#define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 #include <stdbool.h>
 #include <stddef.h>

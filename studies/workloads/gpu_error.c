@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "gpu_error.h"
 
-#define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 #include <stdio.h>
 

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/cores.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* One core or range at *p, which moves behind it. */
+static int
+cores_parse_range(const char **p, cpu_set_t *set)
+{
+    char *end;
+    unsigned long first = strtoul(*p, &end, 10), last = first;
+
+    if (end == *p)
+        return -EINVAL;
+    if (*end == '-') {
+        const char *from = end + 1;
+
+        last = strtoul(from, &end, 10);
+        if (end == from)
+            return -EINVAL;
+    }
+    if (first > last || last >= CPU_SETSIZE)
+        return -EINVAL;
+    for (unsigned long core = first; core <= last; core++)
+        CPU_SET(core, set);
+    *p = end;
+    return 0;
+}
+
+int
+cores_parse(const char *list, cpu_set_t *ret)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    for (const char *p = list;; p++) {
+        if (cores_parse_range(&p, &set) < 0)
+            return -EINVAL;
+        if (*p == '\0')
+            break;
+        if (*p != ',')
+            return -EINVAL;
+    }
+    *ret = set;
+    return 0;
+}
+
+int
+cores_pin(const char *list, struct cores_saved *ret_saved)
+{
+    cpu_set_t set;
+    int rc;
+
+    ret_saved->pinned = false;
+    if (!list)
+        return 0;
+    rc = cores_parse(list, &set);
+    if (rc < 0)
+        return rc;
+    if (sched_getaffinity(0, sizeof ret_saved->set, &ret_saved->set) < 0 ||
+        sched_setaffinity(0, sizeof set, &set) < 0)
+        return -errno;
+    ret_saved->pinned = true;
+    return 0;
+}
+
+void
+cores_restore(const struct cores_saved *saved)
+{
+    if (saved->pinned)
+        sched_setaffinity(0, sizeof saved->set, &saved->set);
+}

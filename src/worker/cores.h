@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Where the threads that the driver makes may run. */
+#ifndef TESSERA_WORKER_CORES_H
+#define TESSERA_WORKER_CORES_H
+
+#include <sched.h>
+#include <stdbool.h>
+
+/* "0,2-3" to a set; -EINVAL when it is no such list. */
+int cores_parse(const char *list, cpu_set_t *ret);
+
+struct cores_saved {
+    cpu_set_t set;
+    bool pinned;
+};
+
+/* Moves this thread to the cores of the list (NULL: leaves it), so that new threads start there. */
+int cores_pin(const char *list, struct cores_saved *ret_saved);
+void cores_restore(const struct cores_saved *saved);
+
+#endif

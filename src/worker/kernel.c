@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/kernel.h"
+
+#include "api/opencl_request.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static struct kernel *
+kernel_of(struct object *o)
+{
+    return container_of(o, struct kernel, o);
+}
+
+void
+kernel_fini(struct session *s, struct object *o)
+{
+    struct kernel *k = kernel_of(o);
+
+    for (cl_uint i = 0; i < k->n_args; i++)
+        recipe_fini(&k->args[i].set);
+    free(k->args);
+    if (o->h.kernel)
+        s->cl->clReleaseKernel(o->h.kernel);
+}
+
+static cl_int
+kernel_make(struct session *s, struct kernel *k, cl_program program, const char *name)
+{
+    cl_uint n = 0;
+    cl_int rc;
+
+    k->o.h.kernel = s->cl->clCreateKernel(program, name, &rc);
+    if (rc == CL_SUCCESS)
+        rc = s->cl->clGetKernelInfo(k->o.h.kernel, CL_KERNEL_NUM_ARGS, sizeof n, &n, NULL);
+    if (rc != CL_SUCCESS)
+        return rc;
+    k->args = calloc(n + 1, sizeof *k->args);
+    if (!k->args)
+        return CL_OUT_OF_HOST_MEMORY;
+    k->n_args = n;
+    return CL_SUCCESS;
+}
+
+int
+op_clCreateKernel(struct session *s, const struct req_clCreateKernel *r)
+{
+    struct kernel *k = object_new(s, r->kernel, KIND_kernel);
+    cl_int rc = s->request.error;
+
+    if (!k)
+        return -ENOMEM;
+    if (rc == CL_SUCCESS)
+        rc = kernel_make(s, k, r->program->h.program, r->kernel_name);
+    if (rc != CL_SUCCESS && k->o.h.kernel)
+        s->cl->clReleaseKernel(k->o.h.kernel);
+    return object_made(s, &k->o, rc, r->tag);
+}
+
+static int
+arg_check(struct session *s, const struct req_clSetKernelArg *r)
+{
+    if (r->kind > ARG_LOCAL)
+        return request_bad_field(s, "kind", "no such value");
+    if (r->kind == ARG_VALUE && r->arg_value_len != r->arg_size)
+        return request_bad_field(s, "arg_value", "not as long as arg_size");
+    if (r->object && (r->kind != ARG_OBJECT || r->object->kind != KIND_mem))
+        return request_bad_field(s, "object", "no kind of object that an argument takes");
+    return 0;
+}
+
+static cl_int
+arg_set(struct session *s, cl_kernel kernel, const struct req_clSetKernelArg *r)
+{
+    cl_uint index = (cl_uint)r->arg_index;
+
+    if (r->kind == ARG_LOCAL)
+        return s->cl->clSetKernelArg(kernel, index, r->arg_size, NULL);
+    if (r->kind == ARG_OBJECT) {
+        cl_mem mem = r->object ? r->object->h.mem : NULL;
+
+        return s->cl->clSetKernelArg(kernel, index, sizeof mem, &mem);
+    }
+    return s->cl->clSetKernelArg(kernel, index, r->arg_size, r->arg_value);
+}
+
+int
+op_clSetKernelArg(struct session *s, const struct req_clSetKernelArg *r)
+{
+    struct kernel *k = kernel_of(r->kernel);
+    cl_int rc = s->request.error;
+
+    if (arg_check(s, r) < 0)
+        return -EPROTO;
+    if (rc == CL_SUCCESS && r->arg_index >= k->n_args)
+        rc = CL_INVALID_ARG_INDEX;
+    if (rc == CL_SUCCESS)
+        rc = arg_set(s, k->o.h.kernel, r);
+    if (r->arg_index < k->n_args) {
+        struct kernel_arg *arg = &k->args[r->arg_index];
+
+        /* A set that was answered and refused leaves what was set before. */
+        if (rc == CL_SUCCESS || r->tag == 0)
+            arg->error = rc;
+        if (rc == CL_SUCCESS && !recipe_set(&arg->set, s->request.frame, s->request.len))
+            return session_fail(s, "the worker has no memory left");
+    }
+    if (r->tag != 0)
+        reply_status(s, r->tag, rc);
+    return 0;
+}
+
+int
+op_clGetKernelWorkGroupInfo(struct session *s, const struct req_clGetKernelWorkGroupInfo *r)
+{
+    cl_kernel kernel = r->kernel->h.kernel;
+    cl_kernel_work_group_info param = (cl_kernel_work_group_info)r->param_name;
+    _Alignas(8) uint8_t data[64]; /* the longest answer is 3 size_t */
+    cl_int rc = s->request.error;
+    size_t len = 0;
+
+    if (rc == CL_SUCCESS && r->param_name > UINT32_MAX)
+        rc = CL_INVALID_VALUE;
+    if (rc == CL_SUCCESS)
+        rc = s->cl->clGetKernelWorkGroupInfo(kernel, s->device.id, param, sizeof data, data,
+                                             &len);
+    if (rc == CL_SUCCESS)
+        reply_bytes(s, r->tag, rc, data, len, r->result);
+    else
+        reply_status(s, r->tag, rc);
+    return 0;
+}
+
+static cl_int
+kernel_args_error(const struct kernel *k)
+{
+    for (cl_uint i = 0; i < k->n_args; i++) {
+        if (k->args[i].error != CL_SUCCESS)
+            return k->args[i].error;
+    }
+    return CL_SUCCESS;
+}
+
+int
+op_clEnqueueNDRangeKernel(struct session *s, const struct req_clEnqueueNDRangeKernel *r)
+{
+    struct submission sub;
+    cl_int rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
+                                 r->event_wait_list, r->event);
+
+    if (rc == CL_SUCCESS && (r->work_dim < 1 || r->work_dim > 3))
+        rc = CL_INVALID_WORK_DIMENSION;
+    if (rc == CL_SUCCESS)
+        rc = kernel_args_error(kernel_of(r->kernel));
+    if (rc == CL_SUCCESS)
+        rc = s->cl->clEnqueueNDRangeKernel(
+            r->command_queue->h.queue, r->kernel->h.kernel, (cl_uint)r->work_dim,
+            r->given & GIVEN_OFFSET ? r->global_work_offset : NULL, r->global_work_size,
+            r->given & GIVEN_LOCAL ? r->local_work_size : NULL, sub.n_waits, sub.waits,
+            &sub.event);
+    return submission_end(s, &sub, rc, r->tag);
+}

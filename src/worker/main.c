@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* tessera-worker: options and wiring (docs/architecture.md, "The worker's command line"). */
+#include "base/log.h"
+#include "worker/cores.h"
+#include "worker/probe.h"
+#include "worker/session.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum option_key {
+    OPT_PROBE = 1,
+    OPT_SESSION_FD,
+    OPT_ACCOUNT_FD,
+    OPT_SLOT,
+    OPT_VGPU,
+    OPT_FRAMEBUFFER,
+    OPT_PLATFORM,
+    OPT_DEVICE,
+    OPT_DISCRETE,
+    OPT_CORES,
+    OPT_THREADS,
+    OPT_BACKEND,
+};
+
+struct arguments {
+    bool probe;
+    struct session_options session;
+};
+
+static const struct argp_option options[] = {
+    {"probe", OPT_PROBE, NULL, 0, "Print the host's OpenCL devices as JSON", 0},
+    {"session-fd", OPT_SESSION_FD, "FD", 0, "Serve the guest on this socket", 1},
+    {"account-fd", OPT_ACCOUNT_FD, "FD", 0, "The vGPU's account", 1},
+    {"slot", OPT_SLOT, "N", 0, "The session's slot in the account", 1},
+    {"vgpu", OPT_VGPU, "NAME", 0, "The vGPU's name, for the log", 1},
+    {"framebuffer", OPT_FRAMEBUFFER, "BYTES", 0, "The vGPU's framebuffer", 1},
+    {"platform", OPT_PLATFORM, "NAME", 0, "The GPU's OpenCL platform", 1},
+    {"device", OPT_DEVICE, "INDEX", 0, "The GPU's index on its platform", 1},
+    {"discrete", OPT_DISCRETE, NULL, 0, "Share no buffer storage with the guest", 1},
+    {"cores", OPT_CORES, "LIST", 0, "Run the driver's threads on these cores (0,2-3)", 1},
+    {"threads", OPT_THREADS, "N", 0, "Threads of a software GPU", 1},
+    {"backend", OPT_BACKEND, "opencl|fake", 0, "The driver (fake: for tests)", 1},
+    {0},
+};
+
+static unsigned long long
+number(struct argp_state *state, const char *what, const char *arg, unsigned long long max)
+{
+    char *end;
+    unsigned long long v;
+
+    errno = 0;
+    v = strtoull(arg, &end, 10);
+    if (errno != 0 || end == arg || *end != '\0' || *arg == '-' || v > max)
+        argp_error(state, "%s: '%s' is no number from 0 to %llu", what, arg, max);
+    return v;
+}
+
+static int
+is_fake(struct argp_state *state, const char *arg)
+{
+    if (strcmp(arg, "fake") != 0 && strcmp(arg, "opencl") != 0)
+        argp_error(state, "--backend: '%s' is neither opencl nor fake", arg);
+    return strcmp(arg, "fake") == 0;
+}
+
+static void
+check_complete(struct argp_state *state, const struct arguments *a)
+{
+    const struct session_options *o = &a->session;
+    cpu_set_t set;
+
+    if (a->probe)
+        return;
+    if (o->session_fd < 0 || o->account_fd < 0 || o->framebuffer_bytes == 0)
+        argp_error(state, "--probe, or --session-fd, --account-fd and --framebuffer");
+    if (!o->device.platform && !o->device.fake)
+        argp_error(state, "--platform is missing");
+    if (o->device.cores && cores_parse(o->device.cores, &set) < 0)
+        argp_error(state, "--cores: '%s' is no list of cores", o->device.cores);
+}
+
+static error_t
+parse_option(int key, char *arg, struct argp_state *state)
+{
+    struct arguments *a = state->input;
+    struct session_options *o = &a->session;
+
+    switch (key) {
+    case OPT_PROBE:
+        a->probe = true;
+        return 0;
+    case OPT_SESSION_FD:
+        o->session_fd = (int)number(state, "--session-fd", arg, INT32_MAX);
+        return 0;
+    case OPT_ACCOUNT_FD:
+        o->account_fd = (int)number(state, "--account-fd", arg, INT32_MAX);
+        return 0;
+    case OPT_SLOT:
+        o->slot = (unsigned)number(state, "--slot", arg, ACCOUNT_SLOTS - 1);
+        return 0;
+    case OPT_VGPU:
+        o->vgpu = arg;
+        return 0;
+    case OPT_FRAMEBUFFER:
+        o->framebuffer_bytes = number(state, "--framebuffer", arg, INT64_MAX / 4);
+        return 0;
+    case OPT_PLATFORM:
+        o->device.platform = arg;
+        return 0;
+    case OPT_DEVICE:
+        o->device.index = (unsigned)number(state, "--device", arg, UINT32_MAX);
+        return 0;
+    case OPT_DISCRETE:
+        o->discrete = true;
+        return 0;
+    case OPT_CORES:
+        o->device.cores = arg;
+        return 0;
+    case OPT_THREADS:
+        o->device.threads = (unsigned)number(state, "--threads", arg, 4096);
+        return 0;
+    case OPT_BACKEND:
+        o->device.fake = is_fake(state, arg);
+        return 0;
+    case ARGP_KEY_END:
+        check_complete(state, a);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse_option,
+        .doc = "Serves one session of a vGPU. Started by tesserad, not by hand.",
+    };
+    static char log_name[128];
+    struct arguments a = {.session = {.session_fd = -1, .account_fd = -1, .vgpu = "?"}};
+
+    argp_parse(&argp, argc, argv, 0, NULL, &a);
+    snprintf(log_name, sizeof log_name, "tessera-worker %s", a.probe ? "probe" : a.session.vgpu);
+    log_init(log_name);
+    if (a.probe) {
+        setenv("TESSERA_WORKER", "1", 1);
+        return probe_main();
+    }
+    session_run(&a.session);
+}

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a session:
+ *
+ *   hello ─▶ driver ─▶ channel ─▶ welcome ─▶ dispatch … ─▶ end
+ *
+ * A session ends in one of three ways. The guest hangs up: exit 0. Something is wrong, or the
+ * vGPU is deleted: the reason goes to the slot and to the log, exit 1. The driver crashes: so does
+ * the process, and nothing else. In all of them the kernel frees what there was; nothing waits for
+ * the device.
+ */
+#include "worker/session.h"
+
+#include "api/opencl_request.h"
+#include "base/io.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+/* Small rings in tests reach the paths that large ones hide. */
+#ifndef WORKER_COMMANDS_BYTES
+#define WORKER_COMMANDS_BYTES CHANNEL_COMMANDS_BYTES
+#define WORKER_REPLIES_BYTES CHANNEL_REPLIES_BYTES
+#endif
+
+#define HELLO_TIMEOUT_S 10
+
+/* Beside the buffers: staging, blobs, long answers. */
+#define HEAP_EXTRA_BYTES (64ull << 20)
+/* Of a discrete device the heap is a window, not a home. */
+#define HEAP_DISCRETE_MAX_BYTES (1ull << 30)
+
+/* How often the doorbell is looked at while there is no reason to sleep. */
+#define GUEST_LOOK_NS 2000000ull
+#define GUEST_LOOK_FRAMES 64
+
+/* While commands are under way, to charge them and to find failures the driver forgot to tell. */
+#define SLEEP_BUSY_MS 10
+/* While replies wait for room: the guest does not ring when it has read. */
+#define SLEEP_REPLIES_MS 1
+
+#define BUILD_THREADS 4
+#define ASK_THREADS 1
+#define WAIT_THREADS 64
+
+static _Thread_local bool is_dispatcher;
+
+bool
+session_is_dispatcher(const struct session *s)
+{
+    (void)s;
+    return is_dispatcher;
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+int
+session_fail(struct session *s, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (s->reason[0] == '\0') {
+        va_start(ap, fmt);
+        vsnprintf(s->reason, sizeof s->reason, fmt, ap);
+        va_end(ap);
+    }
+    return -EPROTO;
+}
+
+static _Noreturn void
+session_exit(struct session *s, const char *reason)
+{
+    /* Threads may find several reasons at once: one of them tells, the others wait for the end. */
+    if (atomic_exchange(&s->ended, true)) {
+        for (;;)
+            pause();
+    }
+    log_warning("session ended: %s", reason);
+    if (s->slot) {
+        snprintf(s->slot->reason, sizeof s->slot->reason, "%s", reason);
+        atomic_store(&s->slot->state, SLOT_ENDED);
+    }
+    _exit(1);
+}
+
+void
+session_end(struct session *s, const char *fmt, ...)
+{
+    char reason[ACCOUNT_REASON_BYTES];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(reason, sizeof reason, fmt, ap);
+    va_end(ap);
+    session_exit(s, reason);
+}
+
+static _Noreturn void
+session_left(void)
+{
+    log_debug("the guest left");
+    _exit(0);
+}
+
+/* ---- helpers beside the dispatcher ---------------------------------------------------------- */
+
+/* A thread, since a handler may neither log nor rely on what it interrupts. */
+static void *
+signal_main(void *arg)
+{
+    sigset_t set;
+    int sig;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    while (sigwait(&set, &sig) != 0)
+        ;
+    session_end(arg, "vGPU was deleted");
+}
+
+static void *
+recall_main(void *arg)
+{
+    struct session *s = arg;
+    uint32_t seen = atomic_load(&s->slot->recall_seen);
+
+    for (;;) {
+        uint32_t recall = account_recall_sleep(s->account, seen, 60000);
+
+        if (recall != seen)
+            memory_recalled(&s->memory, recall);
+        seen = recall;
+    }
+    return NULL;
+}
+
+static void
+session_thread(struct session *s, void *(*run)(void *))
+{
+    pthread_t thread;
+    int rc = pthread_create(&thread, NULL, run, s);
+
+    if (rc != 0)
+        session_end(s, "cannot make a thread: %s", strerror(rc));
+    pthread_detach(thread);
+}
+
+/* ---- the beginning -------------------------------------------------------------------------- */
+
+/* All threads, the driver's too, are made after this: SIGTERM belongs to one of ours. */
+static void
+signals_setup(void)
+{
+    sigset_t set;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static void
+session_map_account(struct session *s)
+{
+    const struct session_options *o = s->options;
+    int rc = account_map(o->account_fd, &s->account);
+
+    if (rc < 0)
+        session_end(s, "cannot map the vGPU's account: %s", strerror(-rc));
+    close(o->account_fd);
+    if (o->slot >= ACCOUNT_SLOTS)
+        session_end(s, "there is no slot %u", o->slot);
+    s->slot = &s->account->slot[o->slot];
+    atomic_store(&s->slot->pid, getpid());
+    atomic_store(&s->slot->pid_start, process_start_ticks(getpid()));
+    gate_init(&s->gate, &s->slot->gate);
+}
+
+static _Noreturn void
+session_refuse(struct session *s, int status, const char *reason)
+{
+    struct welcome w = {.magic = WELCOME_MAGIC, .version = WIRE_VERSION, .status = status};
+
+    snprintf(w.reason, sizeof w.reason, "%s", reason);
+    welcome_send(s->options->session_fd, &w, NULL, NULL);
+    session_end(s, "%s", reason);
+}
+
+static void
+session_set_timeout(struct session *s, unsigned seconds)
+{
+    struct timeval tv = {.tv_sec = seconds};
+
+    setsockopt(s->options->session_fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
+    setsockopt(s->options->session_fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
+}
+
+static void
+session_hello(struct session *s)
+{
+    struct ucred peer = {0};
+    socklen_t len = sizeof peer;
+    struct hello h;
+    char reason[ACCOUNT_REASON_BYTES];
+    int fd = s->options->session_fd, rc;
+
+    session_set_timeout(s, HELLO_TIMEOUT_S);
+    rc = hello_receive(fd, OPENCL_FINGERPRINT, &h, reason);
+    if (rc == -EAGAIN)
+        session_refuse(s, -ETIMEDOUT, "the guest did not say hello");
+    if (rc < 0)
+        session_refuse(s, rc, reason);
+    memcpy(s->slot->program, h.program, sizeof s->slot->program);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
+        atomic_store(&s->slot->guest_pid, peer.pid);
+}
+
+static void
+session_open_device(struct session *s)
+{
+    char reason[ACCOUNT_REASON_BYTES] = "";
+    int rc = device_open(&s->device, &s->options->device, reason);
+
+    if (rc < 0)
+        session_refuse(s, rc, reason);
+    s->cl = s->device.cl;
+    s->shared_storage = s->device.host_memory && !s->options->discrete;
+}
+
+static uint64_t
+session_heap_bytes(const struct session *s)
+{
+    uint64_t framebuffer = s->options->framebuffer_bytes;
+
+    if (s->shared_storage)
+        return 2 * framebuffer + HEAP_EXTRA_BYTES;
+    return (framebuffer < HEAP_DISCRETE_MAX_BYTES ? framebuffer : HEAP_DISCRETE_MAX_BYTES) +
+           HEAP_EXTRA_BYTES;
+}
+
+/* Everything that a message may touch. */
+static void
+session_prepare(struct session *s)
+{
+    size_t max = ring_max_frame(WORKER_COMMANDS_BYTES);
+
+    pthread_mutex_init(&s->queues_lock, NULL);
+    list_init(&s->queues);
+    replies_init(&s->replies);
+    watches_init(&s->watches);
+    jobs_init(&s->builds, BUILD_THREADS);
+    jobs_init(&s->asks, ASK_THREADS);
+    jobs_init(&s->waits, WAIT_THREADS);
+    s->frame = malloc(max);
+    s->request.scratch = malloc(2 * max);
+    if (!s->frame || !s->request.scratch)
+        session_refuse(s, -ENOMEM, "the worker has no memory");
+    memory_init(&s->memory, s->account, s->options->slot, &s->channel.page->credit_bytes);
+    s->spin_ns = channel_spin_ns();
+}
+
+static void
+session_welcome(struct session *s)
+{
+    const struct device_limits limits = {s->options->framebuffer_bytes, s->shared_storage};
+    _cleanup_bytes_ struct bytes info = {0};
+    _cleanup_close_ int channel_fd = -1, heap_fd = -1;
+    struct welcome w = {.magic = WELCOME_MAGIC,
+                        .version = WIRE_VERSION,
+                        .flags = s->shared_storage ? WELCOME_SHARED_STORAGE : 0,
+                        .framebuffer_bytes = s->options->framebuffer_bytes,
+                        .commands_bytes = WORKER_COMMANDS_BYTES,
+                        .replies_bytes = WORKER_REPLIES_BYTES};
+    int rc;
+
+    device_describe(&s->device, &limits, &info);
+    if (info.failed || info.len > WELCOME_INFO_MAX)
+        session_refuse(s, -ENOMEM, "the device's description has no room");
+    rc = channel_make(&s->channel, session_heap_bytes(s), WORKER_COMMANDS_BYTES,
+                      WORKER_REPLIES_BYTES, &channel_fd, &heap_fd);
+    if (rc < 0)
+        session_refuse(s, rc, "cannot make the channel's memory");
+    session_prepare(s);
+    if (getrandom(w.token, sizeof w.token, 0) != (ssize_t)sizeof w.token)
+        session_refuse(s, -EIO, "no random numbers for the channel's token");
+    w.heap_bytes = s->channel.heap_bytes;
+    w.info_bytes = info.len;
+    /* Live before the guest can use its credit: others may call it back at once. */
+    session_thread(s, recall_main);
+    atomic_store(&s->slot->state, SLOT_LIVE);
+    rc = welcome_send(s->options->session_fd, &w, (int[2]){channel_fd, heap_fd}, info.data);
+    if (rc < 0)
+        session_end(s, "the guest hung up before its welcome was complete");
+}
+
+static void
+session_start(struct session *s)
+{
+    is_dispatcher = true;
+    signals_setup();
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    /* Tessera's own OpenCL driver then reports no platform: no endless mirror. */
+    setenv("TESSERA_WORKER", "1", 1);
+    fcntl(s->options->session_fd, F_SETFD, FD_CLOEXEC);
+    session_map_account(s);
+    session_thread(s, signal_main);
+    session_hello(s);
+    session_open_device(s);
+    session_welcome(s);
+    session_set_timeout(s, 0);
+    channel_use_socket(&s->channel, s->options->session_fd);
+    log_debug("serves '%s'", s->slot->program);
+}
+
+/* ---- dispatch ------------------------------------------------------------------------------- */
+
+static void
+session_look_at_guest(struct session *s, uint64_t now)
+{
+    s->guest_seen_ns = now;
+    if (s->channel.transport->wait(&s->channel, 0) < 0)
+        session_left();
+}
+
+/* true: there is something to read before the spin is over. */
+static bool
+session_spin(struct session *s)
+{
+    uint64_t end = now_ns() + s->spin_ns;
+
+    do {
+        for (unsigned i = 0; i < 64; i++) {
+            if (ring_readable(&s->channel.rx))
+                return true;
+            cpu_relax();
+        }
+    } while (now_ns() < end);
+    return false;
+}
+
+/* What needs doing when there is nothing else to do. Returns how long to sleep for. */
+static int
+session_tidy(struct session *s)
+{
+    bool busy, flushed = replies_flush(s);
+
+    objects_bury(s);
+    watches_poll(s);
+    busy = queues_busy(s);
+    queues_retire(s);
+    gate_guest_copied(&s->gate, atomic_load_explicit(&s->channel.page->copied_bytes,
+                                                     memory_order_relaxed));
+    if (!flushed)
+        return SLEEP_REPLIES_MS;
+    return busy || watches_any(&s->watches) ? SLEEP_BUSY_MS : -1;
+}
+
+static void
+session_sleep(struct session *s)
+{
+    int timeout_ms = session_tidy(s), rc;
+
+    if (!ring_may_sleep(&s->channel.rx))
+        return;
+    rc = s->channel.transport->wait(&s->channel, timeout_ms);
+    ring_awake(&s->channel.rx);
+    if (rc < 0 && !ring_readable(&s->channel.rx))
+        session_left();
+}
+
+/* Runs what is in the ring. Returns 0 when it is empty, or why the session must end. */
+static int
+session_dispatch(struct session *s)
+{
+    uint32_t max = ring_max_frame(s->channel.rx.size);
+    int len, rc = 0;
+
+    for (unsigned n = 1; rc == 0; n++) {
+        len = ring_read(&s->channel.rx, s->frame, max);
+        if (len == 0)
+            return 0;
+        if (len < 0)
+            return session_fail(s, "the command ring is forged");
+        rc = opencl_dispatch_frame(s, s->frame, (size_t)len);
+        if (n % GUEST_LOOK_FRAMES == 0) {
+            uint64_t now = now_ns();
+
+            replies_flush(s);
+            objects_bury(s);
+            if (now - s->guest_seen_ns > GUEST_LOOK_NS)
+                session_look_at_guest(s, now);
+        }
+    }
+    return rc;
+}
+
+void
+session_run(const struct session_options *options)
+{
+    static struct session session; /* threads use it until the process ends */
+    struct session *s = &session;
+    int rc;
+
+    s->options = options;
+    s->channel.fd = -1;
+    session_start(s);
+    while ((rc = session_dispatch(s)) == 0) {
+        if (!session_spin(s))
+            session_sleep(s);
+    }
+    session_end(s, "%s", s->reason[0] ? s->reason : strerror(-rc));
+}
