@@ -94,6 +94,22 @@ cli_show(const char *path, const char *task, bool json,
     return rc;
 }
 
+void
+cli_warn(void)
+{
+    struct client *c = cli_client(true, EXIT_FAILED);
+    const json_t *warnings;
+    json_t *answer = NULL;
+
+    client_call(c, "GET", "/v1/status", NULL, &answer, NULL);
+    warnings = json_object_get(answer, "warnings");
+    for (size_t i = 0; i < json_array_size(warnings); i++)
+        fprintf(stderr, "tessera: warning: %s\n",
+                json_string_value(json_array_get(warnings, i)));
+    json_decref(answer);
+    client_free(c);
+}
+
 bool
 cli_colours(void)
 {

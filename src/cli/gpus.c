@@ -55,7 +55,11 @@ cmd_gpus(int argc, char **argv)
 {
     static const struct args_usage usage = {.doc = "Shows the GPUs of this machine."};
     struct args args = {0};
+    int rc;
 
     args_parse(&usage, argc, argv, &args);
-    return cli_show("/v1/gpus", "gpus", args.json, print_gpus);
+    rc = cli_show("/v1/gpus", "gpus", args.json, print_gpus);
+    if (rc == 0 && !args.json)
+        cli_warn();
+    return rc;
 }

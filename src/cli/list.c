@@ -70,7 +70,11 @@ cmd_list(int argc, char **argv)
 {
     static const struct args_usage usage = {.doc = "Shows the vGPUs."};
     struct args args = {0};
+    int rc;
 
     args_parse(&usage, argc, argv, &args);
-    return cli_show("/v1/vgpus", "list", args.json, print_list);
+    rc = cli_show("/v1/vgpus", "list", args.json, print_list);
+    if (rc == 0 && !args.json)
+        cli_warn();
+    return rc;
 }

@@ -34,5 +34,6 @@ gate_guest_copied(struct gate *g, uint64_t total_bytes)
     uint64_t shown = atomic_load_explicit(&g->page->copied_bytes, memory_order_relaxed);
 
     if (total_bytes + own > shown && total_bytes + own > own)
-        atomic_store_explicit(&g->page->copied_bytes, total_bytes + own, memory_order_relaxed);
+        atomic_store_explicit(&g->page->copied_bytes, total_bytes + own,
+                              memory_order_relaxed);
 }

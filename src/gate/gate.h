@@ -13,7 +13,7 @@
 #include "link/account.h"
 
 struct gate {
-    struct gate_page *page;           /* in the session's slot: read by the manager */
+    struct gate_page *page;            /* in the session's slot: read by the manager */
     _Atomic uint64_t own_copied_bytes; /* moved by the worker alone */
 };
 

@@ -252,7 +252,7 @@ patch_gpu(struct api_call *c, struct err *e)
 
     if (rc < 0)
         return rc;
-    if (!g && !all)
+    if (!g && (!all || c->m->inventory.n == 0))
         return inventory_no_such(&c->m->inventory, c->name, e);
     rc = manager_set_gpus(c->m, g, &r, e);
     if (rc < 0)

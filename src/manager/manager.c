@@ -218,6 +218,17 @@ take_place(struct manager *m, struct err *e)
     return rc;
 }
 
+/* What was said before went to the caller that started us. */
+static int
+log_to_file(const struct manager *m, struct err *e)
+{
+    int rc = folders_log_to_file(&m->folders, e);
+
+    for (size_t i = 0; rc == 0 && i < json_array_size(m->warnings); i++)
+        log_warning("%s", json_string_value(json_array_get(m->warnings, i)));
+    return rc;
+}
+
 int
 manager_init(struct manager *m, const struct options *o, struct err *e)
 {
@@ -245,7 +256,7 @@ manager_init(struct manager *m, const struct options *o, struct err *e)
     if (rc == 0)
         rc = start_idle(m, e);
     if (rc == 0 && o->daemon_log)
-        rc = folders_log_to_file(&m->folders, e);
+        rc = log_to_file(m, e);
     return rc;
 }
 

@@ -126,8 +126,8 @@ static const char *const forwarded_extensions[] = {
 
 /* Features of OpenCL C that need what is not forwarded. */
 static const char *const missing_features[] = {
-    "__opencl_c_images",         "__opencl_c_3d_image_writes", "__opencl_c_read_write_images",
-    "__opencl_c_pipes",          "__opencl_c_device_enqueue",  "__opencl_c_subgroups",
+    "__opencl_c_images", "__opencl_c_3d_image_writes", "__opencl_c_read_write_images",
+    "__opencl_c_pipes",  "__opencl_c_device_enqueue",  "__opencl_c_subgroups",
 };
 
 static bool
@@ -148,7 +148,8 @@ be_forwarded_extensions(struct answer *a)
     char *text = (char *)a->data, *to = text, *save = NULL;
 
     text[a->len - 1] = '\0';
-    for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+    for (char *word = strtok_r(text, " ", &save); word;
+         word = strtok_r(NULL, " ", &save)) {
         size_t len = strlen(word);
 
         if (!NAME_IN(word, len, forwarded_extensions))
@@ -189,8 +190,8 @@ be_forwarded_versions(struct answer *a)
 static void
 be_present_features(struct answer *a)
 {
-    filter_versions(a, missing_features, sizeof missing_features / sizeof *missing_features,
-                    false);
+    filter_versions(a, missing_features,
+                    sizeof missing_features / sizeof *missing_features, false);
 }
 
 /* ---- the table ------------------------------------------------------------------------------ */
@@ -329,12 +330,14 @@ static const struct {
 
 /* false: the driver does not answer this query. *ret_data is owned by the caller. */
 static bool
-device_ask(const struct device *d, cl_device_info param, uint8_t **ret_data, size_t *ret_len)
+device_ask(const struct device *d, cl_device_info param, uint8_t **ret_data,
+           size_t *ret_len)
 {
     _cleanup_free_ uint8_t *data = NULL;
     size_t len = 0;
 
-    if (d->cl->clGetDeviceInfo(d->id, param, 0, NULL, &len) != CL_SUCCESS || len > ANSWER_MAX)
+    if (d->cl->clGetDeviceInfo(d->id, param, 0, NULL, &len) != CL_SUCCESS ||
+        len > ANSWER_MAX)
         return false;
     data = calloc(1, len + sizeof(uint64_t));
     if (!data ||
@@ -346,7 +349,8 @@ device_ask(const struct device *d, cl_device_info param, uint8_t **ret_data, siz
 }
 
 void
-device_describe(const struct device *d, const struct device_limits *limits, struct bytes *b)
+device_describe(const struct device *d, const struct device_limits *limits,
+                struct bytes *b)
 {
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         _cleanup_free_ uint8_t *data = NULL;

@@ -37,7 +37,7 @@ loader_platforms(const struct loader *l, cl_platform_id **ret)
     *ret = NULL;
     if (l->get_platform_ids(0, NULL, &n) != CL_SUCCESS || n == 0)
         return 0;
-    *ret = calloc(n, sizeof **ret);
+    *ret = calloc(n, sizeof(cl_platform_id));
     if (!*ret || l->get_platform_ids(n, *ret, NULL) != CL_SUCCESS)
         return 0;
     return n;
@@ -49,10 +49,12 @@ loader_devices(const struct loader *l, cl_platform_id platform, cl_device_id **r
     cl_uint n = 0;
 
     *ret = NULL;
-    if (l->get_device_ids(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &n) != CL_SUCCESS || n == 0)
+    if (l->get_device_ids(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &n) != CL_SUCCESS ||
+        n == 0)
         return 0;
-    *ret = calloc(n, sizeof **ret);
-    if (!*ret || l->get_device_ids(platform, CL_DEVICE_TYPE_ALL, n, *ret, NULL) != CL_SUCCESS)
+    *ret = calloc(n, sizeof(cl_device_id));
+    if (!*ret ||
+        l->get_device_ids(platform, CL_DEVICE_TYPE_ALL, n, *ret, NULL) != CL_SUCCESS)
         return 0;
     return n;
 }
@@ -66,8 +68,8 @@ find_platform(const struct loader *l, const char *name)
     for (cl_uint i = 0; i < n; i++) {
         char found[256] = "";
 
-        if (l->get_platform_info(all[i], CL_PLATFORM_NAME, sizeof found - 1, found, NULL) ==
-                CL_SUCCESS &&
+        if (l->get_platform_info(all[i], CL_PLATFORM_NAME, sizeof found - 1, found,
+                                 NULL) == CL_SUCCESS &&
             strcmp(found, name) == 0)
             return all[i];
     }
@@ -125,7 +127,8 @@ device_learn(struct device *d, char *reason)
         return -ENOTSUP;
     }
     d->cl->clGetDeviceInfo(d->id, CL_DEVICE_TYPE, sizeof type, &type, NULL);
-    d->cl->clGetDeviceInfo(d->id, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof unified, &unified, NULL);
+    d->cl->clGetDeviceInfo(d->id, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof unified, &unified,
+                           NULL);
     d->host_memory = (type & CL_DEVICE_TYPE_CPU) || unified;
     return 0;
 }
@@ -145,7 +148,7 @@ device_load(struct device *d, const struct device_options *o, char *reason)
     rc = find_device(d, o, reason);
     /* cl_khr_icd: the first word of every handle is the driver's dispatch table. */
     if (rc == 0)
-        memcpy(&d->cl, d->id, sizeof d->cl);
+        memcpy(&d->cl, d->id, sizeof(void *));
     return rc;
 }
 

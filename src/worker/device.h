@@ -18,9 +18,9 @@
 
 struct device_options {
     const char *platform;
-    unsigned index;       /* among all devices of the platform, as --probe counts them */
-    const char *cores;    /* "0,2-3": where the driver's threads run; NULL: anywhere */
-    unsigned threads;     /* of a software GPU; 0: as the driver likes */
+    unsigned index;    /* among all devices of the platform, as --probe counts them */
+    const char *cores; /* "0,2-3": where the driver's threads run; NULL: anywhere */
+    unsigned threads;  /* of a software GPU; 0: as the driver likes */
     bool fake;
 };
 
@@ -44,7 +44,8 @@ struct loader {
 int loader_open(struct loader *l);
 
 /* A platform's devices (malloc'ed) in the order of their index; 0 when there are none. */
-cl_uint loader_devices(const struct loader *l, cl_platform_id platform, cl_device_id **ret);
+cl_uint loader_devices(const struct loader *l, cl_platform_id platform,
+                       cl_device_id **ret);
 cl_uint loader_platforms(const struct loader *l, cl_platform_id **ret);
 
 /* Loads the driver. A negative errno with words in reason (160 bytes). */
@@ -57,6 +58,7 @@ struct device_limits {
 };
 
 /* The device's answers to clGetDeviceInfo, for the welcome (wire/device_info.h). */
-void device_describe(const struct device *d, const struct device_limits *limits, struct bytes *b);
+void device_describe(const struct device *d, const struct device_limits *limits,
+                     struct bytes *b);
 
 #endif

@@ -119,15 +119,16 @@ static cl_int
 event_times(struct session *s, cl_event event, uint64_t times[5])
 {
     static const cl_profiling_info params[] = {
-        CL_PROFILING_COMMAND_QUEUED, CL_PROFILING_COMMAND_SUBMIT, CL_PROFILING_COMMAND_START,
-        CL_PROFILING_COMMAND_END};
+        CL_PROFILING_COMMAND_QUEUED, CL_PROFILING_COMMAND_SUBMIT,
+        CL_PROFILING_COMMAND_START, CL_PROFILING_COMMAND_END};
     cl_int rc = CL_SUCCESS;
 
     for (unsigned i = 0; i < 4 && rc == CL_SUCCESS; i++)
-        rc = s->cl->clGetEventProfilingInfo(event, params[i], sizeof times[i], &times[i], NULL);
+        rc = s->cl->clGetEventProfilingInfo(event, params[i], sizeof times[i], &times[i],
+                                            NULL);
     if (rc == CL_SUCCESS &&
-        s->cl->clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_COMPLETE, sizeof times[4],
-                                       &times[4], NULL) != CL_SUCCESS)
+        s->cl->clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_COMPLETE,
+                                       sizeof times[4], &times[4], NULL) != CL_SUCCESS)
         times[4] = times[3]; /* drivers before OpenCL 2.0 know no such time */
     return rc;
 }

@@ -32,7 +32,8 @@ kernel_make(struct session *s, struct kernel *k, cl_program program, const char 
 
     k->o.h.kernel = s->cl->clCreateKernel(program, name, &rc);
     if (rc == CL_SUCCESS)
-        rc = s->cl->clGetKernelInfo(k->o.h.kernel, CL_KERNEL_NUM_ARGS, sizeof n, &n, NULL);
+        rc =
+            s->cl->clGetKernelInfo(k->o.h.kernel, CL_KERNEL_NUM_ARGS, sizeof n, &n, NULL);
     if (rc != CL_SUCCESS)
         return rc;
     k->args = calloc(n + 1, sizeof *k->args);
@@ -79,7 +80,7 @@ arg_set(struct session *s, cl_kernel kernel, const struct req_clSetKernelArg *r)
     if (r->kind == ARG_OBJECT) {
         cl_mem mem = r->object ? r->object->h.mem : NULL;
 
-        return s->cl->clSetKernelArg(kernel, index, sizeof mem, &mem);
+        return s->cl->clSetKernelArg(kernel, index, sizeof(cl_mem), &mem);
     }
     return s->cl->clSetKernelArg(kernel, index, r->arg_size, r->arg_value);
 }
@@ -111,7 +112,8 @@ op_clSetKernelArg(struct session *s, const struct req_clSetKernelArg *r)
 }
 
 int
-op_clGetKernelWorkGroupInfo(struct session *s, const struct req_clGetKernelWorkGroupInfo *r)
+op_clGetKernelWorkGroupInfo(struct session *s,
+                            const struct req_clGetKernelWorkGroupInfo *r)
 {
     cl_kernel kernel = r->kernel->h.kernel;
     cl_kernel_work_group_info param = (cl_kernel_work_group_info)r->param_name;
@@ -122,8 +124,8 @@ op_clGetKernelWorkGroupInfo(struct session *s, const struct req_clGetKernelWorkG
     if (rc == CL_SUCCESS && r->param_name > UINT32_MAX)
         rc = CL_INVALID_VALUE;
     if (rc == CL_SUCCESS)
-        rc = s->cl->clGetKernelWorkGroupInfo(kernel, s->device.id, param, sizeof data, data,
-                                             &len);
+        rc = s->cl->clGetKernelWorkGroupInfo(kernel, s->device.id, param, sizeof data,
+                                             data, &len);
     if (rc == CL_SUCCESS)
         reply_bytes(s, r->tag, rc, data, len, r->result);
     else

@@ -7,7 +7,8 @@
 
 struct kernel_arg {
     struct recipe set; /* the last message that set it */
-    cl_int error;      /* that set failed: the kernel cannot be launched until it is set again */
+    cl_int
+        error; /* that set failed: the kernel cannot be launched until it is set again */
 };
 
 struct kernel {

@@ -47,7 +47,8 @@ static const struct argp_option options[] = {
 };
 
 static unsigned long long
-number(struct argp_state *state, const char *what, const char *arg, unsigned long long max)
+number(struct argp_state *state, const char *what, const char *arg,
+       unsigned long long max)
 {
     char *end;
     unsigned long long v;
@@ -146,7 +147,8 @@ main(int argc, char **argv)
     struct arguments a = {.session = {.session_fd = -1, .account_fd = -1, .vgpu = "?"}};
 
     argp_parse(&argp, argc, argv, 0, NULL, &a);
-    snprintf(log_name, sizeof log_name, "tessera-worker %s", a.probe ? "probe" : a.session.vgpu);
+    snprintf(log_name, sizeof log_name, "tessera-worker %s",
+             a.probe ? "probe" : a.session.vgpu);
     log_init(log_name);
     if (a.probe) {
         setenv("TESSERA_WORKER", "1", 1);

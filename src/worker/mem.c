@@ -61,7 +61,8 @@ static int
 buffer_check(struct session *s, const struct req_clCreateBuffer *r)
 {
     if (r->storage.off != EXTENT_NONE && !s->shared_storage)
-        return request_bad_field(s, "storage", "this device's buffers are not in the heap");
+        return request_bad_field(s, "storage",
+                                 "this device's buffers are not in the heap");
     if (r->storage.off != EXTENT_NONE && r->storage.len < r->size)
         return request_bad_field(s, "storage", "shorter than the buffer");
     if (r->content > CONTENT_INITIAL)
@@ -187,12 +188,14 @@ ask_run(struct job *j)
 {
     struct ask *a = container_of(j, struct ask, job);
     struct session *s = a->s;
-    unsigned left_ms = atomic_load(&s->open_user_events) > 0 ? DESTROY_WAIT_OPEN_MS
-                                                             : DESTROY_WAIT_MS;
-    bool granted = memory_ask(&s->memory, a->bytes) || memory_ask_all(&s->memory, a->bytes);
+    unsigned left_ms =
+        atomic_load(&s->open_user_events) > 0 ? DESTROY_WAIT_OPEN_MS : DESTROY_WAIT_MS;
+    bool granted =
+        memory_ask(&s->memory, a->bytes) || memory_ask_all(&s->memory, a->bytes);
 
     while (!granted && ask_wait_destroyed(s, &left_ms))
-        granted = memory_ask(&s->memory, a->bytes) || memory_ask_all(&s->memory, a->bytes);
+        granted =
+            memory_ask(&s->memory, a->bytes) || memory_ask_all(&s->memory, a->bytes);
     reply_status(s, a->tag, granted ? CL_SUCCESS : CL_MEM_OBJECT_ALLOCATION_FAILURE);
     free(a);
 }
@@ -288,14 +291,15 @@ op_clEnqueueMapBuffer(struct session *s, const struct req_clEnqueueMapBuffer *r)
     map = mapping_new(s, m, r->map_id);
     if (!map)
         return -EPROTO;
-    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list, r->event_wait_list,
-                          r->event);
+    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
+                          r->event_wait_list, r->event);
     if (rc == CL_SUCCESS)
-        map->ptr = s->cl->clEnqueueMapBuffer(r->command_queue->h.queue, m->o.h.mem, CL_FALSE,
-                                             r->map_flags, r->offset, r->size, sub.n_waits,
-                                             sub.waits, &sub.event, &rc);
+        map->ptr = s->cl->clEnqueueMapBuffer(r->command_queue->h.queue, m->o.h.mem,
+                                             CL_FALSE, r->map_flags, r->offset, r->size,
+                                             sub.n_waits, sub.waits, &sub.event, &rc);
     map->error = rc;
-    return transfer_end(s, &sub, rc, &(struct transfer){.tag = r->tag, .reclaim = EXTENT_NONE});
+    return transfer_end(s, &sub, rc,
+                        &(struct transfer){.tag = r->tag, .reclaim = EXTENT_NONE});
 }
 
 int
@@ -308,13 +312,13 @@ op_clEnqueueUnmapMemObject(struct session *s, const struct req_clEnqueueUnmapMem
 
     if (!map)
         return request_bad_field(s, "map_id", "no such mapping");
-    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list, r->event_wait_list,
-                          r->event);
+    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
+                          r->event_wait_list, r->event);
     if (rc == CL_SUCCESS)
         rc = map->error;
     if (rc == CL_SUCCESS)
-        rc = s->cl->clEnqueueUnmapMemObject(r->command_queue->h.queue, m->o.h.mem, map->ptr,
-                                            sub.n_waits, sub.waits, &sub.event);
+        rc = s->cl->clEnqueueUnmapMemObject(r->command_queue->h.queue, m->o.h.mem,
+                                            map->ptr, sub.n_waits, sub.waits, &sub.event);
     if (rc == CL_SUCCESS || map->error != CL_SUCCESS)
         mapping_free(s, map);
     return submission_end(s, &sub, rc, r->tag);

@@ -12,8 +12,9 @@ struct charge;
 
 struct mem {
     struct object o;
-    struct charge *charge; /* what the driver's destruction gives back; NULL: a sub-buffer */
-    bool in_heap;          /* its bytes are in the heap, where the guest sees them */
+    struct charge
+        *charge;  /* what the driver's destruction gives back; NULL: a sub-buffer */
+    bool in_heap; /* its bytes are in the heap, where the guest sees them */
     struct list mappings;
 };
 

@@ -54,7 +54,8 @@ memory_give_ahead(struct memory *m)
 }
 
 void
-memory_init(struct memory *m, struct account_page *a, unsigned slot, _Atomic uint64_t *credit)
+memory_init(struct memory *m, struct account_page *a, unsigned slot,
+            _Atomic uint64_t *credit)
 {
     *m = (struct memory){.account = a, .slot = slot, .credit = credit};
     pthread_mutex_init(&m->lock, NULL);

@@ -29,7 +29,8 @@ struct memory {
 };
 
 /* Gives the guest a first credit. */
-void memory_init(struct memory *m, struct account_page *a, unsigned slot, _Atomic uint64_t *credit);
+void memory_init(struct memory *m, struct account_page *a, unsigned slot,
+                 _Atomic uint64_t *credit);
 
 /* A buffer comes to life. false: the guest creates more than it was given. */
 bool memory_charge(struct memory *m, uint64_t bytes);

@@ -31,8 +31,8 @@ describe_argument(struct session *s, cl_kernel kernel, cl_uint index, struct byt
                                         sizeof address, &address, NULL) == CL_SUCCESS &&
                  cl->clGetKernelArgInfo(kernel, index, CL_KERNEL_ARG_ACCESS_QUALIFIER,
                                         sizeof access, &access, NULL) == CL_SUCCESS &&
-                 cl->clGetKernelArgInfo(kernel, index, CL_KERNEL_ARG_TYPE_QUALIFIER, sizeof type,
-                                        &type, NULL) == CL_SUCCESS;
+                 cl->clGetKernelArgInfo(kernel, index, CL_KERNEL_ARG_TYPE_QUALIFIER,
+                                        sizeof type, &type, NULL) == CL_SUCCESS;
 
     bytes_u64(b, known);
     bytes_u64(b, known ? address : 0);
@@ -63,9 +63,9 @@ metadata_describe(struct session *s, cl_program program, struct bytes *b)
 
     if (s->cl->clCreateKernelsInProgram(program, 0, NULL, &n) != CL_SUCCESS)
         n = 0;
-    kernels = calloc(n + 1, sizeof *kernels);
-    if (!kernels || (n > 0 && s->cl->clCreateKernelsInProgram(program, n, kernels, NULL) !=
-                                  CL_SUCCESS))
+    kernels = calloc(n + 1, sizeof(cl_kernel));
+    if (!kernels || (n > 0 && s->cl->clCreateKernelsInProgram(program, n, kernels,
+                                                              NULL) != CL_SUCCESS))
         n = 0;
     bytes_u64(b, n);
     for (cl_uint i = 0; i < n; i++) {

@@ -177,7 +177,6 @@ op_clCreateContext(struct session *s, const struct req_clCreateContext *r)
 
     if (!o)
         return -ENOMEM;
-    o->h.context =
-        s->cl->clCreateContext(properties, 1, &s->device.id, NULL, NULL, &rc);
+    o->h.context = s->cl->clCreateContext(properties, 1, &s->device.id, NULL, NULL, &rc);
     return object_made(s, o, rc, r->tag);
 }

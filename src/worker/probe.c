@@ -72,9 +72,9 @@ info_uuid(const struct loader *l, cl_device_id device)
     if (l->get_device_info(device, CL_DEVICE_UUID_KHR, sizeof u, u, NULL) != CL_SUCCESS)
         return json_null();
     snprintf(text, sizeof text,
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
-             u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
-             u[15]);
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0],
+             u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
+             u[13], u[14], u[15]);
     return json_string(text);
 }
 
@@ -95,21 +95,23 @@ info_pci(const struct loader *l, cl_device_id device)
         l->get_device_info(device, NV_PCI_DOMAIN_ID, sizeof domain, &domain, NULL);
         p = (cl_device_pci_bus_info_khr){domain, bus, slot >> 3, slot & 7};
     }
-    snprintf(text, sizeof text, "%04x:%02x:%02x.%x", p.pci_domain, p.pci_bus, p.pci_device,
-             p.pci_function);
+    snprintf(text, sizeof text, "%04x:%02x:%02x.%x", p.pci_domain, p.pci_bus,
+             p.pci_device, p.pci_function);
     return json_string(text);
 }
 
 static json_t *
-describe_device(const struct loader *l, const char *platform, cl_uint index, cl_device_id device)
+describe_device(const struct loader *l, const char *platform, cl_uint index,
+                cl_device_id device)
 {
     uint64_t memory = info_number(l, device, CL_DEVICE_GLOBAL_MEM_SIZE);
 
     return json_pack(
-        "{s:s, s:I, s:o, s:o, s:o, s:I, s:b, s:I, s:o, s:o, s:o, s:o}", "platform", platform,
-        "index", (json_int_t)index, "name", info_string(l, device, CL_DEVICE_NAME), "vendor",
-        info_string(l, device, CL_DEVICE_VENDOR), "type", info_type(l, device), "memory_bytes",
-        (json_int_t)memory, "host_unified",
+        "{s:s, s:I, s:o, s:o, s:o, s:I, s:b, s:I, s:o, s:o, s:o, s:o}", "platform",
+        platform, "index", (json_int_t)index, "name",
+        info_string(l, device, CL_DEVICE_NAME), "vendor",
+        info_string(l, device, CL_DEVICE_VENDOR), "type", info_type(l, device),
+        "memory_bytes", (json_int_t)memory, "host_unified",
         info_number(l, device, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0, "compute_units",
         (json_int_t)info_number(l, device, CL_DEVICE_MAX_COMPUTE_UNITS), "driver",
         info_string(l, device, CL_DRIVER_VERSION), "version",
@@ -164,7 +166,8 @@ collect_lines(char *text, json_t *devices)
 {
     char *save = NULL;
 
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    for (char *line = strtok_r(text, "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save)) {
         json_t *device = json_loads(line, 0, NULL);
 
         /* The last line of a child that crashed may be half a line. */
@@ -232,7 +235,8 @@ probe_main(void)
     collect(fds[0], json_object_get(answer, "devices"));
     close(fds[0]);
     end_child(child);
-    if (json_dumpf(answer, stdout, JSON_COMPACT) < 0 || printf("\n") < 0 || fflush(stdout) != 0)
+    if (json_dumpf(answer, stdout, JSON_COMPACT) < 0 || printf("\n") < 0 ||
+        fflush(stdout) != 0)
         return 1;
     return 0;
 }

@@ -41,7 +41,8 @@ program_fini(struct session *s, struct object *o)
 }
 
 int
-op_clCreateProgramWithSource(struct session *s, const struct req_clCreateProgramWithSource *r)
+op_clCreateProgramWithSource(struct session *s,
+                             const struct req_clCreateProgramWithSource *r)
 {
     struct program *p = program_new(s, r->program);
     const char *source = (const char *)r->source;
@@ -53,13 +54,14 @@ op_clCreateProgramWithSource(struct session *s, const struct req_clCreateProgram
     if (rc == CL_SUCCESS && len == 0)
         rc = CL_INVALID_VALUE; /* to drivers a length of 0 means "ends with NUL" */
     if (rc == CL_SUCCESS)
-        p->o.h.program =
-            s->cl->clCreateProgramWithSource(r->context->h.context, 1, &source, &len, &rc);
+        p->o.h.program = s->cl->clCreateProgramWithSource(r->context->h.context, 1,
+                                                          &source, &len, &rc);
     return object_made(s, &p->o, rc, r->tag);
 }
 
 int
-op_clCreateProgramWithBinary(struct session *s, const struct req_clCreateProgramWithBinary *r)
+op_clCreateProgramWithBinary(struct session *s,
+                             const struct req_clCreateProgramWithBinary *r)
 {
     struct program *p = program_new(s, r->program);
     cl_int rc = s->request.error, binary_status = CL_SUCCESS;
@@ -152,8 +154,8 @@ build_run(struct job *job)
 {
     struct program_job *j = container_of(job, struct program_job, job);
     struct session *s = j->s;
-    cl_int rc = s->cl->clBuildProgram(j->program->o.h.program, 1, &s->device.id, j->options,
-                                      NULL, NULL);
+    cl_int rc = s->cl->clBuildProgram(j->program->o.h.program, 1, &s->device.id,
+                                      j->options, NULL, NULL);
 
     if (rc == CL_SUCCESS)
         program_learn(s, j->program);

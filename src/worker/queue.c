@@ -8,24 +8,25 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Commands harvested per lock; also how many a submission looks at, so that the list stays short. */
+/* Commands harvested per lock; and how many a submission looks at: the list stays short. */
 #define HARVEST_BATCH 32
 #define HARVEST_AT_SUBMIT 4
 
 static cl_command_queue
-queue_create(struct session *s, cl_context context, cl_command_queue_properties properties,
-             cl_int *ret_rc)
+queue_create(struct session *s, cl_context context,
+             cl_command_queue_properties properties, cl_int *ret_rc)
 {
     const cl_queue_properties list[] = {CL_QUEUE_PROPERTIES, properties, 0};
 
     if (s->device.version >= CL_MAKE_VERSION(2, 0, 0))
-        return s->cl->clCreateCommandQueueWithProperties(context, s->device.id, list, ret_rc);
+        return s->cl->clCreateCommandQueueWithProperties(context, s->device.id, list,
+                                                         ret_rc);
     return s->cl->clCreateCommandQueue(context, s->device.id, properties, ret_rc);
 }
 
 int
-op_clCreateCommandQueueWithProperties(struct session *s,
-                                      const struct req_clCreateCommandQueueWithProperties *r)
+op_clCreateCommandQueueWithProperties(
+    struct session *s, const struct req_clCreateCommandQueueWithProperties *r)
 {
     struct queue *q = object_new(s, r->command_queue, KIND_queue);
     cl_int rc = s->request.error;
@@ -36,10 +37,11 @@ op_clCreateCommandQueueWithProperties(struct session *s,
     q->out_of_order = r->properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE;
     q->profiling = r->properties & CL_QUEUE_PROFILING_ENABLE;
     if (rc == CL_SUCCESS)
-        q->o.h.queue = queue_create(s, r->context->h.context,
-                                    (r->properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) |
-                                        CL_QUEUE_PROFILING_ENABLE,
-                                    &rc);
+        q->o.h.queue =
+            queue_create(s, r->context->h.context,
+                         (r->properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) |
+                             CL_QUEUE_PROFILING_ENABLE,
+                         &rc);
     pthread_mutex_lock(&s->queues_lock);
     list_add_tail(&s->queues, &q->node);
     pthread_mutex_unlock(&s->queues_lock);
@@ -88,7 +90,7 @@ queue_make_room(struct queue *q)
         return CL_SUCCESS;
     if (q->count == QUEUE_COMMANDS)
         return CL_OUT_OF_RESOURCES;
-    bigger = malloc(cap * sizeof *bigger);
+    bigger = malloc(cap * sizeof(cl_event));
     if (!bigger)
         return CL_OUT_OF_HOST_MEMORY;
     for (uint32_t i = 0; i < q->count; i++)
@@ -113,8 +115,8 @@ event_busy_ns(struct session *s, cl_event event)
 {
     cl_ulong start = 0, end = 0;
 
-    if (s->cl->clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start, &start,
-                                       NULL) != CL_SUCCESS ||
+    if (s->cl->clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start,
+                                       &start, NULL) != CL_SUCCESS ||
         s->cl->clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof end, &end,
                                        NULL) != CL_SUCCESS)
         return 0;

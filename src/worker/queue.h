@@ -24,7 +24,7 @@ struct queue {
     pthread_mutex_t lock; /* all below */
     cl_event *running;    /* a ring; references of our own */
     uint32_t first, count, cap; /* cap: a power of two or 0 */
-    cl_int error;         /* of a command that failed, until a finish tells it */
+    cl_int error;               /* of a command that failed, until a finish tells it */
 };
 
 /* One command on its way to the driver. */
@@ -38,7 +38,8 @@ struct submission {
 
 /* Checks the request's objects and its wait list. CL_SUCCESS: call the driver. */
 cl_int submission_begin(struct session *s, struct submission *sub, struct object *queue,
-                        uint64_t n_waits, struct object **waits, struct guest_id event_id);
+                        uint64_t n_waits, struct object **waits,
+                        struct guest_id event_id);
 
 /* After the driver's call: its event, its error. Answers rc if tag is not 0. Returns 0. */
 int submission_end(struct session *s, struct submission *sub, cl_int rc, uint64_t tag);

@@ -125,7 +125,8 @@ reply_bytes(struct session *s, uint64_t tag, int64_t status, const void *data, s
         return;
     }
     *h = (struct reply_header){
-        .frame = {.size = (uint32_t)size, .op = FRAME_REPLY, .tag = tag}, .status = status};
+        .frame = {.size = (uint32_t)size, .op = FRAME_REPLY, .tag = tag},
+        .status = status};
     e.p = (uint8_t *)(h + 1);
     enc_u64(&e, len);
     enc_u64(&e, place);

@@ -34,8 +34,8 @@ void reply_status(struct session *s, uint64_t tag, int64_t status);
  * A status and an answer in bytes: inside the frame when it is short, else in the request's `out`
  * extent, else only its length.
  */
-void reply_bytes(struct session *s, uint64_t tag, int64_t status, const void *data, size_t len,
-                 struct extent out);
+void reply_bytes(struct session *s, uint64_t tag, int64_t status, const void *data,
+                 size_t len, struct extent out);
 
 /* The heap extent at that offset is the guest's again. EXTENT_NONE: nothing to say. */
 void reply_reclaim(struct session *s, uint64_t offset);

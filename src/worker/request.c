@@ -24,7 +24,8 @@ request_started(struct session *s, const void *frame, size_t len, bool recipe)
     q->error = CL_SUCCESS;
     q->why = NULL;
     q->scratch_used = 0;
-    log_debug("%s, %zu bytes%s", opencl_op_name(h.op), len, h.tag ? ", answer wanted" : "");
+    log_debug("%s, %zu bytes%s", opencl_op_name(h.op), len,
+              h.tag ? ", answer wanted" : "");
 }
 
 int
@@ -102,7 +103,8 @@ dec_object_or_none(struct session *s, struct dec *d, const char *field, unsigned
 }
 
 struct object **
-dec_objects(struct session *s, struct dec *d, const char *field, unsigned kind, uint64_t *ret_n)
+dec_objects(struct session *s, struct dec *d, const char *field, unsigned kind,
+            uint64_t *ret_n)
 {
     const uint64_t *ids = dec_array(d, field, ret_n);
     struct object **objects = request_scratch(s, *ret_n);
@@ -120,7 +122,8 @@ dec_new_or_none(struct session *s, struct dec *d, const char *field)
     struct guest_id id = {dec_u64(d, field)};
 
     if (!d->bad && id.v != 0 && !table_is_free(&s->table, id))
-        dec_fail_why(s, d, field, "the id of a new object is taken, or its slot out of range");
+        dec_fail_why(s, d, field,
+                     "the id of a new object is taken, or its slot out of range");
     return d->bad ? (struct guest_id){0} : id;
 }
 

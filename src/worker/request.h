@@ -24,15 +24,16 @@ int request_bad(struct session *s, unsigned op, const char *field);
 int request_bad_field(struct session *s, const char *field, const char *why);
 
 /* A live object of that kind (KIND_any: of any), NULL when the field is bad. */
-struct object *dec_object(struct session *s, struct dec *d, const char *field, unsigned kind);
+struct object *dec_object(struct session *s, struct dec *d, const char *field,
+                          unsigned kind);
 
 /* The same; id 0 gives NULL. */
 struct object *dec_object_or_none(struct session *s, struct dec *d, const char *field,
                                   unsigned kind);
 
 /* A counted array of them, in memory that lives as long as the request. */
-struct object **dec_objects(struct session *s, struct dec *d, const char *field, unsigned kind,
-                            uint64_t *ret_n);
+struct object **dec_objects(struct session *s, struct dec *d, const char *field,
+                            unsigned kind, uint64_t *ret_n);
 
 /* An id whose slot is free; 0 is bad, or with _or_none means none. */
 struct guest_id dec_new(struct session *s, struct dec *d, const char *field);
@@ -46,12 +47,14 @@ struct extent dec_extent_or_none(struct session *s, struct dec *d, const char *f
  * Bytes of any length: u64 offset, u64 length, and the byte string itself when the offset is
  * EXTENT_NONE. Those in the heap are copied out once, and their extent is reclaimed.
  */
-const uint8_t *dec_blob(struct session *s, struct dec *d, const char *field, uint64_t *ret_len);
+const uint8_t *dec_blob(struct session *s, struct dec *d, const char *field,
+                        uint64_t *ret_len);
 
 /* Memory for n pointers, as long as the request runs. */
 void *request_scratch(struct session *s, uint64_t n);
 
 /* The driver's handles of n objects, as long as the request runs. */
-const cl_mem *handles_of_mem(struct session *s, uint64_t n, struct object *const *objects);
+const cl_mem *handles_of_mem(struct session *s, uint64_t n,
+                             struct object *const *objects);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A mutex held until the end of the scope:  _cleanup_unlock_ pthread_mutex_t *held = scope_lock(m); */
+/*
+ * A mutex held until the end of the scope:
+ *     _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&x->lock);
+ */
 #ifndef TESSERA_WORKER_SCOPE_H
 #define TESSERA_WORKER_SCOPE_H
 

@@ -186,7 +186,8 @@ session_map_account(struct session *s)
 static _Noreturn void
 session_refuse(struct session *s, int status, const char *reason)
 {
-    struct welcome w = {.magic = WELCOME_MAGIC, .version = WIRE_VERSION, .status = status};
+    struct welcome w = {
+        .magic = WELCOME_MAGIC, .version = WIRE_VERSION, .status = status};
 
     snprintf(w.reason, sizeof w.reason, "%s", reason);
     welcome_send(s->options->session_fd, &w, NULL, NULL);
@@ -241,7 +242,8 @@ session_heap_bytes(const struct session *s)
 
     if (s->shared_storage)
         return 2 * framebuffer + HEAP_EXTRA_BYTES;
-    return (framebuffer < HEAP_DISCRETE_MAX_BYTES ? framebuffer : HEAP_DISCRETE_MAX_BYTES) +
+    return (framebuffer < HEAP_DISCRETE_MAX_BYTES ? framebuffer
+                                                  : HEAP_DISCRETE_MAX_BYTES) +
            HEAP_EXTRA_BYTES;
 }
 
@@ -269,7 +271,8 @@ session_prepare(struct session *s)
 static void
 session_welcome(struct session *s)
 {
-    const struct device_limits limits = {s->options->framebuffer_bytes, s->shared_storage};
+    const struct device_limits limits = {s->options->framebuffer_bytes,
+                                         s->shared_storage};
     _cleanup_bytes_ struct bytes info = {0};
     _cleanup_close_ int channel_fd = -1, heap_fd = -1;
     struct welcome w = {.magic = WELCOME_MAGIC,
@@ -295,7 +298,8 @@ session_welcome(struct session *s)
     /* Live before the guest can use its credit: others may call it back at once. */
     session_thread(s, recall_main);
     atomic_store(&s->slot->state, SLOT_LIVE);
-    rc = welcome_send(s->options->session_fd, &w, (int[2]){channel_fd, heap_fd}, info.data);
+    rc = welcome_send(s->options->session_fd, &w, (int[2]){channel_fd, heap_fd},
+                      info.data);
     if (rc < 0)
         session_end(s, "the guest hung up before its welcome was complete");
 }

@@ -60,8 +60,8 @@ struct session {
     struct memory memory; /* shared */
     struct table table;
     struct request request;
-    struct replies replies;         /* shared */
-    struct watches watches;         /* shared */
+    struct replies replies;          /* shared */
+    struct watches watches;          /* shared */
     struct jobs builds, asks, waits; /* shared */
     pthread_mutex_t queues_lock;
     struct list queues;                /* struct queue by link, under queues_lock */
@@ -79,7 +79,8 @@ struct session {
 _Noreturn void session_run(const struct session_options *options);
 
 /* Dispatcher: notes why the session must end (the first reason counts) and returns -EPROTO. */
-int session_fail(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int session_fail(struct session *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Any thread: ends the session now, with the reason in the slot and in the log. */
 _Noreturn void session_end(struct session *s, const char *fmt, ...)

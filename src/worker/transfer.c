@@ -24,14 +24,16 @@ transfer_done(struct session *s, void *arg, cl_int status)
 }
 
 int
-transfer_end(struct session *s, struct submission *sub, cl_int rc, const struct transfer *t)
+transfer_end(struct session *s, struct submission *sub, cl_int rc,
+             const struct transfer *t)
 {
     struct transfer *later;
 
     if (rc != CL_SUCCESS) {
         if (submission_end(s, sub, rc, t->tag ? t->tag : t->tag_now) < 0)
             return -ENOMEM;
-        transfer_over(s, &(struct transfer){.reclaim = t->reclaim, .memory = t->memory}, rc);
+        transfer_over(s, &(struct transfer){.reclaim = t->reclaim, .memory = t->memory},
+                      rc);
         return 0;
     }
     later = malloc(sizeof *later);
@@ -55,21 +57,22 @@ op_clEnqueueReadBuffer(struct session *s, const struct req_clEnqueueReadBuffer *
 
     if (r->data.len < r->size)
         return request_bad_field(s, "data", "shorter than the read");
-    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list, r->event_wait_list,
-                          r->event);
+    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
+                          r->event_wait_list, r->event);
     if (rc == CL_SUCCESS)
-        rc = s->cl->clEnqueueReadBuffer(r->command_queue->h.queue, r->buffer->h.mem, CL_FALSE,
-                                        r->offset, r->size, s->channel.heap + r->data.off,
-                                        sub.n_waits, sub.waits, &sub.event);
+        rc = s->cl->clEnqueueReadBuffer(
+            r->command_queue->h.queue, r->buffer->h.mem, CL_FALSE, r->offset, r->size,
+            s->channel.heap + r->data.off, sub.n_waits, sub.waits, &sub.event);
     if (rc == CL_SUCCESS)
         gate_copied(&s->gate, r->size);
-    return transfer_end(s, &sub, rc, &(struct transfer){.tag = r->tag, .reclaim = EXTENT_NONE});
+    return transfer_end(s, &sub, rc,
+                        &(struct transfer){.tag = r->tag, .reclaim = EXTENT_NONE});
 }
 
 /* Where a write's bytes are: in the heap, or in a copy of what was inside the message. */
 static int
-write_source(struct session *s, const struct req_clEnqueueWriteBuffer *r, struct transfer *t,
-             const void **ret_source)
+write_source(struct session *s, const struct req_clEnqueueWriteBuffer *r,
+             struct transfer *t, const void **ret_source)
 {
     uint64_t len = r->data.off != EXTENT_NONE ? r->data.len : r->inline_data_len;
 
@@ -98,12 +101,12 @@ op_clEnqueueWriteBuffer(struct session *s, const struct req_clEnqueueWriteBuffer
 
     if (write_source(s, r, &t, &source) < 0)
         return -EPROTO;
-    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list, r->event_wait_list,
-                          r->event);
+    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
+                          r->event_wait_list, r->event);
     if (rc == CL_SUCCESS)
-        rc = s->cl->clEnqueueWriteBuffer(r->command_queue->h.queue, r->buffer->h.mem, CL_FALSE,
-                                         r->offset, r->size, source, sub.n_waits, sub.waits,
-                                         &sub.event);
+        rc = s->cl->clEnqueueWriteBuffer(r->command_queue->h.queue, r->buffer->h.mem,
+                                         CL_FALSE, r->offset, r->size, source,
+                                         sub.n_waits, sub.waits, &sub.event);
     if (rc == CL_SUCCESS)
         gate_copied(&s->gate, r->size);
     return transfer_end(s, &sub, rc, &t);
@@ -117,7 +120,8 @@ rect_bytes(const uint64_t region[3])
 {
     uint64_t bytes;
 
-    if (!checked_mul(region[0], region[1], &bytes) || !checked_mul(bytes, region[2], &bytes))
+    if (!checked_mul(region[0], region[1], &bytes) ||
+        !checked_mul(bytes, region[2], &bytes))
         return UINT64_MAX;
     return bytes;
 }
@@ -133,21 +137,23 @@ op_clEnqueueReadBufferRect(struct session *s, const struct req_clEnqueueReadBuff
 
     if (r->data.len < bytes)
         return request_bad_field(s, "data", "shorter than the read");
-    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list, r->event_wait_list,
-                          r->event);
+    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
+                          r->event_wait_list, r->event);
     if (rc == CL_SUCCESS)
         rc = s->cl->clEnqueueReadBufferRect(
-            r->command_queue->h.queue, r->buffer->h.mem, CL_FALSE, r->buffer_origin, no_origin,
-            r->region, r->buffer_row_pitch, r->buffer_slice_pitch, r->region[0],
-            r->region[0] * r->region[1], s->channel.heap + r->data.off, sub.n_waits, sub.waits,
-            &sub.event);
+            r->command_queue->h.queue, r->buffer->h.mem, CL_FALSE, r->buffer_origin,
+            no_origin, r->region, r->buffer_row_pitch, r->buffer_slice_pitch,
+            r->region[0], r->region[0] * r->region[1], s->channel.heap + r->data.off,
+            sub.n_waits, sub.waits, &sub.event);
     if (rc == CL_SUCCESS)
         gate_copied(&s->gate, bytes);
-    return transfer_end(s, &sub, rc, &(struct transfer){.tag = r->tag, .reclaim = EXTENT_NONE});
+    return transfer_end(s, &sub, rc,
+                        &(struct transfer){.tag = r->tag, .reclaim = EXTENT_NONE});
 }
 
 int
-op_clEnqueueWriteBufferRect(struct session *s, const struct req_clEnqueueWriteBufferRect *r)
+op_clEnqueueWriteBufferRect(struct session *s,
+                            const struct req_clEnqueueWriteBufferRect *r)
 {
     uint64_t bytes = rect_bytes(r->region);
     struct submission sub;
@@ -155,14 +161,14 @@ op_clEnqueueWriteBufferRect(struct session *s, const struct req_clEnqueueWriteBu
 
     if (r->data.len < bytes)
         return request_bad_field(s, "data", "shorter than the write");
-    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list, r->event_wait_list,
-                          r->event);
+    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
+                          r->event_wait_list, r->event);
     if (rc == CL_SUCCESS)
         rc = s->cl->clEnqueueWriteBufferRect(
-            r->command_queue->h.queue, r->buffer->h.mem, CL_FALSE, r->buffer_origin, no_origin,
-            r->region, r->buffer_row_pitch, r->buffer_slice_pitch, r->region[0],
-            r->region[0] * r->region[1], s->channel.heap + r->data.off, sub.n_waits, sub.waits,
-            &sub.event);
+            r->command_queue->h.queue, r->buffer->h.mem, CL_FALSE, r->buffer_origin,
+            no_origin, r->region, r->buffer_row_pitch, r->buffer_slice_pitch,
+            r->region[0], r->region[0] * r->region[1], s->channel.heap + r->data.off,
+            sub.n_waits, sub.waits, &sub.event);
     if (rc == CL_SUCCESS)
         gate_copied(&s->gate, bytes);
     return transfer_end(s, &sub, rc,

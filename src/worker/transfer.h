@@ -16,6 +16,7 @@ struct transfer {
  * submission_end() with a continuation: what t says happens when the command is complete, or at
  * once when rc is an error. Flushes the queue. Copies *t. Returns 0 or a negative errno.
  */
-int transfer_end(struct session *s, struct submission *sub, cl_int rc, const struct transfer *t);
+int transfer_end(struct session *s, struct submission *sub, cl_int rc,
+                 const struct transfer *t);
 
 #endif

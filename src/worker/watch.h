@@ -30,7 +30,8 @@ struct watches {
 void watches_init(struct watches *w);
 
 /* Calls done(arg) when the event is at `type` (CL_COMPLETE …) or beyond, or has failed. */
-void watch_event(struct session *s, cl_event event, cl_int type, watch_fn *done, void *arg);
+void watch_event(struct session *s, cl_event event, cl_int type, watch_fn *done,
+                 void *arg);
 
 /* Dispatcher: runs what the driver forgot. */
 void watches_poll(struct session *s);

@@ -147,6 +147,7 @@ fetch_arrived(struct pending *p)
     else if (f->group)
         atomic_store(&f->group->status, (cl_int)p->status);
     heap_free(&f->session->heap, f->staging);
+    atomic_fetch_sub_explicit(&f->session->reclaims_due, 1, memory_order_relaxed);
     if (f->event) {
         atomic_store_explicit(&f->event->fetch_pending, false, memory_order_release);
         object_unhold(&f->event->o);
@@ -202,6 +203,7 @@ fetch_begin(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void *pt
         free(f);
         return CL_OUT_OF_RESOURCES;
     }
+    session_expect_reclaim(q->session);
     object_hold(&q->queue->o);
     atomic_fetch_add(&q->queue->reads, 1);
     if (group)
@@ -236,8 +238,8 @@ group_is_done(void *arg)
 }
 
 /*
- * A large blocking read of a range: pieces in flight, copied out as they come. Only in order: there
- * the pieces cannot be overtaken.
+ * A large read of a range: pieces, so that the worker's copy of one overlaps with ours of the one
+ * before. Only in order: there the pieces cannot be overtaken. Without a group nobody waits.
  */
 static cl_int
 fetch_pieces(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t *ptr,
@@ -250,22 +252,28 @@ fetch_pieces(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t
         size_t n = size - at < step ? size - at : step;
         struct rect piece = rect_of_range(r->buffer_origin[0] + at, n);
 
-        session_wait_until(q->session, group_has_room, g);
+        if (g)
+            session_wait_until(q->session, group_has_room, g);
         rc = fetch_begin(q, m, &piece, ptr + at, at == 0, at + n == size, g);
     }
     return rc;
 }
 
 static cl_int
+fetch(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void *ptr,
+      struct fetch_group *g)
+{
+    if (r->plain && queue_in_order(q->queue) && r->region[0] > CHUNK_BYTES)
+        return fetch_pieces(q, m, r, ptr, g);
+    return fetch_begin(q, m, r, ptr, true, true, g);
+}
+
+static cl_int
 fetch_blocking(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void *ptr)
 {
     struct fetch_group g = {0};
-    cl_int rc;
+    cl_int rc = fetch(q, m, r, ptr, &g);
 
-    if (r->plain && queue_in_order(q->queue) && r->region[0] > CHUNK_BYTES)
-        rc = fetch_pieces(q, m, r, ptr, &g);
-    else
-        rc = fetch_begin(q, m, r, ptr, true, true, &g);
     /* Not under the lock: what the read waits for may have to be enqueued by another thread. */
     pthread_mutex_unlock(&q->queue->lock);
     /* The session's end completes every piece too, so the group is never left behind. */
@@ -291,7 +299,7 @@ transfer_read(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void *
     if (blocking)
         return fetch_blocking(q, m, r, ptr);
     rc = session_need_service(q->session);
-    return rc == CL_SUCCESS ? fetch_begin(q, m, r, ptr, true, true, NULL) : rc;
+    return rc == CL_SUCCESS ? fetch(q, m, r, ptr, NULL) : rc;
 }
 
 /* ---- staged writes ------------------------------------------------------------------------------ */
@@ -370,9 +378,11 @@ transfer_write(struct enqueue *q, struct _cl_mem *m, const struct rect *r,
 
     /*
      * A write blocks until its bytes are taken (section 5.2.2: "the memory pointed to by ptr can
-     * be reused"), so a short one need not wait for a busy queue: it travels in its message.
+     * be reused"), so a short one need not wait for a busy queue: it travels in its message. One
+     * that does not block has its bytes taken by the caller anyway: where the queue is idle they
+     * go to their place at once.
      */
-    if (direct_possible(q, m, blocking) && (idle || !short_one))
+    if (direct_possible(q, m, blocking || idle) && (idle || !short_one))
         rc = transfer_direct(q, m, r, NULL, ptr, &done);
     if (done)
         return rc;

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "rows.h"
+
+#include "stats.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define GROWS_TOLERANCE 0.95 /* rates of few threads on a busy machine are not sharper */
+
+#define KIB 1024.0
+#define MIB (1024.0 * KIB)
+#define GIB (1024.0 * MIB)
+
+/* A copy that waits for no work should not cross to the worker at all. */
+#define SMALL(label, size)                                                               \
+    {                                                                                    \
+        .name = label, .what = "blocking " label " on an idle queue",                    \
+        .benchmark = label, .series = "time", .unit = ROW_TIME, .bytes = (size),         \
+        .target = TARGET_AT_MOST, .aim = 0.5, .aim_discrete = 0.5                        \
+    }
+#define BULK(label, size, only)                                                          \
+    {                                                                                    \
+        .name = label, .what = "blocking " label, .benchmark = label, .series = "time",  \
+        .unit = ROW_BANDWIDTH, .bytes = (size), .target = TARGET_AT_LEAST, .aim = 0.98,  \
+        .aim_discrete = 0.9, .only_long = (only)                                         \
+    }
+#define TIME(label, words, bench, part, most)                                            \
+    {                                                                                    \
+        .name = label, .what = words, .benchmark = bench, .series = part,                \
+        .unit = ROW_TIME, .target = TARGET_AT_MOST, .aim = (most),                       \
+        .aim_discrete = (most)                                                           \
+    }
+#define GROWS(label, words, bench, from)                                                 \
+    {                                                                                    \
+        .name = label, .what = words, .benchmark = bench, .series = "time",              \
+        .source = (from), .unit = ROW_RATE, .target = TARGET_GROWS                       \
+    }
+#define TRAINING(model, only)                                                            \
+    {                                                                                    \
+        .name = "train-" model, .what = "CNN training, a step of " model,                \
+        .benchmark = model, .source = SOURCE_TRAINING, .unit = ROW_TIME,                 \
+        .target = TARGET_AT_MOST, .aim = 1.01, .aim_discrete = 1.01, .only_long = (only) \
+    }
+
+const struct row rows[] = {
+    TIME("null-kernel", "null kernel, enqueue + finish", "null-kernel", "time", 1.0),
+    TIME("enqueue-call", "set argument + enqueue, in the caller", "enqueue-batch", "call",
+         1.0),
+    TIME("enqueue-drain", "the same, all 2,000 done", "enqueue-batch", "drain", 1.1),
+    SMALL("write-4", 4),
+    SMALL("write-1k", KIB),
+    SMALL("write-64k", 64 * KIB),
+    SMALL("read-4", 4),
+    SMALL("read-1k", KIB),
+    SMALL("read-64k", 64 * KIB),
+    BULK("write-1m", MIB, false),
+    BULK("write-64m", 64 * MIB, false),
+    BULK("write-256m", 256 * MIB, false),
+    BULK("write-1g", GIB, true),
+    BULK("read-1m", MIB, false),
+    BULK("read-64m", 64 * MIB, false),
+    BULK("read-256m", 256 * MIB, false),
+    BULK("read-1g", GIB, true),
+    BULK("map-fill-64m", 64 * MIB, false),
+    TIME("build-cold", "clBuildProgram, new source", "build-cold", "time", 1.05),
+    TIME("build-warm", "clBuildProgram, in the driver's cache", "build-warm", "time",
+         1.05),
+    TIME("buffers", "buffer, create + release", "buffers", "time", 1.0),
+    TIME("kernels", "kernel, create + release", "kernels", "time", 1.0),
+    TIME("events", "user event, create + release", "events", "time", 1.0),
+    GROWS("threads-1", "null kernels, 1 thread", "threads-1", SOURCE_CALLS),
+    GROWS("threads-4", "null kernels, 4 threads", "threads-4", SOURCE_CALLS),
+    GROWS("threads-16", "null kernels, 16 threads", "threads-16", SOURCE_CALLS),
+    GROWS("guests-4", "null kernels, 4 guests at once", "threads-1", SOURCE_GUESTS),
+    TRAINING("small", false),
+    TRAINING("mnist-deep", true),
+    {0},
+};
+
+void
+result_add(struct result *r, struct figure native, struct figure vgpu)
+{
+    if (r->rounds >= ROUNDS_MAX)
+        return;
+    r->native[r->rounds] = native;
+    r->vgpu[r->rounds] = vgpu;
+    r->rounds++;
+}
+
+double
+result_ratio(const struct result *r, unsigned round)
+{
+    const double native = r->native[round].median, vgpu = r->vgpu[round].median;
+
+    return r->row->unit == ROW_TIME ? vgpu / native : native / vgpu;
+}
+
+struct summary
+result_summary(const struct result *r)
+{
+    double native[ROUNDS_MAX], vgpu[ROUNDS_MAX], ratios[ROUNDS_MAX];
+
+    for (unsigned i = 0; i < r->rounds; i++) {
+        native[i] = r->native[i].median;
+        vgpu[i] = r->vgpu[i].median;
+        ratios[i] = result_ratio(r, i);
+    }
+    return (struct summary){
+        .native_ns = stats_median(native, r->rounds),
+        .vgpu_ns = stats_median(vgpu, r->rounds),
+        .ratio = stats_median(ratios, r->rounds),
+        .least = stats_quantile(ratios, r->rounds, 0.0),
+        .most = stats_quantile(ratios, r->rounds, 1.0),
+    };
+}
+
+static double
+row_aim(const struct row *row, bool discrete)
+{
+    return discrete ? row->aim_discrete : row->aim;
+}
+
+void
+row_target_words(const struct row *row, bool discrete, char *buf, size_t cap)
+{
+    if (row->target == TARGET_GROWS)
+        snprintf(buf, cap, "grows");
+    else
+        snprintf(buf, cap, "%s %.4g",
+                 row->target == TARGET_AT_MOST ? "<=" : ">=", row_aim(row, discrete));
+}
+
+bool
+row_met(const struct row *row, bool discrete, double ratio, double single)
+{
+    const double aim = row_aim(row, discrete);
+
+    if (isnan(ratio))
+        return false;
+    switch (row->target) {
+    case TARGET_AT_MOST:
+        return ratio <= aim;
+    case TARGET_AT_LEAST:
+        return ratio >= aim;
+    case TARGET_GROWS:
+        return ratio >= GROWS_TOLERANCE * (single < 1.0 ? single : 1.0);
+    }
+    return false;
+}
+
+/* With three digits and the unit that keeps the number between 1 and 1000. */
+static void
+scaled_words(double v, const char *const units[4], char *buf, size_t cap)
+{
+    int i = 0;
+
+    while (i < 3 && fabs(v) >= 999.5) {
+        v /= 1000.0;
+        i++;
+    }
+    snprintf(buf, cap, "%.*f %s", v < 9.995 ? 2 : v < 99.95 ? 1 : 0, v, units[i]);
+}
+
+void
+row_value_words(const struct row *row, double ns, char *buf, size_t cap)
+{
+    static const char *const times[] = {"ns", "us", "ms", "s"};
+    static const char *const rates[] = {"/s", "k/s", "M/s", "G/s"};
+
+    if (isnan(ns))
+        snprintf(buf, cap, "-");
+    else if (row->unit == ROW_TIME)
+        scaled_words(ns, times, buf, cap);
+    else if (row->unit == ROW_RATE)
+        scaled_words(1e9 / ns, rates, buf, cap);
+    else
+        snprintf(buf, cap, "%.2f GB/s", row->bytes / ns);
+}
+
+double
+row_speed(const struct row *row, double ratio)
+{
+    return row->unit == ROW_TIME ? 1.0 / ratio : ratio;
+}

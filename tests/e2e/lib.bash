@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# What the end-to-end tests share. Each file has a manager of its own, with folders below
+# BATS_FILE_TMPDIR; e2e_begin starts it in setup_file, e2e_end ends it in teardown_file.
+#
+# One body, several machines: a link to a file says by its name what it runs on.
+#   NAME.bats            a software GPU of 2 GiB that shares storage with the guest
+#   NAME-discrete.bats   one that does not
+#   NAME-fake.bats       the fake back end, for what does not depend on results
+
+readonly TYPE=cpu-512m FRAMEBUFFER=536870912 MIB=1048576
+
+e2e_begin() {
+    export BUILD=${TESSERA_BUILD:-$(realpath "$BATS_TEST_DIRNAME/../../build")}
+    export TESSERA=$BUILD/tessera PROGRAMS=$BUILD/tests/e2e/programs
+    export TRAIN=$BUILD/studies/workloads/tessera-train
+    export TESSERA_RUNTIME_DIR=$BATS_FILE_TMPDIR/run TESSERA_STATE_DIR=$BATS_FILE_TMPDIR/state
+    export TESSERA_NO_START=1 MANAGER_LOG=$BATS_FILE_TMPDIR/tesserad.log
+    case $(basename "$BATS_TEST_FILENAME" .bats) in
+    *-discrete) export TESSERA_SOFTWARE_DISCRETE=1 ;;
+    *-fake) export TESSERA_BACKEND=fake ;;
+    esac
+    manager_start "$@"
+}
+
+e2e_end() {
+    manager_stop
+}
+
+# To be called by teardown: what a test started, and the vGPUs it made, are gone after it.
+e2e_clean() {
+    programs_end
+    timeout 20 "$TESSERA" delete all >/dev/null 2>&1 || true
+}
+
+# The manager.
+
+manager_pid() {
+    cat "$BATS_FILE_TMPDIR/tesserad.pid"
+}
+
+manager_serves() {
+    "$TESSERA" gpus >/dev/null 2>&1
+}
+
+# manager_start [OPTION...]
+manager_start() {
+    "$BUILD/tesserad" "$@" >>"$MANAGER_LOG" 2>&1 3>&- &
+    echo $! >"$BATS_FILE_TMPDIR/tesserad.pid"
+    within 30 manager_serves || {
+        cat "$MANAGER_LOG"
+        return 1
+    }
+}
+
+manager_stop() {
+    local pid
+    pid=$(manager_pid) || return 0
+    timeout 30 "$TESSERA" shutdown --end >/dev/null 2>&1 || true
+    end_process "$pid"
+}
+
+# Waiting.
+
+# within SECONDS COMMAND...: as soon as it succeeds; fails when it never does in that time.
+within() {
+    local limit_ms=$(($1 * 1000)) begin
+    begin=$(now_ms)
+    shift
+    until "$@"; do
+        [ $(($(now_ms) - begin)) -lt "$limit_ms" ] || return 1
+        sleep 0.02
+    done
+}
+
+now_ms() {
+    local now=${EPOCHREALTIME/./}
+    echo $((now / 1000))
+}
+
+is_gone() {
+    local state
+    state=$(ps -o state= -p "$1") || return 0
+    [ "$state" = Z ]
+}
+
+# Asks a process to leave, then makes it.
+end_process() {
+    kill "$1" 2>/dev/null || return 0
+    within 3 is_gone "$1" || kill -9 "$1" 2>/dev/null || true
+}
+
+# Programs in the background.
+
+# start LOG COMMAND...: sets started to its process.
+start() {
+    local log=$1
+    shift
+    "$@" >"$log" 2>&1 3>&- &
+    started=$!
+    echo "$started" >>"$BATS_TEST_TMPDIR/started"
+}
+
+# on NAME PROGRAM...: runs it there, in time.
+on() {
+    local name=$1
+    shift
+    timeout --foreground "${LIMIT_S:-60}" "$TESSERA" run "$name" -- "$@"
+}
+
+# start_on NAME LOG PROGRAM...
+start_on() {
+    local name=$1 log=$2
+    shift 2
+    start "$log" "$TESSERA" run "$name" -- "$@"
+}
+
+programs_end() {
+    local pid
+    [ -f "$BATS_TEST_TMPDIR/started" ] || return 0
+    while read -r pid; do
+        end_process "$pid"
+    done <"$BATS_TEST_TMPDIR/started"
+}
+
+# What `tessera run` in process $1 runs.
+program_of() {
+    pgrep -P "$1"
+}
+
+says() {
+    grep -q -e "$2" "$1"
+}
+
+# What the manager tells.
+
+# of_vgpu NAME FILTER
+of_vgpu() {
+    "$TESSERA" show "$1" -o json | jq -r "$2"
+}
+
+used_is() {
+    [ "$(of_vgpu "$1" .used_bytes)" = "$2" ]
+}
+
+sessions_are() {
+    [ "$(of_vgpu "$1" '.sessions | length')" = "$2" ]
+}
+
+worker_of() {
+    of_vgpu "$1" ".sessions[${2:-0}].worker_pid"
+}
+
+# Results.
+
+# result_of LOG FIELD: of tessera-train --json.
+result_of() {
+    jq -r "select(.event == \"result\").$2" "$1"
+}
+
+# Runs a program natively: on PoCL, without Tessera.
+natively() {
+    env -u TESSERA_VGPU -u OCL_ICD_VENDORS POCL_CACHE_DIR="$BATS_RUN_TMPDIR/pocl" \
+        timeout "${LIMIT_S:-60}" "$@"
+}
+
+# same_as_native PROGRAM...: on the vGPU `a` it ends well and says the same.
+same_as_native() {
+    natively "$@" >"$BATS_TEST_TMPDIR/native"
+    on a "$@" >"$BATS_TEST_TMPDIR/guest"
+    diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
+}
+
+# refused STATUS WORD...: the last `run` ended with that status, and said each of these.
+refused() {
+    local want=$1 word
+    shift
+    echo "status $status: $output"
+    [ "$status" -eq "$want" ] || return 1
+    for word in "$@"; do
+        [[ "$output" == *"$word"* ]] || {
+            echo "not said: $word"
+            return 1
+        }
+    done
+}

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/channel.h"
+
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define HEAP_BYTES (64u << 10)
+#define RING_BYTES 4096u
+
+struct ends {
+    struct channel guest, worker;
+};
+
+static int
+setup(void **state)
+{
+    struct ends *e = calloc(1, sizeof *e);
+
+    assert_int_equal(
+        channel_loopback(&e->guest, &e->worker, HEAP_BYTES, RING_BYTES, RING_BYTES), 0);
+    *state = e;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    struct ends *e = *state;
+
+    channel_fini(&e->guest);
+    channel_fini(&e->worker);
+    free(e);
+    return 0;
+}
+
+static int
+wait_on(struct channel *c, int timeout_ms)
+{
+    return c->transport->wait(c, timeout_ms);
+}
+
+static void
+kick(struct channel *c)
+{
+    c->transport->kick(c);
+}
+
+/* ---- doorbell ------------------------------------------------------------------------------ */
+
+static void
+a_kick_ends_the_peers_wait(void **state)
+{
+    struct ends *e = *state;
+
+    kick(&e->guest);
+    assert_int_equal(wait_on(&e->worker, -1), 1);
+    kick(&e->worker);
+    assert_int_equal(wait_on(&e->guest, -1), 1);
+}
+
+static void
+one_wait_takes_all_kicks(void **state)
+{
+    struct ends *e = *state;
+
+    for (unsigned i = 0; i < 10; i++)
+        kick(&e->guest);
+    assert_int_equal(wait_on(&e->worker, -1), 1);
+    assert_int_equal(wait_on(&e->worker, 0), 0);
+}
+
+static void
+a_wait_without_a_kick_times_out(void **state)
+{
+    struct ends *e = *state;
+    uint64_t start = now_ns();
+
+    assert_int_equal(wait_on(&e->worker, 0), 0);
+    assert_int_equal(wait_on(&e->worker, 20), 0);
+    assert_true(now_ns() - start >= 19000000u);
+}
+
+static void
+kicks_never_block(void **state)
+{
+    struct ends *e = *state;
+
+    for (unsigned i = 0; i < 100000; i++)
+        kick(&e->guest);
+    assert_int_equal(wait_on(&e->worker, -1), 1);
+}
+
+static void
+a_hang_up_ends_the_wait_with_epipe(void **state)
+{
+    struct ends *e = *state;
+
+    channel_fini(&e->guest);
+    assert_int_equal(wait_on(&e->worker, -1), -EPIPE);
+    assert_int_equal(wait_on(&e->worker, 0), -EPIPE);
+}
+
+static void
+kicks_before_a_hang_up_still_count(void **state)
+{
+    struct ends *e = *state;
+
+    kick(&e->guest);
+    channel_fini(&e->guest);
+    assert_int_equal(wait_on(&e->worker, -1), 1);
+    assert_int_equal(wait_on(&e->worker, -1), -EPIPE);
+}
+
+static void
+kicking_a_dead_peer_is_harmless(void **state)
+{
+    struct ends *e = *state;
+
+    channel_fini(&e->worker);
+    for (unsigned i = 0; i < 3; i++)
+        kick(&e->guest);
+    assert_int_equal(wait_on(&e->guest, -1), -EPIPE);
+}
+
+static void *
+wait_for_ever(void *arg)
+{
+    return (void *)(intptr_t)wait_on(arg, -1);
+}
+
+static void
+a_hang_up_wakes_who_sleeps_already(void **state)
+{
+    struct ends *e = *state;
+    pthread_t sleeper;
+    void *rc;
+
+    pthread_create(&sleeper, NULL, wait_for_ever, &e->worker);
+    usleep(20000);
+    channel_fini(&e->guest);
+    pthread_join(sleeper, &rc);
+    assert_int_equal((intptr_t)rc, -EPIPE);
+}
+
+static void
+the_wake_fd_ends_a_wait_of_our_own(void **state)
+{
+    struct ends *e = *state;
+
+    e->guest.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    eventfd_write(e->guest.wake_fd, 1);
+    assert_int_equal(wait_on(&e->guest, -1), 1);
+    assert_int_equal(wait_on(&e->guest, 0), 0);
+    assert_int_equal(wait_on(&e->worker, 0), 0);
+}
+
+static void
+a_hang_up_is_told_before_the_wake_fd(void **state)
+{
+    struct ends *e = *state;
+
+    e->guest.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    eventfd_write(e->guest.wake_fd, 1);
+    channel_fini(&e->worker);
+    assert_int_equal(wait_on(&e->guest, -1), -EPIPE);
+}
+
+/* ---- sleeping and waking ------------------------------------------------------------------- */
+
+#define ROUNDS 20000u
+
+static void
+send_one(struct channel *c, uint64_t tag)
+{
+    struct frame_header h = {.size = sizeof h, .op = 1, .tag = tag};
+    int err;
+    void *p = ring_reserve(&c->tx, sizeof h, &err);
+
+    if (!p)
+        return; /* the peer then misses the tag */
+    memcpy(p, &h, sizeof h);
+    if (ring_commit(&c->tx, sizeof h))
+        kick(c);
+}
+
+/* Sleeps at once, without a spin: each round passes through the "sleeping" word. */
+static bool
+receive_one(struct channel *c, uint64_t tag)
+{
+    struct frame_header h;
+    int n;
+
+    while ((n = ring_read(&c->rx, &h, sizeof h)) == 0) {
+        if (!ring_may_sleep(&c->rx))
+            continue;
+        if (wait_on(c, 10000) != 1)
+            return false;
+        ring_awake(&c->rx);
+    }
+    return n == (int)sizeof h && h.tag == tag;
+}
+
+static void *
+echo_main(void *arg)
+{
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        if (!receive_one(arg, i))
+            return "the echo missed a frame";
+        send_one(arg, i);
+    }
+    return NULL;
+}
+
+static void
+no_wake_up_is_lost_between_two_that_sleep(void **state)
+{
+    struct ends *e = *state;
+    pthread_t echo;
+    void *problem;
+
+    pthread_create(&echo, NULL, echo_main, &e->worker);
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        send_one(&e->guest, i);
+        assert_true(receive_one(&e->guest, i));
+    }
+    pthread_join(echo, &problem);
+    assert_null(problem);
+}
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+struct made {
+    struct channel worker;
+    struct welcome w;
+    int channel_fd, heap_fd;
+};
+
+static int
+setup_made(void **state)
+{
+    struct made *m = calloc(1, sizeof *m);
+
+    assert_int_equal(channel_make(&m->worker, HEAP_BYTES, RING_BYTES, 2 * RING_BYTES,
+                                  &m->channel_fd, &m->heap_fd),
+                     0);
+    m->w = (struct welcome){.commands_bytes = RING_BYTES,
+                            .replies_bytes = 2 * RING_BYTES,
+                            .heap_bytes = HEAP_BYTES};
+    *state = m;
+    return 0;
+}
+
+static int
+teardown_made(void **state)
+{
+    struct made *m = *state;
+
+    channel_fini(&m->worker);
+    close(m->channel_fd);
+    close(m->heap_fd);
+    free(m);
+    return 0;
+}
+
+static void
+both_sides_see_the_same_memory(void **state)
+{
+    struct ends *e = *state;
+
+    e->guest.heap[HEAP_BYTES - 1] = 42;
+    assert_int_equal(e->worker.heap[HEAP_BYTES - 1], 42);
+    atomic_store(&e->worker.page->credit_bytes, 4711);
+    assert_int_equal(atomic_load(&e->guest.page->credit_bytes), 4711);
+    assert_ptr_equal(e->guest.tx.shared, &e->guest.page->commands);
+    assert_ptr_equal(e->worker.rx.shared, &e->worker.page->commands);
+}
+
+static void
+heap_is_rounded_up_to_pages(void **state)
+{
+    struct ends e;
+
+    (void)state;
+    assert_int_equal(channel_loopback(&e.guest, &e.worker, 1, RING_BYTES, RING_BYTES), 0);
+    assert_int_equal(e.worker.heap_bytes, 4096);
+    assert_int_equal(e.guest.heap_bytes, 4096);
+    channel_fini(&e.guest);
+    channel_fini(&e.worker);
+}
+
+static void
+ring_sizes_that_cannot_be_are_not_made(void **state)
+{
+    static const uint32_t sizes[] = {0, 512, 4095, 6144, 128u << 20, UINT32_MAX};
+    struct channel c;
+    int a, b;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        assert_int_equal(channel_make(&c, 4096, sizes[i], RING_BYTES, &a, &b), -EINVAL);
+        assert_int_equal(channel_make(&c, 4096, RING_BYTES, sizes[i], &a, &b), -EINVAL);
+    }
+}
+
+static void
+memory_cannot_be_cut_off_under_its_users(void **state)
+{
+    struct made *m = *state;
+
+    assert_int_equal(ftruncate(m->channel_fd, 0), -1);
+    assert_int_equal(errno, EPERM);
+    assert_int_equal(ftruncate(m->heap_fd, HEAP_BYTES - 4096), -1);
+    assert_int_equal(ftruncate(m->heap_fd, HEAP_BYTES + 4096), -1);
+    assert_int_equal(fcntl(m->heap_fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+}
+
+static void
+what_was_made_can_be_mapped(void **state)
+{
+    struct made *m = *state;
+    struct channel guest;
+
+    assert_int_equal(channel_map(&guest, &m->w, m->channel_fd, m->heap_fd), 0);
+    assert_int_equal(guest.tx.size, RING_BYTES);
+    assert_int_equal(guest.rx.size, 2 * RING_BYTES);
+    guest.rx.data[2 * RING_BYTES - 1] = 7;
+    assert_int_equal(m->worker.tx.data[2 * RING_BYTES - 1], 7);
+    channel_fini(&guest);
+}
+
+static void
+assert_not_mapped(const struct made *m, const struct welcome *w)
+{
+    struct channel guest;
+
+    assert_int_equal(channel_map(&guest, w, m->channel_fd, m->heap_fd), -EPROTO);
+    assert_null(guest.page);
+    channel_fini(&guest);
+}
+
+static void
+a_welcome_larger_than_its_memory_is_refused(void **state)
+{
+    struct made *m = *state;
+    struct welcome w = m->w;
+
+    w.commands_bytes = 8 * RING_BYTES;
+    assert_not_mapped(m, &w);
+    w = m->w;
+    w.replies_bytes = 64u << 20;
+    assert_not_mapped(m, &w);
+    w = m->w;
+    w.heap_bytes = HEAP_BYTES + 1;
+    assert_not_mapped(m, &w);
+    w.heap_bytes = UINT64_MAX;
+    assert_not_mapped(m, &w);
+}
+
+static void
+a_welcome_with_odd_ring_sizes_is_refused(void **state)
+{
+    static const uint32_t sizes[] = {0, 512, RING_BYTES - 1, 3 * 1024, 1u << 31, UINT32_MAX};
+    struct made *m = *state;
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct welcome w = m->w;
+
+        w.commands_bytes = sizes[i];
+        assert_not_mapped(m, &w);
+        w = m->w;
+        w.replies_bytes = sizes[i];
+        assert_not_mapped(m, &w);
+    }
+}
+
+static void
+descriptors_that_are_no_memory_are_refused(void **state)
+{
+    struct made *m = *state;
+    struct channel guest;
+    int pipes[2];
+
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(channel_map(&guest, &m->w, pipes[0], m->heap_fd), -EPROTO);
+    assert_int_equal(channel_map(&guest, &m->w, m->channel_fd, pipes[0]), -EPROTO);
+    assert_int_equal(channel_map(&guest, &m->w, -1, -1), -EBADF);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+static void
+the_guests_mappings_are_not_inherited_by_fork(void **state)
+{
+    struct ends *e = *state;
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        unsigned char in_core[64];
+        int page = mincore(e->guest.page, 4096, in_core) < 0 && errno == ENOMEM;
+        int heap = mincore(e->guest.heap, 4096, in_core) < 0 && errno == ENOMEM;
+
+        _exit(page && heap ? 0 : 1);
+    }
+    waitpid(child, &status, 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void
+a_channel_that_never_was_can_be_ended(void **state)
+{
+    struct channel c = {.fd = -1};
+
+    (void)state;
+    channel_fini(&c);
+    channel_fini(&c);
+    assert_int_equal(c.fd, -1);
+}
+
+#define ENDS(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define MADE(name) cmocka_unit_test_setup_teardown(name, setup_made, teardown_made)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ENDS(a_kick_ends_the_peers_wait),
+        ENDS(one_wait_takes_all_kicks),
+        ENDS(a_wait_without_a_kick_times_out),
+        ENDS(kicks_never_block),
+        ENDS(a_hang_up_ends_the_wait_with_epipe),
+        ENDS(kicks_before_a_hang_up_still_count),
+        ENDS(kicking_a_dead_peer_is_harmless),
+        ENDS(a_hang_up_wakes_who_sleeps_already),
+        ENDS(the_wake_fd_ends_a_wait_of_our_own),
+        ENDS(a_hang_up_is_told_before_the_wake_fd),
+        ENDS(no_wake_up_is_lost_between_two_that_sleep),
+        ENDS(both_sides_see_the_same_memory),
+        cmocka_unit_test(heap_is_rounded_up_to_pages),
+        cmocka_unit_test(ring_sizes_that_cannot_be_are_not_made),
+        MADE(memory_cannot_be_cut_off_under_its_users),
+        MADE(what_was_made_can_be_mapped),
+        MADE(a_welcome_larger_than_its_memory_is_refused),
+        MADE(a_welcome_with_odd_ring_sizes_is_refused),
+        MADE(descriptors_that_are_no_memory_are_refused),
+        ENDS(the_guests_mappings_are_not_inherited_by_fork),
+        cmocka_unit_test(a_channel_that_never_was_can_be_ended),
+    };
+
+    return cmocka_run_group_tests_name("channel", tests, NULL, NULL);
+}

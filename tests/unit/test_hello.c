@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/hello.h"
+
+#include "base/io.h"
+#include "base/sock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define FINGERPRINT 0x1234567890abcdefull
+
+/* A connection, and what the end that is not under test does with its socket. */
+struct link {
+    int us, them;
+    void (*play)(struct link *l);
+    pthread_t thread;
+    char reason[160]; /* of the end under test */
+    struct hello h;
+    struct welcome w;
+    struct hello got;
+    int fds[2];
+    uint8_t *info;
+};
+
+static int
+setup(void **state)
+{
+    struct link *l = calloc(1, sizeof *l);
+    int pair[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    l->us = pair[0];
+    l->them = pair[1];
+    l->fds[0] = l->fds[1] = -1;
+    l->h = (struct hello){.magic = HELLO_MAGIC,
+                          .version = WIRE_VERSION,
+                          .fingerprint = FINGERPRINT,
+                          .pid = 17,
+                          .program = "trainer"};
+    l->w = (struct welcome){.magic = WELCOME_MAGIC,
+                            .version = WIRE_VERSION,
+                            .heap_bytes = 4096,
+                            .info_bytes = 5};
+    *state = l;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    struct link *l = *state;
+
+    close(l->us);
+    if (l->them >= 0)
+        close(l->them);
+    if (l->fds[0] >= 0)
+        close(l->fds[0]);
+    if (l->fds[1] >= 0)
+        close(l->fds[1]);
+    free(l->info);
+    free(l);
+    return 0;
+}
+
+static void *
+play_main(void *arg)
+{
+    struct link *l = arg;
+
+    l->play(l);
+    close(l->them);
+    l->them = -1;
+    return NULL;
+}
+
+/* The guest's side under test, the other end played by `play`. */
+static int
+exchange(struct link *l, void (*play)(struct link *l))
+{
+    struct welcome w;
+    int rc;
+
+    l->play = play;
+    pthread_create(&l->thread, NULL, play_main, l);
+    rc = hello_exchange(l->us, &l->h, &w, l->fds, &l->info, l->reason);
+    pthread_join(l->thread, NULL);
+    if (rc == 0)
+        l->w = w;
+    return rc;
+}
+
+/* The worker's side under test: what it makes of `len` bytes followed by a hang-up. */
+static int
+receive(struct link *l, size_t len)
+{
+    assert_int_equal(write_all(l->them, &l->h, len), 0);
+    close(l->them);
+    l->them = -1;
+    return hello_receive(l->us, FINGERPRINT, &l->got, l->reason);
+}
+
+static int
+open_fds(void)
+{
+    int n = 0;
+
+    for (int fd = 0; fd < 256; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+/* ---- the worker's ear ---------------------------------------------------------------------- */
+
+static void
+a_hello_is_heard(void **state)
+{
+    struct link *l = *state;
+
+    assert_int_equal(receive(l, sizeof l->h), 0);
+    assert_memory_equal(&l->got, &l->h, sizeof l->h);
+}
+
+static void
+a_program_name_without_end_is_cut(void **state)
+{
+    struct link *l = *state;
+
+    memset(l->h.program, 'x', sizeof l->h.program);
+    assert_int_equal(receive(l, sizeof l->h), 0);
+    assert_int_equal(strlen(l->got.program), sizeof l->got.program - 1);
+}
+
+static void
+a_guest_of_another_version_is_told_so(void **state)
+{
+    struct link *l = *state;
+
+    l->h.version = 9;
+    /* Another version's hello may be shorter than ours. */
+    assert_int_equal(receive(l, 12), -EPROTO);
+    assert_string_equal(l->reason,
+                        "the guest library speaks protocol version 9, this worker speaks "
+                        "version 1: use both from one Tessera release");
+}
+
+static void
+what_is_no_guest_is_refused(void **state)
+{
+    struct link *l = *state;
+
+    memcpy(&l->h, "GET / HTTP/1.1\r\n", 16);
+    assert_int_equal(receive(l, 16), -EPROTO);
+    assert_string_equal(l->reason, "what connected is no Tessera guest library");
+}
+
+static void
+a_guest_of_another_build_is_refused(void **state)
+{
+    struct link *l = *state;
+
+    l->h.fingerprint++;
+    assert_int_equal(receive(l, sizeof l->h), -EPROTO);
+    assert_non_null(strstr(l->reason, "another build"));
+}
+
+static void
+half_a_hello_is_refused_wherever_it_ends(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < sizeof(struct hello); len++) {
+        void *fresh;
+
+        setup(&fresh);
+        assert_int_equal(receive(fresh, len), -ENODATA);
+        assert_non_null(strstr(((struct link *)fresh)->reason, "hung up"));
+        teardown(&fresh);
+    }
+}
+
+/* ---- the guest's ear ----------------------------------------------------------------------- */
+
+static void
+answer_well(struct link *l)
+{
+    int fds[2] = {dup(0), dup(0)};
+
+    if (hello_receive(l->them, FINGERPRINT, &l->got, (char[160]){0}) == 0)
+        welcome_send(l->them, &l->w, fds, "12345");
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void
+a_welcome_brings_descriptors_and_information(void **state)
+{
+    struct link *l = *state;
+
+    l->w.framebuffer_bytes = 4711;
+    assert_int_equal(exchange(l, answer_well), 0);
+    assert_int_equal(l->w.framebuffer_bytes, 4711);
+    assert_true(fcntl(l->fds[0], F_GETFD) & FD_CLOEXEC);
+    assert_true(fcntl(l->fds[1], F_GETFD) & FD_CLOEXEC);
+    assert_memory_equal(l->info, "12345", 5);
+}
+
+static void
+answer_with_refusal(struct link *l)
+{
+    struct welcome w = {.magic = WELCOME_MAGIC, .version = WIRE_VERSION, .status = -EBUSY};
+
+    memset(w.reason, 'x', sizeof w.reason); /* without an end */
+    memcpy(w.reason, "all sessions are taken", 22);
+    hello_receive(l->them, FINGERPRINT, &l->got, (char[160]){0});
+    welcome_send(l->them, &w, NULL, NULL);
+}
+
+static void
+a_refusal_reaches_the_guest_with_its_words(void **state)
+{
+    struct link *l = *state;
+
+    assert_int_equal(exchange(l, answer_with_refusal), -EBUSY);
+    assert_memory_equal(l->reason, "all sessions are taken", 22);
+    assert_int_equal(strlen(l->reason), sizeof l->reason - 1);
+}
+
+static void
+answer_as_version_9(struct link *l)
+{
+    /* Shorter than ours: magic and version are all that every version has. */
+    const uint32_t head[4] = {WELCOME_MAGIC, 9};
+    char hello[sizeof l->h];
+
+    read_exact(l->them, hello, sizeof hello);
+    write_all(l->them, head, sizeof head);
+}
+
+static void
+a_worker_of_another_version_is_named(void **state)
+{
+    struct link *l = *state;
+
+    assert_int_equal(exchange(l, answer_as_version_9), -EPROTO);
+    assert_string_equal(l->reason,
+                        "the worker speaks protocol version 9, this guest library speaks "
+                        "version 1: use both from one Tessera release");
+}
+
+static void
+refuse_as_version_9(struct link *l)
+{
+    struct welcome w = {.magic = WELCOME_MAGIC, .version = 9, .status = -EPROTO};
+    char hello[sizeof l->h];
+
+    read_exact(l->them, hello, sizeof hello);
+    write_all(l->them, &w, sizeof w);
+}
+
+static void
+a_refusal_by_another_version_is_put_in_our_own_words(void **state)
+{
+    struct link *l = *state;
+
+    assert_int_equal(exchange(l, refuse_as_version_9), -EPROTO);
+    assert_non_null(strstr(l->reason, "protocol version 9"));
+}
+
+static void
+answer_in_http(struct link *l)
+{
+    static const char page[sizeof(struct welcome)] = "HTTP/1.1 400 Bad Request\r\n";
+    char hello[sizeof l->h];
+
+    read_exact(l->them, hello, sizeof hello);
+    write_all(l->them, page, sizeof page);
+}
+
+static void
+what_is_no_worker_is_refused(void **state)
+{
+    struct link *l = *state;
+
+    assert_int_equal(exchange(l, answer_in_http), -EPROTO);
+    assert_string_equal(l->reason, "the socket's owner is no Tessera worker");
+}
+
+static void
+answer_with_one_descriptor(struct link *l)
+{
+    int fd = 0;
+    char hello[sizeof l->h];
+
+    read_exact(l->them, hello, sizeof hello);
+    sock_send_fds(l->them, &l->w, sizeof l->w, &fd, 1);
+    write_all(l->them, "12345", 5);
+}
+
+static void
+a_welcome_with_a_missing_descriptor_is_refused(void **state)
+{
+    struct link *l = *state;
+    int before = open_fds();
+
+    assert_int_equal(exchange(l, answer_with_one_descriptor), -EPROTO);
+    assert_string_equal(l->reason, "the worker's welcome is malformed");
+    assert_int_equal(l->fds[0], -1);
+    assert_int_equal(open_fds(), before - 1); /* the other end alone */
+}
+
+static void
+answer_with_three_descriptors(struct link *l)
+{
+    int fds[3] = {0, 0, 0};
+    char hello[sizeof l->h];
+
+    read_exact(l->them, hello, sizeof hello);
+    sock_send_fds(l->them, &l->w, sizeof l->w, fds, 3);
+    write_all(l->them, "12345", 5);
+}
+
+static void
+surplus_descriptors_are_closed(void **state)
+{
+    struct link *l = *state;
+    int before = open_fds();
+
+    assert_int_equal(exchange(l, answer_with_three_descriptors), 0);
+    assert_int_equal(open_fds(), before - 1 + 2);
+}
+
+static void
+answer_with_endless_information(struct link *l)
+{
+    l->w.info_bytes = UINT64_MAX;
+    answer_well(l);
+}
+
+static void
+a_welcome_that_promises_too_much_is_refused(void **state)
+{
+    struct link *l = *state;
+
+    l->w.info_bytes = WELCOME_INFO_MAX + 1;
+    assert_int_equal(exchange(l, answer_well), -EPROTO);
+    setup(state);
+    teardown((void *[]){l});
+    l = *state;
+    assert_int_equal(exchange(l, answer_with_endless_information), -EPROTO);
+    assert_string_equal(l->reason, "the worker's welcome is malformed");
+}
+
+static void
+answer_with_half_a_welcome(struct link *l)
+{
+    int fds[2] = {0, 0};
+    char hello[sizeof l->h];
+
+    read_exact(l->them, hello, sizeof hello);
+    sock_send_fds(l->them, &l->w, sizeof l->w / 2, fds, 2);
+}
+
+static void
+half_a_welcome_is_a_hang_up(void **state)
+{
+    struct link *l = *state;
+    int before = open_fds();
+
+    assert_int_equal(exchange(l, answer_with_half_a_welcome), -ENODATA);
+    assert_string_equal(l->reason, "the worker hung up");
+    assert_int_equal(open_fds(), before - 1);
+}
+
+static void
+answer_with_half_the_information(struct link *l)
+{
+    int fds[2] = {0, 0};
+    char hello[sizeof l->h];
+
+    read_exact(l->them, hello, sizeof hello);
+    sock_send_fds(l->them, &l->w, sizeof l->w, fds, 2);
+    write_all(l->them, "12", 2);
+}
+
+static void
+half_the_information_is_a_hang_up(void **state)
+{
+    struct link *l = *state;
+    int before = open_fds();
+
+    assert_int_equal(exchange(l, answer_with_half_the_information), -ENODATA);
+    assert_null(l->info);
+    assert_int_equal(open_fds(), before - 1);
+}
+
+static void
+hang_up(struct link *l)
+{
+    (void)l;
+}
+
+static void
+a_worker_that_says_nothing_hung_up(void **state)
+{
+    struct link *l = *state;
+
+    assert_true(exchange(l, hang_up) < 0);
+    assert_string_equal(l->reason, "the worker hung up");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_hello_is_heard),
+        TEST(a_program_name_without_end_is_cut),
+        TEST(a_guest_of_another_version_is_told_so),
+        TEST(what_is_no_guest_is_refused),
+        TEST(a_guest_of_another_build_is_refused),
+        TEST(half_a_hello_is_refused_wherever_it_ends),
+        TEST(a_welcome_brings_descriptors_and_information),
+        TEST(a_refusal_reaches_the_guest_with_its_words),
+        TEST(a_worker_of_another_version_is_named),
+        TEST(a_refusal_by_another_version_is_put_in_our_own_words),
+        TEST(what_is_no_worker_is_refused),
+        TEST(a_welcome_with_a_missing_descriptor_is_refused),
+        TEST(surplus_descriptors_are_closed),
+        TEST(a_welcome_that_promises_too_much_is_refused),
+        TEST(half_a_welcome_is_a_hang_up),
+        TEST(half_the_information_is_a_hang_up),
+        TEST(a_worker_that_says_nothing_hung_up),
+    };
+
+    return cmocka_run_group_tests_name("hello", tests, NULL, NULL);
+}
