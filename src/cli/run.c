@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #define MAX_COUNT 64
-#define LAST_LOOK_TRIES 10 /* of 20 ms: until the manager has seen a worker end */
+/* How long a worker may take to see that its guest is gone. */
+#define LAST_LOOK_TRIES 100
+#define LAST_LOOK_US 2000
 
 struct run_args {
     struct args args;
@@ -111,14 +113,15 @@ has_dead_guest(const json_t *vgpu)
     return false;
 }
 
-/* A worker ends moments after its guest; wait for those that are about to. */
+/* A worker ends moments after its guest; waits for those that are about to, so that what
+ * they have to say is heard. */
 static int
 look_again(struct run *r, const char *name, json_t **ret, struct err *e)
 {
     int rc = client_vgpu_get(r->c, name, ret, e);
 
     for (int i = 0; i < LAST_LOOK_TRIES && rc == 0 && has_dead_guest(*ret); i++) {
-        usleep(20000);
+        usleep(LAST_LOOK_US);
         json_decref(*ret);
         rc = client_vgpu_get(r->c, name, ret, e);
     }
@@ -135,13 +138,14 @@ let_go(struct run *r)
         const char *name = json_text_of(before, "name", "");
         _cleanup_err_ struct err e = ERR_INIT;
         json_t *after = NULL;
-        int rc = r->ephemeral ? client_vgpu_delete(r->c, name, &after, &e)
-                              : look_again(r, name, &after, &e);
+        int rc = look_again(r, name, &after, &e);
 
         if (rc == 0) {
             report_error(before, after);
             json_decref(after);
         }
+        if (r->ephemeral)
+            client_vgpu_delete(r->c, name, NULL, &e);
     }
     json_decref(r->vgpus);
     client_free(r->c);

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -109,6 +110,14 @@ session_left(void)
     _exit(0);
 }
 
+static bool
+session_guest_hung_up(const struct session *s)
+{
+    struct pollfd p = {.fd = s->options->session_fd, .events = POLLRDHUP};
+
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLRDHUP));
+}
+
 /* ---- helpers beside the dispatcher ---------------------------------------------------------- */
 
 /* A thread, since a handler may neither log nor rely on what it interrupts. */
@@ -122,6 +131,9 @@ signal_main(void *arg)
     sigaddset(&set, SIGTERM);
     while (sigwait(&set, &sig) != 0)
         ;
+    /* A guest that left just before is no session that was ended. */
+    if (session_guest_hung_up(arg))
+        session_left();
     session_end(arg, "vGPU was deleted");
 }
 
