@@ -22,7 +22,7 @@ sock_address(const char *path, struct sockaddr_un *addr, int *ret_dirfd)
     addr->sun_family = AF_UNIX;
     *ret_dirfd = -1;
     if (strlen(path) < sizeof addr->sun_path) {
-        strcpy(addr->sun_path, path);
+        memcpy(addr->sun_path, path, strlen(path) + 1);
         return 0;
     }
     dir = strdup(path);

@@ -53,19 +53,26 @@ ring_size_ok(uint32_t bytes)
     return bytes >= 1024 && bytes <= (64u << 20) && (bytes & (bytes - 1)) == 0;
 }
 
+/* What both sides know before they map: descriptors and sizes. */
+struct channel_parts {
+    int channel_fd, heap_fd;
+    uint32_t commands_bytes, replies_bytes;
+    uint64_t heap_bytes;
+};
+
 static int
-channel_attach(struct channel *c, enum channel_side side, int channel_fd, int heap_fd,
-               uint32_t commands_bytes, uint32_t replies_bytes, uint64_t heap_bytes)
+channel_attach(struct channel *c, enum channel_side side,
+               const struct channel_parts *parts)
 {
-    uint64_t bytes = page_area() + commands_bytes + replies_bytes;
+    uint64_t bytes = page_area() + parts->commands_bytes + parts->replies_bytes;
     struct ring *commands = side == CHANNEL_GUEST ? &c->tx : &c->rx;
     struct ring *replies = side == CHANNEL_GUEST ? &c->rx : &c->tx;
     void *page = NULL, *heap = NULL;
-    int rc = map_shared(channel_fd, bytes, &page);
+    int rc = map_shared(parts->channel_fd, bytes, &page);
 
     if (rc < 0)
         return rc;
-    rc = map_shared(heap_fd, heap_bytes, &heap);
+    rc = map_shared(parts->heap_fd, parts->heap_bytes, &heap);
     if (rc < 0) {
         munmap(page, bytes);
         return rc;
@@ -73,11 +80,12 @@ channel_attach(struct channel *c, enum channel_side side, int channel_fd, int he
     c->page = page;
     c->page_bytes = bytes;
     c->heap = heap;
-    c->heap_bytes = heap_bytes;
+    c->heap_bytes = parts->heap_bytes;
     ring_init(commands, &c->page->commands, (uint8_t *)page + page_area(),
-              commands_bytes);
-    ring_init(replies, &c->page->replies, (uint8_t *)page + page_area() + commands_bytes,
-              replies_bytes);
+              parts->commands_bytes);
+    ring_init(replies, &c->page->replies,
+              (uint8_t *)page + page_area() + parts->commands_bytes,
+              parts->replies_bytes);
     return 0;
 }
 
@@ -99,8 +107,9 @@ channel_make(struct channel *c, uint64_t heap_bytes, uint32_t commands_bytes,
     if (heap_fd < 0)
         return heap_fd;
     *c = (struct channel){.fd = -1, .wake_fd = -1};
-    rc = channel_attach(c, CHANNEL_WORKER, channel_fd, heap_fd, commands_bytes,
-                        replies_bytes, heap_bytes);
+    rc = channel_attach(c, CHANNEL_WORKER,
+                        &(struct channel_parts){channel_fd, heap_fd, commands_bytes,
+                                                replies_bytes, heap_bytes});
     if (rc < 0)
         return rc;
     *ret_channel_fd = take_fd(&channel_fd);
@@ -123,8 +132,9 @@ channel_map(struct channel *c, const struct welcome *w, int channel_fd, int heap
             page_area() + w->commands_bytes + w->replies_bytes ||
         (uint64_t)heap_st.st_size < w->heap_bytes)
         return -EPROTO;
-    rc = channel_attach(c, CHANNEL_GUEST, channel_fd, heap_fd, w->commands_bytes,
-                        w->replies_bytes, w->heap_bytes);
+    rc = channel_attach(c, CHANNEL_GUEST,
+                        &(struct channel_parts){channel_fd, heap_fd, w->commands_bytes,
+                                                w->replies_bytes, w->heap_bytes});
     if (rc < 0)
         return rc;
     madvise(c->page, c->page_bytes, MADV_DONTFORK);

@@ -85,7 +85,7 @@ channel_loopback(struct channel *guest, struct channel *worker, uint64_t heap_by
                  uint32_t commands_bytes, uint32_t replies_bytes)
 {
     struct welcome w = {.commands_bytes = commands_bytes, .replies_bytes = replies_bytes};
-    int pair[2], channel_fd, heap_fd, rc;
+    int pair[2] = {-1, -1}, channel_fd, heap_fd, rc;
 
     rc = channel_make(worker, heap_bytes, commands_bytes, replies_bytes, &channel_fd,
                       &heap_fd);

@@ -69,7 +69,8 @@ teardown() {
     wait "$first" "$second"
     cat "$one" "$two"
     echo "most: $most"
-    [ "$most" -gt 0 ] && [ "$most" -le $FRAMEBUFFER ]
+    [ "$most" -gt 0 ]
+    [ "$most" -le $FRAMEBUFFER ]
     on a "$PROGRAMS/fb_limit" exact $FRAMEBUFFER $MIB
 }
 

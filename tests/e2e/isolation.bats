@@ -60,9 +60,8 @@ same_result() {
     kill -9 "$worker"
     within 2 is_gone "$victim"
     echo "it took $(($(now_ms) - begin)) ms"
-    run wait "$victim"
     cat "$one"
-    [ "$status" -eq 1 ]
+    ended_with 1 "$victim"
     says "$one" "OpenCL\|CL_"
     wait "$same"
     wait "$other"

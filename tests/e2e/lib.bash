@@ -116,6 +116,14 @@ start_on() {
     start "$log" "$TESSERA" run "$name" -- "$@"
 }
 
+# ended_with STATUS PID
+ended_with() {
+    local status=0
+    wait "$2" || status=$?
+    echo "process $2 ended with status $status"
+    [ "$status" -eq "$1" ]
+}
+
 programs_end() {
     local pid
     [ -f "$BATS_TEST_TMPDIR/started" ] || return 0

@@ -340,24 +340,36 @@ surplus_descriptors_are_closed(void **state)
 }
 
 static void
-answer_with_endless_information(struct link *l)
+answer_without_information(struct link *l)
 {
-    l->w.info_bytes = UINT64_MAX;
-    answer_well(l);
+    int fds[2] = {0, 0};
+    char hello[sizeof l->h];
+
+    read_exact(l->them, hello, sizeof hello);
+    sock_send_fds(l->them, &l->w, sizeof l->w, fds, 2);
+}
+
+static void
+assert_promise_refused(struct link *l, uint64_t info_bytes)
+{
+    int before = open_fds();
+
+    l->w.info_bytes = info_bytes;
+    assert_int_equal(exchange(l, answer_without_information), -EPROTO);
+    assert_string_equal(l->reason, "the worker's welcome is malformed");
+    assert_int_equal(open_fds(), before - 1);
 }
 
 static void
 a_welcome_that_promises_too_much_is_refused(void **state)
 {
-    struct link *l = *state;
+    assert_promise_refused(*state, WELCOME_INFO_MAX + 1);
+}
 
-    l->w.info_bytes = WELCOME_INFO_MAX + 1;
-    assert_int_equal(exchange(l, answer_well), -EPROTO);
-    setup(state);
-    teardown((void *[]){l});
-    l = *state;
-    assert_int_equal(exchange(l, answer_with_endless_information), -EPROTO);
-    assert_string_equal(l->reason, "the worker's welcome is malformed");
+static void
+a_welcome_that_promises_the_impossible_is_refused(void **state)
+{
+    assert_promise_refused(*state, UINT64_MAX);
 }
 
 static void
@@ -438,6 +450,7 @@ main(void)
         TEST(a_welcome_with_a_missing_descriptor_is_refused),
         TEST(surplus_descriptors_are_closed),
         TEST(a_welcome_that_promises_too_much_is_refused),
+        TEST(a_welcome_that_promises_the_impossible_is_refused),
         TEST(half_a_welcome_is_a_hang_up),
         TEST(half_the_information_is_a_hang_up),
         TEST(a_worker_that_says_nothing_hung_up),

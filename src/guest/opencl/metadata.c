@@ -85,14 +85,12 @@ metadata_parse(const uint8_t *bytes, size_t len)
     n = dec_u64(&d, "kernels");
     if (n > KERNELS_MAX)
         dec_fail(&d, "kernels");
-    if (!d.bad && n > 0) {
-        m->kernels = calloc(n, sizeof *m->kernels);
-        if (!m->kernels)
-            dec_fail(&d, "memory");
-        else
-            m->n_kernels = (cl_uint)n;
-    }
-    for (uint64_t i = 0; i < n && !d.bad; i++)
+    m->kernels = d.bad ? NULL : calloc(n + 1, sizeof *m->kernels);
+    if (m->kernels)
+        m->n_kernels = (cl_uint)n;
+    else
+        dec_fail(&d, "memory");
+    for (cl_uint i = 0; i < m->n_kernels && !d.bad; i++)
         kernel_parse(&d, &m->kernels[i]);
     dec_end(&d);
     if (d.bad) {

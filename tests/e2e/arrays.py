@@ -1,0 +1,79 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What programs with pyopencl usually do, checked against numpy; prints one line for each."""
+
+import numpy as np
+import pyopencl as cl
+import pyopencl.array as cla
+from pyopencl.elementwise import ElementwiseKernel
+from pyopencl.reduction import ReductionKernel
+from pyopencl.scan import GenericScanKernel
+
+WORDS = 50000
+
+
+def add_two(context, queue, a, b):
+    flags = cl.mem_flags
+    a_device = cl.Buffer(context, flags.READ_ONLY | flags.COPY_HOST_PTR, hostbuf=a)
+    b_device = cl.Buffer(context, flags.READ_ONLY | flags.COPY_HOST_PTR, hostbuf=b)
+    out_device = cl.Buffer(context, flags.WRITE_ONLY, a.nbytes)
+    program = cl.Program(context, """
+        kernel void add(global const float *a, global const float *b, global float *out)
+        { size_t i = get_global_id(0); out[i] = a[i] + b[i]; }""").build()
+    program.add(queue, a.shape, None, a_device, b_device, out_device)
+    out = np.empty_like(a)
+    cl.enqueue_copy(queue, out, out_device)
+    assert np.array_equal(out, a + b)
+    print("two arrays added")
+
+
+def arrays(queue, a, b):
+    x, y = cla.to_device(queue, a), cla.to_device(queue, b)
+    assert np.allclose((2 * x + y * y - 1).get(), 2 * a + b * b - 1)
+    assert np.array_equal(x[100:200].get(), a[100:200])
+    assert np.isclose(cla.sum(x).get(), a.sum(), rtol=1e-4)
+    assert cla.max(y).get() == b.max()
+    z = cla.zeros(queue, 1000, np.int32)
+    z.fill(7)
+    assert np.array_equal(z.get(), np.full(1000, 7, np.int32))
+    assert np.array_equal(cla.arange(queue, 0, 99, dtype=np.int32).get(), np.arange(99))
+    print("arrays")
+
+
+def kernels(context, queue, a, b):
+    x, y = cla.to_device(queue, a), cla.to_device(queue, b)
+    out = cla.empty_like(x)
+    ElementwiseKernel(context, "float k, const float *x, const float *y, float *out",
+                      "out[i] = k * x[i] + y[i]")(np.float32(3), x, y, out)
+    assert np.allclose(out.get(), 3 * a + b)
+    dot = ReductionKernel(context, np.float32, neutral="0", reduce_expr="a + b",
+                          map_expr="x[i] * y[i]",
+                          arguments="global const float *x, global const float *y")
+    assert np.isclose(dot(x, y).get(), a.dot(b), rtol=1e-4)
+    print("elementwise and reduction")
+
+
+def scan(context, queue):
+    numbers = np.arange(WORDS, dtype=np.int32) % 17
+    x = cla.to_device(queue, numbers)
+    GenericScanKernel(context, np.int32, arguments="global int *x", input_expr="x[i]",
+                      scan_expr="a + b", neutral="0",
+                      output_statement="x[i] = item;")(x)
+    assert np.array_equal(x.get(), np.cumsum(numbers))
+    print("scan")
+
+
+def main():
+    context = cl.Context(cl.get_platforms()[0].get_devices())
+    queue = cl.CommandQueue(context)
+    random = np.random.default_rng(1)
+    a = random.random(WORDS, dtype=np.float32)
+    b = random.random(WORDS, dtype=np.float32)
+    add_two(context, queue, a, b)
+    arrays(queue, a, b)
+    kernels(context, queue, a, b)
+    scan(context, queue)
+
+
+if __name__ == "__main__":
+    main()

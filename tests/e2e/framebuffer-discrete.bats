@@ -1,0 +1,1 @@
+framebuffer.bats

@@ -1,0 +1,1 @@
+programs-opencl.bats

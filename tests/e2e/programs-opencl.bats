@@ -1,0 +1,111 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Real OpenCL programs, unmodified, on a vGPU.
+
+load lib
+
+setup_file() {
+    e2e_begin
+}
+
+teardown_file() {
+    e2e_end
+}
+
+teardown() {
+    e2e_clean
+}
+
+# alone PROGRAM...: on a vGPU of its own.
+alone() {
+    timeout --foreground "${LIMIT_S:-120}" "$TESSERA" run --type $TYPE -- "$@"
+}
+
+need() {
+    command -v "$1" >/dev/null || skip "$1 is not installed"
+}
+
+@test "clinfo sees one platform Tessera with one device of 512 MiB" {
+    need clinfo
+    alone clinfo >"$BATS_TEST_TMPDIR/out"
+    grep -Eq '^Number of platforms +1$' "$BATS_TEST_TMPDIR/out"
+    grep -Eq '^  Platform Name +Tessera$' "$BATS_TEST_TMPDIR/out"
+    grep -Eq '^Number of devices +1$' "$BATS_TEST_TMPDIR/out"
+    grep -Eq '^  Global memory size +536870912 \(512MiB\)$' "$BATS_TEST_TMPDIR/out"
+}
+
+@test "the device keeps the names of the real one" {
+    need clinfo
+    local name property
+    for property in NAME VENDOR VERSION VENDOR_ID TYPE; do
+        name=$(natively clinfo --prop "CL_DEVICE_$property" --raw | awk '{$1 = ""; print}')
+        [ -n "$name" ]
+        [ "$(alone clinfo --prop "CL_DEVICE_$property" --raw | awk '{$1 = ""; print}')" = "$name" ]
+    done
+}
+
+@test "clinfo sees as many devices as vGPUs" {
+    need clinfo
+    timeout 60 "$TESSERA" run --type $TYPE --count 2 -- clinfo -l >"$BATS_TEST_TMPDIR/out"
+    cat "$BATS_TEST_TMPDIR/out"
+    [ "$(grep -c Platform "$BATS_TEST_TMPDIR/out")" -eq 1 ]
+    [ "$(grep -c Device "$BATS_TEST_TMPDIR/out")" -eq 2 ]
+}
+
+@test "passthrough shows the GPU's own platform" {
+    need clinfo
+    timeout 60 "$TESSERA" run --passthrough -- clinfo -l >"$BATS_TEST_TMPDIR/out"
+    cat "$BATS_TEST_TMPDIR/out"
+    grep -q "Portable Computing Language" "$BATS_TEST_TMPDIR/out"
+    ! grep -q Tessera "$BATS_TEST_TMPDIR/out"
+}
+
+@test "clpeak runs to its end" {
+    need clpeak
+    LIMIT_S=170 alone clpeak >"$BATS_TEST_TMPDIR/out"
+    cat "$BATS_TEST_TMPDIR/out"
+    grep -q "Platform: Tessera" "$BATS_TEST_TMPDIR/out"
+    grep -Eq 'float16 +: [0-9.]+' "$BATS_TEST_TMPDIR/out"
+    grep -Eq 'Kernel launch latency : [0-9.]+ us' "$BATS_TEST_TMPDIR/out"
+    ! grep -qi 'fail\|error\|skipped' "$BATS_TEST_TMPDIR/out"
+}
+
+@test "pyopencl: arrays, elementwise kernels, reductions, scans" {
+    /usr/bin/python3 -c 'import pyopencl' 2>/dev/null || skip "python3-pyopencl is not installed"
+    export PYOPENCL_NO_CACHE=1
+    natively /usr/bin/python3 "$BATS_TEST_DIRNAME/arrays.py" >"$BATS_TEST_TMPDIR/native"
+    alone /usr/bin/python3 "$BATS_TEST_DIRNAME/arrays.py" >"$BATS_TEST_TMPDIR/guest"
+    diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
+}
+
+@test "CLBlast's SGEMM agrees with a reference" {
+    [ -x "$PROGRAMS/clblast_sgemm" ] || skip "libclblast-dev is not installed"
+    alone "$PROGRAMS/clblast_sgemm"
+}
+
+@test "the trainer: natively, passed through and on a vGPU the same bits" {
+    [ -d /usr/share/datasets/fashion-mnist ] || skip "dataset-fashion-mnist is not installed"
+    local train=("$TRAIN" --json --steps 100 --report 0 --seed 5) how
+    natively "${train[@]}" >"$BATS_TEST_TMPDIR/native"
+    timeout 60 "$TESSERA" run --passthrough -- "${train[@]}" >"$BATS_TEST_TMPDIR/passthrough"
+    alone "${train[@]}" >"$BATS_TEST_TMPDIR/vgpu"
+    for how in native passthrough vgpu; do
+        result_of "$BATS_TEST_TMPDIR/$how" accuracy
+        [ "$(result_of "$BATS_TEST_TMPDIR/$how" loss)" = \
+            "$(result_of "$BATS_TEST_TMPDIR/native" loss)" ]
+        [ "$(result_of "$BATS_TEST_TMPDIR/$how" accuracy)" = \
+            "$(result_of "$BATS_TEST_TMPDIR/native" accuracy)" ]
+    done
+    [ "$(result_of "$BATS_TEST_TMPDIR/vgpu" platform)" = Tessera ]
+}
+
+@test "the trainer names a truncated data file" {
+    local data=$BATS_TEST_TMPDIR/data
+    mkdir "$data"
+    cp /usr/share/datasets/fashion-mnist/* "$data"
+    gunzip "$data"/t10k-images-idx3-ubyte.gz
+    truncate -s 100000 "$data/t10k-images-idx3-ubyte"
+    run alone "$TRAIN" --data "$data" --steps 1
+    refused 1 "t10k-images-idx3-ubyte"
+}
