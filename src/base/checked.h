@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Arithmetic on numbers from outside: each returns false on overflow and leaves *ret
- * alone. */
+/*
+ * Arithmetic on numbers from outside: each returns false on overflow and leaves *ret
+ * alone.
+ */
 #ifndef TESSERA_BASE_CHECKED_H
 #define TESSERA_BASE_CHECKED_H
 

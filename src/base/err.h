@@ -20,8 +20,10 @@ struct err {
         0, NULL                                                                          \
     }
 
-/* Sets code (negative errno) and words, replacing what was there. Returns code. NULL is
- * fine. */
+/*
+ * Sets code (negative errno) and words, replacing what was there. Returns code. NULL is
+ * fine.
+ */
 int err_set(struct err *e, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -22,8 +22,10 @@ int read_exact(int fd, void *buf, size_t len);
  */
 int read_file(const char *path, size_t max, char **ret, size_t *ret_len);
 
-/* Replaces path by content: written beside it, fsync'ed, renamed; the folder fsync'ed
- * too. */
+/*
+ * Replaces path by content: written beside it, fsync'ed, renamed; the folder fsync'ed
+ * too.
+ */
 int write_file_atomic(const char *path, const void *buf, size_t len, mode_t mode);
 
 /* mkdir -p; folders made get mode. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* An intrusive, circular, doubly linked list: the head is a node that belongs to no
- * element. */
+/*
+ * An intrusive, circular, doubly linked list: the head is a node that belongs to no
+ * element.
+ */
 #ifndef TESSERA_BASE_LIST_H
 #define TESSERA_BASE_LIST_H
 

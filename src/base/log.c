@@ -39,8 +39,10 @@ log_line(enum log_level level, const char *fmt, ...)
     if (n > (int)sizeof line - 2)
         n = (int)sizeof line - 2;
     line[n] = '\n';
-    /* One write, so that lines of several processes do not mix; a lost log line is no
-     * error. */
+    /*
+     * One write, so that lines of several processes do not mix; a lost log line is no
+     * error.
+     */
     if (write(STDERR_FILENO, line, (size_t)n + 1) < 0)
         return;
 }

@@ -8,8 +8,10 @@
 
 #define SOCK_MAX_FDS 4
 
-/* Paths of any length: those past sun_path's 108 bytes go through /proc/self/fd of the
- * folder. */
+/*
+ * Paths of any length: those past sun_path's 108 bytes go through /proc/self/fd of the
+ * folder.
+ */
 int sock_connect(const char *path);
 
 /* Makes the path anew when a dead socket is in the way; mode is the socket file's. */

@@ -27,8 +27,10 @@ struct args_usage {
     struct args_option options[ARGS_MAX_OPTIONS];
 };
 
-/* Fills values (a struct that begins with struct args, holding the defaults). Prints and
- * exits for --help, and for mistakes with EXIT_USAGE. */
+/*
+ * Fills values (a struct that begins with struct args, holding the defaults). Prints and
+ * exits for --help, and for mistakes with EXIT_USAGE.
+ */
 void args_parse(const struct args_usage *u, int argc, char **argv, void *values);
 
 /* The same way out for what only the command itself can tell is wrong. */

@@ -20,8 +20,10 @@ struct child {
 void child_init(struct child *c);
 void child_fini(struct child *c);
 
-/* Adds a vGPU, as the control API describes it, to what the program will see. All must
- * be of one kind, passthrough or not: -EINVAL. */
+/*
+ * Adds a vGPU, as the control API describes it, to what the program will see. All must be
+ * of one kind, passthrough or not: -EINVAL.
+ */
 int child_add_vgpu(struct child *c, const json_t *vgpu, struct err *e);
 
 /*

@@ -43,8 +43,10 @@ void cli_print(const json_t *answer, bool json, void (*table)(const json_t *answ
 int cli_show(const char *path, const char *task, bool json,
              void (*table)(const json_t *answer));
 
-/* Prints on stderr what the manager has to complain of: state files set aside, drivers
- * that fail. */
+/*
+ * Prints on stderr what the manager has to complain of: state files set aside, drivers
+ * that fail.
+ */
 void cli_warn(void);
 
 /* Are colours wanted? On a terminal, unless NO_COLOR is set. */

@@ -113,8 +113,10 @@ has_dead_guest(const json_t *vgpu)
     return false;
 }
 
-/* A worker ends moments after its guest; waits for those that are about to, so that what
- * they have to say is heard. */
+/*
+ * A worker ends moments after its guest; waits for those that are about to, so that what
+ * they have to say is heard.
+ */
 static int
 look_again(struct run *r, const char *name, json_t **ret, struct err *e)
 {

@@ -36,8 +36,10 @@ void client_free(struct client *c);
 int client_call(struct client *c, const char *method, const char *path,
                 const json_t *body, json_t **ret, struct err *e);
 
-/* The manager's word for the last call's error ("name-taken"); "" when it was none of
- * its. */
+/*
+ * The manager's word for the last call's error ("name-taken"); "" when it was none of
+ * its.
+ */
 const char *client_error_code(const struct client *c);
 
 /* From here on no manager is started any more. */

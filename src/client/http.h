@@ -11,8 +11,10 @@ struct http_answer {
     size_t body; /* where in it the body begins; a NUL follows the body */
 };
 
-/* body may be NULL. -EPROTO when what comes back is not HTTP, -ECONNRESET when nothing
- * comes back. */
+/*
+ * body may be NULL. -EPROTO when what comes back is not HTTP, -ECONNRESET when nothing
+ * comes back.
+ */
 int http_exchange(int sock, const char *method, const char *path, const char *body,
                   struct http_answer *ret);
 

@@ -35,8 +35,10 @@ enum slot_state {
     SLOT_ENDED = 3, /* the worker said why it ends, in reason */
 };
 
-/* What the gate of one session reports. Relaxed counters: read them, do not reason on
- * them. */
+/*
+ * What the gate of one session reports. Relaxed counters: read them, do not reason on
+ * them.
+ */
 struct gate_page {
     _Atomic uint64_t commands;     /* handed to the driver */
     _Atomic uint64_t copied_bytes; /* moved by the worker and by the guest itself */

@@ -372,8 +372,10 @@ check_peer(const struct api_call *c, const struct route *r, struct err *e)
 
     if (uid == 0 || uid == geteuid())
         return 0;
-    /* The system-wide manager serves those who may open its socket; a user's own
-   * serves that user. */
+    /*
+     * The system-wide manager serves those who may open its socket; a user's own serves
+     * that user.
+     */
     if (geteuid() != 0 || r->admin)
         return err_set(e, -EPERM, "user %u may not do this", (unsigned)uid);
     return 0;

@@ -9,8 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* One request and its answer. Lives until the transport frees it with
- * api_call_fini(). */
+/* One request and its answer. Lives until the transport frees it with api_call_fini(). */
 struct api_call {
     /* The transport fills these; body may be NULL. */
     struct manager *m;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sets of CPU cores and their spelling: "0,2-3". Pure but for
- * cores_of_process(). */
+/* Sets of CPU cores and their spelling: "0,2-3". Pure but for cores_of_process(). */
 #ifndef TESSERA_MANAGER_CORES_H
 #define TESSERA_MANAGER_CORES_H
 

@@ -12,8 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Nothing that we read is nested deeper; the limit keeps a parser's stack
- * small. */
+/* Nothing that we read is nested deeper; the limit keeps a parser's stack small. */
 #define FIELDS_MAX_DEPTH 8
 
 enum field_kind {
@@ -53,8 +52,10 @@ struct field_table {
 int fields_read(const json_t *object, const struct field_table *t, void *out,
                 struct err *e);
 
-/* The same from bytes: one JSON object, no duplicate names, at most
- * FIELDS_MAX_DEPTH deep. */
+/*
+ * The same from bytes: one JSON object, no duplicate names, at most FIELDS_MAX_DEPTH
+ * deep.
+ */
 int fields_parse(const char *buf, size_t len, const struct field_table *t, void *out,
                  struct err *e);
 

@@ -30,15 +30,19 @@ void folders_fini(struct folders *f);
  */
 int folders_lock(struct folders *f, unsigned wait_ms, struct err *e);
 
-/* Sends stderr and stdout to RUNTIME/tesserad.log from here on, and keeps no folder of
- * the caller's busy. */
+/*
+ * Sends stderr and stdout to RUNTIME/tesserad.log from here on, and keeps no folder of
+ * the caller's busy.
+ */
 int folders_log_to_file(const struct folders *f, struct err *e);
 
 /* Writes RUNTIME/icd/tessera.icd, which names the guests' library. */
 int folders_write_icd(const struct folders *f, const char *library, struct err *e);
 
-/* The path of a program or library: `given`, else beside this executable, else
- * installed_dir/name. malloc'ed. */
+/*
+ * The path of a program or library: `given`, else beside this executable, else
+ * installed_dir/name. malloc'ed.
+ */
 char *program_path(const char *given, const char *name, const char *installed_dir);
 
 #endif

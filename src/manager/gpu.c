@@ -44,8 +44,10 @@ lower(char c)
     return c;
 }
 
-/* The next run of letters and digits, lower case; returns where to go on, NULL
- * at the end. */
+/*
+ * The next run of letters and digits, lower case; returns where to go on, NULL at the
+ * end.
+ */
 static const char *
 next_word(const char *p, char *word, size_t cap)
 {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One GPU that vGPUs are cut from: a device of an OpenCL driver, or a part of
- * the CPU. */
+/* One GPU that vGPUs are cut from: a device of an OpenCL driver, or a part of the CPU. */
 #ifndef TESSERA_MANAGER_GPU_H
 #define TESSERA_MANAGER_GPU_H
 
@@ -46,8 +45,10 @@ struct gpu {
  */
 void gpu_model_of(const char *device_name, char *buf, size_t cap);
 
-/* What `gpu set` changed, kept in folder/NAME.json. Loading a missing file
- * changes nothing; *ret_order is written when the file holds one. */
+/*
+ * What `gpu set` changed, kept in folder/NAME.json. Loading a missing file changes
+ * nothing; *ret_order is written when the file holds one.
+ */
 int gpu_settings_save(const char *folder, const struct gpu *g, enum placement_order order,
                       struct err *e);
 int gpu_settings_load(const char *folder, struct gpu *g, enum placement_order *ret_order,

@@ -88,8 +88,10 @@ send_answer(struct http_call *c)
     return rc;
 }
 
-/* A late answer. It may also come before the handler has returned: then nothing
- * was suspended yet. */
+/*
+ * A late answer. It may also come before the handler has returned: then nothing was
+ * suspended yet.
+ */
 static void
 call_finished(struct api_call *api)
 {
@@ -166,8 +168,10 @@ call_dispatch(struct http_call *c, const char *method, const char *path)
     return MHD_YES;
 }
 
-/* Called with the head, then for each part of the body, then once with none;
- * and again after a suspended connection was resumed. */
+/*
+ * Called with the head, then for each part of the body, then once with none; and again
+ * after a suspended connection was resumed.
+ */
 static enum MHD_Result /* NOLINTNEXTLINE(readability-function-size): not our signature */
 on_request(void *arg, struct MHD_Connection *connection, const char *path,
            const char *method, const char *version, const char *data, size_t *data_len,

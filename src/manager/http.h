@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* HTTP on the control socket, by libmicrohttpd on the manager's own loop and
- * thread. */
+/* HTTP on the control socket, by libmicrohttpd on the manager's own loop and thread. */
 #ifndef TESSERA_MANAGER_HTTP_H
 #define TESSERA_MANAGER_HTTP_H
 

@@ -90,8 +90,7 @@ inventory_add(struct inventory *inv, const struct probe_device *d)
     return g;
 }
 
-/* Two drivers may know one card; it is cut up once. Parts of a card have one
- * driver. */
+/* Two drivers may know one card; it is cut up once. Parts of a card have one driver. */
 static bool
 seen_before(const struct probe_device *devices, unsigned i)
 {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which GPUs there are. The manager loads no driver: a short-lived worker
- * looks. */
+/* Which GPUs there are. The manager loads no driver: a short-lived worker looks. */
 #ifndef TESSERA_MANAGER_INVENTORY_H
 #define TESSERA_MANAGER_INVENTORY_H
 
@@ -12,8 +11,10 @@ struct inventory {
     unsigned n;
 };
 
-/* Reads what `tessera-worker --probe` printed. Returns how many devices it
- * appended to *devices (malloc'ed, n of them before). Pure. */
+/*
+ * Reads what `tessera-worker --probe` printed. Returns how many devices it appended to
+ * *devices (malloc'ed, n of them before). Pure.
+ */
 int probe_parse(const char *buf, size_t len, struct probe_device **devices, unsigned n,
                 struct err *e);
 

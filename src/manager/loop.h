@@ -14,8 +14,7 @@
 
 typedef void loop_fn(void *arg);
 
-/* Calls ready while fd is readable. The watch owns fd, also when watch_new()
- * fails. */
+/* Calls ready while fd is readable. The watch owns fd, also when watch_new() fails. */
 struct watch;
 int watch_new(uv_loop_t *loop, int fd, loop_fn *ready, void *arg, struct watch **ret);
 int watch_fd(const struct watch *w);
@@ -29,8 +28,7 @@ void alarm_set(struct alarm *a, uint64_t delay_ms);
 void alarm_stop(struct alarm *a);
 void alarm_free(struct alarm *a);
 
-/* A pidfd of that very process (not of a later one with the same number), or
- * -ESRCH. */
+/* A pidfd of that very process (not of a later one with the same number), or -ESRCH. */
 int process_open(pid_t pid, uint64_t start_ticks);
 
 /* Sends a signal through a pidfd. */

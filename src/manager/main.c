@@ -22,8 +22,10 @@ serve(const struct options *o, struct err *e)
     return rc == -EALREADY ? 0 : rc;
 }
 
-/* Started on demand: the caller waits for this process to end, the manager goes on in a
- * child that is nobody's. */
+/*
+ * Started on demand: the caller waits for this process to end, the manager goes on in a
+ * child that is nobody's.
+ */
 static void
 detach(void)
 {

@@ -13,8 +13,10 @@
 #include <signal.h>
 #include <string.h>
 
-/* How long we wait for a manager that is just leaving; one started on demand
- * may meet another that is just coming, and waits until that one answers. */
+/*
+ * How long we wait for a manager that is just leaving; one started on demand may meet
+ * another that is just coming, and waits until that one answers.
+ */
 #define LOCK_WAIT_MS 2000u
 #define ON_DEMAND_WAIT_MS 60000u
 #define ON_DEMAND_POLL_MS 100u

@@ -40,8 +40,7 @@ struct manager {
 /* Starts everything: folders, lock, inventory, vGPUs of before, control API. */
 int manager_init(struct manager *m, const struct options *o, struct err *e);
 
-/* Serves until manager_stop() or a signal. vGPUs and their sessions go on after
- * it. */
+/* Serves until manager_stop() or a signal. vGPUs and their sessions go on after it. */
 void manager_run(struct manager *m);
 void manager_stop(struct manager *m);
 

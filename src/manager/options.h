@@ -20,8 +20,10 @@ struct options {
     bool daemon_log;        /* log to RUNTIME/tesserad.log once the manager is up */
 };
 
-/* Reads environment, then arguments; prints and exits for --help, --version and
- * mistakes (status 2), as argp does. */
+/*
+ * Reads environment, then arguments; prints and exits for --help, --version and mistakes
+ * (status 2), as argp does.
+ */
 int options_parse(int argc, char **argv, struct options *ret, struct err *e);
 void options_fini(struct options *o);
 

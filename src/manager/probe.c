@@ -51,8 +51,7 @@ read_until_end(int fd, char *buf, size_t cap, size_t *ret_len)
     return -EFBIG;
 }
 
-/* Reaps the worker; kills it when it has no time left, or does not end by
- * itself. */
+/* Reaps the worker; kills it when it has no time left, or does not end by itself. */
 static int
 wait_for_end(pid_t pid, int grace_ms)
 {

@@ -88,8 +88,10 @@ session_reap(const struct session *s)
     return status;
 }
 
-/* Why the session was ended, NULL when nothing is wrong: the guest left, or we
- * told it to. */
+/*
+ * Why the session was ended, NULL when nothing is wrong: the guest left, or we told it
+ * to.
+ */
 static const char *
 end_reason(const struct session *s, int status, char *buf, size_t cap)
 {
@@ -104,6 +106,11 @@ end_reason(const struct session *s, int status, char *buf, size_t cap)
     if (WIFSIGNALED(status)) {
         snprintf(buf, cap, "the worker was killed by signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
+        return buf;
+    }
+    if (s->adopted && atomic_load(&slot->state) == SLOT_LIVE) {
+        /* Not our child, so without a status: but who leaves in order says so in the slot. */
+        snprintf(buf, cap, "the worker died");
         return buf;
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
@@ -177,8 +184,7 @@ session_start(struct vgpu *v, unsigned slot, int guest, pid_t guest_pid)
 
     if (pid < 0)
         return pid;
-    /* Our child: even when it has ended by now, its number stays until we reap
-   * it. */
+    /* Our child: even when it has ended by now, its number stays until we reap it. */
     ticks = process_start_ticks(pid);
     atomic_store(&page->guest_pid, guest_pid);
     atomic_store(&page->pid_start, ticks);
@@ -276,8 +282,7 @@ session_adopt_all(struct vgpu *v)
         log_info("vGPU '%s': adopted %u running sessions", v->s.name, n);
 }
 
-/* Has it ended, or begun to, for a reason of its own that we have yet to hear
- * of? */
+/* Has it ended, or begun to, for a reason of its own that we have yet to hear of? */
 static bool
 session_ends_itself(const struct session *s)
 {

@@ -20,8 +20,10 @@ struct session {
  */
 void session_accept(void *vgpu);
 
-/* Takes over the sessions in the account that still have a process; frees the
- * other slots. */
+/*
+ * Takes over the sessions in the account that still have a process; frees the other
+ * slots.
+ */
 void session_adopt_all(struct vgpu *v);
 
 /* Sends the worker a signal that ends it; the rest comes when it is gone. */

@@ -9,8 +9,10 @@
 #include <spawn.h>
 #include <stdio.h>
 
-/* Descriptors are lifted above all targets first, so that no dup2() hits one
- * still needed. */
+/*
+ * Descriptors are lifted above all targets first, so that no dup2() hits one still
+ * needed.
+ */
 #define SAFE_FD 16
 
 static int

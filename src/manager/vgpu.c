@@ -124,8 +124,10 @@ vgpu_listen(struct vgpu *v, struct err *e)
 
     if (!path)
         return err_set(e, -ENOMEM, "out of memory");
-    /* The folder keeps others out; the socket in it is open to all who get that
-   * far (in a container the owner may have another number). */
+    /*
+     * The folder keeps others out; the socket in it is open to all who get that far (in a
+     * container the owner may have another number).
+     */
     rc = mkdir_parents(v->folder, 0700);
     if (rc == 0 && v->s.owner_uid != geteuid() &&
         chown(v->folder, (uid_t)v->s.owner_uid, (gid_t)-1) < 0)

@@ -20,8 +20,10 @@
 
 #include <jansson.h>
 
-/* Why a session of this vGPU was ended. number counts them, so that a caller
- * can tell whether one happened while it looked. */
+/*
+ * Why a session of this vGPU was ended. number counts them, so that a caller can tell
+ * whether one happened while it looked.
+ */
 struct vgpu_error {
     uint64_t number; /* 0 = none yet */
     int64_t unix_s;
@@ -64,8 +66,7 @@ struct vgpu_waiter {
     void *arg; /* the waiter's own */
 };
 
-/* Makes a vGPU. On any error nothing is left behind. *ret belongs to the
- * manager. */
+/* Makes a vGPU. On any error nothing is left behind. *ret belongs to the manager. */
 int vgpu_create(struct manager *m, const struct request_create *r,
                 const struct peer *peer, struct vgpu **ret, struct err *e);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A new vGPU: a name, a place, an identity; then everything that it needs to be
- * used. */
+/* A new vGPU: a name, a place, an identity; then everything that it needs to be used. */
 #include "base/log.h"
 #include "manager/vgpu_internal.h"
 #include "manager/words.h"

@@ -5,12 +5,10 @@
 
 #include "manager/vgpu.h"
 
-/* A vGPU in memory alone, in no list yet; NULL without memory. vgpu_forget()
- * ends it. */
+/* A vGPU in memory alone, in no list yet; NULL without memory. vgpu_forget() ends it. */
 struct vgpu *vgpu_new(struct manager *m, const struct vgpu_state *s);
 
-/* Enters it among the manager's, by name, so that every list of vGPUs reads the
- * same. */
+/* Enters it among the manager's, by name, so that every list of vGPUs reads the same. */
 void vgpu_insert(struct vgpu *v);
 
 /* RUNTIME/accounts/NAME, malloc'ed. */

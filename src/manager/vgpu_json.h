@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* How GPUs, types and vGPUs look in the control API (docs/control-api.md). All
- * return a new reference, NULL without memory. */
+/*
+ * How GPUs, types and vGPUs look in the control API (docs/control-api.md). All return a
+ * new reference, NULL without memory.
+ */
 #ifndef TESSERA_MANAGER_VGPU_JSON_H
 #define TESSERA_MANAGER_VGPU_JSON_H
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The vGPUs of the manager before us, and the sessions that went on without
- * one. */
+/* The vGPUs of the manager before us, and the sessions that went on without one. */
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -115,8 +114,7 @@ restore_file(struct manager *m, const char *file)
     }
 }
 
-/* Workers of a vGPU that we know nothing of hold memory that we would give out
- * again. */
+/* Workers of a vGPU that we know nothing of hold memory that we would give out again. */
 static void
 end_stray_workers(int fd)
 {

@@ -33,8 +33,7 @@ struct vgpu_state {
     struct process_id owner;
 };
 
-/* Pure. -EINVAL with words when the bytes are not a whole state file of our
- * version. */
+/* Pure. -EINVAL with words when the bytes are not a whole state file of our version. */
 int vgpu_state_parse(const char *buf, size_t len, struct vgpu_state *ret, struct err *e);
 
 /* The file's content, malloc'ed; NULL without memory. */

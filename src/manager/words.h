@@ -18,8 +18,10 @@ int placement_order_parse(const char *word, enum placement_order *ret);
 /* Copies text, cut off where the room ends; always ends out. */
 void text_copy(char *out, size_t cap, const char *in);
 
-/* Copies text of unknown origin as printable ASCII, everything else as '?';
- * reads at most cap - 1 bytes and always ends out. */
+/*
+ * Copies text of unknown origin as printable ASCII, everything else as '?'; reads at most
+ * cap - 1 bytes and always ends out.
+ */
 void printable_copy(char *out, const char *in, size_t cap);
 
 #endif

@@ -6,8 +6,10 @@
 
 #include "policy/placement.h"
 
-/* Can this GPU serve the request (type_name NULL: passthrough)? Fills *ret on
- * PLACEMENT_OK, all but ret->gpu; ret->type on every refusal but NO_SUCH_TYPE too. */
+/*
+ * Can this GPU serve the request (type_name NULL: passthrough)? Fills *ret on
+ * PLACEMENT_OK, all but ret->gpu; ret->type on every refusal but NO_SUCH_TYPE too.
+ */
 enum placement_refusal placement_check_request(const struct placement_gpu *gpu,
                                                const char *type_name,
                                                struct placement_choice *ret);

@@ -34,8 +34,10 @@ span_of(const struct placement_gpu *gpu, const struct placement_vgpu *v)
     return s;
 }
 
-/* The end of the free piece that begins at from; from itself if that byte is taken. extra
- * is taken too. */
+/*
+ * The end of the free piece that begins at from; from itself if that byte is taken. extra
+ * is taken too.
+ */
 static uint64_t
 piece_end(const struct placement_gpu *gpu, const struct span *extra, uint64_t from)
 {
@@ -256,8 +258,10 @@ placement_check_request(const struct placement_gpu *gpu, const char *type_name,
     return placement_check_passthrough(gpu);
 }
 
-/* Is a's memory used to a greater part than b's? > 0: yes, < 0: less. In MiB the products
- * fit up to 4 PiB. */
+/*
+ * Is a's memory used to a greater part than b's? > 0: yes, < 0: less. In MiB the products
+ * fit up to 4 PiB.
+ */
 static int
 compare_fill(const struct placement_gpu *a, const struct placement_gpu *b)
 {

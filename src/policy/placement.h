@@ -75,8 +75,10 @@ struct placement_problem {
     char text[PLACEMENT_TEXT_MAX]; /* why, and what would work; one line, no full stop */
 };
 
-/* May this GPU take one more vGPU of the type, and where? *ret_start is written on
- * PLACEMENT_OK only. A type under TYPE_MIN_BYTES is PLACEMENT_NO_SUCH_TYPE. */
+/*
+ * May this GPU take one more vGPU of the type, and where? *ret_start is written on
+ * PLACEMENT_OK only. A type under TYPE_MIN_BYTES is PLACEMENT_NO_SUCH_TYPE.
+ */
 enum placement_refusal placement_check_gpu(const struct placement_gpu *gpu,
                                            const struct vgpu_type *type,
                                            uint64_t *ret_start);
@@ -105,14 +107,18 @@ int placement_pick(const struct placement_gpu *gpus, unsigned n, const char *typ
                    enum placement_order order, struct placement_choice *ret,
                    struct placement_problem *ret_problem);
 
-/* May the GPU's mode be changed? Back to equal-size not while types differ on it:
- * PLACEMENT_OTHER_TYPE_IN_USE. ret_problem as above. */
+/*
+ * May the GPU's mode be changed? Back to equal-size not while types differ on it:
+ * PLACEMENT_OTHER_TYPE_IN_USE. ret_problem as above.
+ */
 enum placement_refusal placement_mode_change_check(const struct placement_gpu *gpu,
                                                    enum gpu_mode mode,
                                                    struct placement_problem *ret_problem);
 
-/* 0; -ENOSPC: no space, type full; -EBUSY: other type, passed through, in use, reserved;
- * -ENOENT: no such type; -ENODEV: no GPU. */
+/*
+ * 0; -ENOSPC: no space, type full; -EBUSY: other type, passed through, in use, reserved;
+ * -ENOENT: no such type; -ENODEV: no GPU.
+ */
 int placement_errno(enum placement_refusal refusal);
 
 #endif

@@ -66,8 +66,10 @@ int size_parse(const char *text, uint64_t *ret);
  */
 bool vgpu_name_valid(const char *name);
 
-/* What is wrong with a name, as a clause after the name: "is reserved"; NULL: it is fine.
- * The words are static. */
+/*
+ * What is wrong with a name, as a clause after the name: "is reserved"; NULL: it is fine.
+ * The words are static.
+ */
 const char *vgpu_name_problem(const char *name);
 
 #endif

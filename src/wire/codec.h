@@ -67,8 +67,10 @@ void dec_fail(struct dec *d, const char *field);
 
 uint64_t dec_u64(struct dec *d, const char *field);
 
-/* n numbers in place (8-aligned when the frame is); an array of zeros when they are not
- * there. */
+/*
+ * n numbers in place (8-aligned when the frame is); an array of zeros when they are not
+ * there.
+ */
 const uint64_t *dec_u64s(struct dec *d, const char *field, uint64_t n);
 
 /* A counted array: *ret_n numbers, at most what the frame holds. */

@@ -23,20 +23,26 @@ version_problem(uint32_t theirs, char *reason, const char *them, const char *us)
 }
 
 static int
-welcome_check(struct welcome *w, char *reason)
+welcome_check_version(const struct welcome *w, char *reason)
 {
     if (w->magic != WELCOME_MAGIC) {
         snprintf(reason, REASON_BYTES, "the socket's owner is no Tessera worker");
         return -EPROTO;
     }
+    if (w->version != WIRE_VERSION)
+        return version_problem(w->version, reason, "worker", "guest library");
+    return 0;
+}
+
+static int
+welcome_check(struct welcome *w, int nfds, char *reason)
+{
     if (w->status != 0) {
         w->reason[sizeof w->reason - 1] = '\0';
         snprintf(reason, REASON_BYTES, "%s", w->reason);
         return w->status < 0 ? w->status : -EPROTO;
     }
-    if (w->version != WIRE_VERSION)
-        return version_problem(w->version, reason, "worker", "guest library");
-    if (w->info_bytes > WELCOME_INFO_MAX) {
+    if (w->info_bytes > WELCOME_INFO_MAX || nfds != 2) {
         snprintf(reason, REASON_BYTES, "the worker's welcome is malformed");
         return -EPROTO;
     }
@@ -56,16 +62,21 @@ hello_exchange(int sock, const struct hello *h, struct welcome *ret, int ret_fds
     rc = sock_send_fds(sock, h, sizeof *h, NULL, 0);
     if (rc < 0)
         return rc;
-    rc = sock_recv_fds(sock, &w, sizeof w, fds, 2, &nfds);
+    /* Magic and version first: another version's welcome may be of another length. */
+    rc = sock_recv_fds(sock, &w, offsetof(struct welcome, status), fds, 2, &nfds);
     if (rc < 0)
         return rc;
     channel_fd = fds[0];
     heap_fd = fds[1];
-    rc = welcome_check(&w, reason);
+    rc = welcome_check_version(&w, reason);
     if (rc < 0)
         return rc;
-    if (nfds != 2)
-        return -EPROTO;
+    rc = read_exact(sock, &w.status, sizeof w - offsetof(struct welcome, status));
+    if (rc < 0)
+        return rc;
+    rc = welcome_check(&w, nfds, reason);
+    if (rc < 0)
+        return rc;
     info = malloc(w.info_bytes + 1);
     if (!info)
         return -ENOMEM;

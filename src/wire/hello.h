@@ -54,8 +54,10 @@ int hello_exchange(int sock, const struct hello *h, struct welcome *ret, int ret
 /* Worker: reads and checks a hello; -EPROTO with words when it is another protocol. */
 int hello_receive(int sock, uint64_t fingerprint, struct hello *ret, char *reason);
 
-/* Worker: sends a welcome; a refusal (status != 0) goes without descriptors and
- * information. */
+/*
+ * Worker: sends a welcome; a refusal (status != 0) goes without descriptors and
+ * information.
+ */
 int welcome_send(int sock, const struct welcome *w, const int fds[2], const void *info);
 
 #endif

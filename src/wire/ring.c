@@ -16,16 +16,20 @@ ring_at(const struct ring *r, uint32_t counter)
     return counter & (r->size - 1);
 }
 
-/* Loads the reader's counter again; what lies between it and ours cannot exceed the ring.
+/*
+ * Loads the reader's counter again; what lies between it and ours cannot exceed the ring. A forged
+ * one is not kept: it would look like room the next time.
  */
 static int
 ring_load_head(struct ring *r)
 {
     /* Pairs with the reader's release store in ring_read: the bytes before it are copied.
      */
-    r->seen = atomic_load_explicit(&r->shared->head, memory_order_acquire);
-    if (r->cur - r->seen > r->size || r->seen % FRAME_ALIGN != 0)
+    uint32_t head = atomic_load_explicit(&r->shared->head, memory_order_acquire);
+
+    if (r->cur - head > r->size || head % FRAME_ALIGN != 0)
         return -EPROTO;
+    r->seen = head;
     return 0;
 }
 
@@ -60,11 +64,15 @@ bool
 ring_commit(struct ring *r, uint32_t len)
 {
     r->cur += len;
-    /* Pairs with the reader's acquire load in ring_readable: the frame is visible before
-     * it. */
+    /*
+     * Pairs with the reader's acquire load in ring_readable: the frame is visible before
+     * it.
+     */
     atomic_store_explicit(&r->shared->tail, r->cur, memory_order_release);
-    /* Pairs with the fence in ring_may_sleep: either we see "sleeping", or it sees the
-     * frame. */
+    /*
+     * Pairs with the fence in ring_may_sleep: either we see "sleeping", or it sees the
+     * frame.
+     */
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&r->shared->sleeping, memory_order_relaxed) == 0)
         return false;
@@ -82,8 +90,10 @@ ring_readable(struct ring *r)
 static void
 ring_publish_head(struct ring *r)
 {
-    /* Pairs with the writer's acquire load in ring_load_head: only copied bytes are
-     * reused. */
+    /*
+     * Pairs with the writer's acquire load in ring_load_head: only copied bytes are
+     * reused.
+     */
     atomic_store_explicit(&r->shared->head, r->cur, memory_order_release);
 }
 

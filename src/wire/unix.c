@@ -17,8 +17,10 @@ unix_kick(struct channel *c)
 {
     const char bell = 1;
 
-    /* A full socket buffer already holds enough kicks; a dead peer shows in the next
-     * wait. */
+    /*
+     * A full socket buffer already holds enough kicks; a dead peer shows in the next
+     * wait.
+     */
     if (send(c->fd, &bell, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         return;
 }

@@ -36,8 +36,10 @@
 
 #include <CL/cl_icd.h>
 
-/* The driver's table, valid for ever, with its only platform and device. Every call reads
- * the faults anew and counts from the beginning; NULL if their text makes no sense. */
+/*
+ * The driver's table, valid for ever, with its only platform and device. Every call reads
+ * the faults anew and counts from the beginning; NULL if their text makes no sense.
+ */
 const struct _cl_icd_dispatch *fake_driver(cl_platform_id *ret_platform,
                                            cl_device_id *ret_device);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Map, unmap and migrate in the fake driver: its memory is the host's, so the commands
- * only take their turn. A mapping is remembered from its enqueue to that of its unmap. */
+/*
+ * Map, unmap and migrate in the fake driver: its memory is the host's, so the commands
+ * only take their turn. A mapping is remembered from its enqueue to that of its unmap.
+ */
 #include "worker/fake_internal.h"
 
 #include <stdlib.h>

@@ -103,10 +103,12 @@ session_end(struct session *s, const char *fmt, ...)
     session_exit(s, reason);
 }
 
+/* Ended without a reason: a manager that did not start us cannot ask for our exit status. */
 static _Noreturn void
-session_left(void)
+session_left(struct session *s)
 {
     log_debug("the guest left");
+    atomic_store(&s->slot->state, SLOT_ENDED);
     _exit(0);
 }
 
@@ -133,7 +135,7 @@ signal_main(void *arg)
         ;
     /* A guest that left just before is no session that was ended. */
     if (session_guest_hung_up(arg))
-        session_left();
+        session_left(arg);
     session_end(arg, "vGPU was deleted");
 }
 
@@ -342,7 +344,7 @@ session_look_at_guest(struct session *s, uint64_t now)
 {
     s->guest_seen_ns = now;
     if (s->channel.transport->wait(&s->channel, 0) < 0)
-        session_left();
+        session_left(s);
 }
 
 /* true: there is something to read before the spin is over. */
@@ -388,7 +390,7 @@ session_sleep(struct session *s)
     rc = s->channel.transport->wait(&s->channel, timeout_ms);
     ring_awake(&s->channel.rx);
     if (rc < 0 && !ring_readable(&s->channel.rx))
-        session_left();
+        session_left(s);
 }
 
 /* Runs what is in the ring. Returns 0 when it is empty, or why the session must end. */

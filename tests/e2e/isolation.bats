@@ -5,10 +5,10 @@
 
 load lib
 
-readonly STEPS=60
+readonly STEPS=150
 
 train() {
-    echo "$TRAIN" --json --steps $STEPS --report 5 --no-eval --seed 3
+    echo "$TRAIN" --json --steps $STEPS --batch 10 --report 5 --no-eval --seed 3
 }
 
 setup_file() {

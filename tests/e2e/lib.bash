@@ -48,6 +48,7 @@ manager_serves() {
 manager_start() {
     "$BUILD/tesserad" "$@" >>"$MANAGER_LOG" 2>&1 3>&- &
     echo $! >"$BATS_FILE_TMPDIR/tesserad.pid"
+    disown $!
     within 30 manager_serves || {
         cat "$MANAGER_LOG"
         return 1

@@ -17,8 +17,10 @@ struct heap_block {
     bool free;
 };
 
-/* Freed blocks of this many bytes are handed back to the system when much is idle
- * already. */
+/*
+ * Freed blocks of this many bytes are handed back to the system when much is idle
+ * already.
+ */
 #define HEAP_RETURN_BYTES (8ull << 20)
 #define HEAP_IDLE_BYTES (256ull << 20)
 
@@ -251,8 +253,10 @@ block_join(struct heap *h, uint32_t i)
     block_spare(h, next);
 }
 
-/* Keeps the pages of a freed block for the next user, unless it is large and much is
- * idle. */
+/*
+ * Keeps the pages of a freed block for the next user, unless it is large and much is
+ * idle.
+ */
 static void
 block_return_pages(struct heap *h, const struct heap_block *b)
 {

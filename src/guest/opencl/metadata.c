@@ -86,10 +86,11 @@ metadata_parse(const uint8_t *bytes, size_t len)
     if (n > KERNELS_MAX)
         dec_fail(&d, "kernels");
     m->kernels = d.bad ? NULL : calloc(n + 1, sizeof *m->kernels);
-    if (m->kernels)
-        m->n_kernels = (cl_uint)n;
-    else
-        dec_fail(&d, "memory");
+    if (!m->kernels) {
+        metadata_unhold(m);
+        return NULL;
+    }
+    m->n_kernels = (cl_uint)n;
     for (cl_uint i = 0; i < m->n_kernels && !d.bad; i++)
         kernel_parse(&d, &m->kernels[i]);
     dec_end(&d);

@@ -153,6 +153,9 @@ session_new_id(struct session *s)
     uint32_t slot = 0;
     struct guest_id id = {0};
 
+    /* In a forked child the lock may be held for ever. The message that wants the id will fail. */
+    if (session_is_dead(s))
+        return (struct guest_id){1};
     pthread_mutex_lock(&s->id_lock);
     if (s->id_nspare > 0) {
         slot = s->id_spare[--s->id_nspare];
@@ -189,13 +192,19 @@ session_release_id(struct session *s, struct guest_id id)
 
 /* ---- receiving ----------------------------------------------------------------------------- */
 
+/* Hands the answer over. The pending is another thread's: it is touched under wait_lock alone. */
 static void
-pending_complete(struct session *s, struct pending *p)
+pending_complete(struct session *s, struct pending *p, const struct pending *answer)
 {
-    void (*done)(struct pending *) = p->done;
+    void (*done)(struct pending *);
 
     pthread_mutex_lock(&s->wait_lock);
     list_del(&p->node);
+    p->status = answer->status;
+    p->place = answer->place;
+    p->answer_len = answer->answer_len;
+    p->answer = answer->answer;
+    done = p->done;
     /* Without `done` the waiter may be gone as soon as it sees this. */
     if (!done)
         atomic_store_explicit(&p->complete, true, memory_order_release);
@@ -240,20 +249,25 @@ frame_received(struct session *s, const void *frame, size_t len)
         heap_free(&s->heap, h.tag);
         atomic_fetch_sub_explicit(&s->reclaims_due, 1, memory_order_relaxed);
     } else if (h.op == FRAME_REPLY && h.tag != 0) {
-        struct pending *p = (struct pending *)(uintptr_t)h.tag;
+        struct pending answer = {0};
 
-        reply_parse(p, frame, len);
-        pending_complete(s, p);
+        reply_parse(&answer, frame, len);
+        pending_complete(s, (struct pending *)(uintptr_t)h.tag, &answer);
     }
 }
 
-/* Marks the session dead and ends every wait. May be called by several threads at once. */
+/*
+ * Marks the session dead and ends every wait. May be called by several threads at once. rx_lock is
+ * held all the while: nobody is about to answer what is ended here, and whoever takes the lock
+ * afterwards finds all `done` functions called.
+ */
 static void
 session_die(struct session *s)
 {
     struct list lost;
 
     list_init(&lost);
+    pthread_mutex_lock(&s->rx_lock);
     pthread_mutex_lock(&s->wait_lock);
     atomic_store_explicit(&s->dead, true, memory_order_release);
     while (!list_empty(&s->pendings)) {
@@ -276,6 +290,7 @@ session_die(struct session *s)
         list_del(n);
         p->done(p);
     }
+    pthread_mutex_unlock(&s->rx_lock);
 }
 
 /*
@@ -313,7 +328,8 @@ session_pump(struct session *s)
     /* Somebody else is reading already: what is for us will be there when they are done. */
     if (pthread_mutex_trylock(&s->rx_lock) != 0)
         return;
-    rc = session_read_all(s);
+    /* A session that died meanwhile has ended its waits: what is left has no asker. */
+    rc = session_is_dead(s) ? 0 : session_read_all(s);
     pthread_mutex_unlock(&s->rx_lock);
     if (rc < 0) {
         session_die(s);
@@ -341,11 +357,12 @@ session_spin(struct session *s, bool (*holds)(void *), void *arg)
 }
 
 /*
- * The one sleeper. The "sleeping" word belongs to it alone; its partner is ring_commit() in the
- * worker. Returns with wait_lock held, as it was called.
+ * The one sleeper. The "sleeping" word and the doorbell belong to it alone; its partner is
+ * ring_commit() in the worker. Returns with wait_lock held, as it was called.
  */
 static void
-session_sleep_on_doorbell(struct session *s, bool (*holds)(void *), void *arg)
+session_sleep_on_doorbell(struct session *s, bool (*holds)(void *), void *arg,
+                          int timeout_ms)
 {
     struct ring_shared *replies = s->channel.rx.shared;
     int rc = 1;
@@ -357,7 +374,7 @@ session_sleep_on_doorbell(struct session *s, bool (*holds)(void *), void *arg)
     atomic_store_explicit(&replies->sleeping, 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst);
     if (!ring_hint(&s->channel.rx))
-        rc = s->channel.transport->wait(&s->channel, -1);
+        rc = s->channel.transport->wait(&s->channel, timeout_ms);
     atomic_store_explicit(&replies->sleeping, 0, memory_order_relaxed);
     if (rc < 0) {
         session_pump(s); /* what came before the end still counts */
@@ -375,11 +392,33 @@ session_sleep(struct session *s, bool (*holds)(void *), void *arg)
     pthread_mutex_lock(&s->wait_lock);
     if (!holds(arg) && !session_is_dead(s)) {
         if (!s->sleeper)
-            session_sleep_on_doorbell(s, holds, arg);
+            session_sleep_on_doorbell(s, holds, arg, -1);
         else
             pthread_cond_wait(&s->wait_cond, &s->wait_lock);
     }
     pthread_mutex_unlock(&s->wait_lock);
+}
+
+static bool
+holds_never(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
+void
+session_nap(struct session *s)
+{
+    bool slept = false;
+
+    pthread_mutex_lock(&s->wait_lock);
+    if (!s->sleeper && !session_is_dead(s)) {
+        session_sleep_on_doorbell(s, holds_never, NULL, 1);
+        slept = true;
+    }
+    pthread_mutex_unlock(&s->wait_lock);
+    if (!slept)
+        usleep(1000); /* the sleeper sees to the doorbell */
 }
 
 cl_int
@@ -458,6 +497,11 @@ service_main(void *arg)
             break;
         session_wait_until(s, has_callbacks, s);
     }
+    /* Whoever ended the session may still be posting callbacks: it holds rx_lock until then. */
+    pthread_mutex_lock(&s->rx_lock);
+    pthread_mutex_unlock(&s->rx_lock);
+    while (service_run_callbacks(s))
+        ;
     pthread_mutex_lock(&s->wait_lock);
     s->service_running = false;
     pthread_mutex_unlock(&s->wait_lock);
@@ -526,7 +570,7 @@ session_heap_alloc(struct session *s, uint64_t len)
 {
     struct heap_wait w = {.session = s, .len = len, .off = EXTENT_NONE};
 
-    if (len == 0 || len > s->channel.heap_bytes)
+    if (len == 0 || len > s->channel.heap_bytes || session_is_dead(s))
         return EXTENT_NONE;
     session_wait_until(s, heap_has_or_never_will, &w);
     return w.off;

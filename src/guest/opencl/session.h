@@ -90,7 +90,7 @@ session_is_dead(const struct session *s)
     return atomic_load_explicit(&s->dead, memory_order_acquire);
 }
 
-/* Ids (docs/protocol.md). 0 when there are no more. */
+/* Ids (docs/protocol.md). 0 when there are no more; a dead session's are never sent. */
 struct guest_id session_new_id(struct session *s);
 void session_drop_id(struct session *s, struct guest_id id);    /* never sent */
 void session_release_id(struct session *s, struct guest_id id); /* tells the worker */
@@ -100,6 +100,9 @@ cl_int session_wait(struct session *s, struct pending *p);
 
 /* Waits until the condition holds (looked at after each batch of replies) or the session died. */
 cl_int session_wait_until(struct session *s, bool (*holds)(void *arg), void *arg);
+
+/* For who waits for room in the commands ring: a millisecond's sleep, shorter if replies come. */
+void session_nap(struct session *s);
 
 /* Reads what has come, without waiting. */
 void session_pump(struct session *s);
