@@ -65,6 +65,7 @@ int cmd_show(int argc, char **argv);
 int cmd_delete(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_gpu(int argc, char **argv);
+int cmd_demo(int argc, char **argv);
 int cmd_shutdown(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_help(int argc, char **argv);

@@ -10,6 +10,7 @@ const struct command commands[] = {
     {"delete", "delete vGPUs", cmd_delete},
     {"run", "run a program on a vGPU", cmd_run},
     {"gpu", "change a GPU's settings", cmd_gpu},
+    {"demo", "compare native, passthrough and vGPUs by training", cmd_demo},
     {"shutdown", "end the manager", cmd_shutdown},
     {"version", "show the version", cmd_version},
     {"help", "show the commands, or help on one", cmd_help},

@@ -48,7 +48,7 @@ def kernels(context, queue, a, b):
     assert np.allclose(out.get(), 3 * a + b)
     dot = ReductionKernel(context, np.float32, neutral="0", reduce_expr="a + b",
                           map_expr="x[i] * y[i]",
-                          arguments="global const float *x, global const float *y")
+                          arguments="__global const float *x, __global const float *y")
     assert np.isclose(dot(x, y).get(), a.dot(b), rtol=1e-4)
     print("elementwise and reduction")
 
@@ -56,7 +56,7 @@ def kernels(context, queue, a, b):
 def scan(context, queue):
     numbers = np.arange(WORDS, dtype=np.int32) % 17
     x = cla.to_device(queue, numbers)
-    GenericScanKernel(context, np.int32, arguments="global int *x", input_expr="x[i]",
+    GenericScanKernel(context, np.int32, arguments="__global int *x", input_expr="x[i]",
                       scan_expr="a + b", neutral="0",
                       output_statement="x[i] = item;")(x)
     assert np.array_equal(x.get(), np.cumsum(numbers))

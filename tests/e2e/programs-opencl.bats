@@ -63,12 +63,17 @@ need() {
 
 @test "clpeak runs to its end" {
     need clpeak
-    LIMIT_S=170 alone clpeak >"$BATS_TEST_TMPDIR/out"
+    local tests=()
+    # The compute tests, most of a minute, do not depend on where storage is.
+    [ -z "${TESSERA_SOFTWARE_DISCRETE:-}" ] ||
+        tests=(--global-bandwidth --transfer-bandwidth --kernel-latency)
+    LIMIT_S=170 alone clpeak "${tests[@]}" >"$BATS_TEST_TMPDIR/out"
     cat "$BATS_TEST_TMPDIR/out"
     grep -q "Platform: Tessera" "$BATS_TEST_TMPDIR/out"
     grep -Eq 'float16 +: [0-9.]+' "$BATS_TEST_TMPDIR/out"
+    grep -Eq 'memcpy to mapped ptr +: [0-9.]+' "$BATS_TEST_TMPDIR/out"
     grep -Eq 'Kernel launch latency : [0-9.]+ us' "$BATS_TEST_TMPDIR/out"
-    ! grep -qi 'fail\|error\|skipped' "$BATS_TEST_TMPDIR/out"
+    ! grep -qi 'fail\|error' "$BATS_TEST_TMPDIR/out"
 }
 
 @test "pyopencl: arrays, elementwise kernels, reductions, scans" {

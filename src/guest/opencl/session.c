@@ -323,7 +323,8 @@ session_pump(struct session *s)
 {
     int rc;
 
-    if (!ring_hint(&s->channel.rx) || session_is_dead(s))
+    /* In this order: in a forked child there is no ring. */
+    if (session_is_dead(s) || !ring_hint(&s->channel.rx))
         return;
     /* Somebody else is reading already: what is for us will be there when they are done. */
     if (pthread_mutex_trylock(&s->rx_lock) != 0)
@@ -361,8 +362,7 @@ session_spin(struct session *s, bool (*holds)(void *), void *arg)
  * ring_commit() in the worker. Returns with wait_lock held, as it was called.
  */
 static void
-session_sleep_on_doorbell(struct session *s, bool (*holds)(void *), void *arg,
-                          int timeout_ms)
+session_sleep_on_doorbell(struct session *s, bool (*holds)(void *), void *arg)
 {
     struct ring_shared *replies = s->channel.rx.shared;
     int rc = 1;
@@ -374,7 +374,7 @@ session_sleep_on_doorbell(struct session *s, bool (*holds)(void *), void *arg,
     atomic_store_explicit(&replies->sleeping, 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst);
     if (!ring_hint(&s->channel.rx))
-        rc = s->channel.transport->wait(&s->channel, timeout_ms);
+        rc = s->channel.transport->wait(&s->channel, -1);
     atomic_store_explicit(&replies->sleeping, 0, memory_order_relaxed);
     if (rc < 0) {
         session_pump(s); /* what came before the end still counts */
@@ -392,33 +392,11 @@ session_sleep(struct session *s, bool (*holds)(void *), void *arg)
     pthread_mutex_lock(&s->wait_lock);
     if (!holds(arg) && !session_is_dead(s)) {
         if (!s->sleeper)
-            session_sleep_on_doorbell(s, holds, arg, -1);
+            session_sleep_on_doorbell(s, holds, arg);
         else
             pthread_cond_wait(&s->wait_cond, &s->wait_lock);
     }
     pthread_mutex_unlock(&s->wait_lock);
-}
-
-static bool
-holds_never(void *arg)
-{
-    (void)arg;
-    return false;
-}
-
-void
-session_nap(struct session *s)
-{
-    bool slept = false;
-
-    pthread_mutex_lock(&s->wait_lock);
-    if (!s->sleeper && !session_is_dead(s)) {
-        session_sleep_on_doorbell(s, holds_never, NULL, 1);
-        slept = true;
-    }
-    pthread_mutex_unlock(&s->wait_lock);
-    if (!slept)
-        usleep(1000); /* the sleeper sees to the doorbell */
 }
 
 cl_int

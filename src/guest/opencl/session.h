@@ -101,9 +101,6 @@ cl_int session_wait(struct session *s, struct pending *p);
 /* Waits until the condition holds (looked at after each batch of replies) or the session died. */
 cl_int session_wait_until(struct session *s, bool (*holds)(void *arg), void *arg);
 
-/* For who waits for room in the commands ring: a millisecond's sleep, shorter if replies come. */
-void session_nap(struct session *s);
-
 /* Reads what has come, without waiting. */
 void session_pump(struct session *s);
 

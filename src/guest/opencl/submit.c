@@ -16,7 +16,7 @@ blob_init(struct session *s, struct blob *b, const void *data, uint64_t len)
         return CL_SUCCESS;
     b->off = session_heap_alloc(s, len);
     if (b->off == EXTENT_NONE)
-        return CL_OUT_OF_HOST_MEMORY;
+        return session_is_dead(s) ? CL_OUT_OF_RESOURCES : CL_OUT_OF_HOST_MEMORY;
     memcpy(s->channel.heap + b->off, data, len);
     return CL_SUCCESS;
 }
