@@ -341,7 +341,8 @@ print_plot(const struct demo *d, FILE *f)
             "set output '%s/demo.svg'\n"
             "set style fill solid 0.85 noborder\n"
             "set boxwidth 0.65\nset grid ytics lc rgb '#dddddd'\nset border 3\n"
-            "set xtics nomirror\nset ytics nomirror\nset yrange [0:*]\nunset key\nset bmargin 4\n"
+            "set xtics nomirror\nset ytics nomirror\nset yrange [0:*]\nunset key\nset "
+            "bmargin 4\n"
             "set multiplot layout 1,2\n$d << EOD\n",
             d->folder);
     for (unsigned i = 0; i < DEMO_WAYS; i++)
