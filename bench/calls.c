@@ -13,6 +13,7 @@
 #include <time.h>
 
 #define DEFAULT_MS 400
+#define NAME_BYTES 64 /* sscanf() below takes one less */
 #define SAMPLES_MIN 3
 
 #define KIB ((size_t)1 << 10)
@@ -66,16 +67,19 @@ const struct benchmark benchmarks[] = {
     {.name = "build-warm", .run = bench_build_warm, .most = 50, .about = "cached build"},
     {.name = "build-cold", .run = bench_build_cold, .most = 20, .about = "new source"},
     {.name = "buffers",
+     .series = {"call", "done"},
      .run = bench_buffers,
      .count = 1000,
      .most = 50,
      .about = "1,000 buffers created, then released"},
     {.name = "kernels",
+     .series = {"call", "done"},
      .run = bench_kernels,
      .count = 1000,
      .most = 50,
      .about = "1,000 kernels created, then released"},
     {.name = "events",
+     .series = {"call", "done"},
      .run = bench_events,
      .count = 1000,
      .most = 50,
@@ -116,17 +120,22 @@ run_sample(struct run *r, unsigned series, double ns)
 
 /* Answers. */
 
-static const char *running = "start";
+static char running[NAME_BYTES] = "start";
 
-void
-calls_check(cl_int code, const char *call)
+_Noreturn void
+calls_fail(cl_int code, const char *call)
 {
-    if (code == CL_SUCCESS)
-        return;
     printf("{\"benchmark\":\"%s\",\"error\":\"%s: OpenCL error %d\"}\n", running, call,
            code);
     fflush(stdout);
     _Exit(EXIT_FAILURE);
+}
+
+void
+calls_check(cl_int code, const char *call)
+{
+    if (code != CL_SUCCESS)
+        calls_fail(code, call);
 }
 
 static void
@@ -166,7 +175,7 @@ answer(struct calls *c, const char *name, unsigned long ms)
     static struct run r; /* too large for a stack frame */
     const struct benchmark *b = benchmark_find(name);
 
-    running = name;
+    snprintf(running, sizeof running, "%s", name);
     if (!b) {
         printf("{\"benchmark\":\"%s\",\"error\":\"there is no such benchmark\"}\n", name);
     } else if (b->bytes > c->max_alloc_bytes) {
@@ -188,7 +197,7 @@ answer(struct calls *c, const char *name, unsigned long ms)
 static void
 serve(struct calls *c, const struct arguments *a)
 {
-    char line[128], name[64];
+    char line[128], name[NAME_BYTES];
 
     printf("{\"ready\":true,\"device\":\"%s\",\"platform\":\"%s\"}\n", c->device_name,
            c->platform_name);

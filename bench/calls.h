@@ -60,7 +60,9 @@ void run_sample(struct run *r, unsigned series, double ns);
 
 uint64_t clock_ns(void);
 
-/* Prints the call's name and code as the benchmark's answer, and exits. */
+/* Prints the call's name and code as the benchmark's answer, and exits; calls_check() only
+ * when the code is not CL_SUCCESS. */
+_Noreturn void calls_fail(cl_int code, const char *call);
 void calls_check(cl_int code, const char *call);
 
 /* The device: "PLATFORM:N" (part of a platform's name), or NULL for the first one. */

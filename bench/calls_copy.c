@@ -53,7 +53,7 @@ copies(struct run *r, bool write)
     cl_mem m = buffer_new(r);
 
     if (!host)
-        calls_check(CL_OUT_OF_HOST_MEMORY, "aligned_alloc");
+        calls_fail(CL_OUT_OF_HOST_MEMORY, "aligned_alloc");
     memset(host, 1, rounded);
     warm_up(r, m, host, write);
     while (run_more(r)) {

@@ -46,8 +46,7 @@ device_find(const char *text)
         if (index < count && index < DEVICES_MAX)
             return devices[index];
     }
-    calls_check(CL_DEVICE_NOT_FOUND, "clGetDeviceIDs");
-    return NULL;
+    calls_fail(CL_DEVICE_NOT_FOUND, "clGetDeviceIDs");
 }
 
 static void
@@ -59,9 +58,9 @@ describe(struct calls *c)
     calls_check(clGetDeviceInfo(c->device, CL_DEVICE_NAME, sizeof c->device_name,
                                 c->device_name, NULL),
                 "clGetDeviceInfo");
-    calls_check(
-        clGetDeviceInfo(c->device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL),
-        "clGetDeviceInfo");
+    calls_check(clGetDeviceInfo(c->device, CL_DEVICE_PLATFORM, sizeof(cl_platform_id),
+                                &platform, NULL),
+                "clGetDeviceInfo");
     calls_check(clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof c->platform_name,
                                   c->platform_name, NULL),
                 "clGetPlatformInfo");
@@ -108,7 +107,7 @@ calls_null_kernel(struct calls *c)
     calls_check(code, "clCreateKernel");
     out = clCreateBuffer(c->context, CL_MEM_READ_WRITE, 4096, NULL, &code);
     calls_check(code, "clCreateBuffer");
-    calls_check(clSetKernelArg(k, 0, sizeof out, &out), "clSetKernelArg");
+    calls_check(clSetKernelArg(k, 0, sizeof(cl_mem), &out), "clSetKernelArg");
     calls_check(clSetKernelArg(k, 1, sizeof n, &n), "clSetKernelArg");
     calls_check(clEnqueueFillBuffer(c->queue, out, &n, sizeof n, 0, 4096, 0, NULL, NULL),
                 "clEnqueueFillBuffer");

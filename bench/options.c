@@ -163,6 +163,12 @@ options_parse(struct options *ret, int argc, char **argv)
     struct options o = {.build = "build"};
 
     argp_parse(&argp, argc, argv, 0, NULL, &o);
+    if (o.gpu && (o.discrete || o.pin)) {
+        fprintf(stderr,
+                "tessera-bench: --discrete and --pin are for the software GPU, not "
+                "for --gpu\n");
+        exit(EXIT_FAILURE);
+    }
     if (!o.rounds)
         o.rounds = o.quick ? ROUNDS_QUICK : ROUNDS;
     *ret = o;

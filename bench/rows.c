@@ -14,34 +14,34 @@
 #define GIB (1024.0 * MIB)
 
 /* A copy that waits for no work should not cross to the worker at all. */
-#define SMALL(label, size)                                                               \
+#define SMALL(id, words, size)                                                           \
     {                                                                                    \
-        .name = label, .what = "blocking " label " on an idle queue",                    \
-        .benchmark = label, .series = "time", .unit = ROW_TIME, .bytes = (size),         \
-        .target = TARGET_AT_MOST, .aim = 0.5, .aim_discrete = 0.5                        \
+        .name = (id), .what = (words), .benchmark = (id), .series = "time",              \
+        .unit = ROW_TIME, .bytes = (size), .target = TARGET_AT_MOST, .aim = 0.5,         \
+        .aim_discrete = 0.5                                                              \
     }
-#define BULK(label, size, only)                                                          \
+#define BULK(id, words, size, only)                                                      \
     {                                                                                    \
-        .name = label, .what = "blocking " label, .benchmark = label, .series = "time",  \
+        .name = (id), .what = (words), .benchmark = (id), .series = "time",              \
         .unit = ROW_BANDWIDTH, .bytes = (size), .target = TARGET_AT_LEAST, .aim = 0.98,  \
         .aim_discrete = 0.9, .only_long = (only)                                         \
     }
-#define TIME(label, words, bench, part, most)                                            \
+#define TIME(id, words, bench, part, most)                                               \
     {                                                                                    \
-        .name = label, .what = words, .benchmark = bench, .series = part,                \
+        .name = (id), .what = (words), .benchmark = (bench), .series = (part),           \
         .unit = ROW_TIME, .target = TARGET_AT_MOST, .aim = (most),                       \
         .aim_discrete = (most)                                                           \
     }
-#define GROWS(label, words, bench, from)                                                 \
+#define GROWS(id, words, bench, from)                                                    \
     {                                                                                    \
-        .name = label, .what = words, .benchmark = bench, .series = "time",              \
+        .name = (id), .what = (words), .benchmark = (bench), .series = "time",           \
         .source = (from), .unit = ROW_RATE, .target = TARGET_GROWS                       \
     }
-#define TRAINING(model, only)                                                            \
+#define TRAINING(id, words, model, only)                                                 \
     {                                                                                    \
-        .name = "train-" model, .what = "CNN training, a step of " model,                \
-        .benchmark = model, .source = SOURCE_TRAINING, .unit = ROW_TIME,                 \
-        .target = TARGET_AT_MOST, .aim = 1.01, .aim_discrete = 1.01, .only_long = (only) \
+        .name = (id), .what = (words), .benchmark = (model), .source = SOURCE_TRAINING,  \
+        .unit = ROW_TIME, .target = TARGET_AT_MOST, .aim = 1.01, .aim_discrete = 1.01,   \
+        .only_long = (only)                                                              \
     }
 
 const struct row rows[] = {
@@ -49,27 +49,30 @@ const struct row rows[] = {
     TIME("enqueue-call", "set argument + enqueue, in the caller", "enqueue-batch", "call",
          1.0),
     TIME("enqueue-drain", "the same, all 2,000 done", "enqueue-batch", "drain", 1.1),
-    SMALL("write-4", 4),
-    SMALL("write-1k", KIB),
-    SMALL("write-64k", 64 * KIB),
-    SMALL("read-4", 4),
-    SMALL("read-1k", KIB),
-    SMALL("read-64k", 64 * KIB),
-    BULK("write-1m", MIB, false),
-    BULK("write-64m", 64 * MIB, false),
-    BULK("write-256m", 256 * MIB, false),
-    BULK("write-1g", GIB, true),
-    BULK("read-1m", MIB, false),
-    BULK("read-64m", 64 * MIB, false),
-    BULK("read-256m", 256 * MIB, false),
-    BULK("read-1g", GIB, true),
-    BULK("map-fill-64m", 64 * MIB, false),
+    SMALL("write-4", "blocking write of 4 B, idle queue", 4),
+    SMALL("write-1k", "blocking write of 1 KiB, idle queue", KIB),
+    SMALL("write-64k", "blocking write of 64 KiB, idle queue", 64 * KIB),
+    SMALL("read-4", "blocking read of 4 B, idle queue", 4),
+    SMALL("read-1k", "blocking read of 1 KiB, idle queue", KIB),
+    SMALL("read-64k", "blocking read of 64 KiB, idle queue", 64 * KIB),
+    BULK("write-1m", "blocking write of 1 MiB", MIB, false),
+    BULK("write-64m", "blocking write of 64 MiB", 64 * MIB, false),
+    BULK("write-256m", "blocking write of 256 MiB", 256 * MIB, false),
+    BULK("write-1g", "blocking write of 1 GiB", GIB, true),
+    BULK("read-1m", "blocking read of 1 MiB", MIB, false),
+    BULK("read-64m", "blocking read of 64 MiB", 64 * MIB, false),
+    BULK("read-256m", "blocking read of 256 MiB", 256 * MIB, false),
+    BULK("read-1g", "blocking read of 1 GiB", GIB, true),
+    BULK("map-fill-64m", "map + fill + unmap of 64 MiB", 64 * MIB, false),
     TIME("build-cold", "clBuildProgram, new source", "build-cold", "time", 1.05),
     TIME("build-warm", "clBuildProgram, in the driver's cache", "build-warm", "time",
          1.05),
-    TIME("buffers", "buffer, create + release", "buffers", "time", 1.0),
-    TIME("kernels", "kernel, create + release", "kernels", "time", 1.0),
-    TIME("events", "user event, create + release", "events", "time", 1.0),
+    TIME("buffers", "buffer, create + release, in the caller", "buffers", "call", 1.0),
+    TIME("buffers-done", "the same, all 1,000 gone", "buffers", "done", 1.0),
+    TIME("kernels", "kernel, create + release, in the caller", "kernels", "call", 1.0),
+    TIME("kernels-done", "the same, all 1,000 gone", "kernels", "done", 1.0),
+    TIME("events", "user event, create + release, in the caller", "events", "call", 1.0),
+    TIME("events-done", "the same, all 1,000 gone", "events", "done", 1.0),
     {.name = "threads-1",
      .what = "null kernels, 1 thread",
      .benchmark = "threads-1",
@@ -81,8 +84,9 @@ const struct row rows[] = {
     GROWS("threads-4", "null kernels, 4 threads", "threads-4", SOURCE_CALLS),
     GROWS("threads-16", "null kernels, 16 threads", "threads-16", SOURCE_CALLS),
     GROWS("guests-4", "null kernels, 4 guests at once", "threads-1", SOURCE_GUESTS),
-    TRAINING("small", false),
-    TRAINING("mnist-deep", true),
+    TRAINING("train-small", "CNN training, a step of small", "small", false),
+    TRAINING("train-mnist-deep", "CNN training, a step of mnist-deep", "mnist-deep",
+             true),
     {0},
 };
 

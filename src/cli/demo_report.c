@@ -69,7 +69,7 @@ static void
 summarize_row(const struct demo *d, struct demo_row *row)
 {
     const struct demo_row *native = &d->rows[DEMO_NATIVE];
-    double steps[DEMO_MAX_RESULTS], ratios[DEMO_MAX_RESULTS];
+    double steps[DEMO_MAX_RESULTS] = {0}, ratios[DEMO_MAX_RESULTS] = {0};
 
     row->accuracy = -1.0;
     for (unsigned i = 0; i < row->n; i++) {

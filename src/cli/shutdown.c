@@ -30,7 +30,8 @@ print_nothing(const json_t *answer)
     (void)answer;
 }
 
-/* It has answered; once it is gone too, its folders may be removed or served by another.
+/*
+ * It has answered; once it is gone too, its folders may be removed or served by another.
  */
 static void
 wait_until_gone(pid_t manager)

@@ -96,8 +96,7 @@ fields_read(const json_t *object, const struct field_table *t, void *out, struct
     return 0;
 }
 
-/* How deep arrays and objects are nested; brackets inside strings do not count.
- */
+/* How deep arrays and objects are nested; brackets inside strings do not count. */
 static unsigned
 json_depth(const char *buf, size_t len)
 {

@@ -59,8 +59,7 @@ int fields_read(const json_t *object, const struct field_table *t, void *out,
 int fields_parse(const char *buf, size_t len, const struct field_table *t, void *out,
                  struct err *e);
 
-/* The bytes as any JSON, under the same limits; *ret is the caller's to decref.
- */
+/* The bytes as any JSON, under the same limits; *ret is the caller's to decref. */
 int fields_load(const char *buf, size_t len, json_t **ret, struct err *e);
 
 #endif

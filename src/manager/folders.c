@@ -12,9 +12,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define LOCK_POLL_US                                                                     \
-    20000 /* a leaving manager is gone within a few of these  \
-                            */
+/* a leaving manager is gone within a few of these */
+#define LOCK_POLL_US 20000
 
 static char *
 runtime_default(void)
@@ -112,8 +111,7 @@ folders_init(struct folders *f, const struct options *o, struct err *e)
         const char *path;
         mode_t mode;
     } rows[] = {
-        /* A system-wide manager serves other users too: they may pass, not write.
-       */
+        /* A system-wide manager serves other users too: they may pass, not write. */
         {f->runtime, geteuid() == 0 ? 0755 : 0700},
         {f->vgpus, 0711},
         {f->accounts, 0700},

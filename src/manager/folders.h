@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the manager keeps things (docs/architecture.md, "Folders and files").
- */
+/* Where the manager keeps things (docs/architecture.md, "Folders and files"). */
 #ifndef TESSERA_MANAGER_FOLDERS_H
 #define TESSERA_MANAGER_FOLDERS_H
 

@@ -134,8 +134,7 @@ process_open(pid_t pid, uint64_t start_ticks)
     fd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (fd < 0)
         return -errno;
-    /* Only now: what the descriptor names cannot be replaced under us any more.
-   */
+    /* Only now: what the descriptor names cannot be replaced under us any more. */
     if (process_start_ticks(pid) != start_ticks)
         return -ESRCH;
     return take_fd(&fd);

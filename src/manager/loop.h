@@ -20,8 +20,7 @@ int watch_new(uv_loop_t *loop, int fd, loop_fn *ready, void *arg, struct watch *
 int watch_fd(const struct watch *w);
 void watch_free(struct watch *w);
 
-/* Calls due once, delay_ms after each alarm_set(); setting it again moves it.
- */
+/* Calls due once, delay_ms after each alarm_set(); setting it again moves it. */
 struct alarm;
 int alarm_new(uv_loop_t *loop, loop_fn *due, void *arg, struct alarm **ret);
 void alarm_set(struct alarm *a, uint64_t delay_ms);

@@ -17,8 +17,7 @@ serve(const struct options *o, struct err *e)
     if (rc == 0)
         manager_run(&m);
     manager_fini(&m);
-    /* Started on demand, and somebody else was faster: what was wanted is there.
-   */
+    /* Started on demand, and somebody else was faster: what was wanted is there. */
     return rc == -EALREADY ? 0 : rc;
 }
 

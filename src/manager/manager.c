@@ -64,8 +64,7 @@ watch_signals(struct manager *m, struct err *e)
     return 0;
 }
 
-/* -EALREADY: another manager, started at the same time, answers in our place.
- */
+/* -EALREADY: another manager, started at the same time, answers in our place. */
 static int
 lock_on_demand(struct manager *m, struct err *e)
 {

@@ -4,8 +4,7 @@
 
 #include "manager/manager.h"
 
-/* All figures in Prometheus' text format 0.0.4, malloc'ed; NULL without memory.
- */
+/* All figures in Prometheus' text format 0.0.4, malloc'ed; NULL without memory. */
 char *metrics_text(const struct manager *m);
 
 #endif

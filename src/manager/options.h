@@ -14,8 +14,7 @@ struct options {
     char *backend;                 /* opencl or fake */
     int software_gpus;             /* -1 = one if there is no other GPU */
     uint64_t software_memory_bytes;
-    bool software_discrete; /* software GPUs without storage shared with the guest
-                           */
+    bool software_discrete; /* software GPUs without storage shared with the guest */
     unsigned idle_exit_s;   /* 0 = never */
     bool daemon_log;        /* log to RUNTIME/tesserad.log once the manager is up */
 };

@@ -18,9 +18,8 @@
 
 #define ICD_FOLDER "/etc/OpenCL/vendors"
 #define PROBE_MAX_BYTES 262144
-#define END_GRACE_MS                                                                     \
-    5000 /* from the answer's last byte to the worker's end   \
-                           */
+/* from the answer's last byte to the worker's end */
+#define END_GRACE_MS 5000
 
 /* All that comes out of fd until its end, at most PROBE_LIMIT_S from now. */
 static int

@@ -18,8 +18,7 @@
 
 /* POST /v1/vgpus */
 struct request_create {
-    char name[REQUEST_NAME_BYTES]; /* "" only with ephemeral: the manager picks
-                                    one */
+    char name[REQUEST_NAME_BYTES]; /* "" only with ephemeral: the manager picks one */
     char type[REQUEST_NAME_BYTES]; /* "" with passthrough */
     char gpu[REQUEST_NAME_BYTES];  /* "" = any */
     bool passthrough;

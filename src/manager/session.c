@@ -76,8 +76,7 @@ worker_start(const struct vgpu *v, unsigned slot, int guest)
     return spawn_process(&argv, &env, -1, fds, 2);
 }
 
-/* How our child ended; 0 for an adopted one, whose status its real parent gets.
- */
+/* How our child ended; 0 for an adopted one, whose status its real parent gets. */
 static int
 session_reap(const struct session *s)
 {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A session: one guest process's use of a vGPU, served by one worker process.
- */
+/* A session: one guest process's use of a vGPU, served by one worker process. */
 #ifndef TESSERA_MANAGER_SESSION_H
 #define TESSERA_MANAGER_SESSION_H
 
@@ -16,8 +15,7 @@ struct session {
     struct watch *watch; /* its pidfd */
 };
 
-/* A guest waits at the vGPU's socket: takes it in, or turns it away. A loop_fn.
- */
+/* A guest waits at the vGPU's socket: takes it in, or turns it away. A loop_fn. */
 void session_accept(void *vgpu);
 
 /*

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Starting workers: nothing of the manager but what is named here reaches them.
- */
+/* Starting workers: nothing of the manager but what is named here reaches them. */
 #ifndef TESSERA_MANAGER_SPAWN_H
 #define TESSERA_MANAGER_SPAWN_H
 

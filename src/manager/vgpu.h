@@ -58,8 +58,7 @@ struct vgpu {
     struct list waiters; /* struct vgpu_waiter */
 };
 
-/* Told once when a vGPU is gone; `last` (borrowed) is how it looked at the end.
- */
+/* Told once when a vGPU is gone; `last` (borrowed) is how it looked at the end. */
 struct vgpu_waiter {
     struct list link;
     void (*gone)(struct vgpu_waiter *w, json_t *last);
@@ -86,8 +85,7 @@ struct vgpu *vgpu_find(const struct manager *m, const char *name);
  */
 void vgpu_delete(struct vgpu *v, struct vgpu_waiter *w);
 
-/* Lets go of the vGPU in memory; sessions and files stay for the next manager.
- */
+/* Lets go of the vGPU in memory; sessions and files stay for the next manager. */
 void vgpu_forget(struct vgpu *v);
 
 /* A session's process is gone and the session freed. */

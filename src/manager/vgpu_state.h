@@ -14,8 +14,7 @@
 #define VGPU_STATE_MAX_BYTES 65536
 #define UUID_TEXT_BYTES 37 /* 8-4-4-4-12 and the NUL */
 
-/* A process that still is the one meant only while its start time is the same.
- */
+/* A process that still is the one meant only while its start time is the same. */
 struct process_id {
     uint64_t pid, start_ticks; /* pid 0 = none */
 };

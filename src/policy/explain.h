@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The words of a refusal. Inside src/policy only; others read them in placement_problem.
+/*
+ * The words of a refusal. Inside src/policy only; others read them in placement_problem.
  */
 #ifndef TESSERA_POLICY_EXPLAIN_H
 #define TESSERA_POLICY_EXPLAIN_H

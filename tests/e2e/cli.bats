@@ -309,7 +309,8 @@ other_manager() {
     other_manager "$BATS_TEST_TMPDIR" --software-gpus 2 --software-memory 1g
     tessera gpus -o json | jq -e '.gpus | length == 2 and all(.memory_bytes == 1073741824)'
     if [ "$(nproc)" -ge 2 ]; then
-        tessera gpus -o json | jq -e '.gpus | (.[0].cores != .[1].cores) and all(.cores_shared | not)'
+        tessera gpus -o json |
+            jq -e '.gpus | .[0].cores != .[1].cores and all(.cores_shared | not)'
     fi
     for name in a b; do tessera create $name --type $TYPE; done
     tessera list -o json | jq -e '[.vgpus[].gpu] | sort == ["gpu0", "gpu1"]'

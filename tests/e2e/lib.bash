@@ -9,6 +9,7 @@
 #   NAME-discrete.bats   one that does not
 #   NAME-fake.bats       the fake back end, for what does not depend on results
 
+# shellcheck disable=SC2034 # the files use them
 readonly TYPE=cpu-512m FRAMEBUFFER=536870912 MIB=1048576
 
 e2e_begin() {
@@ -21,7 +22,15 @@ e2e_begin() {
     *-discrete) export TESSERA_SOFTWARE_DISCRETE=1 ;;
     *-fake) export TESSERA_BACKEND=fake ;;
     esac
+    share_cache
     manager_start "$@"
+}
+
+# One compiler cache for the whole run, PoCL's native one too: a compilation takes seconds.
+share_cache() {
+    mkdir -p "$BATS_RUN_TMPDIR/pocl"
+    mkdir -m 700 "$TESSERA_RUNTIME_DIR" "$TESSERA_RUNTIME_DIR/cache"
+    ln -s "$BATS_RUN_TMPDIR/pocl" "$TESSERA_RUNTIME_DIR/cache/gpu0"
 }
 
 e2e_end() {
@@ -182,6 +191,7 @@ same_as_native() {
 }
 
 # refused STATUS WORD...: the last `run` ended with that status, and said each of these.
+# shellcheck disable=SC2154 # run sets output
 refused() {
     local want=$1 word
     shift

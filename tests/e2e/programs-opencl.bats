@@ -64,15 +64,16 @@ need() {
 @test "clpeak runs to its end" {
     need clpeak
     local tests=()
-    # The compute tests, most of a minute, do not depend on where storage is.
-    [ -z "${TESSERA_SOFTWARE_DISCRETE:-}" ] ||
-        tests=(--global-bandwidth --transfer-bandwidth --kernel-latency)
+    # Where storage is changes nothing for the compute tests, which take most of a minute.
+    if [ -n "${TESSERA_SOFTWARE_DISCRETE:-}" ]; then
+        tests=(--transfer-bandwidth --kernel-latency)
+    fi
     LIMIT_S=170 alone clpeak "${tests[@]}" >"$BATS_TEST_TMPDIR/out"
     cat "$BATS_TEST_TMPDIR/out"
     grep -q "Platform: Tessera" "$BATS_TEST_TMPDIR/out"
-    grep -Eq 'float16 +: [0-9.]+' "$BATS_TEST_TMPDIR/out"
     grep -Eq 'memcpy to mapped ptr +: [0-9.]+' "$BATS_TEST_TMPDIR/out"
     grep -Eq 'Kernel launch latency : [0-9.]+ us' "$BATS_TEST_TMPDIR/out"
+    [ "${#tests[@]}" -gt 0 ] || grep -Eq 'float16 +: [0-9.]+' "$BATS_TEST_TMPDIR/out"
     ! grep -qi 'fail\|error' "$BATS_TEST_TMPDIR/out"
 }
 
@@ -91,7 +92,7 @@ need() {
 
 @test "the trainer: natively, passed through and on a vGPU the same bits" {
     [ -d /usr/share/datasets/fashion-mnist ] || skip "dataset-fashion-mnist is not installed"
-    local train=("$TRAIN" --json --steps 100 --report 0 --seed 5) how
+    local train=("$TRAIN" --json --steps 40 --batch 10 --report 0 --seed 5) how
     natively "${train[@]}" >"$BATS_TEST_TMPDIR/native"
     timeout 60 "$TESSERA" run --passthrough -- "${train[@]}" >"$BATS_TEST_TMPDIR/passthrough"
     alone "${train[@]}" >"$BATS_TEST_TMPDIR/vgpu"

@@ -185,7 +185,8 @@ a_list_keeps_order_and_forgets_what_is_removed(void **state)
         list_add_tail(&head, &items[i].node);
     list_del(&items[1].node);
     list_del(&items[1].node); /* harmless */
-    list_for_each_safe(pos, tmp, &head) {
+    list_for_each_safe(pos, tmp, &head)
+    {
         sum = sum * 10 + container_of(pos, struct item, node)->n;
         list_del(pos);
     }

@@ -374,7 +374,8 @@ a_welcome_larger_than_its_memory_is_refused(void **state)
 static void
 a_welcome_with_odd_ring_sizes_is_refused(void **state)
 {
-    static const uint32_t sizes[] = {0, 512, RING_BYTES - 1, 3 * 1024, 1u << 31, UINT32_MAX};
+    static const uint32_t sizes[] = {0,        512,      RING_BYTES - 1,
+                                     3 * 1024, 1u << 31, UINT32_MAX};
     struct made *m = *state;
 
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {

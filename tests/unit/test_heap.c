@@ -50,7 +50,8 @@ static void
 blocks_are_aligned_and_apart(void **state)
 {
     struct heap *h = *state;
-    uint64_t a = heap_alloc(h, 1), b = heap_alloc(h, HEAP_GRANULE + 1), c = heap_alloc(h, 300);
+    uint64_t a = heap_alloc(h, 1), b = heap_alloc(h, HEAP_GRANULE + 1),
+             c = heap_alloc(h, 300);
 
     assert_int_equal(a % HEAP_GRANULE, 0);
     assert_int_equal(b % HEAP_GRANULE, 0);

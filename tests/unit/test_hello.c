@@ -217,7 +217,8 @@ a_welcome_brings_descriptors_and_information(void **state)
 static void
 answer_with_refusal(struct link *l)
 {
-    struct welcome w = {.magic = WELCOME_MAGIC, .version = WIRE_VERSION, .status = -EBUSY};
+    struct welcome w = {
+        .magic = WELCOME_MAGIC, .version = WIRE_VERSION, .status = -EBUSY};
 
     memset(w.reason, 'x', sizeof w.reason); /* without an end */
     memcpy(w.reason, "all sessions are taken", 22);

@@ -254,8 +254,8 @@ forged_tail_is_refused(void **state)
 static void
 forged_size_is_refused(void **state)
 {
-    static const uint32_t sizes[] = {0,  1,  8,          12,           17,        31,
-                                     72, SIZE, UINT32_MAX, UINT32_MAX - 7, 1u << 31};
+    static const uint32_t sizes[] = {
+        0, 1, 8, 12, 17, 31, 72, SIZE, UINT32_MAX, UINT32_MAX - 7, 1u << 31};
     struct ends *e = *state;
 
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {

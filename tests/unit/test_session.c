@@ -54,7 +54,8 @@ worker_accept(void *arg)
     char reason[160];
 
     if (hello_receive(sock, OPENCL_FINGERPRINT, &h, reason) < 0 ||
-        channel_make(&w->worker, HEAP_BYTES, RING_BYTES, RING_BYTES, &fds[0], &fds[1]) < 0)
+        channel_make(&w->worker, HEAP_BYTES, RING_BYTES, RING_BYTES, &fds[0], &fds[1]) <
+            0)
         abort();
     welcome.heap_bytes = w->worker.heap_bytes;
     welcome_send(sock, &welcome, fds, "12345678");
@@ -108,7 +109,8 @@ worker_reply(struct world *w, uint64_t tag, int64_t status)
 static void
 worker_reclaim(struct world *w, uint64_t offset)
 {
-    worker_send(w, &(struct frame_header){sizeof(struct frame_header), FRAME_RECLAIM, 0, offset});
+    worker_send(
+        w, &(struct frame_header){sizeof(struct frame_header), FRAME_RECLAIM, 0, offset});
 }
 
 static void
@@ -488,6 +490,8 @@ noted_due(struct pending *p)
 {
     struct noted *n = container_of(p, struct noted, pending);
 
+    if (session_is_dead(n->world->s))
+        usleep(100); /* the service thread overtakes who posts */
     session_post_callback(n->world->s, &n->callback);
 }
 
@@ -532,7 +536,7 @@ a_callback_that_is_due_already_is_called(void **state)
     worker_hangs_up(w);
 }
 
-#define CALLBACKS 100u
+#define CALLBACKS 64u
 
 /* Who sees the end is the asker: it posts, while the service thread is about to go. */
 static void
@@ -553,6 +557,21 @@ callbacks_are_called_when_the_worker_dies(void **state)
     join_in_time(asker);
     for (unsigned i = 0; i < CALLBACKS; i++)
         assert_int_equal(n[i].pending.status, CL_OUT_OF_RESOURCES);
+}
+
+static void
+a_callback_posted_after_the_end_is_called(void **state)
+{
+    struct world *w = *state;
+    struct noted n = {.callback.run = noted_run, .world = w};
+    struct pending p = {0};
+
+    assert_int_equal(session_need_service(w->s), CL_SUCCESS);
+    worker_hangs_up(w);
+    assert_int_equal(ask(w->s, &p), CL_OUT_OF_RESOURCES);
+    usleep(10000); /* the service thread is gone */
+    session_post_callback(w->s, &n.callback);
+    assert_true(reaches(&w->count, 1));
 }
 
 /* ---- hang-up ------------------------------------------------------------------------------- */
@@ -817,6 +836,7 @@ main(void)
         TEST(a_callback_runs_in_a_thread_of_the_library),
         TEST(a_callback_that_is_due_already_is_called),
         TEST(callbacks_are_called_when_the_worker_dies),
+        TEST(a_callback_posted_after_the_end_is_called),
         TEST(a_hang_up_ends_all_waits_at_once),
         TEST(a_dead_session_answers_at_once),
         TEST(a_reply_before_the_hang_up_still_counts),

@@ -258,8 +258,7 @@ frame_received(struct session *s, const void *frame, size_t len)
 
 /*
  * Marks the session dead and ends every wait. May be called by several threads at once. rx_lock is
- * held all the while: nobody is about to answer what is ended here, and whoever takes the lock
- * afterwards finds all `done` functions called.
+ * held all the while: nobody is about to answer what is ended here.
  */
 static void
 session_die(struct session *s)
@@ -439,11 +438,9 @@ static bool
 has_callbacks(void *arg)
 {
     struct session *s = arg;
-    bool some;
 
-    /* Called with and without wait_lock: a look at one pointer, checked again under the lock. */
-    some = *(struct list *volatile *)&s->callbacks.next != &s->callbacks;
-    return some;
+    /* Called with and without wait_lock; what it says is checked again under the lock. */
+    return atomic_load_explicit(&s->callbacks_due, memory_order_relaxed) > 0;
 }
 
 static bool
@@ -455,6 +452,7 @@ service_run_callbacks(struct session *s)
     if (!list_empty(&s->callbacks)) {
         n = s->callbacks.next;
         list_del(n);
+        atomic_fetch_sub_explicit(&s->callbacks_due, 1, memory_order_relaxed);
     }
     pthread_mutex_unlock(&s->wait_lock);
     if (!n)
@@ -463,26 +461,30 @@ service_run_callbacks(struct session *s)
     return true;
 }
 
+/* Dead and nothing left to do; who posts a callback after this starts the thread again. */
+static bool
+service_ends(struct session *s)
+{
+    bool ends;
+
+    pthread_mutex_lock(&s->wait_lock);
+    ends = session_is_dead(s) && list_empty(&s->callbacks);
+    if (ends)
+        s->service_running = false;
+    pthread_mutex_unlock(&s->wait_lock);
+    return ends;
+}
+
 static void *
 service_main(void *arg)
 {
     struct session *s = arg;
 
-    for (;;) {
+    do {
+        session_wait_until(s, has_callbacks, s);
         while (service_run_callbacks(s))
             ;
-        if (session_is_dead(s))
-            break;
-        session_wait_until(s, has_callbacks, s);
-    }
-    /* Whoever ended the session may still be posting callbacks: it holds rx_lock until then. */
-    pthread_mutex_lock(&s->rx_lock);
-    pthread_mutex_unlock(&s->rx_lock);
-    while (service_run_callbacks(s))
-        ;
-    pthread_mutex_lock(&s->wait_lock);
-    s->service_running = false;
-    pthread_mutex_unlock(&s->wait_lock);
+    } while (!service_ends(s));
     session_unhold(s);
     return NULL;
 }
@@ -514,10 +516,16 @@ session_need_service(struct session *s)
 void
 session_post_callback(struct session *s, struct callback *c)
 {
+    bool served;
+
     pthread_mutex_lock(&s->wait_lock);
     list_add_tail(&s->callbacks, &c->node);
+    atomic_fetch_add_explicit(&s->callbacks_due, 1, memory_order_relaxed);
     session_notify(s);
+    served = s->service_running;
     pthread_mutex_unlock(&s->wait_lock);
+    if (!served)
+        session_need_service(s);
 }
 
 /* ---- heap ------------------------------------------------------------------------------------ */

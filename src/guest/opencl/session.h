@@ -70,6 +70,7 @@ struct session {
     void *sleeper_arg;
     struct list pendings;
     struct list callbacks;
+    _Atomic uint32_t callbacks_due; /* how many; also read without the lock */
     bool service_running;
     struct session *next; /* all sessions of the process, for fork (session.c) */
 

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define M 97u
-#define N 64u
-#define K 51u
+#define M ((size_t)97)
+#define N ((size_t)64)
+#define K ((size_t)51)
 #define ALPHA 1.5f
 #define BETA 0.25f
 /* Sums of K products of numbers up to 1, in float. */
@@ -82,6 +82,6 @@ main(void)
     if (!(plain < TOLERANCE && transposed < TOLERANCE))
         fail("off by %g and %g", (double)plain, (double)transposed);
     cl_close(&c);
-    printf("%u x %u x %u agrees with C\n", M, N, K);
+    printf("%zu x %zu x %zu agrees with C\n", M, N, K);
     return 0;
 }

@@ -46,13 +46,6 @@ check_status(cl_int status, const char *what, const char *file, int line)
 }
 
 void
-check_true(bool truth, const char *what, const char *file, int line)
-{
-    if (!truth)
-        fail("%s:%d: not so: %s", file, line, what);
-}
-
-void
 cl_open(struct cl *c)
 {
     cl_int rc;
@@ -115,7 +108,7 @@ cl_kernel_of(cl_program program, const char *name)
 void
 cl_args(cl_kernel kernel, cl_mem buffer, cl_uint value)
 {
-    OK(clSetKernelArg(kernel, 0, sizeof buffer, &buffer));
+    OK(clSetKernelArg(kernel, 0, sizeof(cl_mem), &buffer));
     OK(clSetKernelArg(kernel, 1, sizeof value, &value));
 }
 

@@ -24,10 +24,13 @@ struct cl {
 _Noreturn void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 void check_status(cl_int status, const char *what, const char *file, int line);
-void check_true(bool truth, const char *what, const char *file, int line);
 
 #define OK(call) check_status((call), #call, __FILE__, __LINE__)
-#define EXPECT(truth) check_true((truth), #truth, __FILE__, __LINE__)
+#define EXPECT(truth)                                                                    \
+    do {                                                                                 \
+        if (!(truth))                                                                    \
+            fail("%s:%d: not so: %s", __FILE__, __LINE__, #truth);                       \
+    } while (0)
 
 void cl_open(struct cl *c);
 void cl_close(struct cl *c);

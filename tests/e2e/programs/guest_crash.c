@@ -40,7 +40,7 @@ run_crash(struct calls *c)
     const cl_ulong at = 16;
     cl_int rc;
 
-    OK(clSetKernelArg(kernel, 0, sizeof c->buffer, &c->buffer));
+    OK(clSetKernelArg(kernel, 0, sizeof(cl_mem), &c->buffer));
     OK(clSetKernelArg(kernel, 1, sizeof at, &at));
     rc = launch(c, kernel);
     return rc ? rc : clFinish(c->cl.queue);

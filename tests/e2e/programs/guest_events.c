@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORDS 1000u
+#define WORDS ((size_t)1000)
 #define GRAPH 120u    /* commands of the random graph */
 #define CHAINS 6u     /* buffers that they work on */
 #define WAIT_MS 5000u /* for what must come soon */

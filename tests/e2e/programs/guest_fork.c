@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WORDS 20000u
+#define WORDS ((size_t)20000)
 
 struct work {
     struct cl cl;

@@ -36,7 +36,7 @@ replace(struct loop *l, unsigned i)
 {
     if (l->buffer[i])
         OK(clReleaseMemObject(l->buffer[i]));
-    l->bytes[i] = 4 * (1 + draw(l, MAX_BYTES / 4));
+    l->bytes[i] = (size_t)4 * (1 + draw(l, MAX_BYTES / 4));
     l->buffer[i] = cl_buffer(&l->cl, CL_MEM_READ_WRITE, l->bytes[i], NULL);
 }
 

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #define PARTS 100u
-#define PART_BYTES 3072u /* 300 KiB together */
-#define WORDS 1000u
+#define PART_BYTES ((size_t)3072) /* 300 KiB together */
+#define WORDS ((size_t)1000)
 #define WAIT_MS 20000u
 
 static struct cl c;
@@ -53,7 +53,9 @@ part_new(unsigned i)
     part[0] = '/';
     part[1] = '*';
     part[2] = (char)('a' + i % 26);
-    memcpy(part + PART_BYTES - 3, "*/\n", 3);
+    part[PART_BYTES - 3] = '*';
+    part[PART_BYTES - 2] = '/';
+    part[PART_BYTES - 1] = '\n';
     return part;
 }
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WORDS 5000u
+#define WORDS ((size_t)5000)
 #define MAX_THREADS 64
 
 struct worker {

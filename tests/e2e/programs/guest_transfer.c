@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORDS 30000u
+#define WORDS ((size_t)30000)
 #define BYTES (WORDS * 4)
 
 static struct cl c;
@@ -91,7 +91,7 @@ odd_ranges(void)
     write_all(b, CL_TRUE);
     for (unsigned i = 0; i < 200; i++) {
         const size_t at = (random = random * 1664525u + 1013904223u) % BYTES;
-        const size_t len = 1 + i * i % (BYTES - at);
+        const size_t len = 1 + (size_t)i * i % (BYTES - at);
 
         OK(clEnqueueWriteBuffer(c.queue, b, i % 3 == 0, at, len, from + at, 0, NULL,
                                 NULL));
@@ -116,7 +116,7 @@ copy_and_fill(void)
     compare(a, "CL_MEM_COPY_HOST_PTR");
     OK(clEnqueueCopyBuffer(c.queue, a, b, 0, 0, BYTES, 0, NULL, NULL));
     OK(clEnqueueCopyBuffer(c.queue, a, b, 17, 1001, 4099, 0, NULL, NULL));
-    for (uint8_t i = 0; i < sizeof fill; i++)
+    for (size_t i = 0; i < sizeof fill; i++)
         fill[i] = (uint8_t)(200 + i);
     for (size_t size = 1; size <= sizeof fill; size *= 2) {
         const size_t at = 16000 + 1600 * size;
@@ -144,9 +144,9 @@ static const struct rect rect = {.buffer = {3, 2, 1},
                                  .host = {5, 1, 2},
                                  .region = {41, 7, 3},
                                  .row = 100,
-                                 .slice = 100 * 20,
+                                 .slice = 2000,
                                  .host_row = 64,
-                                 .host_slice = 64 * 11};
+                                 .host_slice = 704};
 
 /* The same in C: dst and src are at their own origin and pitches. */
 static void
@@ -296,7 +296,7 @@ mappings(void)
 static void
 own_memory(void)
 {
-    uint32_t *host = aligned_alloc(4096, (BYTES + 4095) & ~4095u), *p;
+    uint32_t *host = aligned_alloc(4096, (BYTES + 4095) & ~(size_t)4095), *p;
     cl_mem b;
 
     EXPECT(host != NULL);
@@ -351,7 +351,7 @@ sub_buffers(void)
     same_words(p, want + 1025, 100, "map of a sub-buffer");
     p[0] = want[1025] = 77;
     unmap(s, p);
-    OK(clGetMemObjectInfo(s, CL_MEM_ASSOCIATED_MEMOBJECT, sizeof of, &of, NULL));
+    OK(clGetMemObjectInfo(s, CL_MEM_ASSOCIATED_MEMOBJECT, sizeof(cl_mem), &of, NULL));
     EXPECT(of == b);
     OK(clReleaseMemObject(b)); /* the sub-buffers keep it alive */
     OK(clEnqueueReadBuffer(c.queue, s, CL_TRUE, 0, 8192, got, 0, NULL, NULL));

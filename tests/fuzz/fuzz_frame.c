@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The worker's dispatcher on the fake driver: 8 bytes of switches (1: storage is shared with the
+ * guest), then frames as they travel. All inputs run in one session, as a worker's threads stay;
+ * between them everything is released, and nothing may stay charged.
+ */
+#include "api/opencl_request.h"
+#include "base/io.h"
+#include "worker/event.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RING_BYTES (64u << 10)
+#define HEAP_BYTES (1u << 20)
+#define FRAMEBUFFER_BYTES (64ull << 20)
+#define SETTLE_NS 5000000000ull
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct session session;
+static struct channel guest;
+static _Thread_local bool is_dispatcher;
+
+/* ---- in place of session.c: a session that ends must not end the process ------------------- */
+
+int
+session_fail(struct session *s, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(s->reason, sizeof s->reason, fmt, ap);
+    va_end(ap);
+    return -1;
+}
+
+/* No frame may lead here: these are ends by memory and by the rings. */
+void
+session_end(struct session *s, const char *fmt, ...)
+{
+    (void)s;
+    fprintf(stderr, "session_end: %s\n", fmt);
+    abort();
+}
+
+bool
+session_is_dispatcher(const struct session *s)
+{
+    (void)s;
+    return is_dispatcher;
+}
+
+/* ---- the session --------------------------------------------------------------------------- */
+
+static void
+open_account(struct session *s)
+{
+    char path[] = "/tmp/tessera-fuzz-XXXXXX";
+    int fd = mkstemp(path), account_fd;
+
+    if (fd < 0 || account_create(path, FRAMEBUFFER_BYTES, &s->account, &account_fd) < 0)
+        abort();
+    unlink(path);
+    close(fd);
+    close(account_fd);
+    s->slot = &s->account->slot[account_slot_take(s->account)];
+    gate_init(&s->gate, &s->slot->gate);
+}
+
+static void
+session_open(struct session *s)
+{
+    static struct session_options options = {.framebuffer_bytes = FRAMEBUFFER_BYTES,
+                                             .device.fake = true};
+    char reason[ACCOUNT_REASON_BYTES];
+
+    s->options = &options;
+    open_account(s);
+    if (device_open(&s->device, &options.device, reason) < 0 ||
+        channel_loopback(&guest, &s->channel, HEAP_BYTES, RING_BYTES, RING_BYTES) < 0)
+        abort();
+    s->cl = s->device.cl;
+    pthread_mutex_init(&s->queues_lock, NULL);
+    list_init(&s->queues);
+    replies_init(&s->replies);
+    watches_init(&s->watches);
+    jobs_init(&s->builds, 2);
+    jobs_init(&s->asks, 1);
+    jobs_init(&s->waits, 4);
+    s->frame = malloc(ring_max_frame(RING_BYTES));
+    s->request.scratch = malloc(2 * ring_max_frame(RING_BYTES));
+    is_dispatcher = true;
+}
+
+/* Fresh credit, as at a session's beginning. */
+static void
+session_renew(struct session *s)
+{
+    account_release(s->account, 0, UINT64_MAX);
+    atomic_store(&s->channel.page->credit_bytes, 0);
+    memory_init(&s->memory, s->account, 0, &s->channel.page->credit_bytes);
+    s->reason[0] = '\0';
+}
+
+/* The guest reads its replies: they are well-formed, whatever was asked. */
+static void
+read_replies(struct session *s)
+{
+    static uint64_t buf[RING_BYTES / 8];
+    int n;
+
+    do {
+        while ((n = ring_read(&guest.rx, buf, sizeof buf)) > 0)
+            ;
+        if (n < 0)
+            abort();
+    } while (!replies_flush(s));
+}
+
+/* ---- frames -------------------------------------------------------------------------------- */
+
+static int
+run(struct session *s, unsigned op, uint64_t tag, const uint64_t *fields, size_t n)
+{
+    struct frame_header h = {.size = (uint32_t)(sizeof h + n * sizeof *fields),
+                             .op = (uint16_t)op,
+                             .tag = tag};
+    int rc;
+
+    memcpy(s->frame, &h, sizeof h);
+    memcpy(s->frame + 2, fields, n * sizeof *fields);
+    rc = opencl_dispatch_frame(s, s->frame, h.size);
+    read_replies(s);
+    return rc;
+}
+
+/* Commands that wait for a user event must not wait for ever once its id is gone. */
+static void
+close_user_event(struct session *s, uint64_t id)
+{
+    const struct object *o = table_find(&s->table, (struct guest_id){id});
+
+    if (o && o->kind == KIND_event && container_of(o, struct event, o)->open)
+        run(s, OP_clSetUserEventStatus, 0, (uint64_t[]){id, (uint64_t)-1}, 2);
+}
+
+/* What the driver itself would do for hours. */
+static void
+tame(struct session *s, unsigned op, uint64_t *fields, size_t n)
+{
+    if (op == OP_tessera_release && n > 0)
+        close_user_event(s, fields[0]);
+    for (size_t i = 7; op == OP_clEnqueueNDRangeKernel && i < 10 && i < n; i++)
+        fields[i] &= 0xff;
+}
+
+static bool
+too_wild(const uint8_t *data, size_t size)
+{
+    return memmem(data, size, "hang", 4) || memmem(data, size, "crash", 5) ||
+           memmem(data, size, "spin", 4);
+}
+
+static int
+run_one(struct session *s, const uint8_t **data, size_t *size)
+{
+    static uint64_t fields[RING_BYTES / 4 / 8];
+    struct frame_header h;
+    size_t n;
+
+    memcpy(&h, *data, sizeof h);
+    n = h.size < sizeof h ? 0 : (h.size - sizeof h) / sizeof *fields;
+    if (n > (*size - sizeof h) / sizeof *fields)
+        n = (*size - sizeof h) / sizeof *fields;
+    if (n > sizeof fields / sizeof *fields - 2)
+        n = sizeof fields / sizeof *fields - 2;
+    memcpy(fields, *data + sizeof h, n * sizeof *fields);
+    *data += sizeof h + n * sizeof *fields;
+    *size -= sizeof h + n * sizeof *fields;
+    tame(s, h.op, fields, n);
+    return run(s, h.op, h.tag, fields, n);
+}
+
+/* ---- between inputs ------------------------------------------------------------------------ */
+
+static void
+release_all(struct session *s)
+{
+    for (uint32_t i = 0; i < s->table.cap; i++) {
+        uint64_t id = s->table.entries[i].id.v;
+
+        if (!s->table.entries[i].object)
+            continue;
+        close_user_event(s, id);
+        run(s, OP_tessera_release, 0, &id, 1);
+    }
+}
+
+static bool
+settled(struct session *s)
+{
+    bool busy;
+
+    read_replies(s);
+    objects_bury(s);
+    watches_poll(s);
+    busy = queues_busy(s);
+    queues_retire(s);
+    return !busy && !watches_any(&s->watches) && list_empty(&s->queues) &&
+           atomic_load(&s->slot->used_bytes) == 0;
+}
+
+static void
+settle(struct session *s)
+{
+    uint64_t end = now_ns() + SETTLE_NS;
+
+    release_all(s);
+    while (!settled(s)) {
+        if (now_ns() > end) {
+            fprintf(stderr, "%lu bytes stay charged\n",
+                    (unsigned long)atomic_load(&s->slot->used_bytes));
+            abort();
+        }
+        usleep(10);
+    }
+    if (s->table.live != 0 || atomic_load(&s->open_user_events) != 0)
+        abort();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct session *s = &session;
+
+    if (!s->frame)
+        session_open(s);
+    if (size < 8 || too_wild(data, size))
+        return 0;
+    session_renew(s);
+    s->shared_storage = data[0] & 1;
+    memcpy(s->channel.heap, data, size < HEAP_BYTES ? size : HEAP_BYTES);
+    data += 8;
+    size -= 8;
+    while (size >= sizeof(struct frame_header) && run_one(s, &data, &size) == 0)
+        ;
+    settle(s);
+    return 0;
+}

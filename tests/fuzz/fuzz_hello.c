@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handshake with a stranger. Switches in the first byte: 1 we are the guest (else the worker),
+ * 2 descriptors come with the bytes. What a guest accepts it maps.
+ */
+#include "base/io.h"
+#include "base/sock.h"
+#include "wire/channel.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define FINGERPRINT 0x1122334455667788ull
+#define MEMORY_BYTES (1u << 16)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int
+memory(void)
+{
+    static int fd = -1;
+
+    if (fd < 0) {
+        fd = memfd_create("fuzz", MFD_CLOEXEC);
+        if (fd < 0 || ftruncate(fd, MEMORY_BYTES) < 0)
+            abort();
+    }
+    return fd;
+}
+
+static void
+as_guest(int sock)
+{
+    struct hello h = {.magic = HELLO_MAGIC, .version = WIRE_VERSION};
+    char reason[160] = "";
+    uint8_t *info = NULL;
+    struct welcome w;
+    struct channel c;
+    int fds[2];
+
+    if (hello_exchange(sock, &h, &w, fds, &info, reason) < 0) {
+        if (!memchr(reason, '\0', sizeof reason) || info)
+            abort();
+        return;
+    }
+    if (w.info_bytes > WELCOME_INFO_MAX)
+        abort();
+    if (channel_map(&c, &w, fds[0], fds[1]) == 0) {
+        /* The last byte of each is there. */
+        memset(c.tx.data + c.tx.size - 1, 1, 1);
+        memset(c.rx.data + c.rx.size - 1, 1, 1);
+        if (c.heap_bytes)
+            c.heap[c.heap_bytes - 1] = 1;
+        channel_fini(&c);
+    }
+    close(fds[0]);
+    close(fds[1]);
+    free(info);
+}
+
+static void
+as_worker(int sock)
+{
+    char reason[160] = "";
+    struct hello h;
+
+    if (hello_receive(sock, FINGERPRINT, &h, reason) == 0 &&
+        !memchr(h.program, '\0', sizeof h.program))
+        abort();
+    if (!memchr(reason, '\0', sizeof reason))
+        abort();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    int pair[2], fds[2] = {memory(), memory()};
+
+    /* It must fit into the socket's buffer: there is nobody to wait for. */
+    if (size < 2 || size > 32768 || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+        return 0;
+    if (sock_send_fds(pair[0], data + 1, size - 1, fds, data[0] & 2 ? 2 : 0) < 0)
+        abort();
+    shutdown(pair[0], SHUT_WR);
+    if (data[0] & 1)
+        as_guest(pair[1]);
+    else
+        as_worker(pair[1]);
+    close(pair[0]);
+    close(pair[1]);
+    return 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* The manager reads a control request's body. The first byte picks the method. */
+#include "manager/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+static int
+parse(unsigned method, const char *body, size_t len, struct err *e)
+{
+    struct request_create create;
+    struct request_gpu gpu;
+    struct request_shutdown shutdown;
+    int rc;
+
+    switch (method % 3) {
+    case 0:
+        rc = request_parse_create(body, len, &create, e);
+        if (rc == 0 && create.passthrough == (create.type[0] != '\0'))
+            abort();
+        return rc;
+    case 1:
+        rc = request_parse_gpu(body, len, &gpu, e);
+        if (rc == 0 && !gpu.has_mode && !gpu.has_order)
+            abort();
+        return rc;
+    default:
+        return request_parse_shutdown(body, len, &shutdown, e);
+    }
+}
+
+int
+LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    int rc;
+
+    if (size == 0)
+        return 0;
+    rc = parse(data[0], (const char *)data + 1, size - 1, &e);
+    if (rc > 0 || rc != e.code || (rc < 0 && !e.msg))
+        abort();
+    return 0;
+}
