@@ -63,6 +63,8 @@ state_check(const struct vgpu_state *s, struct err *e)
         return err_set(e, -EINVAL, "'framebuffer_bytes' is out of range");
     if (s->owner.pid > INT_MAX || s->owner_uid > UINT_MAX)
         return err_set(e, -EINVAL, "the owner is out of range");
+    if (s->owner.pid == 0 && s->owner.start_ticks != 0)
+        return err_set(e, -EINVAL, "the owner has a start time but no pid");
     return 0;
 }
 

@@ -230,6 +230,7 @@ settle(struct session *s)
     }
     if (s->table.live != 0 || atomic_load(&s->open_user_events) != 0)
         abort();
+    table_fini(&s->table); /* it may have grown to a million slots */
 }
 
 int
