@@ -129,7 +129,7 @@ together(struct run *r)
         launcher_fini(&launchers[i]);
     }
     pthread_barrier_destroy(&start);
-    return (double)(r->budget_ns / THREAD_SLICES) / done;
+    return (double)r->budget_ns / THREAD_SLICES / done;
 }
 
 void

@@ -49,7 +49,7 @@ static int
 start_calls(const struct host *h, bool vgpu, struct child *c, struct err *e)
 {
     struct host_argv argv;
-    json_t *ready;
+    json_t *ready = NULL;
     int rc;
 
     host_program(h, h->calls, vgpu, &argv);

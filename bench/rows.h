@@ -39,10 +39,10 @@ struct row {
     const char *benchmark, *series;
     enum row_source source;
     enum row_unit unit;
-    double bytes; /* ROW_BANDWIDTH: of one operation */
     enum row_target target;
-    double aim, aim_discrete;
     bool only_long; /* left out unless asked for */
+    double bytes;   /* ROW_BANDWIDTH: of one operation */
+    double aim, aim_discrete;
 };
 
 /* One side of one round; nanoseconds per operation. */

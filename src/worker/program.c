@@ -22,8 +22,10 @@ program_new(struct session *s, struct guest_id id)
 {
     struct program *p = object_new(s, id, KIND_program);
 
-    if (p)
-        pthread_mutex_init(&p->lock, NULL);
+    if (!p)
+        return NULL;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_mutex_init(&p->driver_lock, NULL);
     return p;
 }
 
@@ -36,6 +38,7 @@ program_fini(struct session *s, struct object *o)
     free(p->options);
     free(p->metadata);
     pthread_mutex_destroy(&p->lock);
+    pthread_mutex_destroy(&p->driver_lock);
     if (o->h.program)
         s->cl->clReleaseProgram(o->h.program);
 }
@@ -154,11 +157,14 @@ build_run(struct job *job)
 {
     struct program_job *j = container_of(job, struct program_job, job);
     struct session *s = j->s;
-    cl_int rc = s->cl->clBuildProgram(j->program->o.h.program, 1, &s->device.id,
-                                      j->options, NULL, NULL);
+    cl_int rc;
 
+    pthread_mutex_lock(&j->program->driver_lock);
+    rc = s->cl->clBuildProgram(j->program->o.h.program, 1, &s->device.id, j->options,
+                               NULL, NULL);
     if (rc == CL_SUCCESS)
         program_learn(s, j->program);
+    pthread_mutex_unlock(&j->program->driver_lock);
     program_reply_metadata(j, rc);
     program_job_free(j);
 }
@@ -251,13 +257,15 @@ binary_run(struct job *job)
     cl_program program = j->program->o.h.program;
     _cleanup_free_ unsigned char *data = NULL;
     size_t len = 0;
-    cl_int rc =
-        cl->clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof len, &len, NULL);
+    cl_int rc;
 
+    pthread_mutex_lock(&j->program->driver_lock);
+    rc = cl->clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof len, &len, NULL);
     if (rc == CL_SUCCESS)
         data = calloc(1, len + 1);
     if (rc == CL_SUCCESS && data)
         rc = cl->clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof data, &data, NULL);
+    pthread_mutex_unlock(&j->program->driver_lock);
     if (rc == CL_SUCCESS && data)
         reply_bytes(j->s, j->tag, rc, data, len, j->out);
     else

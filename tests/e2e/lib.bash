@@ -37,8 +37,14 @@ e2e_end() {
     manager_stop
 }
 
-# To be called by teardown: what a test started, and the vGPUs it made, are gone after it.
+# To be called by teardown: what a test started, and the vGPUs it made, are gone after it. So
+# is a manager that it had for itself, by its own TESSERA_RUNTIME_DIR.
 e2e_clean() {
+    export TESSERA_NO_START=1
+    if [ "$TESSERA_RUNTIME_DIR" != "$BATS_FILE_TMPDIR/run" ]; then
+        timeout 30 "$TESSERA" shutdown --end >/dev/null 2>&1 || true
+        export TESSERA_RUNTIME_DIR=$BATS_FILE_TMPDIR/run
+    fi
     programs_end
     timeout 20 "$TESSERA" delete all >/dev/null 2>&1 || true
 }

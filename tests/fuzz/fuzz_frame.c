@@ -92,7 +92,7 @@ session_open(struct session *s)
     jobs_init(&s->asks, 1);
     jobs_init(&s->waits, 4);
     s->frame = malloc(ring_max_frame(RING_BYTES));
-    s->request.scratch = malloc(2 * ring_max_frame(RING_BYTES));
+    s->request.scratch = malloc(2ull * ring_max_frame(RING_BYTES));
     is_dispatcher = true;
 }
 

@@ -67,7 +67,7 @@ take(const struct step *s, struct ring *w, struct ring *r)
         atomic_store(&w->shared->head, s->word);
         break;
     case 5:
-        memcpy(r->data + s->at % (SIZE / 8) * 8, &s->word, sizeof s->word);
+        memcpy(r->data + s->at % (SIZE / 8) * 8ul, &s->word, sizeof s->word);
         break;
     default:
         if (!ring_may_sleep(r))

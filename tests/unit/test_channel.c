@@ -137,24 +137,32 @@ kicking_a_dead_peer_is_harmless(void **state)
     assert_int_equal(wait_on(&e->guest, -1), -EPIPE);
 }
 
+struct sleeper {
+    struct channel *channel;
+    int rc;
+};
+
 static void *
 wait_for_ever(void *arg)
 {
-    return (void *)(intptr_t)wait_on(arg, -1);
+    struct sleeper *s = arg;
+
+    s->rc = wait_on(s->channel, -1);
+    return NULL;
 }
 
 static void
 a_hang_up_wakes_who_sleeps_already(void **state)
 {
     struct ends *e = *state;
-    pthread_t sleeper;
-    void *rc;
+    struct sleeper sleeper = {.channel = &e->worker};
+    pthread_t thread;
 
-    pthread_create(&sleeper, NULL, wait_for_ever, &e->worker);
+    pthread_create(&thread, NULL, wait_for_ever, &sleeper);
     usleep(20000);
     channel_fini(&e->guest);
-    pthread_join(sleeper, &rc);
-    assert_int_equal((intptr_t)rc, -EPIPE);
+    pthread_join(thread, NULL);
+    assert_int_equal(sleeper.rc, -EPIPE);
 }
 
 static void

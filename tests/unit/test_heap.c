@@ -13,8 +13,9 @@
 #include <cmocka.h>
 
 #define NONE UINT64_MAX
+#define GRANULE ((uint64_t)HEAP_GRANULE)
 #define GRANULES 4096u
-#define BYTES (GRANULES * HEAP_GRANULE)
+#define BYTES (GRANULES * GRANULE)
 
 static int
 setup(void **state)
@@ -50,13 +51,12 @@ static void
 blocks_are_aligned_and_apart(void **state)
 {
     struct heap *h = *state;
-    uint64_t a = heap_alloc(h, 1), b = heap_alloc(h, HEAP_GRANULE + 1),
-             c = heap_alloc(h, 300);
+    uint64_t a = heap_alloc(h, 1), b = heap_alloc(h, GRANULE + 1), c = heap_alloc(h, 300);
 
-    assert_int_equal(a % HEAP_GRANULE, 0);
-    assert_int_equal(b % HEAP_GRANULE, 0);
-    assert_int_equal(c % HEAP_GRANULE, 0);
-    assert_int_equal(h->used_bytes, 5 * HEAP_GRANULE);
+    assert_int_equal(a % GRANULE, 0);
+    assert_int_equal(b % GRANULE, 0);
+    assert_int_equal(c % GRANULE, 0);
+    assert_int_equal(h->used_bytes, 5 * GRANULE);
     assert_true(a != b && b != c && a != c);
 }
 
@@ -66,7 +66,7 @@ the_heap_can_be_filled_to_the_last_byte(void **state)
     struct heap *h = *state;
 
     for (unsigned i = 0; i < GRANULES; i++)
-        assert_int_not_equal(heap_alloc(h, HEAP_GRANULE), NONE);
+        assert_int_not_equal(heap_alloc(h, GRANULE), NONE);
     assert_int_equal(heap_alloc(h, 1), NONE);
     assert_int_equal(h->used_bytes, BYTES);
 }
@@ -78,10 +78,10 @@ a_block_that_fits_exactly_is_found(void **state)
 
     /* 33 granules: no class of its own, so rounding up would pass over it. */
     for (uint64_t size = 17; size < 1100; size = size * 2 - 1) {
-        uint64_t a = heap_alloc(h, BYTES - size * HEAP_GRANULE);
+        uint64_t a = heap_alloc(h, BYTES - size * GRANULE);
 
         assert_int_not_equal(a, NONE);
-        assert_int_not_equal(heap_alloc(h, size * HEAP_GRANULE), NONE);
+        assert_int_not_equal(heap_alloc(h, size * GRANULE), NONE);
         assert_int_equal(heap_alloc(h, 1), NONE);
         heap_fini(h);
         assert_int_equal(heap_init(h, NULL, BYTES), 0);
@@ -95,7 +95,7 @@ what_cannot_be_is_refused(void **state)
 
     assert_int_equal(heap_alloc(h, BYTES + 1), NONE);
     assert_int_equal(heap_alloc(h, UINT64_MAX), NONE);
-    assert_int_equal(heap_alloc(h, UINT64_MAX - HEAP_GRANULE), NONE);
+    assert_int_equal(heap_alloc(h, UINT64_MAX - GRANULE), NONE);
     assert_whole(h);
 }
 
@@ -105,7 +105,7 @@ an_empty_heap_has_nothing_to_give(void **state)
     struct heap h;
 
     (void)state;
-    assert_int_equal(heap_init(&h, NULL, HEAP_GRANULE - 1), 0);
+    assert_int_equal(heap_init(&h, NULL, GRANULE - 1), 0);
     assert_int_equal(heap_alloc(&h, 1), NONE);
     heap_free(&h, 0);
     heap_fini(&h);
@@ -122,7 +122,7 @@ freed_neighbours_become_one_block_again(void **state)
         uint64_t off[3];
 
         for (unsigned i = 0; i < 3; i++)
-            off[i] = heap_alloc(h, (i + 1) * 700);
+            off[i] = heap_alloc(h, (i + 1) * 700ull);
         for (unsigned i = 0; i < 3; i++)
             heap_free(h, off[orders[o][i]]);
         assert_whole(h);
@@ -149,14 +149,14 @@ static void
 an_offset_that_is_no_block_is_ignored(void **state)
 {
     struct heap *h = *state;
-    uint64_t a = heap_alloc(h, 4 * HEAP_GRANULE);
+    uint64_t a = heap_alloc(h, 4 * GRANULE);
 
-    heap_free(h, a + HEAP_GRANULE);
+    heap_free(h, a + GRANULE);
     heap_free(h, a + 1);
     heap_free(h, BYTES);
     heap_free(h, UINT64_MAX);
-    heap_free(h, UINT64_MAX - HEAP_GRANULE + 1);
-    assert_int_equal(h->used_bytes, 4 * HEAP_GRANULE);
+    heap_free(h, UINT64_MAX - GRANULE + 1);
+    assert_int_equal(h->used_bytes, 4 * GRANULE);
     heap_free(h, a);
     assert_whole(h);
 }
@@ -198,7 +198,7 @@ static void
 model_mark(struct model *m, unsigned i, uint8_t from, uint8_t to)
 {
     for (uint64_t g = 0; g < m->granules[i]; g++) {
-        uint8_t *owner = &m->owner[m->off[i] / HEAP_GRANULE + g];
+        uint8_t *owner = &m->owner[m->off[i] / GRANULE + g];
 
         if (*owner != from)
             fail_msg("two blocks overlap at granule %u", (unsigned)(owner - m->owner));
@@ -211,7 +211,7 @@ model_alloc(struct model *m, struct heap *h, unsigned i)
 {
     uint64_t most = random_next(m) % 8 == 0 ? 400 : 12;
     uint64_t granules = 1 + random_next(m) % most;
-    uint64_t len = granules * HEAP_GRANULE - random_next(m) % HEAP_GRANULE;
+    uint64_t len = granules * GRANULE - random_next(m) % GRANULE;
     uint64_t off = heap_alloc(h, len);
 
     if (off == NONE) {
@@ -219,7 +219,7 @@ model_alloc(struct model *m, struct heap *h, unsigned i)
         assert_false(model_has_gap(m, granules + granules / 16 + 1));
         return;
     }
-    assert_true(off % HEAP_GRANULE == 0 && off + len <= BYTES);
+    assert_true(off % GRANULE == 0 && off + len <= BYTES);
     m->off[i] = off;
     m->granules[i] = granules;
     m->used += granules;
@@ -249,7 +249,7 @@ blocks_never_overlap_whatever_the_order(void **state)
             model_free(m, h, i);
         else
             model_alloc(m, h, i);
-        assert_int_equal(h->used_bytes, m->used * HEAP_GRANULE);
+        assert_int_equal(h->used_bytes, m->used * GRANULE);
     }
     for (unsigned i = 0; i < LIVE; i++) {
         if (m->granules[i])

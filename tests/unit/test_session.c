@@ -2,11 +2,11 @@
 /* The guest's session against a worker that the test plays itself, over a real socket. */
 #include "guest/opencl/session.h"
 
-#include "api/opencl_send.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/sock.h"
 #include "guest/opencl/device.h"
+#include "guest/opencl/submit.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -170,11 +170,24 @@ teardown(void **state)
     return 0;
 }
 
-/* A call that is answered; its id is what the worker sees. */
+/* Any message with one id; pending NULL: nobody waits. */
+static cl_int
+send_op(struct session *s, unsigned op, struct pending *p)
+{
+    struct enc e;
+    cl_int rc = submit_begin(s, &e, op, sizeof(struct frame_header) + 8, p);
+
+    if (rc != CL_SUCCESS)
+        return rc;
+    enc_u64(&e, 1);
+    return submit_end(s, &e);
+}
+
+/* A call that is answered. */
 static cl_int
 ask(struct session *s, struct pending *p)
 {
-    cl_int rc = send_clFinish(s, p, (struct guest_id){1});
+    cl_int rc = send_op(s, OP_clFinish, p);
 
     return rc == CL_SUCCESS ? session_wait(s, p) : rc;
 }
@@ -399,7 +412,7 @@ a_full_ring_makes_the_sender_wait(void **state)
 
     worker_play(w, read_slowly);
     for (unsigned i = 0; i < MANY; i++)
-        assert_int_equal(send_clFlush(w->s, NULL, (struct guest_id){1}), CL_SUCCESS);
+        assert_int_equal(send_op(w->s, OP_clFlush, NULL), CL_SUCCESS);
     worker_played(w);
     assert_int_equal(atomic_load(&w->count), MANY);
 }
@@ -410,7 +423,7 @@ send_until_room(void *arg)
     struct world *w = arg;
 
     while (atomic_load(&w->count) == 0) {
-        if (send_clFlush(w->s, NULL, (struct guest_id){1}) != CL_SUCCESS)
+        if (send_op(w->s, OP_clFlush, NULL) != CL_SUCCESS)
             atomic_fetch_add(&w->failures, 1);
     }
     return NULL;
@@ -500,7 +513,7 @@ ask_with_callback(struct world *w, struct noted *n)
 {
     *n = (struct noted){.pending.done = noted_due, .callback.run = noted_run, .world = w};
     assert_int_equal(session_need_service(w->s), CL_SUCCESS);
-    assert_int_equal(send_clFinish(w->s, &n->pending, (struct guest_id){1}), CL_SUCCESS);
+    assert_int_equal(send_op(w->s, OP_clFinish, &n->pending), CL_SUCCESS);
 }
 
 static void
@@ -608,7 +621,7 @@ a_dead_session_answers_at_once(void **state)
     assert_int_equal(ask(w->s, &p), CL_OUT_OF_RESOURCES);
     assert_true(session_is_dead(w->s));
     assert_int_equal(ask(w->s, &p), CL_OUT_OF_RESOURCES);
-    assert_int_equal(send_clFlush(w->s, NULL, (struct guest_id){1}), CL_OUT_OF_RESOURCES);
+    assert_int_equal(send_op(w->s, OP_clFlush, NULL), CL_OUT_OF_RESOURCES);
     assert_int_equal(session_heap_alloc(w->s, 64), EXTENT_NONE);
 }
 
@@ -619,7 +632,7 @@ a_reply_before_the_hang_up_still_counts(void **state)
     struct pending p = {0};
     struct frame_header h;
 
-    assert_int_equal(send_clFinish(w->s, &p, (struct guest_id){1}), CL_SUCCESS);
+    assert_int_equal(send_op(w->s, OP_clFinish, &p), CL_SUCCESS);
     assert_true(worker_next(w, &h, true));
     worker_reply(w, h.tag, 42);
     worker_hangs_up(w);
@@ -680,7 +693,7 @@ a_worker_that_forges_its_tail_is_dead(void **state)
     struct world *w = *state;
     struct pending p = {0};
 
-    assert_int_equal(send_clFinish(w->s, &p, (struct guest_id){1}), CL_SUCCESS);
+    assert_int_equal(send_op(w->s, OP_clFinish, &p), CL_SUCCESS);
     atomic_store(&w->worker.tx.shared->tail, RING_BYTES + 8);
     assert_int_equal(session_wait(w->s, &p), CL_OUT_OF_RESOURCES);
     assert_true(session_is_dead(w->s));
