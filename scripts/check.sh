@@ -183,16 +183,16 @@ readonly OWN_SIGNALS=handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=
 # first. Signals stay the program's own (a test may crash a worker on purpose), and reports go
 # to files, since nobody reads what a background process prints.
 stage_asan() {
-    local files reports=$PWD/build-asan/reports runtime
+    local files reports=$PWD/build-asan/reports
     one "build with ASan and UBSan" compile_asan
     [ -f build-asan/build.ninja ] || return
     TIMEOUT_MULTIPLIER=4 meson_tests build-asan
-    runtime=$(realpath "$(gcc -print-file-name=libasan.so)")
     rm -rf "$reports" && mkdir -p "$reports"
     mapfile -t files < <(e2e_files)
-    BATS_ENV=(env "LD_PRELOAD=$runtime" "UBSAN_OPTIONS=log_path=$reports/ubsan"
+    scripts/sanitizer-view.sh build-asan build-asan/view libasan.so
+    BATS_ENV=(env "UBSAN_OPTIONS=log_path=$reports/ubsan"
         "ASAN_OPTIONS=log_path=$reports/asan:detect_leaks=0:$OWN_SIGNALS")
-    bats_tests build-asan "${files[@]}"
+    bats_tests build-asan/view "${files[@]}"
     BATS_ENV=(env)
     one "no sanitizer report" no_reports "$reports"
 }
@@ -220,7 +220,7 @@ stage_tsan-all() {
     TSAN_PATTERN=. stage_tsan
     [ -x build-tsan/tessera ] || return
     rm -rf "$reports" && mkdir -p "$reports"
-    scripts/tsan-view.sh build-tsan build-tsan/view
+    scripts/sanitizer-view.sh build-tsan build-tsan/view libtsan.so
     mapfile -t files < <(e2e_files)
     BATS_ENV=(env "TSAN_OPTIONS=log_path=$reports/tsan:ignore_noninstrumented_modules=1")
     bats_tests build-tsan/view "${files[@]}"

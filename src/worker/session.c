@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -359,6 +360,8 @@ session_spin(struct session *s)
                 return true;
             cpu_relax();
         }
+        /* The driver's threads may need this core: they come first. */
+        sched_yield();
     } while (now_ns() < end);
     return false;
 }

@@ -77,6 +77,7 @@ session_attach(struct session *s, const struct welcome *w, const int fds[2])
         return rc;
     s->shared_storage = w->flags & WELCOME_SHARED_STORAGE;
     s->framebuffer_bytes = w->framebuffer_bytes;
+    s->spin_ns = channel_spin_ns();
     memcpy(s->token, w->token, TOKEN_BYTES);
     s->channel.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->channel.wake_fd < 0)
@@ -344,7 +345,7 @@ session_pump(struct session *s)
 static bool
 session_spin(struct session *s, bool (*holds)(void *), void *arg)
 {
-    uint64_t end = now_ns() + channel_spin_ns();
+    uint64_t end = now_ns() + s->spin_ns;
 
     do {
         for (unsigned i = 0; i < 64; i++) {

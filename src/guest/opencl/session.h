@@ -53,6 +53,7 @@ struct session {
     bool shared_storage;
     uint8_t token[TOKEN_BYTES];
     uint64_t framebuffer_bytes;
+    uint64_t spin_ns; /* how long a wait spins before it sleeps */
     _Atomic bool dead;
     _Atomic uint32_t holds; /* the device, and each object */
     _Atomic int64_t reclaims_due;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * fb_limit says BYTES 0            the device says that it has BYTES
  * fb_limit exact BYTES CHUNK       the limit is BYTES, to the byte
  * fb_limit race CHUNK FILE         makes chunks from when FILE exists until one is refused,
  *                                  prints their number, holds them while FILE exists
@@ -149,15 +150,26 @@ churn(const struct cl *c, double seconds, uint32_t seed)
     printf("%lu buffers made\n", rounds);
 }
 
+static void
+says(const struct cl *c, size_t bytes)
+{
+    cl_ulong size = 0;
+
+    OK(clGetDeviceInfo(c->device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof size, &size, NULL));
+    EXPECT(size == bytes);
+}
+
 int
 main(int argc, char **argv)
 {
     struct cl c;
 
     if (argc < 4)
-        fail("fb_limit exact|race|hold|churn ...");
+        fail("fb_limit says|exact|race|hold|churn ...");
     cl_open(&c);
-    if (strcmp(argv[1], "exact") == 0)
+    if (strcmp(argv[1], "says") == 0)
+        says(&c, strtoul(argv[2], NULL, 10));
+    else if (strcmp(argv[1], "exact") == 0)
         exact(&c, strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10));
     else if (strcmp(argv[1], "race") == 0)
         race(&c, strtoul(argv[2], NULL, 10), argv[3]);
