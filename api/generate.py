@@ -23,7 +23,8 @@ from pathlib import Path
 GENERATED = "/* Generated from api/opencl.toml by api/generate.py: do not edit. */\n"
 KINDS = {"context": "cl_context", "queue": "cl_command_queue", "mem": "cl_mem",
          "program": "cl_program", "kernel": "cl_kernel", "event": "cl_event"}
-HANDLES = {c: k for k, c in KINDS.items()}
+GUESTS = ("hand", "enqueue", "refuse", "later", "absent", "message")
+WORKERS = ("driver", "hand")
 
 
 @dataclass
@@ -91,7 +92,12 @@ def load(path):
         if not isinstance(spec, dict):
             continue
         c = Call(name, spec["guest"], spec.get("returns", ""), spec.get("args", []), spec=spec)
+        if c.guest not in GUESTS:
+            raise DescriptionError(f"{name}: guest {c.guest!r} is none of {', '.join(GUESTS)}")
         c.wire = [parse_field(name, f) for f in spec.get("wire", [])]
+        if c.wire and spec.get("worker") not in WORKERS:
+            raise DescriptionError(f"{name}: worker {spec.get('worker')!r} is none of "
+                                   f"{', '.join(WORKERS)}")
         if c.on_wire:
             op += 1
             c.op = op
@@ -119,7 +125,8 @@ def wire_header(calls, fingerprint):
            f"#define OPENCL_FINGERPRINT 0x{fingerprint}ull", "", "enum opencl_op {"]
     wired = [c for c in calls if c.on_wire]
     out += [f"    OP_{c.name} = {c.op}," for c in wired]
-    out += [f"    OPENCL_OPS = {len(wired) + 1},", "};", "", "/* Values of struct object's kind. */",
+    out += [f"    OPENCL_OPS = {len(wired) + 1},", "};", "",
+            "/* Values of struct object's kind. */",
             "enum object_kind {", "    KIND_any = 0,"]
     out += [f"    KIND_{k} = {i}," for i, k in enumerate(KINDS, 1)]
     out += [f"    OBJECT_KINDS = {len(KINDS) + 1},", "};", "", "static inline const char *",
@@ -191,7 +198,8 @@ def send_code(f):
 def send_header(calls):
     out = ["/* SPDX-License-Identifier: MIT */", GENERATED, "#ifndef TESSERA_API_OPENCL_SEND_H",
            "#define TESSERA_API_OPENCL_SEND_H", "", '#include "guest/opencl/submit.h"', "",
-           "/*", " * send_NAME(session, pending, fields): 0 or an OpenCL error. pending NULL: nobody",
+           "/*",
+           " * send_NAME(session, pending, fields): 0 or an OpenCL error. pending NULL: nobody",
            " * waits for the answer (asynchronous).", " */", ""]
     for c in calls:
         if not c.on_wire:
@@ -335,11 +343,13 @@ def request_header(calls):
         for f in c.wire:
             out += ["    " + m for m in request_members(f)]
         out += ["};", ""]
-    out += ["/*", " * Handlers, by hand or generated: 0, or a negative errno that ends the session.",
+    out += ["/*",
+            " * Handlers, by hand or generated: 0, or a negative errno that ends the session.",
             " */"]
     out += [f"int op_{c.name}(struct session *s, const struct req_{c.name} *r);"
             for c in calls if c.on_wire and c.spec["worker"] == "hand"]
-    out += ["", "/*", " * Decodes and runs one frame (copied out of shared memory, 8-aligned). 0, or a",
+    out += ["", "/*",
+            " * Decodes and runs one frame (copied out of shared memory, 8-aligned). 0, or a",
             " * negative errno that ends the session with words in session_fail().", " */",
             "int opencl_dispatch_frame(struct session *s, const void *frame, size_t len);", "",
             "#endif", ""]
@@ -413,7 +423,8 @@ def dispatch_source(calls):
     for c in wired:
         if c.spec["worker"] == "driver":
             out += driver_handler(c)
-        out += ["static int", f"run_{c.name}(struct session *s, struct frame_header h, struct dec d)",
+        out += ["static int",
+                f"run_{c.name}(struct session *s, struct frame_header h, struct dec d)",
                 "{", f"    struct req_{c.name} r = {{.tag = h.tag}};", ""]
         out += ["    " + decode_code(f) for f in c.wire]
         out += ["    dec_end(&d);", "    if (d.bad)",
@@ -428,7 +439,8 @@ def dispatch_source(calls):
             for c in wired]
     out += ["};", "", "int",
             "opencl_dispatch_frame(struct session *s, const void *frame, size_t len)", "{",
-            "    struct frame_header h;", "    struct dec d;", "", "    memcpy(&h, frame, sizeof h);",
+            "    struct frame_header h;", "    struct dec d;", "",
+            "    memcpy(&h, frame, sizeof h);",
             "    if (h.op >= OPENCL_OPS || !calls[h.op].run || h.reserved != 0)",
             '        return request_bad(s, h.op, "header");',
             "    dec_init(&d, (const uint8_t *)frame + sizeof h, len - sizeof h);",

@@ -26,7 +26,7 @@ min_u64(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* ---- how an answer is changed --------------------------------------------------------------- */
+/* ---- how an answer is changed ------------------------------------------------------ */
 
 static void
 be_zero(struct answer *a)
@@ -194,7 +194,7 @@ be_present_features(struct answer *a)
                     sizeof missing_features / sizeof *missing_features, false);
 }
 
-/* ---- the table ------------------------------------------------------------------------------ */
+/* ---- the table --------------------------------------------------------------------- */
 
 /* Left out: CL_DEVICE_PLATFORM and CL_DEVICE_PARENT_DEVICE, which are handles. */
 static const struct {

@@ -113,7 +113,7 @@ op_tessera_event_status(struct session *s, const struct req_tessera_event_status
     return 0;
 }
 
-/* ---- profiling ------------------------------------------------------------------------------ */
+/* ---- profiling --------------------------------------------------------------------- */
 
 static cl_int
 event_times(struct session *s, cl_event event, uint64_t times[5])
@@ -148,7 +148,7 @@ op_clGetEventProfilingInfo(struct session *s, const struct req_clGetEventProfili
     return 0;
 }
 
-/* ---- waits ---------------------------------------------------------------------------------- */
+/* ---- waits ------------------------------------------------------------------------- */
 
 /* One clWaitForEvents: answered by whoever counts it down to 0. */
 struct wait {

@@ -156,7 +156,7 @@ op_clCreateSubBuffer(struct session *s, const struct req_clCreateSubBuffer *r)
     return object_made(s, &m->o, rc, r->tag);
 }
 
-/* ---- credit --------------------------------------------------------------------------------- */
+/* ---- credit ------------------------------------------------------------------------ */
 
 struct ask {
     struct job job;
@@ -225,7 +225,7 @@ op_tessera_credit(struct session *s, const struct req_tessera_credit *r)
     return 0;
 }
 
-/* ---- mappings ------------------------------------------------------------------------------- */
+/* ---- mappings ---------------------------------------------------------------------- */
 
 struct mapping {
     struct list node;

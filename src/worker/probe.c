@@ -30,7 +30,7 @@ cleanup_decrefp(json_t **j)
 
 #define _cleanup_json_ __attribute__((cleanup(cleanup_decrefp)))
 
-/* ---- the child: asks the drivers ------------------------------------------------------------ */
+/* ---- the child: asks the drivers --------------------------------------------------- */
 
 static json_t *
 info_string(const struct loader *l, cl_device_id device, cl_device_info param)
@@ -159,7 +159,7 @@ probe_child(int out)
     _exit(0);
 }
 
-/* ---- the parent: collects lines ------------------------------------------------------------- */
+/* ---- the parent: collects lines ---------------------------------------------------- */
 
 static void
 collect_lines(char *text, json_t *devices)

@@ -83,7 +83,7 @@ op_clCreateProgramWithBinary(struct session *s,
     return 0;
 }
 
-/* ---- jobs on programs ----------------------------------------------------------------------- */
+/* ---- jobs on programs -------------------------------------------------------------- */
 
 /* One call that may take long: a build, or a question that waits for one. */
 struct program_job {

@@ -77,7 +77,7 @@ queue_fini(struct session *s, struct object *o)
         s->cl->clReleaseCommandQueue(o->h.queue);
 }
 
-/* ---- commands under way --------------------------------------------------------------------- */
+/* ---- commands under way ------------------------------------------------------------ */
 
 /* Lock held. Room for one more command. */
 static cl_int
@@ -246,7 +246,7 @@ queues_flush(struct session *s)
     }
 }
 
-/* ---- submissions ---------------------------------------------------------------------------- */
+/* ---- submissions ------------------------------------------------------------------- */
 
 /* Only what is not complete yet needs waiting for; a failed event fails the command. */
 static cl_int
@@ -303,7 +303,7 @@ submission_end(struct session *s, struct submission *sub, cl_int rc, uint64_t ta
     return 0;
 }
 
-/* ---- flush, finish -------------------------------------------------------------------------- */
+/* ---- flush, finish ----------------------------------------------------------------- */
 
 int
 op_clFlush(struct session *s, const struct req_clFlush *r)

@@ -61,7 +61,7 @@ session_is_dispatcher(const struct session *s)
     return is_dispatcher;
 }
 
-/* ---- the end -------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------- */
 
 int
 session_fail(struct session *s, const char *fmt, ...)
@@ -121,7 +121,7 @@ session_guest_hung_up(const struct session *s)
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLRDHUP));
 }
 
-/* ---- helpers beside the dispatcher ---------------------------------------------------------- */
+/* ---- helpers beside the dispatcher ------------------------------------------------- */
 
 /* A thread, since a handler may neither log nor rely on what it interrupts. */
 static void *
@@ -167,7 +167,7 @@ session_thread(struct session *s, void *(*run)(void *))
     pthread_detach(thread);
 }
 
-/* ---- the beginning -------------------------------------------------------------------------- */
+/* ---- the beginning ----------------------------------------------------------------- */
 
 /* All threads, the driver's too, are made after this: SIGTERM belongs to one of ours. */
 static void
@@ -338,7 +338,7 @@ session_start(struct session *s)
     log_debug("serves '%s'", s->slot->program);
 }
 
-/* ---- dispatch ------------------------------------------------------------------------------- */
+/* ---- dispatch ---------------------------------------------------------------------- */
 
 static void
 session_look_at_guest(struct session *s, uint64_t now)

@@ -112,7 +112,7 @@ op_clEnqueueWriteBuffer(struct session *s, const struct req_clEnqueueWriteBuffer
     return transfer_end(s, &sub, rc, &t);
 }
 
-/* ---- rectangles ----------------------------------------------------------------------------- */
+/* ---- rectangles -------------------------------------------------------------------- */
 
 /* The bytes of a region, packed tight; an overflow is as good as too many. */
 static uint64_t

@@ -146,7 +146,7 @@ device_unlock_all(void)
         pthread_mutex_unlock(&all_devices[i]->lock);
 }
 
-/* ---- OpenCL 3.0, sections 4.1 and 4.2 --------------------------------------------------------- */
+/* ---- OpenCL 3.0, sections 4.1 and 4.2 ---------------------------------------------- */
 
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetPlatformIDs(cl_uint num_entries, cl_platform_id *platforms,
@@ -326,7 +326,7 @@ tsr_clGetDeviceAndHostTimer(cl_device_id device, cl_ulong *device_timestamp,
     return tsr_clGetHostTimer(device, host_timestamp);
 }
 
-/* ---- how the loader finds everything (cl_khr_icd) -------------------------------------------- */
+/* ---- how the loader finds everything (cl_khr_icd) ---------------------------------- */
 
 CL_API_ENTRY void *CL_API_CALL
 tsr_clGetExtensionFunctionAddress(const char *func_name)

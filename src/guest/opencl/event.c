@@ -64,7 +64,7 @@ fetch_arrived(void *arg)
     return !atomic_load_explicit(&e->fetch_pending, memory_order_acquire);
 }
 
-/* ---- waiting ----------------------------------------------------------------------------------- */
+/* ---- waiting ----------------------------------------------------------------------- */
 
 /* Waits in the worker for those of the list that are not known to be final. */
 static cl_int
@@ -125,7 +125,7 @@ tsr_clWaitForEvents(cl_uint num_events, const cl_event *event_list)
     return events_wait(num_events, event_list);
 }
 
-/* ---- queries ------------------------------------------------------------------------------------ */
+/* ---- queries ----------------------------------------------------------------------- */
 
 static cl_int
 event_ask_status(struct _cl_event *e, cl_int *ret)
@@ -248,7 +248,7 @@ tsr_clReleaseEvent(cl_event event)
     return object_release_call(event, KIND_event, CL_INVALID_EVENT);
 }
 
-/* ---- user events --------------------------------------------------------------------------------- */
+/* ---- user events ------------------------------------------------------------------- */
 
 CL_API_ENTRY cl_event CL_API_CALL
 tsr_clCreateUserEvent(cl_context context, cl_int *errcode_ret)
@@ -284,7 +284,7 @@ tsr_clSetUserEventStatus(cl_event event, cl_int execution_status)
                                      execution_status);
 }
 
-/* ---- callbacks ------------------------------------------------------------------------------------ */
+/* ---- callbacks --------------------------------------------------------------------- */
 
 typedef void(CL_CALLBACK *event_notify_fn)(cl_event, cl_int, void *);
 

@@ -130,7 +130,7 @@ tsr_clReleaseKernel(cl_kernel kernel)
     return object_release_call(kernel, KIND_kernel, CL_INVALID_KERNEL);
 }
 
-/* ---- arguments -------------------------------------------------------------------------------------- */
+/* ---- arguments --------------------------------------------------------------------- */
 
 /* Is this a memory object? Where the driver told nothing: a value that is a live handle is one. */
 static bool
@@ -243,7 +243,7 @@ kernel_check_args(struct _cl_kernel *k)
     return rc;
 }
 
-/* ---- queries ---------------------------------------------------------------------------------------- */
+/* ---- queries ----------------------------------------------------------------------- */
 
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetKernelInfo(cl_kernel kernel, cl_kernel_info param_name, size_t param_value_size,

@@ -141,7 +141,7 @@ tsr_clEnqueueTask(cl_command_queue command_queue, cl_kernel kernel,
                   num_events_in_wait_list, event_wait_list, event);
 }
 
-/* ---- calls deprecated with 1.2, on top of their successors -------------------------------------- */
+/* ---- calls deprecated with 1.2, on top of their successors ------------------------- */
 
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clEnqueueMarker(cl_command_queue command_queue, cl_event *event)

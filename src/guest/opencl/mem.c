@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- framebuffer credit (docs/protocol.md, "Memory") ------------------------------------------ */
+/* ---- framebuffer credit (docs/protocol.md, "Memory") ------------------------------- */
 
 static bool
 credit_take(struct session *s, uint64_t size)
@@ -45,7 +45,7 @@ credit_return(struct session *s, uint64_t size)
         atomic_fetch_add(&s->channel.page->credit_bytes, size);
 }
 
-/* ---- objects ------------------------------------------------------------------------------------ */
+/* ---- objects ----------------------------------------------------------------------- */
 
 static void
 mem_destroy(struct object *o)

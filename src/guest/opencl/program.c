@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- long answers ------------------------------------------------------------------------------- */
+/* ---- long answers ------------------------------------------------------------------ */
 
 cl_int
 pending_take_bytes(struct session *s, struct pending *p, struct extent out, uint8_t **ret,
@@ -67,7 +67,7 @@ ask_bytes(struct session *s,
     return rc;
 }
 
-/* ---- objects -------------------------------------------------------------------------------------- */
+/* ---- objects ----------------------------------------------------------------------- */
 
 static void
 program_destroy(struct object *o)
@@ -256,7 +256,7 @@ tsr_clReleaseProgram(cl_program program)
     return object_release_call(program, KIND_program, CL_INVALID_PROGRAM);
 }
 
-/* ---- building ------------------------------------------------------------------------------------- */
+/* ---- building ---------------------------------------------------------------------- */
 
 static cl_int
 metadata_send(void *arg, struct pending *p, struct extent out)

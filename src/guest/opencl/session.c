@@ -126,7 +126,7 @@ session_connect(struct device *d, struct session **ret, char *reason)
     return 0;
 }
 
-/* ---- ids ----------------------------------------------------------------------------------- */
+/* ---- ids --------------------------------------------------------------------------- */
 
 static bool
 id_grow(struct session *s)
@@ -191,7 +191,7 @@ session_release_id(struct session *s, struct guest_id id)
         session_drop_id(s, id);
 }
 
-/* ---- receiving ----------------------------------------------------------------------------- */
+/* ---- receiving --------------------------------------------------------------------- */
 
 /* Hands the answer over. The pending is another thread's: it is touched under wait_lock alone. */
 static void
@@ -433,7 +433,7 @@ session_wait(struct session *s, struct pending *p)
                                                                   : CL_SUCCESS;
 }
 
-/* ---- the service thread --------------------------------------------------------------------- */
+/* ---- the service thread ------------------------------------------------------------ */
 
 static bool
 has_callbacks(void *arg)
@@ -529,7 +529,7 @@ session_post_callback(struct session *s, struct callback *c)
         session_need_service(s);
 }
 
-/* ---- heap ------------------------------------------------------------------------------------ */
+/* ---- heap -------------------------------------------------------------------------- */
 
 struct heap_wait {
     struct session *session;
@@ -563,7 +563,7 @@ session_heap_alloc(struct session *s, uint64_t len)
     return w.off;
 }
 
-/* ---- fork ------------------------------------------------------------------------------------ */
+/* ---- fork -------------------------------------------------------------------------- */
 
 /*
  * The child gets a session of its own on first use. What it inherits is dead: the mappings are not

@@ -21,7 +21,7 @@ rect_bytes(const struct rect *r)
     return (uint64_t)r->region[0] * r->region[1] * r->region[2];
 }
 
-/* ---- direct ------------------------------------------------------------------------------------- */
+/* ---- direct ------------------------------------------------------------------------ */
 
 /* An event for a copy that is over: the worker gets a completed one, for wait lists. */
 static cl_int
@@ -117,7 +117,7 @@ transfer_direct(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void
     return rc;
 }
 
-/* ---- staged reads ------------------------------------------------------------------------------- */
+/* ---- staged reads ------------------------------------------------------------------ */
 
 /* The pieces of one blocking read; on the stack of the caller, who waits until none is left. */
 struct fetch_group {
@@ -302,7 +302,7 @@ transfer_read(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void *
     return rc == CL_SUCCESS ? fetch(q, m, r, ptr, NULL) : rc;
 }
 
-/* ---- staged writes ------------------------------------------------------------------------------ */
+/* ---- staged writes ----------------------------------------------------------------- */
 
 static cl_int
 store_send(struct enqueue *q, struct _cl_mem *m, const struct rect *r, const void *ptr,
@@ -395,7 +395,7 @@ transfer_write(struct enqueue *q, struct _cl_mem *m, const struct rect *r,
     return rc == CL_SUCCESS ? store(q, m, r, ptr) : rc;
 }
 
-/* ---- the calls ------------------------------------------------------------------------------------ */
+/* ---- the calls --------------------------------------------------------------------- */
 
 static cl_int
 check_host_access(const struct _cl_mem *m, cl_mem_flags forbidden)
