@@ -69,8 +69,13 @@ sock_listen(const char *path, mode_t mode, int backlog)
     rc = sock_address(path, &addr, &dirfd);
     if (rc < 0)
         return rc;
-    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+        _cleanup_close_ int other = sock_connect(path);
+
+        if (other >= 0)
+            return -EADDRINUSE;
         unlink(path);
+    }
     if (bind(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
         return -errno;
     if (chmod(path, mode) < 0 || listen(fd, backlog) < 0)
