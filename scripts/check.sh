@@ -177,6 +177,7 @@ stage_programs() {
     bats_tests build "${files[@]}"
 }
 
+readonly FOREIGN_MODULES=ignore_noninstrumented_modules=1
 readonly OWN_SIGNALS=handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
 
 # Guests are programs without a sanitizer that load an ICD with one: the runtime must be there
@@ -222,7 +223,8 @@ stage_tsan-all() {
     rm -rf "$reports" && mkdir -p "$reports"
     scripts/sanitizer-view.sh build-tsan build-tsan/view libtsan.so
     mapfile -t files < <(e2e_files)
-    BATS_ENV=(env "TSAN_OPTIONS=log_path=$reports/tsan:ignore_noninstrumented_modules=1")
+    # Without TSan's second of sleep at each exit: tests look at how soon a session is over.
+    BATS_ENV=(env TSAN_OPTIONS="log_path=$reports/tsan:atexit_sleep_ms=0:$OWN_SIGNALS:$FOREIGN_MODULES")
     bats_tests build-tsan/view "${files[@]}"
     BATS_ENV=(env)
     one "no sanitizer report" no_reports "$reports"

@@ -164,15 +164,10 @@ struct ask {
     uint64_t tag, bytes;
 };
 
-/* Waits until one more buffer is destroyed. false: that will not happen by waiting. */
+/* Waits until more than `destroyed` buffers are. false: that will not happen by waiting. */
 static bool
-ask_wait_destroyed(struct session *s, unsigned *left_ms)
+ask_wait_destroyed(struct session *s, uint64_t destroyed, unsigned *left_ms)
 {
-    uint64_t destroyed, dying;
-
-    memory_counts(&s->memory, &destroyed, &dying);
-    if (dying == 0)
-        return false;
     while (queues_busy(s)) {
         if (memory_wait_destroyed(&s->memory, destroyed, DESTROY_STEP_MS))
             return true;
@@ -190,12 +185,15 @@ ask_run(struct job *j)
     struct session *s = a->s;
     unsigned left_ms =
         atomic_load(&s->open_user_events) > 0 ? DESTROY_WAIT_OPEN_MS : DESTROY_WAIT_MS;
-    bool granted =
-        memory_ask(&s->memory, a->bytes) || memory_ask_all(&s->memory, a->bytes);
+    uint64_t destroyed, dying;
+    bool granted;
 
-    while (!granted && ask_wait_destroyed(s, &left_ms))
+    do {
+        /* Counted before the try: what is destroyed after it is worth another one. */
+        memory_counts(&s->memory, &destroyed, &dying);
         granted =
             memory_ask(&s->memory, a->bytes) || memory_ask_all(&s->memory, a->bytes);
+    } while (!granted && dying > 0 && ask_wait_destroyed(s, destroyed, &left_ms));
     reply_status(s, a->tag, granted ? CL_SUCCESS : CL_MEM_OBJECT_ALLOCATION_FAILURE);
     free(a);
 }
