@@ -177,7 +177,6 @@ stage_programs() {
     bats_tests build "${files[@]}"
 }
 
-readonly FOREIGN_MODULES=ignore_noninstrumented_modules=1
 readonly OWN_SIGNALS=handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
 
 # Guests are programs without a sanitizer that load an ICD with one: the runtime must be there
@@ -217,14 +216,15 @@ readonly TSAN_SOME='(^|[^a-z])(ring|channel|transport|session|account|gate|guest
 
 # Drivers and interpreters are not instrumented: what they do among themselves is not told.
 stage_tsan-all() {
-    local files reports=$PWD/build-tsan/reports
+    local files options reports=$PWD/build-tsan/reports
     TSAN_PATTERN=. stage_tsan
     [ -x build-tsan/tessera ] || return
     rm -rf "$reports" && mkdir -p "$reports"
     scripts/sanitizer-view.sh build-tsan build-tsan/view libtsan.so
     mapfile -t files < <(e2e_files)
     # Without TSan's second of sleep at each exit: tests look at how soon a session is over.
-    BATS_ENV=(env TSAN_OPTIONS="log_path=$reports/tsan:atexit_sleep_ms=0:$OWN_SIGNALS:$FOREIGN_MODULES")
+    options=log_path=$reports/tsan:atexit_sleep_ms=0:$OWN_SIGNALS
+    BATS_ENV=(env "TSAN_OPTIONS=$options:ignore_noninstrumented_modules=1")
     bats_tests build-tsan/view "${files[@]}"
     BATS_ENV=(env)
     one "no sanitizer report" no_reports "$reports"
