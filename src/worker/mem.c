@@ -194,6 +194,10 @@ ask_run(struct job *j)
         granted =
             memory_ask(&s->memory, a->bytes) || memory_ask_all(&s->memory, a->bytes);
     } while (!granted && dying > 0 && ask_wait_destroyed(s, destroyed, &left_ms));
+    /* A released buffer that a command still holds is not counted as dying yet: one more look. */
+    if (!granted && memory_wait_destroyed(&s->memory, destroyed, DESTROY_GRACE_MS))
+        granted =
+            memory_ask(&s->memory, a->bytes) || memory_ask_all(&s->memory, a->bytes);
     reply_status(s, a->tag, granted ? CL_SUCCESS : CL_MEM_OBJECT_ALLOCATION_FAILURE);
     free(a);
 }
