@@ -15,7 +15,7 @@
 /* The guest may have to set a user event before they can end, and is waiting for us. */
 #define DESTROY_WAIT_OPEN_MS 200
 /* The driver lets go of a command's buffers a little after its event is complete. */
-#define DESTROY_GRACE_MS 20
+#define DESTROY_GRACE_MS 200
 #define DESTROY_STEP_MS 5
 
 /* Of one buffer: outlives the object until the driver says that its storage is free. */
@@ -194,10 +194,6 @@ ask_run(struct job *j)
         granted =
             memory_ask(&s->memory, a->bytes) || memory_ask_all(&s->memory, a->bytes);
     } while (!granted && dying > 0 && ask_wait_destroyed(s, destroyed, &left_ms));
-    /* A released buffer that a command still holds is not counted as dying yet: one more look. */
-    if (!granted && memory_wait_destroyed(&s->memory, destroyed, DESTROY_GRACE_MS))
-        granted =
-            memory_ask(&s->memory, a->bytes) || memory_ask_all(&s->memory, a->bytes);
     reply_status(s, a->tag, granted ? CL_SUCCESS : CL_MEM_OBJECT_ALLOCATION_FAILURE);
     free(a);
 }
