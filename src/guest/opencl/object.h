@@ -21,9 +21,8 @@
 
 struct session;
 
-/* Kinds that never travel, beside those of the wire. */
+/* The kind that never travels, beside those of the wire. */
 #define KIND_platform 100
-#define KIND_device 101
 
 struct object {
     const struct _cl_icd_dispatch *dispatch;
