@@ -118,7 +118,7 @@ need() {
 
 # cracked MODE WORD DIGEST: hashcat finds the word behind the digest, on a vGPU, after its self-test.
 cracked() {
-    local out=$BATS_TEST_TMPDIR/out home=$BATS_FILE_TMPDIR/hashcat
+    local out=$BATS_TEST_TMPDIR/out home=$BATS_RUN_TMPDIR/hashcat
     mkdir -p "$home"
     # It keeps its kernels' binaries below XDG_CACHE_HOME.
     HOME=$home XDG_CACHE_HOME=$home XDG_DATA_HOME=$home LIMIT_S=170 alone hashcat --force \
