@@ -596,18 +596,22 @@ driver_function(const char *name)
 
 #define EXPORT __attribute__((visibility("default"))) CL_API_ENTRY
 
+/* The loader's way to clGetPlatformIDs, which is the first entry of the table. */
 EXPORT cl_int CL_API_CALL
 clIcdGetPlatformIDsKHR(cl_uint num_entries, cl_platform_id *platforms,
                        cl_uint *num_platforms)
 {
     cl_int(CL_API_CALL * real)(cl_uint, cl_platform_id *, cl_uint *);
     cl_uint found = 0;
+    struct line l;
     cl_int rc;
 
     *(void **)&real = driver_function("clIcdGetPlatformIDsKHR");
     if (!real)
         return -1001; /* CL_PLATFORM_NOT_FOUND_KHR */
+    line_begin(&l, 0);
     rc = real(num_entries, platforms, num_platforms ? num_platforms : &found);
+    line_end(&l, rc);
     if (rc != CL_SUCCESS || !platforms)
         return rc;
     for (cl_uint i = 0; i < min_u32(num_entries, num_platforms ? *num_platforms : found);

@@ -35,7 +35,7 @@ RULES = {
     "profiling": "Driver queues always have profiling, to account GPU time.",
     "host-flags": "How the host may use a buffer is checked in the guest; the driver gets access "
                   "flags alone, and CL_MEM_USE_HOST_PTR for storage shared with the guest.",
-    "arg-info": "-cl-kernel-arg-info is added to build options, so that the guest knows arguments.",
+    "arg-info": "-cl-kernel-arg-info is added to build options, to learn the arguments of kernels.",
     "binary": "A program binary that the driver made is not compared: it made two.",
     "direct": "With shared storage a transfer on an idle in-order queue is a copy in the guest.",
     "staging": "Transfers do not block; the host's side is a packed staging area.",
@@ -58,15 +58,17 @@ UNTOLD = {"event", "num_events_in_wait_list", "event_wait_list", "ptr", "pfn_not
           "num_devices", "device_list", "devices", "device", "pfn_free_func", "blocking_read",
           "blocking_write", "blocking_map", "mapped_ptr", "num_mem_objects", "host_origin",
           "host_row_pitch", "host_slice_pitch", "row_pitch", "slice_pitch", "input_row_pitch",
-          "input_slice_pitch", "image_row_pitch", "image_slice_pitch", "input_headers"}
+          "input_slice_pitch", "image_row_pitch", "image_slice_pitch"}
 OBJECT = re.compile(r"[a-z_]+#\d+$")
 ACCESS, USE_HOST_PTR, COPY_HOST_PTR = 7, 8, 32
 MAP_WRITES, MAP_INVALIDATES = 2 | 4, 4
 OUT_OF_ORDER, QUEUE_PROPERTIES = 1, 0x1093
 EVENT_STATUS = 0x11D3
 PIECE = 4 << 20
+INLINE = 32 << 10  # a write of so many bytes waits for no queue: it travels in its message
 TRIES = 20000
 ANY = {"any": True}
+BUILDS = ("clBuildProgram", "clCompileProgram", "clLinkProgram")
 
 
 class TornLog(Exception):
@@ -79,7 +81,7 @@ class Item:
     def __init__(self, line, call, args):
         self.n, self.thread, self.call, self.args = line["n"], line["t"], call, args
         self.line, self.event, self.waits, self.made = line, None, [], []
-        self.optional = False
+        self.optional = self.probably_direct = False
 
     def __str__(self):
         args = ", ".join(f"{k}={json.dumps(v)}" for k, v in self.args.items())
@@ -140,7 +142,7 @@ class Log:
         if call == "clCreateKernelsInProgram" and "kernels" not in args:
             return "query"
         empty = call == "clEnqueueNDRangeKernel" and 0 in (args["global_work_size"] or [0])
-        if line["status"] != 0 and call != "clBuildProgram" and not empty:
+        if line["status"] != 0 and call not in BUILDS and not empty:
             return "refused"
         return None
 
@@ -222,12 +224,14 @@ class Log:
     def take_clCreateProgramWithBinary(self, line, args):
         self.add(line, "clCreateProgramWithBinary", {"context": args["context"]})
 
-    def take_clBuildProgram(self, line, args):
-        options = args["options"] or ""
+    def build(self, line, args):
+        """clBuildProgram, clCompileProgram, clLinkProgram."""
+        words = (args["options"] or "").split()
         if self.worker:
-            options = options.removesuffix(" -cl-kernel-arg-info")
-        self.add(line, "clBuildProgram", {"program": args["program"], "options": options,
-                                          "status": line["status"]})
+            words = [w for w in words if w != "-cl-kernel-arg-info"]
+        self.add(line, line["call"], dict(self.plain(args), options=words, status=line["status"]))
+
+    take_clBuildProgram = take_clCompileProgram = take_clLinkProgram = build
 
     def take_clCreateKernelsInProgram(self, line, args):
         for kernel in args["kernels"]:
@@ -275,6 +279,8 @@ class Log:
         item.optional = (not self.worker and not self.discrete
                          and self.in_order.get(args["command_queue"], False)
                          and (bool(blocking) or "Write" in call))
+        short = call == "clEnqueueWriteBuffer" and args["size"] <= INLINE
+        item.probably_direct = item.optional and bool(blocking) and not short
         return item
 
     def take_clEnqueueReadBuffer(self, line, args):
@@ -325,6 +331,19 @@ class Log:
         else:
             self.marker(line, args)
 
+    def released(self):
+        """Objects made here whose last reference went, and the line in which it did."""
+        left, found = {}, {}
+        for line in self.lines:
+            change = re.match(r"cl(Retain|Release)", line["call"])
+            if not change or line["status"] != 0:
+                continue
+            name = next(iter(line["args"].values()))
+            left[name] = left.get(name, 1) + (1 if change[1] == "Retain" else -1)
+            if left[name] == 0:
+                found[name] = line["n"]
+        return found
+
     # ---- as streams
 
     def threads(self):
@@ -341,6 +360,15 @@ class Log:
     def others(self):
         """How many calls of each function there are that belong to no queue."""
         return Counter(i.call for i in self.items if "command_queue" not in i.args)
+
+
+def choices_of(native, i):
+    """What can be done about a native call, the likelier first."""
+    if i == len(native):
+        return iter(())
+    if native[i].optional:
+        return iter(("skip", "pair") if native[i].probably_direct else ("pair", "skip"))
+    return iter(("pair",))
 
 
 class Walk:
@@ -489,30 +517,29 @@ class Walk:
         """The first difference, in words; None when the sequences agree.
 
         A call that the rule `direct` lets be missing may look like a later one that is not: after
-        a difference the walk goes back to the newest of those and tries without it.
+        a difference the walk goes back to the newest of those and takes its other choice.
         """
-        choices, furthest, told = [], -1, None
         i = j = tries = 0
+        undecided, furthest, told = [], -1, None
+        choices = choices_of(native, i)
         while i < len(native) or j < len(worker):
-            count, differ = 0, None
-            if i < len(native):
+            choice, mark, count, differ = next(choices, None), len(self.trail), 0, None
+            if choice == "pair":
                 count, differ = self.fits(native[i], worker, j)
             if count:
-                if native[i].optional:
-                    choices.append((i, j, len(self.trail)))
                 self.pair(native[i], worker[j:j + count])
+            if count or choice == "skip":
+                undecided += [(i, j, mark, choices)] if native[i].optional else []
                 i, j = i + 1, j + count
-            elif i < len(native) and native[i].optional:
-                i += 1
-            else:
-                if j > furthest:
+                choices = choices_of(native, i)
+            elif choice is None or not native[i].optional:
+                if j > furthest and (differ or i == len(native)):
                     furthest, told = j, differ or f"native: nothing more\nworker: {worker[j]}"
                 tries += 1
-                if not choices or tries > TRIES:
+                if not undecided or tries > TRIES:
                     return told
-                i, j, mark = choices.pop()
+                i, j, mark, choices = undecided.pop()
                 self.undo(mark)
-                i += 1
         return None
 
     def walk_queues(self):
@@ -546,6 +573,19 @@ class Walk:
             found += [f"native: {n}\nworker: {items[0]}\n{differ}"] if differ else []
         return found
 
+    def kept(self):
+        """Objects that the program let go of and the worker did not.
+
+        Queues live as long as their commands, and a guest that ends takes its worker with it: what
+        is released after the last object that both let go of does not count.
+        """
+        native, worker = self.native.released(), self.worker.released()
+        both = [native[n] for n, w in self.bound.items() if n in native and w in worker]
+        return [f"{n} was released, and the worker's {w} was not"
+                for n, w in self.bound.items()
+                if n in native and w not in worker and native[n] < max(both, default=0)
+                and not n.startswith("queue#")]
+
     def direct(self):
         return sum(i.optional and id(i) not in self.pairs for i in self.native.items)
 
@@ -558,8 +598,10 @@ def compare(native_lines, worker_lines, discrete):
     differ = walk.walk(native.items, worker.items)
     if differ and native.threads() > 1:
         walk.undo(0)
-        return walk.walk_queues(), walk
-    return [differ] if differ else [], walk
+        found = walk.walk_queues()
+    else:
+        found = [differ] if differ else []
+    return found or walk.kept(), walk
 
 
 def main():
