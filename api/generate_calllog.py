@@ -223,6 +223,9 @@ def calllog_source(calls):
 # ---- how an entry is served --------------------------------------------------------------------
 
 
+SERVED = ("shadow", "asynchronous", "waits")
+
+
 def served(call):
     """`served` where the description says so, else from who writes it and its message.
 
@@ -233,6 +236,9 @@ def served(call):
     if call.guest in ("refuse", "later", "absent"):
         return {"refuse": "refused"}.get(call.guest, call.guest)
     if "served" in call.spec:
+        if call.spec["served"] not in SERVED:
+            raise DescriptionError(f"{call.name}: served {call.spec['served']!r} is none of "
+                                   f"{', '.join(SERVED)}")
         return call.spec["served"]
     if not call.on_wire:
         return "shadow"

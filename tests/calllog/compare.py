@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 RULES = {
-    "query": "Queries are answered from the guest's shadow state; the worker asks for its own needs.",
+    "query": "Queries are answered from the guest's shadow; the worker asks for its own needs.",
     "reference": "Retain and release are counted in the guest: the driver's object lives as long.",
     "wait": "The worker never blocks on the driver: clFlush, clFinish and clWaitForEvents become "
             "callbacks and looks at event states.",
@@ -311,7 +311,8 @@ class Log:
 
     def take_clEnqueueMapBuffer(self, line, args):
         told = {k: args[k] for k in ("command_queue", "buffer", "offset", "size")}
-        self.mappings.setdefault((args["buffer"], args["ret"]), []).append((args["map_flags"], told))
+        maps = self.mappings.setdefault((args["buffer"], args["ret"]), [])
+        maps.append((args["map_flags"], told))
         if self.worker or not self.shadowed(args["buffer"]):
             self.add(line, "clEnqueueMapBuffer", dict(told, map_flags=args["map_flags"]))
         elif args["map_flags"] & MAP_INVALIDATES:
