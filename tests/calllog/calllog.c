@@ -26,7 +26,7 @@ const struct _cl_icd_dispatch *calllog_real;
 static void *(CL_API_CALL *real_function)(const char *);
 static const char *folder;
 static bool once;
-static atomic_uchar seen[CALLS_MAX][2];
+static atomic_uchar seen[CALLS_MAX][3]; /* by outcome() */
 static _Atomic uint64_t next_sequence;
 static _Atomic int log_fd = -1;
 static _Atomic unsigned next_thread;
@@ -145,6 +145,16 @@ objects_find(const void *handle, struct entry *ret)
     return found;
 }
 
+/* Is this number, of a list or an answer, the address of an object? */
+static bool
+objects_find_value(intptr_t value, struct entry *ret)
+{
+    const void *handle;
+
+    memcpy(&handle, &value, sizeof handle);
+    return objects_find(handle, ret);
+}
+
 /* cl_khr_icd: the first word of each object is its dispatch table. */
 static struct entry
 object_take(void *handle, enum object_kind kind, bool fresh)
@@ -248,12 +258,21 @@ line_begin(struct line *l, unsigned call)
         (unsigned long long)l->sequence, this_thread, calllog_names[call]);
 }
 
+/* Success, an error of the caller, or one that comes with the day: memory, a worker's death. */
+static int
+outcome(int status)
+{
+    if (status <= CL_MEM_OBJECT_ALLOCATION_FAILURE && status >= CL_OUT_OF_HOST_MEMORY)
+        return 2;
+    return status != CL_SUCCESS;
+}
+
 void
 line_end(struct line *l, int status)
 {
     const int saved = errno;
 
-    if (folder && !(once && atomic_exchange(&seen[l->call][status != 0], 1))) {
+    if (folder && !(once && atomic_exchange(&seen[l->call][outcome(status)], 1))) {
         if (once)
             put(l, "{\"call\":\"%s\",\"args\":{", calllog_names[l->call]);
         put(l, "},\"status\":%d}\n", status);
@@ -332,7 +351,7 @@ line_properties(struct line *l, const char *arg, const intptr_t *list)
     put(l, "[");
     for (int i = 0; list && list[i] && i < 64; i++) {
         put(l, i ? "," : "");
-        if (objects_find((const void *)list[i], &e))
+        if (objects_find_value(list[i], &e))
             put_entry(l, e);
         else
             put(l, "%lld", (long long)list[i]);
@@ -431,7 +450,7 @@ line_answer(struct line *l, uint64_t param, const void *value, size_t size)
     int64_t number = 0;
     struct entry e;
 
-    if (devices && value && calllog_names[l->call][5] != 'D') {
+    if (devices && value) {
         for (size_t i = 0; i + sizeof(void *) <= size; i += sizeof(void *)) {
             void *device;
 
@@ -448,7 +467,7 @@ line_answer(struct line *l, uint64_t param, const void *value, size_t size)
     memcpy(&number, value, size);
     if (size == 4)
         number = (int32_t)number;
-    if (objects_find((const void *)number, &e))
+    if (objects_find_value(number, &e))
         put_entry(l, e);
     else
         put(l, "%lld", (long long)number);

@@ -9,8 +9,8 @@
  * Environment:
  *   TESSERA_CALLLOG_DRIVER  the other driver's library
  *   TESSERA_CALLLOG         folder of the logs, PROGRAM.PID.jsonl; unset: nothing is written
- *   TESSERA_CALLLOG_ONCE    only the first success and the first error of each function, and
- *                           without arguments: which functions a program uses, at no cost
+ *   TESSERA_CALLLOG_ONCE    only the first call of each outcome (success, error, no resources) of
+ *                           each function, and without arguments: what a program uses, at no cost
  */
 #ifndef TESSERA_TESTS_CALLLOG_H
 #define TESSERA_TESTS_CALLLOG_H

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """compare.py [--discrete] NATIVE WORKER: do two call logs of one program agree, call by call?
 
-NATIVE and WORKER are folders of *.jsonl (or one such file) as calllog.c writes them: what the
-program called when it ran on the driver, and what Tessera's worker called on the same driver when
+NATIVE and WORKER are files as calllog.c writes them, or folders with one *.jsonl: what the program
+called when it ran on the driver, and what Tessera's worker called on the same driver when
 the program ran on a vGPU. --discrete: the vGPU shared no storage with the guest. `compare.py
 --rules` lists the documented differences; all others are told, and the status is 1.
 
@@ -92,15 +92,17 @@ class Item:
 def read_lines(path):
     """All lines of a log, in the order in which the calls were entered."""
     path = Path(path)
+    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    if len(files) != 1:
+        raise TornLog(f"{path}: logs of {len(files)} processes, not of one")
     lines = []
-    for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
-        for number, text in enumerate(file.read_text().splitlines(), 1):
-            try:
-                lines.append(json.loads(text))
-            except ValueError as e:
-                raise TornLog(f"{file}:{number}: {e}") from e
+    for number, text in enumerate(files[0].read_text().splitlines(), 1):
+        try:
+            lines.append(json.loads(text))
+        except ValueError as e:
+            raise TornLog(f"{files[0]}:{number}: {e}") from e
     if not lines:
-        raise TornLog(f"{path}: no calls")
+        raise TornLog(f"{files[0]}: no calls")
     return sorted(lines, key=lambda line: line["n"])
 
 

@@ -8,7 +8,7 @@ usage: table.py write SERVED TABLE [CALLS]   writes TABLE; without CALLS its tes
 
 SERVED is opencl-served.tsv of api/generate_calllog.py. CALLS is a folder that a run of the
 end-to-end tests filled: TEST/NUMBER/PROGRAM.PID.jsonl, where the interposing driver in front of
-the guest's library noted the first success and the first error of each function.
+the guest's library noted the first success and the first error of each function (ONCE, calllog.h).
 """
 
 import json
@@ -23,6 +23,8 @@ NO_WRONG_USE = {
     "clGetPlatformIDs": "the loader answers it, and asks the library in the right way",
     "clUnloadCompiler": "has no argument and no error",
 }
+# CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_RESOURCES, CL_OUT_OF_HOST_MEMORY: no fault of the use.
+NO_RESOURCES = (-4, -5, -6)
 ROW = re.compile(r"\| `(\w+)` \| (\w+) \| ([^|]*) \| ([^|]*) \|")
 
 HEAD = """# OpenCL 3.0, entry by entry
@@ -59,7 +61,8 @@ def read_calls(folder):
         for line in file.read_text().splitlines():
             call = json.loads(line)
             right, wrong = found.setdefault(call["call"], (set(), set()))
-            (right if call["status"] == 0 else wrong).add(test)
+            if call["status"] not in NO_RESOURCES:
+                (right if call["status"] == 0 else wrong).add(test)
     return found
 
 

@@ -289,6 +289,13 @@ class Files(unittest.TestCase):
         with self.assertRaises(SystemExit):
             self.run_main("", "")
 
+    def test_logs_of_several_processes_are_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for number in "12":
+                Path(folder, number + ".jsonl").write_text("{}\n")
+            with self.assertRaisesRegex(compare.TornLog, "2 processes"):
+                compare.read_lines(folder)
+
 
 if __name__ == "__main__":
     unittest.main()

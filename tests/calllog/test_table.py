@@ -31,6 +31,7 @@ class Table(unittest.TestCase):
         self.note("guest/1/api.7", "clFinish", 0)
         self.note("guest/1/api.7", "clFinish", -36)
         self.note("guest-discrete/1/api.8", "clFlush", 0)
+        self.note("guest-discrete/1/api.8", "clFlush", -5)
         self.note("guest/2/api.9", "clSVMAlloc", 1)
         self.note("guest/2/other.9", "clUnloadCompiler", 0)
 

@@ -83,6 +83,34 @@ need() {
     agrees "$PROGRAMS/clblast_sgemm"
 }
 
+# served FUNCTION: as api/opencl.toml says.
+served() {
+    awk -v f="$1" '$1 == f {print $2}' "$BUILD/tests/calllog/opencl-served.tsv"
+}
+
+# Each side with a cache of kernels and a session of its own, and the same sizes of work.
+crack() {
+    local home=$1 how=$2
+    shift 2
+    mkdir -p "$home"
+    "$how" env HOME="$home" XDG_CACHE_HOME="$home" XDG_DATA_HOME="$home" \
+        hashcat --potfile-disable --session calllog -D 1 --force -n 64 -u 64 "$@"
+}
+
+@test "hashcat: an MD5 mask" {
+    need hashcat
+    [ "$(served clCompileProgram)" != later ] || skip "clCompileProgram is not done yet"
+    local hash
+    hash=$(printf cab | md5sum | cut -d' ' -f1)
+    crack "$BATS_TEST_TMPDIR/1" recorded -m 0 -a 3 "$hash" '?l?l?l' >"$BATS_TEST_TMPDIR/native"
+    crack "$BATS_TEST_TMPDIR/2" on_a -m 0 -a 3 "$hash" '?l?l?l' >"$BATS_TEST_TMPDIR/guest"
+    logs_agree
+}
+
+on_a() {
+    LIMIT_S=120 on a "$@"
+}
+
 @test "the trainer" {
     [ -d /usr/share/datasets/fashion-mnist ] || skip "dataset-fashion-mnist is not installed"
     agrees "$TRAIN" --json --steps 2 --batch 10 --report 0 --seed 5
