@@ -141,10 +141,10 @@ callback(struct world *w)
 {
     static const cl_int types[] = {CL_COMPLETE, CL_COMPLETE, CL_RUNNING, CL_SUBMITTED};
     const struct event *e = any_event(w);
-    const cl_int type = types[below(w, 4)];
+    /* Of a user event PoCL tells the end alone. */
+    const cl_int type = e && e->user ? CL_COMPLETE : types[below(w, 4)];
     struct callback *c = e ? callback_new(w, type) : NULL;
 
-    /* A user event is submitted, then complete. */
     if (!c)
         return;
     step(w, "clSetEventCallback", "e%u type %d -> c%u", e->id, type, c->id);

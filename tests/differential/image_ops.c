@@ -68,7 +68,8 @@ enqueue_write(struct world *w, const struct memory *m, const size_t *origin,
               const size_t *region)
 {
     const bool blocking = chance(w, 50);
-    const void *p = host_memory(w, region[0] * region[1] * region[2] * m->format->bytes);
+    const size_t bytes = region[0] * region[1] * region[2] * m->format->bytes;
+    void *p = host_memory(w, bytes);
     struct enqueue e;
 
     enqueue_begin(w, &e, CL_COMMAND_WRITE_IMAGE);
@@ -82,7 +83,9 @@ enqueue_write(struct world *w, const struct memory *m, const size_t *origin,
         w, &e,
         answer(w, clEnqueueWriteImage(e.queue->queue, m->mem, blocking, origin, region, 0,
                                       0, p, e.n, enqueue_waits(&e), enqueue_event(&e))),
-        blocking);
+        false);
+    if (blocking)
+        memset(p, 0xee, bytes); /* what was given may be used again */
     return true;
 }
 

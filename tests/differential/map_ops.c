@@ -162,16 +162,13 @@ map_image(struct world *w)
     }
 }
 
-static void
-unmap(struct world *w)
+void
+mapping_end(struct world *w, struct mapping *m)
 {
-    struct mapping *m = &w->mapping[below(w, MAPPINGS)];
     const struct memory *memory = &w->memory[m->memory];
     struct mapping was;
     struct enqueue e;
 
-    if (!m->pointer)
-        return;
     if (m->command >= 0) {
         host_wait(w, m->command);
         show(w, m);
@@ -189,6 +186,15 @@ unmap(struct world *w)
         answer(w, clEnqueueUnmapMemObject(e.queue->queue, memory->mem, was.pointer, e.n,
                                           enqueue_waits(&e), enqueue_event(&e))),
         false);
+}
+
+static void
+unmap(struct world *w)
+{
+    struct mapping *m = &w->mapping[below(w, MAPPINGS)];
+
+    if (m->pointer)
+        mapping_end(w, m);
 }
 
 const struct op map_ops[] = {

@@ -4,7 +4,8 @@
  * one bit; from wait lists, queues in order, barriers and what the host waited for follows
  * what is complete before a new command starts. Where two commands use the same bytes, one
  * of them to write, and neither is before the other, a wait is put between them: a wait
- * list, or the host waits. Nothing waits for a user event that nobody sets any more.
+ * list, or the host waits. Nothing waits for a user event that nobody sets any more. A
+ * blocking read or map is complete when it returns, a blocking write need not be (5.2.2).
  */
 #ifndef TESSERA_TESTS_DIFFERENTIAL_ORDER_H
 #define TESSERA_TESTS_DIFFERENTIAL_ORDER_H

@@ -189,19 +189,10 @@ static void
 mappings_close(struct world *w)
 {
     for (unsigned i = 0; i < MAPPINGS; i++) {
-        const struct mapping *m = &w->mapping[i];
-
-        if (!m->pointer)
-            continue;
-        step(w, "clEnqueueUnmapMemObject", "m%u at the end", w->memory[m->memory].id);
-        answer(w, clEnqueueUnmapMemObject(any_queue(w)->queue, w->memory[m->memory].mem,
-                                          m->pointer, 0, NULL, NULL));
-        w->mapping[i].pointer = NULL;
+        if (w->mapping[i].pointer)
+            mapping_end(w, &w->mapping[i]);
     }
-    for (unsigned i = 0; i < QUEUES; i++) {
-        if (w->queue[i].queue)
-            clFinish(w->queue[i].queue);
-    }
+    finish_all(w);
 }
 
 /* Every byte that the host may read. */
@@ -333,8 +324,8 @@ sequence_run(struct world *w, uint64_t seed)
             any_op(w)->run(w);
     }
     finish_all(w);
-    callbacks_settle(w);
     mappings_close(w);
+    callbacks_settle(w);
     dump(w);
     sequence_close(w);
     printf("end %llu\n", (unsigned long long)seed);

@@ -194,6 +194,9 @@ void callbacks_settle(struct world *w);
 struct callback *callback_new(struct world *w, int expected);
 _Noreturn void give_up(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* map_ops.c: changes what is mapped to write, and unmaps it. */
+void mapping_end(struct world *w, struct mapping *m);
+
 /* pick.c: any object of a kind; NULL where there is none. */
 struct memory *any_buffer(struct world *w);
 struct memory *any_image(struct world *w);
