@@ -117,7 +117,7 @@ class Comparison:
         if not all(tags) or tags[0][1] != tags[1][1]:
             return native == guest
         row = self.rows.get(tags[0][1])
-        if row is None:
+        if row is None or not self.args.guest:
             return native == guest
         if native == guest:
             self.seen[tags[0][1]][0] += 1

@@ -220,6 +220,7 @@ create_kernel(struct world *w)
     k->kernel = clCreateKernel(p->program, kinds[kind].name, &rc);
     k->id = ++w->ids;
     k->kind = kind;
+    k->set = false;
     if (answer(w, rc) != CL_SUCCESS)
         k->kernel = NULL;
 }
@@ -393,7 +394,7 @@ run(struct world *w, struct enqueue *e, cl_kernel kernel, const struct kind *kin
 static void
 launch(struct world *w)
 {
-    const struct kernel *k = any_kernel(w);
+    struct kernel *k = any_kernel(w);
     const struct kind *kind = k ? &kinds[k->kind] : NULL;
     struct arguments a = {0};
     struct enqueue e;
@@ -405,6 +406,7 @@ launch(struct world *w)
     if (!enqueue_order(w, &e, false))
         return;
     set_arguments(w, k->kernel, kind, &a);
+    k->set = true;
     run(w, &e, k->kernel, kind);
 }
 
@@ -412,7 +414,7 @@ launch(struct world *w)
 static void
 clone(struct world *w)
 {
-    const struct kernel *k = any_kernel(w);
+    struct kernel *k = any_kernel(w);
     const struct kind *kind = k ? &kinds[k->kind] : NULL;
     struct arguments a = {0};
     struct enqueue e;
@@ -431,6 +433,7 @@ clone(struct world *w)
     if (answer(w, rc) != CL_SUCCESS)
         return;
     set_arguments(w, k->kernel, kind, &a);
+    k->set = true;
     run(w, &e, copy, kind);
     step(w, "clReleaseKernel", "the clone");
     answer(w, clReleaseKernel(copy));

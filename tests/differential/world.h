@@ -121,7 +121,8 @@ struct program {
 
 struct kernel {
     cl_kernel kernel; /* NULL: a free slot */
-    unsigned id, kind, program;
+    unsigned id, kind;
+    bool set; /* has all of its arguments */
 };
 
 struct sampler {
