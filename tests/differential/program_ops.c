@@ -44,6 +44,8 @@ build(struct world *w, cl_program program, const char *options)
     struct callback *c = chance(w, 20) ? callback_new(w, 0) : NULL;
     cl_int rc;
 
+    if (c)
+        finish_all(w); /* so that every callback is due */
     step(w, "clBuildProgram", "\"%s\"%s%s", options, named ? " for all devices" : "",
          c ? ", callback" : "");
     rc =

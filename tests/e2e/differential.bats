@@ -43,3 +43,7 @@ same() {
     same 103 1 memory,events,programs,queries
     same 105 1 memory,events,programs,queries
 }
+
+@test "found: a blocking map that invalidates waits for what it has to wait for" {
+    same 2008 1 memory,events,programs,queries
+}
