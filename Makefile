@@ -19,7 +19,8 @@ FUZZ_SECONDS ?= 300
 # need(groups): installs packages only when some are missing.
 need = @scripts/deps.sh --check $(1) 2>/dev/null || scripts/deps.sh $(1)
 
-.PHONY: all deps demo check bench asan tsan fuzz differential format format-check lint install clean help
+.PHONY: all deps demo check bench asan tsan fuzz differential format format-check \
+	lint install clean help
 
 all: ## build everything (the default)
 	$(call need,build)

@@ -45,7 +45,8 @@ manager_start() {
 
 manager_stop() {
     [ -n "$manager" ] || return 0
-    timeout 30 "$BUILD/tessera" shutdown --end >/dev/null 2>&1 || kill "$manager" 2>/dev/null || true
+    timeout 30 "$BUILD/tessera" shutdown --end >/dev/null 2>&1 ||
+        kill "$manager" 2>/dev/null || true
     wait "$manager" 2>/dev/null || true
     manager=
     rm -rf "$TESSERA_RUNTIME_DIR" "$TESSERA_STATE_DIR"

@@ -152,6 +152,7 @@ struct world {
     size_t align; /* of the start of a sub-buffer */
     cl_context context;
     uint64_t random;
+    unsigned groups; /* of steps that this sequence makes */
     unsigned step, ids, roots;
     bool acted; /* the step made a call */
 

@@ -220,7 +220,7 @@ buffer_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr,
     if (rc != CL_SUCCESS)
         return rc;
     if (flags == 0)
-        flags = CL_MEM_READ_WRITE; /* the default (section 5.2.1); others are told as given */
+        flags = CL_MEM_READ_WRITE; /* the default (5.2.1); others are told as given */
     m = mem_new(context, flags, size, host_ptr);
     rc = m ? buffer_make(s, m, host_ptr) : CL_OUT_OF_HOST_MEMORY;
     if (rc != CL_SUCCESS) {
