@@ -13,7 +13,8 @@
 /* The extensions, once as words and once with versions. */
 #define EXTENSIONS                                                                       \
     "cl_khr_byte_addressable_store cl_khr_global_int32_base_atomics "                    \
-    "cl_khr_local_int32_base_atomics cl_khr_device_uuid"
+    "cl_khr_local_int32_base_atomics cl_khr_device_uuid "                                \
+    "cl_khr_create_command_queue cl_khr_suggested_local_work_size"
 #define VERSION_1 CL_MAKE_VERSION(1, 0, 0)
 #define C_VERSION(major, minor)                                                          \
     {                                                                                    \
@@ -30,6 +31,8 @@ static const cl_name_version extensions[] = {
     {VERSION_1, "cl_khr_global_int32_base_atomics"},
     {VERSION_1, "cl_khr_local_int32_base_atomics"},
     {VERSION_1, "cl_khr_device_uuid"},
+    {VERSION_1, "cl_khr_create_command_queue"},
+    {VERSION_1, "cl_khr_suggested_local_work_size"},
 };
 
 static const cl_name_version c_versions[] = {C_VERSION(1, 0), C_VERSION(1, 1),

@@ -364,7 +364,13 @@ const struct fake_builtin *fake_builtin_find(const char *name);
     X(clEnqueueBarrierWithWaitList)                                                      \
     X(clEnqueueWaitForEvents)
 
+/* Those of extensions, found by their names. */
+#define FAKE_EXTENSION_CALLS(X)                                                          \
+    X(clCreateCommandQueueWithPropertiesKHR)                                             \
+    X(clGetKernelSuggestedLocalWorkSizeKHR)
+
 #define FAKE_DECLARE(name) __typeof__(name) fake_##name;
 FAKE_CALLS(FAKE_DECLARE)
+FAKE_EXTENSION_CALLS(FAKE_DECLARE)
 
 #endif

@@ -125,6 +125,25 @@ fake_clEnqueueNDRangeKernel(cl_command_queue command_queue, cl_kernel kernel,
 /* NOLINTEND(readability-function-size) */
 
 cl_int
+fake_clGetKernelSuggestedLocalWorkSizeKHR(cl_command_queue command_queue,
+                                          cl_kernel kernel, cl_uint work_dim,
+                                          const size_t *global_work_offset,
+                                          const size_t *global_work_size,
+                                          size_t *suggested_local_work_size)
+{
+    struct fake_launch l = {0};
+    cl_int err = launch_check(command_queue, kernel);
+
+    if (!err)
+        err = range_read(&l, work_dim, global_work_offset, global_work_size, NULL);
+    if (!err)
+        err = args_read(&l, kernel);
+    if (!err)
+        memcpy(suggested_local_work_size, l.local, work_dim * sizeof(size_t));
+    return err;
+}
+
+cl_int
 fake_clEnqueueTask(cl_command_queue command_queue, cl_kernel kernel,
                    cl_uint num_events_in_wait_list, const cl_event *event_wait_list,
                    cl_event *event)
