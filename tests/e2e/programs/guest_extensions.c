@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guest_extensions [pocl]: what the device says of its extensions is true. Prints the answers to the
- * queries that extensions define. With "pocl" a function may be there without its extension.
+ * guest_extensions [pocl]: what the device says of its extensions is true. Prints the answers to
+ * the queries that extensions define. With "pocl" a function may be there without its extension.
  */
 #include "cltest.h"
 
