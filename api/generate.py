@@ -312,7 +312,12 @@ def record_stub(c):
     if arrays:
         body += [f"    if ({' || '.join('!' + a for a in arrays)})",
                  "        rc = CL_INVALID_VALUE;"]
-    return (body + stub_checks(c, "&r.q") + stub_send(c, ["r.q.session", "&r.pending"]) +
+    uses = []
+    for f in c.wire:
+        if f.type == "id" and f.kind == "mem":
+            uses += ["    if (rc == CL_SUCCESS)",
+                     f"        rc = record_uses(&r, (struct object *){f.name});"]
+    return (body + stub_checks(c, "&r.q") + uses + stub_send(c, ["r.q.session", "&r.pending"]) +
             ["    return record_end(&r, rc, sync_point);"])
 
 

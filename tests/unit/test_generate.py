@@ -229,6 +229,8 @@ sync_point_wait_list, mutable_handle);
         rc = check_mems(&r.q, 1, &src_buffer);
     if (rc == CL_SUCCESS)
         rc = check_clEnqueueCopyBuffer(&r.q, src_buffer, size);
+    if (rc == CL_SUCCESS)
+        rc = record_uses(&r, (struct object *)src_buffer);
     if (rc == CL_SUCCESS) {
         rc = send_clCommandCopyBufferKHR(r.q.session, &r.pending, object_id(command_buffer), \
 object_id(src_buffer), size, num_sync_points_in_wait_list, sync_point_wait_list);

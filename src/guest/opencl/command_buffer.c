@@ -14,8 +14,11 @@ buffer_destroy(struct object *o)
 
     if (b->last_queue)
         object_unhold(&b->last_queue->o);
-    object_unhold(&b->queue->o);
+    while (b->n_used > 0)
+        object_release(b->used[--b->n_used]);
+    object_release(&b->queue->o);
     pthread_mutex_destroy(&b->lock);
+    free(b->used);
     free(b->properties);
     free(b);
 }
@@ -102,7 +105,7 @@ buffer_new(struct _cl_command_queue *q,
         return CL_OUT_OF_HOST_MEMORY;
     object_init(&b->o, KIND_command_buffer, s, buffer_destroy);
     pthread_mutex_init(&b->lock, NULL);
-    object_hold(&q->o);
+    object_retain(&q->o);
     b->queue = q;
     b->flags = flags;
     rc = buffer_keep_properties(b, properties, n);

@@ -12,7 +12,7 @@
 
 struct _cl_command_buffer_khr {
     struct object o;
-    struct _cl_command_queue *queue; /* held */
+    struct _cl_command_queue *queue; /* retained */
     cl_command_buffer_flags_khr flags;
     cl_command_buffer_properties_khr
         *properties; /* as given, with the final 0, or NULL */
@@ -21,6 +21,8 @@ struct _cl_command_buffer_khr {
     pthread_mutex_t lock; /* all below */
     bool finalized;
     cl_sync_point_khr n_points; /* commands recorded */
+    struct object **used;       /* retained: what they use, once per use */
+    size_t n_used, cap_used;
     /* The last replay: known to be over once its queue has drained that far. */
     struct _cl_command_queue *last_queue; /* held; NULL: never enqueued */
     uint64_t last_submitted;
@@ -35,11 +37,16 @@ struct recording {
     struct enqueue q;
     struct _cl_command_buffer_khr *buffer;
     struct pending pending;
+    size_t n_used; /* the last of the buffer's, not retained yet */
 };
 
 cl_int record_begin(struct recording *r, cl_command_buffer_khr buffer,
                     cl_command_queue queue, cl_uint n_waits,
                     const cl_sync_point_khr *waits, cl_mutable_command_khr *handle);
+
+/* The command uses that object, which the command buffer retains if all goes well. */
+cl_int record_uses(struct recording *r, struct object *o);
+
 cl_int record_end(struct recording *r, cl_int rc, cl_sync_point_khr *ret);
 
 #endif

@@ -6,6 +6,8 @@
 #include "guest/opencl/launch.h"
 #include "guest/opencl/mem.h"
 
+#include <stdlib.h>
+
 static cl_int
 check_sync_points(const struct _cl_command_buffer_khr *b, cl_uint n,
                   const cl_sync_point_khr *waits)
@@ -47,12 +49,62 @@ record_begin(struct recording *r, cl_command_buffer_khr buffer, cl_command_queue
 }
 
 cl_int
+record_uses(struct recording *r, struct object *o)
+{
+    struct _cl_command_buffer_khr *b = r->buffer;
+    size_t cap = b->cap_used ? b->cap_used * 2 : 16;
+    struct object **bigger;
+
+    if (b->n_used == b->cap_used) {
+        bigger = realloc(b->used, cap * sizeof *bigger);
+        if (!bigger)
+            return CL_OUT_OF_HOST_MEMORY;
+        b->used = bigger;
+        b->cap_used = cap;
+    }
+    b->used[b->n_used++] = o;
+    r->n_used++;
+    return CL_SUCCESS;
+}
+
+/* The kernel and the memory objects that are its arguments now. */
+static cl_int
+record_uses_kernel(struct recording *r, cl_kernel kernel)
+{
+    cl_int rc = record_uses(r, &kernel->o);
+
+    pthread_mutex_lock(&kernel->lock);
+    for (cl_uint i = 0; rc == CL_SUCCESS && i < kernel->meta->n_args; i++) {
+        struct _cl_mem *m = kernel->args[i].mem;
+
+        /* It was not retained when it was set, and may be gone. */
+        if (m && handle_is_mem(m))
+            rc = record_uses(r, &m->o);
+    }
+    pthread_mutex_unlock(&kernel->lock);
+    return rc;
+}
+
+/* The new uses are the buffer's, or are forgotten. */
+static void
+record_settle(struct recording *r, cl_int rc)
+{
+    struct _cl_command_buffer_khr *b = r->buffer;
+
+    if (rc != CL_SUCCESS)
+        b->n_used -= r->n_used;
+    for (size_t i = 0; rc == CL_SUCCESS && i < r->n_used; i++)
+        object_retain(b->used[b->n_used - 1 - i]);
+}
+
+cl_int
 record_end(struct recording *r, cl_int rc, cl_sync_point_khr *ret)
 {
     if (rc == CL_SUCCESS)
         rc = session_wait(r->q.session, &r->pending);
     if (rc == CL_SUCCESS)
         rc = (cl_int)r->pending.status;
+    record_settle(r, rc);
     if (rc == CL_SUCCESS)
         r->buffer->n_points++;
     if (rc == CL_SUCCESS && ret)
@@ -96,6 +148,8 @@ tsr_clCommandNDRangeKernelKHR(
         rc = check_launch(&r.q, kernel, work_dim, global_work_offset, global_work_size,
                           local_work_size, &empty);
     /* Nothing to run: it only keeps its place in the order. */
+    if (rc == CL_SUCCESS && !empty)
+        rc = record_uses_kernel(&r, kernel);
     if (rc == CL_SUCCESS && empty)
         rc = send_clCommandBarrierWithWaitListKHR(r.q.session, &r.pending, r.buffer->o.id,
                                                   num_sync_points_in_wait_list,
@@ -124,6 +178,8 @@ tsr_clCommandFillImageKHR(cl_command_buffer_khr command_buffer,
     if (rc != CL_SUCCESS)
         return rc;
     rc = check_mems(&r.q, 1, &image);
+    if (rc == CL_SUCCESS)
+        rc = record_uses(&r, &image->o);
     if (rc == CL_SUCCESS && (!fill_color || !origin || !region))
         rc = CL_INVALID_VALUE;
     if (rc == CL_SUCCESS) {

@@ -382,6 +382,51 @@ other_queues(void)
     done("queues of a replay");
 }
 
+static cl_uint
+references(cl_mem m)
+{
+    cl_uint v;
+
+    OK(clGetMemObjectInfo(m, CL_MEM_REFERENCE_COUNT, sizeof v, &v, NULL));
+    return v;
+}
+
+/* Each use in a recorded command counts, until the command buffer goes. */
+static void
+reference_counts(void)
+{
+    cl_command_queue queue = cl_queue(&c, 0);
+    cl_command_buffer_khr b = new_buffer(queue, false);
+    cl_kernel kernel = cl_kernel_of(program, "scramble");
+    uint32_t host[WORDS];
+    cl_mem m = new_words(host, 95), n = new_words(host, 95);
+    cl_uint v;
+
+    cl_args(kernel, m, 96);
+    record_scramble(b, kernel, 0, NULL);
+    EXPECT(references(m) == 2 && references(n) == 1);
+    OK(f.clCommandCopyBufferKHR(b, NULL, m, n, 0, 0, BYTES, 0, NULL, NULL, NULL));
+    EXPECT(f.clCommandCopyBufferKHR(b, NULL, m, n, 0, 0, BYTES + 1, 0, NULL, NULL,
+                                    NULL) == CL_INVALID_VALUE);
+    EXPECT(references(m) == 3 && references(n) == 2);
+    OK(clGetKernelInfo(kernel, CL_KERNEL_REFERENCE_COUNT, sizeof v, &v, NULL));
+    EXPECT(v == 2);
+    OK(clGetCommandQueueInfo(queue, CL_QUEUE_REFERENCE_COUNT, sizeof v, &v, NULL));
+    EXPECT(v == 2);
+    OK(clReleaseKernel(kernel));
+    OK(f.clFinalizeCommandBufferKHR(b));
+    OK(clReleaseCommandQueue(queue));
+    OK(f.clEnqueueCommandBufferKHR(0, NULL, b, 0, NULL, NULL));
+    OK(clFinish(queue));
+    scramble_host(host, WORDS, 96);
+    compare(n, host, "in a queue that only the command buffer has");
+    OK(f.clReleaseCommandBufferKHR(b));
+    EXPECT(references(m) == 1 && references(n) == 1);
+    OK(clReleaseMemObject(m));
+    OK(clReleaseMemObject(n));
+    done("reference counts");
+}
+
 static void
 queries(void)
 {
@@ -556,6 +601,7 @@ main(int argc, char **argv)
     pending();
     released_while_used();
     other_queues();
+    reference_counts();
     queries();
     wrong_creation();
     wrong_recording();
