@@ -261,7 +261,7 @@ runs_harvest(struct session *s, struct command_buffer *b, unsigned max)
     if (b->first_run < b->n_runs / 2 || b->first_run == 0)
         return;
     memmove(b->runs, b->runs + b->first_run,
-            (b->n_runs - b->first_run) * sizeof *b->runs);
+            (b->n_runs - b->first_run) * sizeof(cl_event));
     b->n_runs -= b->first_run;
     b->first_run = 0;
 }
@@ -276,7 +276,7 @@ runs_make_room(struct command_buffer *b)
         return CL_SUCCESS;
     if (b->n_runs >= QUEUE_COMMANDS)
         return CL_OUT_OF_RESOURCES;
-    bigger = realloc(b->runs, cap * sizeof *bigger);
+    bigger = realloc(b->runs, cap * sizeof(cl_event));
     if (!bigger)
         return CL_OUT_OF_HOST_MEMORY;
     b->runs = bigger;

@@ -397,7 +397,7 @@ replay_one(cl_command_buffer_khr b, cl_uint i, const struct fake_sync *sync,
            cl_command_queue q, cl_event *events)
 {
     const struct fake_recorded *r = &b->commands[i];
-    cl_event *waits = calloc(r->num_points + sync->num_waits + 1, sizeof(*waits));
+    cl_event *waits = calloc(r->num_points + sync->num_waits + 1, sizeof(cl_event));
     cl_uint n = 0;
     cl_int err;
 
@@ -427,7 +427,7 @@ static cl_int
 replay(cl_command_buffer_khr b, cl_command_queue q, const struct fake_sync *sync,
        cl_event *ret)
 {
-    cl_event *events = calloc(b->num + 1, sizeof(*events));
+    cl_event *events = calloc(b->num + 1, sizeof(cl_event));
     cl_uint made = 0;
     cl_int err = events ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
 

@@ -162,7 +162,7 @@ struct object **
 kernel_arg_objects(struct session *s, const struct object *kernel, unsigned *ret_n)
 {
     const struct kernel *k = kernel_of(kernel);
-    struct object **objects = malloc((k->n_args + 1) * sizeof *objects);
+    struct object **objects = malloc((k->n_args + 1) * sizeof(struct object *));
 
     *ret_n = 0;
     for (cl_uint i = 0; objects && i < k->n_args; i++) {

@@ -39,7 +39,7 @@ static bool pocl;
     X(clCommandNDRangeKernelKHR)                                                         \
     X(clGetCommandBufferInfoKHR)
 
-#define MEMBER(name) __typeof__(name) *name;
+#define MEMBER(name) __typeof__(name) *(name);
 static struct {
     FUNCTIONS(MEMBER)
 } f;
@@ -445,9 +445,10 @@ queries(void)
     OK(f.clRetainCommandBufferKHR(b));
     EXPECT(info(b, CL_COMMAND_BUFFER_REFERENCE_COUNT_KHR) == 2);
     OK(f.clReleaseCommandBufferKHR(b));
-    OK(f.clGetCommandBufferInfoKHR(b, CL_COMMAND_BUFFER_QUEUES_KHR, sizeof queue, &queue,
-                                   &len));
-    EXPECT(len == sizeof queue && (pocl || queue == c.queue)); /* PoCL 3.1: another one */
+    OK(f.clGetCommandBufferInfoKHR(b, CL_COMMAND_BUFFER_QUEUES_KHR,
+                                   sizeof(cl_command_queue), &queue, &len));
+    EXPECT(len == sizeof(cl_command_queue) &&
+           (pocl || queue == c.queue)); /* PoCL 3.1: another one */
     OK(f.clGetCommandBufferInfoKHR(b, CL_COMMAND_BUFFER_PROPERTIES_ARRAY_KHR, sizeof got,
                                    got, &len));
     EXPECT(pocl || (len == sizeof got && memcmp(got, properties, len) == 0));
