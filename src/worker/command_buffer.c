@@ -128,16 +128,16 @@ recording_begin(struct session *s, struct recording *rec, struct object *buffer,
     struct command_buffer *b = buffer_of(buffer);
     cl_sync_point_khr *syncs = request_scratch(s, n_points);
 
+    *rec = (struct recording){.buffer = b,
+                              .rc = s->request.error,
+                              .n_syncs = (cl_uint)n_points,
+                              .syncs = n_points > 0 ? syncs : NULL};
     for (uint64_t i = 0; i < n_points; i++) {
         if (points[i] == 0 || points[i] > b->n_commands)
             return request_bad_field(s, "sync_point_wait_list",
                                      "no command of the command buffer");
         syncs[i] = b->commands[points[i] - 1].sync_point;
     }
-    *rec = (struct recording){.buffer = b,
-                              .rc = s->request.error,
-                              .n_syncs = (cl_uint)n_points,
-                              .syncs = n_points > 0 ? syncs : NULL};
     if (rec->rc == CL_SUCCESS)
         rec->rc = buffer_make_room(b);
     return 0;

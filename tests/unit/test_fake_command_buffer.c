@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define N 64
+#define N ((size_t)64)
 
 static const char source[] = "kernel void fill(global uint *p, uint v) {}\n"
                              "kernel void copy(global uint *a, global uint *b) {}\n";
@@ -84,7 +84,7 @@ buffer_for(cl_command_queue queue)
 static void
 set_fill(cl_mem m, cl_uint value)
 {
-    assert_cl(CL_SUCCESS, clSetKernelArg(f.fill, 0, sizeof m, &m));
+    assert_cl(CL_SUCCESS, clSetKernelArg(f.fill, 0, sizeof(cl_mem), &m));
     assert_cl(CL_SUCCESS, clSetKernelArg(f.fill, 1, sizeof value, &value));
 }
 
