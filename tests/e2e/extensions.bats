@@ -20,7 +20,7 @@ teardown() {
 
 # PoCL 3.1 leaves some of these out, so natively the program asks for less.
 @test "command buffers: recorders, sync points, replays, queries, errors" {
-    [ "${TESSERA_BACKEND:-}" != fake ] || skip "the fake driver records no command buffers"
+    [ "${TESSERA_BACKEND:-}" != fake ] || skip "the fake driver runs no kernel of a program"
     natively "$PROGRAMS/guest_command_buffer" pocl >"$BATS_TEST_TMPDIR/native"
     on a "$PROGRAMS/guest_command_buffer" pocl >"$BATS_TEST_TMPDIR/guest"
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
