@@ -55,7 +55,8 @@ clinfo_lines() {
 clinfo_without_what_differs() {
     grep -Ev '^ *Platform |^  clGetPlatformInfo\(NULL|Success \[| cl_pocl_content_size ' |
         grep -Ev '^  Global memory size|^  Max memory allocation|^    Run native kernels' |
-        grep -Ev '^    (Coarse|Fine)-grained |^    Atomics '
+        grep -Ev '^    (Coarse|Fine)-grained |^    Atomics ' |
+        if [ -n "${TESSERA_SOFTWARE_DISCRETE:-}" ]; then grep -v '^  Unified memory'; else cat; fi
 }
 
 # What comes with images, with the parts of a device, and with built-in kernels.
