@@ -143,22 +143,6 @@ fake_clGetPlatformInfo(cl_platform_id platform, cl_platform_info param_name,
     return fake_answer_from(table, ARRAY_LEN(table), param_name, out);
 }
 
-void *
-fake_clGetExtensionFunctionAddress(const char *func_name)
-{
-    (void)func_name;
-    return NULL;
-}
-
-void *
-fake_clGetExtensionFunctionAddressForPlatform(cl_platform_id platform,
-                                              const char *func_name)
-{
-    (void)platform;
-    (void)func_name;
-    return NULL;
-}
-
 cl_int
 fake_clUnloadCompiler(void)
 {

@@ -2,6 +2,7 @@
 #include "worker/object.h"
 
 #include "api/opencl_request.h"
+#include "worker/command_buffer.h"
 #include "worker/event.h"
 #include "worker/kernel.h"
 #include "worker/mem.h"
@@ -34,6 +35,7 @@ static const struct object_ops object_ops[OBJECT_KINDS] = {
     [KIND_kernel] = {sizeof(struct kernel), NULL, kernel_fini},
     [KIND_event] = {sizeof(struct event), NULL, event_fini},
     [KIND_device] = {sizeof(struct object), NULL, device_fini},
+    [KIND_command_buffer] = {sizeof(struct command_buffer), NULL, command_buffer_fini},
 };
 
 bool

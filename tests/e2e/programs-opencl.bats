@@ -45,6 +45,41 @@ need() {
     done
 }
 
+# clinfo's lines in a form to compare: lists entry by entry, without their order.
+clinfo_lines() {
+    sed -E 's/^  Device (OpenCL C features|Extensions with Version) +//' | tr -s ' ' |
+        sed 's/^ //' | sort
+}
+
+# What may differ: the platform, what depends on the framebuffer, what a vGPU refuses.
+clinfo_without_what_differs() {
+    grep -Ev '^ *Platform |^  clGetPlatformInfo\(NULL|Success \[| cl_pocl_content_size ' |
+        grep -Ev '^  Global memory size|^  Max memory allocation|^    Run native kernels' |
+        grep -Ev '^    (Coarse|Fine)-grained |^    Atomics ' |
+        if [ -n "${TESSERA_SOFTWARE_DISCRETE:-}" ]; then grep -v '^  Unified memory'; else cat; fi
+}
+
+# What comes with images, with the parts of a device, and with built-in kernels.
+clinfo_without_images_and_parts() {
+    sed 's/ cl_khr_3d_image_writes\( cl\)/\1/' |
+        grep -Ev '^__opencl_c_([a-z0-9_]*_)?image|^(Max|Base|Pitch) .*(image|sampler)' |
+        grep -Ev '^Image support|sub-devices|partition types|Built-in kernels' |
+        grep -Ev '^org\.khronos\.|^cl_khr_3d_image_writes'
+}
+
+@test "clinfo says the same as natively, but for what must differ" {
+    need clinfo
+    local how
+    natively clinfo >"$BATS_TEST_TMPDIR/native"
+    alone clinfo >"$BATS_TEST_TMPDIR/guest"
+    for how in native guest; do
+        clinfo_without_what_differs <"$BATS_TEST_TMPDIR/$how" | clinfo_lines |
+            clinfo_without_images_and_parts >"$BATS_TEST_TMPDIR/$how.same"
+    done
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/native.same")" -gt 100 ]
+    diff -u "$BATS_TEST_TMPDIR/native.same" "$BATS_TEST_TMPDIR/guest.same"
+}
+
 @test "clinfo sees as many devices as vGPUs" {
     need clinfo
     timeout 60 "$TESSERA" run --type $TYPE --count 2 -- clinfo -l >"$BATS_TEST_TMPDIR/out"

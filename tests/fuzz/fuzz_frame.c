@@ -154,7 +154,10 @@ tame(struct session *s, unsigned op, uint64_t *fields, size_t n)
 {
     if (op == OP_tessera_release && n > 0)
         close_user_event(s, fields[0]);
-    for (size_t i = 7; op == OP_clEnqueueNDRangeKernel && i < 10 && i < n; i++)
+    /* Both messages have the global size there. */
+    if (op != OP_clEnqueueNDRangeKernel && op != OP_clCommandNDRangeKernelKHR)
+        return;
+    for (size_t i = 7; i < 10 && i < n; i++)
         fields[i] &= 0xff;
 }
 

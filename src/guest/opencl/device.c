@@ -133,6 +133,24 @@ device_number(const struct device *d, cl_device_info param, uint64_t otherwise)
     return v;
 }
 
+bool
+device_has_extension(const struct device *d, const char *name)
+{
+    size_t len, n = strlen(name);
+    const char *text = device_bytes(d, CL_DEVICE_EXTENSIONS, &len);
+    const char *end = text ? text + len : NULL;
+
+    for (const char *at = text; at && at < end; at++) {
+        at = memmem(at, (size_t)(end - at), name, n);
+        if (!at)
+            return false;
+        if ((at == text || at[-1] == ' ') && at + n < end &&
+            (at[n] == ' ' || at[n] == '\0'))
+            return true;
+    }
+    return false;
+}
+
 void
 device_lock_all(void)
 {
@@ -169,7 +187,6 @@ tsr_clGetPlatformIDs(cl_uint num_entries, cl_platform_id *platforms,
 
 static const cl_name_version platform_extensions[] = {
     {CL_MAKE_VERSION(1, 0, 0), "cl_khr_icd"},
-    {CL_MAKE_VERSION(1, 0, 0), "cl_khr_extended_versioning"},
 };
 
 CL_API_ENTRY cl_int CL_API_CALL
@@ -185,7 +202,7 @@ tsr_clGetPlatformInfo(cl_platform_id platform, cl_platform_info param_name,
         {CL_PLATFORM_VERSION, "OpenCL 3.0 Tessera " TESSERA_VERSION},
         {CL_PLATFORM_NAME, "Tessera"},
         {CL_PLATFORM_VENDOR, "Tessera"},
-        {CL_PLATFORM_EXTENSIONS, "cl_khr_icd cl_khr_extended_versioning"},
+        {CL_PLATFORM_EXTENSIONS, "cl_khr_icd"},
         {CL_PLATFORM_ICD_SUFFIX_KHR, "TSR"},
     };
 
@@ -329,6 +346,24 @@ tsr_clGetDeviceAndHostTimer(cl_device_id device, cl_ulong *device_timestamp,
 
 /* ---- how the loader finds everything (cl_khr_icd) ---------------------------------- */
 
+/* An extension's functions are there when a device has it. Connects, to know. */
+static bool
+extension_present(const char *name)
+{
+    struct device *const *all;
+    unsigned n;
+
+    all = devices_all(&n);
+    for (unsigned i = 0; i < n; i++) {
+        bool matches;
+
+        if (device_matches(all[i], CL_DEVICE_TYPE_ALL, false, &matches) == CL_SUCCESS &&
+            device_has_extension(all[i], name))
+            return true;
+    }
+    return false;
+}
+
 CL_API_ENTRY void *CL_API_CALL
 tsr_clGetExtensionFunctionAddress(const char *func_name)
 {
@@ -338,7 +373,7 @@ tsr_clGetExtensionFunctionAddress(const char *func_name)
         return (void *)tsr_clGetPlatformIDs;
     for (const struct opencl_function *f = opencl_functions; f->name; f++) {
         if (strcmp(f->name, func_name) == 0)
-            return f->address;
+            return !f->extension || extension_present(f->extension) ? f->address : NULL;
     }
     return NULL;
 }

@@ -46,6 +46,9 @@ cl_int device_session(struct device *d, struct session **ret);
 uint64_t device_number(const struct device *d, cl_device_info param, uint64_t otherwise);
 const void *device_bytes(const struct device *d, cl_device_info param, size_t *ret_len);
 
+/* Is the extension among CL_DEVICE_EXTENSIONS? */
+bool device_has_extension(const struct device *d, const char *name);
+
 /* For fork: no device is half connected while it happens. */
 void device_lock_all(void);
 void device_unlock_all(void);

@@ -223,8 +223,12 @@ tsr_clSetKernelArg(cl_kernel kernel, cl_uint arg_index, size_t arg_size,
         rc = CL_INVALID_SAMPLER; /* there are none yet */
     else
         rc = set_value(kernel, arg_index, arg_size, arg_value);
-    if (rc == CL_SUCCESS)
+    if (rc == CL_SUCCESS) {
         kernel->args[arg_index].set = true;
+        kernel->args[arg_index].mem = NULL;
+        if (arg_value && arg_is_mem(meta, arg_size, arg_value))
+            memcpy(&kernel->args[arg_index].mem, arg_value, sizeof(cl_mem));
+    }
     pthread_mutex_unlock(&kernel->lock);
     return rc;
 }
