@@ -1,0 +1,35 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""usage: api_entries.py DESCRIPTION CASES
+
+Holds what api_use printed against the dispatch table: each entry needs a case of its right and
+one of its wrong use, or one of its refusal. Names those that lack one.
+"""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+CASE = re.compile(r"(?:ok|FAILED|left out) (cl\w+) (right|wrong|refused): ")
+
+
+def main():
+    entries = [name for name, spec in tomllib.loads(Path(sys.argv[1]).read_text()).items()
+               if isinstance(spec, dict) and name.startswith("cl")]
+    seen = {name: set() for name in entries}
+    for line in Path(sys.argv[2]).read_text().splitlines():
+        m = CASE.match(line)
+        if m and m[1] not in seen:
+            sys.exit(f"{m[1]} is no entry of the table")
+        if m:
+            seen[m[1]].add(m[2])
+    lacking = [f"{name}: {' and '.join(sorted({'right', 'wrong'} - kinds))}"
+               for name, kinds in seen.items()
+               if "refused" not in kinds and not {"right", "wrong"} <= kinds]
+    print(f"{len(entries)} entries, {len(lacking)} without a case")
+    sys.exit("\n".join(lacking) if lacking or not entries else 0)
+
+
+if __name__ == "__main__":
+    main()
