@@ -15,9 +15,12 @@ CASE = re.compile(r"(?:ok|FAILED|left out) (cl\w+) (right|wrong|refused): ")
 
 
 def main():
-    entries = [name for name, spec in tomllib.loads(Path(sys.argv[1]).read_text()).items()
-               if isinstance(spec, dict) and name.startswith("cl")]
-    seen = {name: set() for name in entries}
+    entries = {name: spec.get("args", ["unknown"]) for name, spec in
+               tomllib.loads(Path(sys.argv[1]).read_text()).items()
+               if isinstance(spec, dict) and name.startswith("cl")}
+    # Without an argument there is nothing to do wrong.
+    seen = {name: set() if args and args != ["void"] else {"wrong"}
+            for name, args in entries.items()}
     for line in Path(sys.argv[2]).read_text().splitlines():
         m = CASE.match(line)
         if m and m[1] not in seen:

@@ -52,8 +52,8 @@ use_begins(const struct use_case *c)
     if (!entry_chosen(c->entry))
         return false;
     if (driver && c->difference && c->driver == NO_STATUS) {
-        printf("left out %s %s: %s (%s: the driver would crash)\n", c->entry, c->kind,
-               c->what, c->difference);
+        printf("left out %s %s: %s (%s: the driver crashes, or never answers)\n",
+               c->entry, c->kind, c->what, c->difference);
         n_left_out++;
         return false;
     }
