@@ -128,10 +128,31 @@ with_flags(struct use *u, rectangle_fn fn, cl_mem_flags flags)
     return rc;
 }
 
+/* Through two sub-buffers that share all their bytes. */
+static cl_int
+copy_between_parts(struct use *u)
+{
+    const cl_buffer_region whole = {0, USE_BYTES};
+    struct rectangle r = right(u);
+    cl_int rc;
+
+    r.from =
+        clCreateSubBuffer(u->buffer, 0, CL_BUFFER_CREATE_TYPE_REGION, &whole, &u->rc);
+    MUST(u->rc);
+    r.to = clCreateSubBuffer(u->buffer, 0, CL_BUFFER_CREATE_TYPE_REGION, &whole, &u->rc);
+    MUST(u->rc);
+    r.host_origin = zero;
+    rc = copy_rect(u, &r);
+    MUST(clReleaseMemObject(r.from));
+    MUST(clReleaseMemObject(r.to));
+    return rc;
+}
+
 static void
 wrong_copies(struct use *u, const char *call)
 {
-    static const size_t outside[3] = {0, 0, 64}, near[3] = {8, 0, 0};
+    static const size_t outside[3] = {0, 0, 64}, near[3] = {8, 0, 0},
+                        wrapped[3] = {24, 0, 0};
     rectangle_fn fn = copy_rect;
     struct rectangle r;
 
@@ -146,7 +167,14 @@ wrong_copies(struct use *u, const char *call)
     WRONG(call, "pitches that differ within one buffer", CL_INVALID_VALUE,
           WITH((r.host_row = 64)));
     WRONG(call, "rectangles that overlap", CL_MEM_COPY_OVERLAP,
-          WITH((r.host_origin = near)));
+          WITH(r.host_origin = near));
+    /* The second begins below its slice, within the next slice of the first (appendix E). */
+    WRONG(call, "rectangles that overlap across a slice's end", CL_MEM_COPY_OVERLAP,
+          WITH((r.buffer_slice = r.host_slice = 256, r.host_origin = far)));
+    WRONG(call, "rectangles that overlap across a row's end", CL_MEM_COPY_OVERLAP,
+          WITH(r.host_origin = wrapped));
+    WRONG_CRASHES("copy-rect-parts", call, "the same rectangle of two sub-buffers",
+                  CL_MEM_COPY_OVERLAP, copy_between_parts(u));
 #undef WITH
 }
 
