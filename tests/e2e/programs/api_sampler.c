@@ -162,4 +162,5 @@ api_sampler(struct use *u)
         use_counts(&counts);
     }
     MUST(clReleaseSampler(s));
+    api_image_args(u);
 }

@@ -179,6 +179,7 @@ void api_map(struct use *u);
 void api_image(struct use *u);
 void api_pixels(struct use *u); /* a part of it */
 void api_sampler(struct use *u);
+void api_image_args(struct use *u); /* a part of it */
 void api_program(struct use *u);
 void api_kernel(struct use *u);
 void api_enqueue(struct use *u);
