@@ -33,6 +33,8 @@ use_on_vgpu() {
 
 # An optional feature is right and wrong where a device has it, and refused where none has.
 @test "every entry of the dispatch table has its right and its wrong use, or is refused" {
+    [ -f "$BATS_FILE_TMPDIR/native" ] ||
+        natively "$PROGRAMS/api_use" --driver >"$BATS_FILE_TMPDIR/native"
     on a "$PROGRAMS/api_use" >"$BATS_TEST_TMPDIR/cases" || true
     cat "$BATS_FILE_TMPDIR/native" >>"$BATS_TEST_TMPDIR/cases"
     /usr/bin/python3 "$BATS_TEST_DIRNAME/api_entries.py" \
