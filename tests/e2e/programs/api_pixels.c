@@ -277,8 +277,9 @@ wrong_host_sides(struct use *u, const char *call, pixels_fn fn)
     WRONG(call, "no host memory", CL_INVALID_VALUE, WITH(p.host = NULL));
     WRONG_DIFFERS("image-pitch", CL_SUCCESS, call, "rows shorter than the region",
                   CL_INVALID_VALUE, WITH(p.row = 8));
-    WRONG_DIFFERS("image-pitch", CL_SUCCESS, call, "a slice pitch for a flat image",
-                  CL_INVALID_VALUE, WITH(p.slice = 64));
+    /* The argument "must be 0"; no error of the list names it. */
+    WRONG_OR(call, "a slice pitch for a flat image", CL_INVALID_VALUE, CL_SUCCESS,
+             WITH(p.slice = 64));
 }
 
 static cl_int
