@@ -22,7 +22,10 @@ from pathlib import Path
 
 GENERATED = "/* Generated from api/opencl.toml by api/generate.py: do not edit. */\n"
 KINDS = {"context": "cl_context", "queue": "cl_command_queue", "mem": "cl_mem",
-         "program": "cl_program", "kernel": "cl_kernel", "event": "cl_event"}
+         "program": "cl_program", "kernel": "cl_kernel", "event": "cl_event",
+         "sampler": "cl_sampler", "image": "cl_mem"}
+# Which check of submit.h a generated function makes of its memory objects.
+MEM_CHECKS = {"mem": "check_buffers", "image": "check_images", "any": "check_mems"}
 GUESTS = ("hand", "enqueue", "refuse", "later", "absent", "message")
 WORKERS = ("driver", "hand")
 
@@ -144,7 +147,7 @@ def wire_header(calls, fingerprint):
 def send_params(f):
     """C parameters of an encoder for one field."""
     if f.type == "id" and f.array:
-        return [f"uint32_t n_{f.name}", f"const {KINDS[f.kind]} *{f.name}"]
+        return [f"uint32_t n_{f.name}", f"const {KINDS.get(f.kind, 'cl_mem')} *{f.name}"]
     if f.type == "waits":
         return [f"uint32_t n_{f.name}", f"const cl_event *{f.name}"]
     if f.type in ("id", "new", "event"):
@@ -257,9 +260,9 @@ def enqueue_stub(c):
             "    if (rc != CL_SUCCESS)", "        return rc;"]
     own = stub_own_args(c)
     for f in c.wire:
-        if f.type == "id" and f.kind == "mem":
+        if f.type == "id" and f.kind in MEM_CHECKS:
             many = f"{f.length_arg}, {f.name}" if f.array else f"1, &{f.name}"
-            body += ["    if (rc == CL_SUCCESS)", f"        rc = check_mems(&q, {many});"]
+            body += ["    if (rc == CL_SUCCESS)", f"        rc = {MEM_CHECKS[f.kind]}(&q, {many});"]
     if c.spec.get("check"):
         passed = ", ".join(["&q"] + [arg_name(a) for a in own])
         body += ["    if (rc == CL_SUCCESS)", f"        rc = check_{c.name}({passed});"]

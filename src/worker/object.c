@@ -7,6 +7,7 @@
 #include "worker/mem.h"
 #include "worker/program.h"
 #include "worker/queue.h"
+#include "worker/sampler.h"
 #include "worker/session.h"
 
 #include <errno.h>
@@ -26,6 +27,8 @@ static const struct object_ops object_ops[OBJECT_KINDS] = {
     [KIND_program] = {sizeof(struct program), NULL, program_fini},
     [KIND_kernel] = {sizeof(struct kernel), NULL, kernel_fini},
     [KIND_event] = {sizeof(struct event), NULL, event_fini},
+    [KIND_sampler] = {sizeof(struct object), NULL, sampler_fini},
+    [KIND_image] = {sizeof(struct mem), NULL, mem_fini},
 };
 
 bool

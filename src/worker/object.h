@@ -44,6 +44,8 @@ struct object {
         cl_program program;
         cl_kernel kernel;
         cl_event event;
+        cl_sampler sampler;
+        cl_mem image;
     } h; /* owned */
     struct recipe recipe;
     struct object *next_grave;

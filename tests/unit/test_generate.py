@@ -15,7 +15,7 @@ ICD_HEADER = Path("/usr/include/CL/cl_icd.h")
 
 SMALL = """
 version = 1
-kinds = ["context", "queue", "mem", "program", "kernel", "event"]
+kinds = ["context", "queue", "mem", "program", "kernel", "event", "sampler", "image"]
 
 [clCreateContext]
 returns = "cl_context"
@@ -98,7 +98,7 @@ class Golden(unittest.TestCase):
 
     def test_kinds_are_numbered_as_described(self):
         self.assert_holds("opencl_wire.h", "KIND_any = 0,\n    KIND_context = 1,\n",
-                          "KIND_event = 6,\n    OBJECT_KINDS = 7,\n")
+                          "KIND_image = 8,\n    OBJECT_KINDS = 9,\n")
 
     def test_an_encoder_sizes_the_message_before_it_writes(self):
         self.assert_holds("opencl_send.h", """\
@@ -130,7 +130,7 @@ num_events_in_wait_list, event_wait_list, event);
     if (rc != CL_SUCCESS)
         return rc;
     if (rc == CL_SUCCESS)
-        rc = check_mems(&q, 1, &src_buffer);
+        rc = check_buffers(&q, 1, &src_buffer);
     if (rc == CL_SUCCESS)
         rc = check_clEnqueueCopyBuffer(&q, src_buffer, size);
     if (rc == CL_SUCCESS) {
