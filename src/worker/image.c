@@ -105,6 +105,8 @@ image_make(struct session *s, struct mem *m, const struct req_clCreateImage *r,
         rc = CL_INVALID_OPERATION; /* a device without images */
     if (rc == CL_SUCCESS)
         m->o.h.mem = image_create(s, r, bytes, &rc);
+    if (r->image_type == CL_MEM_OBJECT_IMAGE1D_BUFFER)
+        m->line = r->mem_object->h.mem;
     if (in_another(r))
         m->in_heap = r->mem_object->error == CL_SUCCESS && mem_of(r->mem_object)->in_heap;
     else

@@ -116,6 +116,44 @@ op_clEnqueueFillImage(struct session *s, const struct req_clEnqueueFillImage *r)
     return submission_end(s, &sub, rc, r->tag);
 }
 
+/* ---- copies ------------------------------------------------------------------------ */
+
+/*
+ * A copy from or to a 1D image buffer is one from or to its buffer, whose bytes are the same: not
+ * every driver takes such images here (PoCL 3.1 dies of them).
+ */
+static size_t
+line_offset(const struct mem *m, const uint64_t origin[3])
+{
+    return origin[0] * m->element;
+}
+
+static cl_int
+copy_images(struct session *s, struct submission *sub,
+            const struct req_clEnqueueCopyImage *r)
+{
+    const struct mem *src = mem_of(r->src_image), *dst = mem_of(r->dst_image);
+    const size_t from = line_offset(src, r->src_origin);
+    const size_t to = line_offset(dst, r->dst_origin);
+    cl_command_queue queue = r->command_queue->h.queue;
+
+    if (src->line && dst->line)
+        return s->cl->clEnqueueCopyBuffer(queue, src->line, dst->line, from, to,
+                                          r->region[0] * src->element, sub->n_waits,
+                                          sub->waits, &sub->event);
+    if (src->line)
+        return s->cl->clEnqueueCopyBufferToImage(queue, src->line, dst->o.h.image, from,
+                                                 r->dst_origin, r->region, sub->n_waits,
+                                                 sub->waits, &sub->event);
+    if (dst->line)
+        return s->cl->clEnqueueCopyImageToBuffer(queue, src->o.h.image, dst->line,
+                                                 r->src_origin, r->region, to,
+                                                 sub->n_waits, sub->waits, &sub->event);
+    return s->cl->clEnqueueCopyImage(queue, src->o.h.image, dst->o.h.image, r->src_origin,
+                                     r->dst_origin, r->region, sub->n_waits, sub->waits,
+                                     &sub->event);
+}
+
 int
 op_clEnqueueCopyImage(struct session *s, const struct req_clEnqueueCopyImage *r)
 {
@@ -132,9 +170,7 @@ op_clEnqueueCopyImage(struct session *s, const struct req_clEnqueueCopyImage *r)
     rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
                           r->event_wait_list, r->event);
     if (rc == CL_SUCCESS)
-        rc = s->cl->clEnqueueCopyImage(r->command_queue->h.queue, src->o.h.image,
-                                       dst->o.h.image, r->src_origin, r->dst_origin,
-                                       r->region, sub.n_waits, sub.waits, &sub.event);
+        rc = copy_images(s, &sub, r);
     return submission_end(s, &sub, rc, r->tag);
 }
 
@@ -158,6 +194,7 @@ op_clEnqueueCopyImageToBuffer(struct session *s,
                               const struct req_clEnqueueCopyImageToBuffer *r)
 {
     const struct mem *m = mem_of(r->src_image);
+    cl_command_queue queue = r->command_queue->h.queue;
     struct submission sub;
     cl_int rc;
 
@@ -166,10 +203,14 @@ op_clEnqueueCopyImageToBuffer(struct session *s,
         return -EPROTO;
     rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
                           r->event_wait_list, r->event);
-    if (rc == CL_SUCCESS)
-        rc = s->cl->clEnqueueCopyImageToBuffer(
-            r->command_queue->h.queue, m->o.h.image, r->dst_buffer->h.mem, r->src_origin,
-            r->region, r->dst_offset, sub.n_waits, sub.waits, &sub.event);
+    if (rc == CL_SUCCESS && m->line)
+        rc = s->cl->clEnqueueCopyBuffer(
+            queue, m->line, r->dst_buffer->h.mem, line_offset(m, r->src_origin),
+            r->dst_offset, r->region[0] * m->element, sub.n_waits, sub.waits, &sub.event);
+    else if (rc == CL_SUCCESS)
+        rc = s->cl->clEnqueueCopyImageToBuffer(queue, m->o.h.image, r->dst_buffer->h.mem,
+                                               r->src_origin, r->region, r->dst_offset,
+                                               sub.n_waits, sub.waits, &sub.event);
     return submission_end(s, &sub, rc, r->tag);
 }
 
@@ -178,6 +219,7 @@ op_clEnqueueCopyBufferToImage(struct session *s,
                               const struct req_clEnqueueCopyBufferToImage *r)
 {
     const struct mem *m = mem_of(r->dst_image);
+    cl_command_queue queue = r->command_queue->h.queue;
     struct submission sub;
     cl_int rc;
 
@@ -186,12 +228,19 @@ op_clEnqueueCopyBufferToImage(struct session *s,
         return -EPROTO;
     rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
                           r->event_wait_list, r->event);
-    if (rc == CL_SUCCESS)
-        rc = s->cl->clEnqueueCopyBufferToImage(
-            r->command_queue->h.queue, r->src_buffer->h.mem, m->o.h.image, r->src_offset,
-            r->dst_origin, r->region, sub.n_waits, sub.waits, &sub.event);
+    if (rc == CL_SUCCESS && m->line)
+        rc = s->cl->clEnqueueCopyBuffer(queue, r->src_buffer->h.mem, m->line,
+                                        r->src_offset, line_offset(m, r->dst_origin),
+                                        r->region[0] * m->element, sub.n_waits, sub.waits,
+                                        &sub.event);
+    else if (rc == CL_SUCCESS)
+        rc = s->cl->clEnqueueCopyBufferToImage(queue, r->src_buffer->h.mem, m->o.h.image,
+                                               r->src_offset, r->dst_origin, r->region,
+                                               sub.n_waits, sub.waits, &sub.event);
     return submission_end(s, &sub, rc, r->tag);
 }
+
+/* ---- maps -------------------------------------------------------------------------- */
 
 /* The guest knows where in the heap the region is; the driver's word is kept for the unmap. */
 int

@@ -21,6 +21,7 @@ struct mem {
     uint64_t image_type; /* cl_mem_object_type */
     uint32_t element;    /* bytes */
     uint64_t extent[3];  /* regions are inside it */
+    cl_mem line; /* the buffer of a 1D image buffer, which the driver's image holds */
 };
 
 /* A mapping by the guest's id for it; ends with its unmap, or with the object. */

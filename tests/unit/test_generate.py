@@ -256,7 +256,7 @@ class Wrong(unittest.TestCase):
                             "tessera_ask: field 'string' needs a type and a name")
 
     def test_an_id_of_no_kind(self):
-        self.assert_refused(SMALL.replace("id:mem src_buffer", "id:sampler src_buffer"),
+        self.assert_refused(SMALL.replace("id:mem src_buffer", "id:pipe src_buffer"),
                             "clEnqueueCopyBuffer: src_buffer names no kind of object")
 
     def test_a_field_without_an_argument(self):

@@ -294,6 +294,8 @@ image_send(struct session *s, struct _cl_mem *m, const struct creation *n, bool 
     cl_int rc = image_place(s, m, n, &staging, &content);
 
     storage = (struct extent){m->storage, m->storage == EXTENT_NONE ? 0 : m->size};
+    if (n->parent) /* its bytes are where they are */
+        storage = (struct extent){EXTENT_NONE, 0};
     if (rc == CL_SUCCESS)
         rc = send_clCreateImage(s, &p, m->o.id, n->context->o.id, m->flags & ACCESS,
                                 i->format.image_channel_order,
@@ -302,7 +304,7 @@ image_send(struct session *s, struct _cl_mem *m, const struct creation *n, bool 
                                 object_id(n->parent), storage, content, staging);
     *ret_sent = rc == CL_SUCCESS;
     if (!*ret_sent) {
-        heap_free(&s->heap, m->storage);
+        heap_free(&s->heap, storage.off);
         heap_free(&s->heap, staging.off);
         m->storage = EXTENT_NONE;
         return rc;
