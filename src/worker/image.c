@@ -50,6 +50,8 @@ image_check(struct session *s, struct mem *m, const struct req_clCreateImage *r,
             uint64_t *ret_bytes)
 {
     m->image_type = r->image_type;
+    m->channel_order = r->channel_order;
+    m->channel_type = r->channel_type;
     m->element = image_element_bytes(r->channel_order, r->channel_type);
     if (m->element == 0)
         return request_bad_field(s, "channel_order", "no format");

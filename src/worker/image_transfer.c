@@ -93,6 +93,23 @@ op_clEnqueueWriteImage(struct session *s, const struct req_clEnqueueWriteImage *
                         &(struct transfer){.tag_now = r->tag, .reclaim = r->data.off});
 }
 
+/* As with copies (below): a 1D image buffer is filled as its buffer, where we know how. */
+static cl_int
+fill_image(struct session *s, struct submission *sub,
+           const struct req_clEnqueueFillImage *r, const uint8_t color[16])
+{
+    const struct mem *m = mem_of(r->image);
+    cl_command_queue queue = r->command_queue->h.queue;
+    uint8_t element[16];
+
+    if (m->line && image_color(m->channel_order, m->channel_type, color, element))
+        return s->cl->clEnqueueFillBuffer(
+            queue, m->line, element, m->element, r->origin[0] * m->element,
+            r->region[0] * m->element, sub->n_waits, sub->waits, &sub->event);
+    return s->cl->clEnqueueFillImage(queue, m->o.h.image, color, r->origin, r->region,
+                                     sub->n_waits, sub->waits, &sub->event);
+}
+
 int
 op_clEnqueueFillImage(struct session *s, const struct req_clEnqueueFillImage *r)
 {
@@ -110,9 +127,7 @@ op_clEnqueueFillImage(struct session *s, const struct req_clEnqueueFillImage *r)
     rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
                           r->event_wait_list, r->event);
     if (rc == CL_SUCCESS)
-        rc = s->cl->clEnqueueFillImage(r->command_queue->h.queue, m->o.h.image, color,
-                                       r->origin, r->region, sub.n_waits, sub.waits,
-                                       &sub.event);
+        rc = fill_image(s, &sub, r, color);
     return submission_end(s, &sub, rc, r->tag);
 }
 

@@ -19,8 +19,9 @@ struct mem {
     struct list mappings;
     /* Of an image (KIND_image) alone: */
     uint64_t image_type; /* cl_mem_object_type */
-    uint32_t element;    /* bytes */
-    uint64_t extent[3];  /* regions are inside it */
+    uint64_t channel_order, channel_type;
+    uint32_t element;   /* bytes */
+    uint64_t extent[3]; /* regions are inside it */
     cl_mem line; /* the buffer of a 1D image buffer, which the driver's image holds */
 };
 
