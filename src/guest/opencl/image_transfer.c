@@ -81,7 +81,7 @@ image_next_piece(struct image_pieces *p)
 
 /* ---- read and write ---------------------------------------------------------------- */
 
-/* Pitches left out are packed tight. A slice pitch of an image without slices means nothing. */
+/* Pitches left out are packed tight. An image without slices has no slice pitch. */
 static cl_int
 check_pitches(const struct image *i, const size_t region[3], size_t *row, size_t *slice)
 {
@@ -93,7 +93,9 @@ check_pitches(const struct image *i, const size_t region[3], size_t *row, size_t
         *row = width;
     if (*row < width || !checked_mul(*row, lines ? 1 : region[1], &least))
         return CL_INVALID_VALUE;
-    if (*slice == 0 || !image_has_slices(i->type))
+    if (*slice != 0 && !image_has_slices(i->type))
+        return CL_INVALID_VALUE;
+    if (*slice == 0)
         *slice = least;
     if (*slice < least || !checked_mul(*slice, lines ? region[1] : region[2], &all))
         return CL_INVALID_VALUE;

@@ -251,6 +251,9 @@ regions(cl_mem image, cl_mem lines, cl_mem buffer)
     SAYS(read_rc(image, zero, whole, 0), CL_SUCCESS);
     SAYS(read_rc(image, zero, whole, 41), CL_SUCCESS);
     DIFFER(read_rc(image, zero, whole, 39), bad, CL_SUCCESS);
+    DIFFER(clEnqueueReadImage(c.queue, image, CL_TRUE, zero, whole, 40, 280, bytes, 0,
+                              NULL, NULL),
+           bad, CL_SUCCESS);
     SAYS(read_rc(image, NULL, whole, 0), bad);
     SAYS(read_rc(image, zero, NULL, 0), bad);
     SAYS(read_rc(image, (size_t[]){1, 0, 0}, whole, 0), bad);
