@@ -153,11 +153,11 @@ image_color(uint64_t channel_order, uint64_t channel_type, const uint8_t color[1
 
     if (!components || channel == 0 || element == 0 || (element & (element - 1)))
         return false;
-    for (uint32_t i = 0; i < element / channel; i++) {
-        uint32_t word;
+    for (uint32_t i = 0, at = 0; at < element; i++, at += channel) {
+        uint32_t words[4];
 
-        memcpy(&word, color + 4 * components[i], sizeof word);
-        if (!put_channel(channel_type, word, ret + i * channel))
+        memcpy(words, color, sizeof words);
+        if (!put_channel(channel_type, words[(unsigned)components[i]], ret + at))
             return false;
     }
     return true;

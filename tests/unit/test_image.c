@@ -177,12 +177,12 @@ pieces_are_slices_rows_or_parts_of_rows(void **state)
     const size_t region[3] = {11, 9, 7}, array[3] = {13, 6, 1};
 
     (void)state;
-    check_pieces(&deep, region, 1 << 20);    /* one */
-    check_pieces(&deep, region, 44 * 9 * 2); /* two slices */
-    check_pieces(&deep, region, 44 * 4);     /* four rows */
-    check_pieces(&deep, region, 44);         /* a row */
-    check_pieces(&deep, region, 30);         /* seven elements */
-    check_pieces(&lines, array, 13 * 16);
+    check_pieces(&deep, region, 1 << 20); /* one */
+    check_pieces(&deep, region, 792);     /* two slices */
+    check_pieces(&deep, region, 176);     /* four rows */
+    check_pieces(&deep, region, 44);      /* a row */
+    check_pieces(&deep, region, 30);      /* seven elements */
+    check_pieces(&lines, array, 208);
     check_pieces(&lines, array, 100);
 }
 

@@ -186,9 +186,9 @@ shapes(void)
     d.image_row_pitch = 36;
     one_shape(d, bytes, bad, CL_SUCCESS);
     d = desc_of(CL_MEM_OBJECT_IMAGE3D, 10, 7, 3, 0);
-    d.image_slice_pitch = 40 * 6;
+    d.image_slice_pitch = 240;
     one_shape(d, bytes, bad, CL_SUCCESS);
-    d.image_slice_pitch = 40 * 8;
+    d.image_slice_pitch = 320;
     one_shape(d, bytes, CL_SUCCESS, CL_SUCCESS);
     if (!pocl) { /* which ends the program */
         d = flat;
@@ -446,7 +446,7 @@ samplers(void)
     EXPECT(len == 4 && !normalized);
     OK(clGetSamplerInfo(s, CL_SAMPLER_ADDRESSING_MODE, 4, &mode, NULL));
     OK(clGetSamplerInfo(s, CL_SAMPLER_FILTER_MODE, 4, &filter, NULL));
-    OK(clGetSamplerInfo(s, CL_SAMPLER_CONTEXT, sizeof context, &context, NULL));
+    OK(clGetSamplerInfo(s, CL_SAMPLER_CONTEXT, sizeof(cl_context), &context, NULL));
     EXPECT(mode == CL_ADDRESS_CLAMP && filter == CL_FILTER_NEAREST &&
            context == c.context);
     if (!pocl) { /* tells more than was given */
@@ -478,22 +478,22 @@ arguments(cl_mem image, cl_mem buffer)
     const size_t one = 1;
 
     EXPECT(s && in && out);
-    SAYS(clSetKernelArg(k, 0, sizeof in, &in), CL_SUCCESS);
-    SAYS(clSetKernelArg(k, 1, sizeof out, &out), CL_SUCCESS);
-    SAYS(clSetKernelArg(k, 2, sizeof s, &s), CL_SUCCESS);
-    SAYS(clSetKernelArg(k, 3, sizeof buffer, &buffer), CL_SUCCESS);
+    SAYS(clSetKernelArg(k, 0, sizeof(cl_mem), &in), CL_SUCCESS);
+    SAYS(clSetKernelArg(k, 1, sizeof(cl_mem), &out), CL_SUCCESS);
+    SAYS(clSetKernelArg(k, 2, sizeof(cl_sampler), &s), CL_SUCCESS);
+    SAYS(clSetKernelArg(k, 3, sizeof(cl_mem), &buffer), CL_SUCCESS);
     SAYS(clSetKernelArg(k, 0, 4, &in), CL_INVALID_ARG_SIZE);
     SAYS(clSetKernelArg(k, 2, 4, &s), CL_INVALID_ARG_SIZE);
-    SAYS(clSetKernelArg(k, 0, sizeof in, NULL), CL_INVALID_ARG_VALUE);
+    SAYS(clSetKernelArg(k, 0, sizeof(cl_mem), NULL), CL_INVALID_ARG_VALUE);
     if (!pocl) { /* takes what it gets */
-        SAYS(clSetKernelArg(k, 0, sizeof out, &out), CL_INVALID_ARG_VALUE);
-        SAYS(clSetKernelArg(k, 1, sizeof in, &in), CL_INVALID_ARG_VALUE);
-        SAYS(clSetKernelArg(k, 0, sizeof buffer, &buffer), CL_INVALID_MEM_OBJECT);
-        SAYS(clSetKernelArg(k, 3, sizeof in, &in), CL_INVALID_MEM_OBJECT);
-        SAYS(clSetKernelArg(k, 2, sizeof in, &in), CL_INVALID_SAMPLER);
-        SAYS(clSetKernelArg(k, 0, sizeof s, &s), CL_INVALID_MEM_OBJECT);
+        SAYS(clSetKernelArg(k, 0, sizeof(cl_mem), &out), CL_INVALID_ARG_VALUE);
+        SAYS(clSetKernelArg(k, 1, sizeof(cl_mem), &in), CL_INVALID_ARG_VALUE);
+        SAYS(clSetKernelArg(k, 0, sizeof(cl_mem), &buffer), CL_INVALID_MEM_OBJECT);
+        SAYS(clSetKernelArg(k, 3, sizeof(cl_mem), &in), CL_INVALID_MEM_OBJECT);
+        SAYS(clSetKernelArg(k, 2, sizeof(cl_mem), &in), CL_INVALID_SAMPLER);
+        SAYS(clSetKernelArg(k, 0, sizeof(cl_sampler), &s), CL_INVALID_MEM_OBJECT);
     }
-    SAYS(clSetKernelArg(k, 0, sizeof image, &image), CL_SUCCESS);
+    SAYS(clSetKernelArg(k, 0, sizeof(cl_mem), &image), CL_SUCCESS);
     SAYS(clEnqueueNDRangeKernel(c.queue, k, 1, NULL, &one, NULL, 0, NULL, NULL),
          CL_SUCCESS);
     OK(clFinish(c.queue));

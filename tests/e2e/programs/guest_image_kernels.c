@@ -51,7 +51,7 @@ static cl_program program;
 static void
 set_image(cl_kernel k, cl_uint i, cl_mem image)
 {
-    OK(clSetKernelArg(k, i, sizeof image, &image));
+    OK(clSetKernelArg(k, i, sizeof(cl_mem), &image));
 }
 
 /* Reads one image in a kernel, writes another, many times over without waiting. */
@@ -138,14 +138,15 @@ sample_one(cl_kernel k, const float *image, const struct sampling *how,
     cl_mem out = cl_buffer(&c, CL_MEM_WRITE_ONLY, n * 16, NULL);
     float got[256][4];
 
-    OK(clSetKernelArg(k, 1, sizeof sampler, &sampler));
+    OK(clSetKernelArg(k, 1, sizeof(cl_sampler), &sampler));
     set_image(k, 2, out);
     OK(clSetKernelArg(k, 3, sizeof scale, &scale));
     OK(clEnqueueNDRangeKernel(c.queue, k, 1, NULL, &n, NULL, 0, NULL, NULL));
     OK(clEnqueueReadBuffer(c.queue, out, CL_TRUE, 0, sizeof got, got, 0, NULL, NULL));
     for (int i = 0; i < 256; i++) {
         float u = ((float)(i % 16) - 3.75f) * scale;
-        float v = ((float)(i / 16) - 3.75f) * scale;
+        int row = i / 16;
+        float v = ((float)row - 3.75f) * scale;
         float want = sampled(image, u, v, how);
 
         if (fabsf(got[i][0] - want) > 0.01f)
@@ -310,9 +311,9 @@ image_in_buffer(void)
     subject_write(&s, 62);
     OK(clEnqueueReadBuffer(c.queue, s.buffer, CL_TRUE, 0, s.bytes, s.got, 0, NULL, NULL));
     same_bytes(s.got, s.want, s.bytes, "the buffer of an image");
-    OK(clGetMemObjectInfo(s.image, CL_MEM_ASSOCIATED_MEMOBJECT, sizeof parent, &parent,
+    OK(clGetMemObjectInfo(s.image, CL_MEM_ASSOCIATED_MEMOBJECT, sizeof(cl_mem), &parent,
                           NULL));
-    OK(clGetImageInfo(s.image, CL_IMAGE_BUFFER, sizeof buffer, &buffer, NULL));
+    OK(clGetImageInfo(s.image, CL_IMAGE_BUFFER, sizeof(cl_mem), &buffer, NULL));
     EXPECT(parent == s.buffer && buffer == s.buffer);
     subject_free(&s);
     done("an image in a buffer");

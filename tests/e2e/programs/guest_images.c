@@ -402,8 +402,8 @@ large(void)
         subject_write(&s, 71 + i);
         subject_compare(&s, "64 MiB");
         memset(s.got, 0, s.bytes);
-        OK(clEnqueueReadImage(c.queue, s.image, CL_FALSE, zero, s.extent, 4096 * 4, 0,
-                              s.got, 0, NULL, NULL));
+        OK(clEnqueueReadImage(c.queue, s.image, CL_FALSE, zero, s.extent, 16384, 0, s.got,
+                              0, NULL, NULL));
         OK(clFinish(c.queue));
         same_bytes(s.got, s.want, s.bytes, "64 MiB, not waiting");
         if (i == 0)
@@ -475,7 +475,7 @@ static void
 limit(size_t bytes)
 {
     size_t n = bytes / 2 / MIB;
-    cl_mem *images = alloc((n + 1) * sizeof *images), one;
+    cl_mem *images = alloc((n + 1) * sizeof(cl_mem)), one;
     cl_mem buffer = cl_buffer(&c, CL_MEM_READ_WRITE, bytes - n * MIB, NULL);
 
     for (size_t i = 0; i < n; i++) {
