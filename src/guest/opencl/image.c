@@ -365,8 +365,9 @@ image_make(struct creation *n, cl_mem *ret)
     rc = charged ? mem_credit_get(s, charged) : CL_SUCCESS;
     if (rc != CL_SUCCESS)
         return rc;
-    if (!(n->flags & ACCESS))
-        n->flags |= CL_MEM_READ_WRITE; /* the default (table 12 of section 5.2.1) */
+    if (n->flags == 0)
+        n->flags =
+            CL_MEM_READ_WRITE; /* the default (section 5.3.1); others are told as given */
     m = image_shadow_new(n);
     rc = m ? image_send(s, m, n, &sent) : CL_OUT_OF_HOST_MEMORY;
     if (rc == CL_SUCCESS) {

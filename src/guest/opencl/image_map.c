@@ -66,13 +66,18 @@ map_heap(struct enqueue *q, struct _cl_mem *m, struct mapping *map, bool blockin
 static cl_int
 map_shadow(struct enqueue *q, struct _cl_mem *m, struct mapping *map, bool blocking)
 {
+    const bool discards = map->flags & CL_MAP_WRITE_INVALIDATE_REGION;
     struct rect r = map_rect(m->image, map);
     uint8_t *shadow = image_shadow(m);
 
     if (!shadow)
         return CL_MAP_FAILURE;
     map->ptr = shadow + map_offset(m->image, map->origin);
-    if (!(map->flags & CL_MAP_WRITE_INVALIDATE_REGION))
+    /* What was there does not matter, but that it is mapped: one element tells when. */
+    if (blocking && discards)
+        r = image_rect(m->image, map->origin, (size_t[]){1, 1, 1}, m->image->map_row,
+                       m->image->map_slice);
+    if (blocking || !discards)
         return transfer_read(q, m, &r, map->ptr, blocking);
     return send_clEnqueueMarkerWithWaitList(q->session, NULL, q->queue->o.id, q->n_waits,
                                             q->waits, q->event_id);
