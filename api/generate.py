@@ -24,7 +24,10 @@ from pathlib import Path
 GENERATED = "/* Generated from api/opencl.toml by api/generate.py: do not edit. */\n"
 KINDS = {"context": "cl_context", "queue": "cl_command_queue", "mem": "cl_mem",
          "program": "cl_program", "kernel": "cl_kernel", "event": "cl_event",
-         "device": "cl_device_id", "command_buffer": "cl_command_buffer_khr"}
+         "device": "cl_device_id", "command_buffer": "cl_command_buffer_khr",
+         "sampler": "cl_sampler", "image": "cl_mem"}
+# Which check of submit.h a generated function makes of its memory objects.
+MEM_CHECKS = {"mem": "check_buffers", "image": "check_images", "any": "check_mems"}
 GUESTS = ("hand", "enqueue", "record", "alias", "refuse", "later", "absent", "message")
 WORKERS = ("driver", "hand")
 
@@ -153,7 +156,7 @@ def wire_header(calls, fingerprint):
 def send_params(f):
     """C parameters of an encoder for one field."""
     if f.type == "id" and f.array:
-        return [f"uint32_t n_{f.name}", f"const {KINDS[f.kind]} *{f.name}"]
+        return [f"uint32_t n_{f.name}", f"const {KINDS.get(f.kind, 'cl_mem')} *{f.name}"]
     if f.type == "waits":
         return [f"uint32_t n_{f.name}", f"const cl_event *{f.name}"]
     if f.type == "syncs":
@@ -272,9 +275,10 @@ def stub_checks(c, q):
     """The checks of memory objects, and the hand-written one: a call's own, or another's."""
     body = []
     for f in c.wire:
-        if f.type == "id" and f.kind == "mem":
+        if f.type == "id" and f.kind in MEM_CHECKS:
             many = f"{f.length_arg}, {f.name}" if f.array else f"1, &{f.name}"
-            body += ["    if (rc == CL_SUCCESS)", f"        rc = check_mems({q}, {many});"]
+            body += ["    if (rc == CL_SUCCESS)",
+                     f"        rc = {MEM_CHECKS[f.kind]}({q}, {many});"]
     check = c.spec.get("check")
     if check:
         name = c.name if check is True else check
@@ -314,7 +318,7 @@ def record_stub(c):
                  "        rc = CL_INVALID_VALUE;"]
     uses = []
     for f in c.wire:
-        if f.type == "id" and f.kind == "mem":
+        if f.type == "id" and f.kind in MEM_CHECKS:
             uses += ["    if (rc == CL_SUCCESS)",
                      f"        rc = record_uses(&r, (struct object *){f.name});"]
     return (body + stub_checks(c, "&r.q") + uses + stub_send(c, ["r.q.session", "&r.pending"]) +
@@ -491,7 +495,7 @@ def driver_argument(call, arg):
 
 def record_handler(c):
     passed = ", ".join(driver_argument(c, a) for a in c.args)
-    mems = [f for f in c.wire if f.type == "id" and f.kind == "mem"]
+    mems = [f for f in c.wire if f.type == "id" and f.kind in MEM_CHECKS]
     names = ", ".join(f"r->{f.name}" for f in mems)
     out = ["static int", f"op_{c.name}(struct session *s, const struct req_{c.name} *r)", "{",
            "    struct recording rec;"]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a vGPU says of itself: the device's own answers, but for its framebuffer and for what
- * does not reach the device through a channel yet (images, shared virtual memory, pipes,
+ * does not reach the device through a channel yet (shared virtual memory, pipes,
  * sub-devices, device-side queues). A query that the driver does not answer is left out, so the
  * guest refuses it as the driver would.
  */
@@ -127,10 +127,12 @@ static const char *const forwarded_extensions[] = {
     "cl_intel_bfloat16_conversions",
     "cl_intel_device_attribute_query",
     "cl_intel_split_work_group_barrier",
+    "cl_khr_3d_image_writes",
     "cl_khr_async_work_group_copy_fence",
     "cl_khr_byte_addressable_store",
     "cl_khr_command_buffer",
     "cl_khr_create_command_queue",
+    "cl_khr_depth_images",
     "cl_khr_device_uuid",
     "cl_khr_expect_assume",
     "cl_khr_extended_async_copies",
@@ -141,6 +143,7 @@ static const char *const forwarded_extensions[] = {
     "cl_khr_global_int32_base_atomics",
     "cl_khr_global_int32_extended_atomics",
     "cl_khr_icd",
+    "cl_khr_image2d_from_buffer",
     "cl_khr_int64_base_atomics",
     "cl_khr_int64_extended_atomics",
     "cl_khr_integer_dot_product",
@@ -159,8 +162,9 @@ static const char *const forwarded_extensions[] = {
 
 /* Features of OpenCL C that need what is not forwarded. */
 static const char *const missing_features[] = {
-    "__opencl_c_images", "__opencl_c_3d_image_writes", "__opencl_c_read_write_images",
-    "__opencl_c_pipes",  "__opencl_c_device_enqueue",  "__opencl_c_subgroups",
+    "__opencl_c_pipes",
+    "__opencl_c_device_enqueue",
+    "__opencl_c_subgroups",
 };
 
 static bool
@@ -274,20 +278,20 @@ static const struct {
     {CL_DEVICE_MAX_CLOCK_FREQUENCY, NULL},
     {CL_DEVICE_ADDRESS_BITS, NULL},
     {CL_DEVICE_MAX_MEM_ALLOC_SIZE, be_at_most_framebuffer},
-    {CL_DEVICE_IMAGE_SUPPORT, be_zero},
-    {CL_DEVICE_MAX_READ_IMAGE_ARGS, be_zero},
-    {CL_DEVICE_MAX_WRITE_IMAGE_ARGS, be_zero},
-    {CL_DEVICE_MAX_READ_WRITE_IMAGE_ARGS, be_zero},
-    {CL_DEVICE_IMAGE2D_MAX_WIDTH, be_zero},
-    {CL_DEVICE_IMAGE2D_MAX_HEIGHT, be_zero},
-    {CL_DEVICE_IMAGE3D_MAX_WIDTH, be_zero},
-    {CL_DEVICE_IMAGE3D_MAX_HEIGHT, be_zero},
-    {CL_DEVICE_IMAGE3D_MAX_DEPTH, be_zero},
-    {CL_DEVICE_IMAGE_MAX_BUFFER_SIZE, be_zero},
-    {CL_DEVICE_IMAGE_MAX_ARRAY_SIZE, be_zero},
-    {CL_DEVICE_IMAGE_PITCH_ALIGNMENT, be_zero},
-    {CL_DEVICE_IMAGE_BASE_ADDRESS_ALIGNMENT, be_zero},
-    {CL_DEVICE_MAX_SAMPLERS, be_zero},
+    {CL_DEVICE_IMAGE_SUPPORT, NULL},
+    {CL_DEVICE_MAX_READ_IMAGE_ARGS, NULL},
+    {CL_DEVICE_MAX_WRITE_IMAGE_ARGS, NULL},
+    {CL_DEVICE_MAX_READ_WRITE_IMAGE_ARGS, NULL},
+    {CL_DEVICE_IMAGE2D_MAX_WIDTH, NULL},
+    {CL_DEVICE_IMAGE2D_MAX_HEIGHT, NULL},
+    {CL_DEVICE_IMAGE3D_MAX_WIDTH, NULL},
+    {CL_DEVICE_IMAGE3D_MAX_HEIGHT, NULL},
+    {CL_DEVICE_IMAGE3D_MAX_DEPTH, NULL},
+    {CL_DEVICE_IMAGE_MAX_BUFFER_SIZE, NULL},
+    {CL_DEVICE_IMAGE_MAX_ARRAY_SIZE, NULL},
+    {CL_DEVICE_IMAGE_PITCH_ALIGNMENT, NULL},
+    {CL_DEVICE_IMAGE_BASE_ADDRESS_ALIGNMENT, NULL},
+    {CL_DEVICE_MAX_SAMPLERS, NULL},
     {CL_DEVICE_MAX_PARAMETER_SIZE, NULL},
     {CL_DEVICE_MEM_BASE_ADDR_ALIGN, NULL},
     {CL_DEVICE_MIN_DATA_TYPE_ALIGN_SIZE, NULL},

@@ -58,6 +58,12 @@ op_clCreateKernel(struct session *s, const struct req_clCreateKernel *r)
     return object_made(s, &k->o, rc, r->tag);
 }
 
+static bool
+is_argument(const struct object *o)
+{
+    return o->kind == KIND_mem || o->kind == KIND_image || o->kind == KIND_sampler;
+}
+
 static int
 arg_check(struct session *s, const struct req_clSetKernelArg *r)
 {
@@ -65,7 +71,7 @@ arg_check(struct session *s, const struct req_clSetKernelArg *r)
         return request_bad_field(s, "kind", "no such value");
     if (r->kind == ARG_VALUE && r->arg_value_len != r->arg_size)
         return request_bad_field(s, "arg_value", "not as long as arg_size");
-    if (r->object && (r->kind != ARG_OBJECT || r->object->kind != KIND_mem))
+    if (r->object && (r->kind != ARG_OBJECT || !is_argument(r->object)))
         return request_bad_field(s, "object", "no kind of object that an argument takes");
     return 0;
 }
@@ -78,9 +84,10 @@ arg_set(struct session *s, cl_kernel kernel, const struct req_clSetKernelArg *r)
     if (r->kind == ARG_LOCAL)
         return s->cl->clSetKernelArg(kernel, index, r->arg_size, NULL);
     if (r->kind == ARG_OBJECT) {
-        cl_mem mem = r->object ? r->object->h.mem : NULL;
+        /* All are pointers, and a sampler is as long as a memory object. */
+        void *handle = r->object ? r->object->h.any : NULL;
 
-        return s->cl->clSetKernelArg(kernel, index, sizeof(cl_mem), &mem);
+        return s->cl->clSetKernelArg(kernel, index, sizeof handle, &handle);
     }
     return s->cl->clSetKernelArg(kernel, index, r->arg_size, r->arg_value);
 }

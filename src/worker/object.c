@@ -8,6 +8,7 @@
 #include "worker/mem.h"
 #include "worker/program.h"
 #include "worker/queue.h"
+#include "worker/sampler.h"
 #include "worker/session.h"
 
 #include <errno.h>
@@ -36,6 +37,8 @@ static const struct object_ops object_ops[OBJECT_KINDS] = {
     [KIND_event] = {sizeof(struct event), NULL, event_fini},
     [KIND_device] = {sizeof(struct object), NULL, device_fini},
     [KIND_command_buffer] = {sizeof(struct command_buffer), NULL, command_buffer_fini},
+    [KIND_sampler] = {sizeof(struct object), NULL, sampler_fini},
+    [KIND_image] = {sizeof(struct mem), NULL, mem_fini},
 };
 
 bool

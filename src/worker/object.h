@@ -46,6 +46,8 @@ struct object {
         cl_event event;
         cl_device_id device;
         cl_command_buffer_khr command_buffer;
+        cl_sampler sampler;
+        cl_mem image;
     } h; /* owned */
     struct recipe recipe;
     struct object *next_grave;

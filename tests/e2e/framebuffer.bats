@@ -36,6 +36,11 @@ teardown() {
     on a "$PROGRAMS/fb_limit" hold 536 1000003 /nonexistent
 }
 
+@test "images and buffers draw on one framebuffer, to the byte" {
+    on a "$PROGRAMS/guest_images" limit $FRAMEBUFFER
+    within 1 used_is a 0
+}
+
 @test "the device says how much there is" {
     on a "$PROGRAMS/fb_limit" says $FRAMEBUFFER 0
 }

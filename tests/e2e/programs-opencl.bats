@@ -158,7 +158,8 @@ cracked() {
     # It keeps its kernels' binaries below XDG_CACHE_HOME.
     HOME=$home XDG_CACHE_HOME=$home XDG_DATA_HOME=$home LIMIT_S=170 alone hashcat --force \
         --opencl-device-types 1 --potfile-disable --optimized-kernel-enable \
-        --hash-type "$1" --attack-mode 3 "$3" '?l?l?l?d' >"$out" 2>&1 || { cat "$out" && return 1; }
+        --hash-type "$1" --attack-mode 3 "$3" '?l?l?l?d' >"$out" 2>&1 ||
+        { cat "$out" && return 1; }
     cat "$out"
     grep -q 'Finished self-test' "$out"
     ! grep -qi 'self-test failed\|build failed\|clBuild\|CL_[A-Z_]*:' "$out"

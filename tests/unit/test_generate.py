@@ -128,7 +128,8 @@ class Golden(unittest.TestCase):
     def test_kinds_are_numbered_as_described(self):
         self.assert_holds("opencl_wire.h", "KIND_any = 0,\n    KIND_context = 1,\n",
                           "KIND_event = 6,\n    KIND_device = 7,\n"
-                          "    KIND_command_buffer = 8,\n    OBJECT_KINDS = 9,\n")
+                          "    KIND_command_buffer = 8,\n    KIND_sampler = 9,\n"
+                          "    KIND_image = 10,\n    OBJECT_KINDS = 11,\n")
 
     def test_an_encoder_sizes_the_message_before_it_writes(self):
         self.assert_holds("opencl_send.h", """\
@@ -160,7 +161,7 @@ num_events_in_wait_list, event_wait_list, event);
     if (rc != CL_SUCCESS)
         return rc;
     if (rc == CL_SUCCESS)
-        rc = check_mems(&q, 1, &src_buffer);
+        rc = check_buffers(&q, 1, &src_buffer);
     if (rc == CL_SUCCESS)
         rc = check_clEnqueueCopyBuffer(&q, src_buffer, size);
     if (rc == CL_SUCCESS) {
@@ -231,7 +232,7 @@ sync_point_wait_list, mutable_handle);
     if (rc != CL_SUCCESS)
         return rc;
     if (rc == CL_SUCCESS)
-        rc = check_mems(&r.q, 1, &src_buffer);
+        rc = check_buffers(&r.q, 1, &src_buffer);
     if (rc == CL_SUCCESS)
         rc = check_clEnqueueCopyBuffer(&r.q, src_buffer, size);
     if (rc == CL_SUCCESS)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The live buffer handles of the process, for one question: is this 8-byte kernel argument a
- * handle, where the driver told nothing of the kernel's arguments? An open-addressing hash set; the
- * value is only compared, never followed.
+ * The live handles of memory objects and samplers of the process, for one question: is this 8-byte
+ * kernel argument a handle, where the driver told nothing of the kernel's arguments? An
+ * open-addressing hash set; the value is only compared, never followed.
  */
 #include "guest/opencl/mem.h"
 
@@ -71,23 +71,23 @@ set_make_room(void)
 }
 
 void
-mem_set_add(const struct _cl_mem *m)
+mem_set_add(const void *handle)
 {
     pthread_mutex_lock(&set_lock);
     if (set_make_room()) {
-        set_put(set, set_cap, m);
+        set_put(set, set_cap, handle);
         set_used++;
     }
     pthread_mutex_unlock(&set_lock);
 }
 
 void
-mem_set_remove(const struct _cl_mem *m)
+mem_set_remove(const void *handle)
 {
     const void **place;
 
     pthread_mutex_lock(&set_lock);
-    place = set_find(m);
+    place = set_find(handle);
     if (place)
         *place = REMOVED;
     pthread_mutex_unlock(&set_lock);

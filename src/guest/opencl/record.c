@@ -3,6 +3,7 @@
 #include "guest/opencl/command_buffer.h"
 
 #include "api/opencl_send.h"
+#include "guest/opencl/image.h"
 #include "guest/opencl/launch.h"
 #include "guest/opencl/mem.h"
 
@@ -171,24 +172,23 @@ tsr_clCommandFillImageKHR(cl_command_buffer_khr command_buffer,
                           cl_mutable_command_khr *mutable_handle)
 {
     struct recording r;
+    size_t bytes;
     cl_int rc =
         record_begin(&r, command_buffer, command_queue, num_sync_points_in_wait_list,
                      sync_point_wait_list, mutable_handle);
 
     if (rc != CL_SUCCESS)
         return rc;
-    rc = check_mems(&r.q, 1, &image);
+    rc = image_check_fill(&r.q, image, fill_color, origin, region, &bytes);
     if (rc == CL_SUCCESS)
         rc = record_uses(&r, &image->o);
-    if (rc == CL_SUCCESS && (!fill_color || !origin || !region))
-        rc = CL_INVALID_VALUE;
     if (rc == CL_SUCCESS) {
         const uint64_t o[3] = {origin[0], origin[1], origin[2]};
         const uint64_t n[3] = {region[0], region[1], region[2]};
 
         rc = send_clCommandFillImageKHR(
-            r.q.session, &r.pending, r.buffer->o.id, image->o.id, fill_color,
-            sizeof(cl_float4), o, n, num_sync_points_in_wait_list, sync_point_wait_list);
+            r.q.session, &r.pending, r.buffer->o.id, image->o.id, fill_color, bytes, o, n,
+            num_sync_points_in_wait_list, sync_point_wait_list);
     }
     return record_end(&r, rc, sync_point);
 }

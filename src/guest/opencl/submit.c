@@ -168,3 +168,27 @@ check_mems(const struct enqueue *q, cl_uint n, const cl_mem *mems)
     }
     return CL_SUCCESS;
 }
+
+cl_int
+check_buffers(const struct enqueue *q, cl_uint n, const cl_mem *mems)
+{
+    cl_int rc = check_mems(q, n, mems);
+
+    for (cl_uint i = 0; rc == CL_SUCCESS && i < n; i++) {
+        if (mems[i]->image)
+            rc = CL_INVALID_MEM_OBJECT;
+    }
+    return rc;
+}
+
+cl_int
+check_images(const struct enqueue *q, cl_uint n, const cl_mem *mems)
+{
+    cl_int rc = check_mems(q, n, mems);
+
+    for (cl_uint i = 0; rc == CL_SUCCESS && i < n; i++) {
+        if (!mems[i]->image)
+            rc = CL_INVALID_MEM_OBJECT;
+    }
+    return rc;
+}

@@ -76,7 +76,12 @@ cl_int enqueue_begin(struct enqueue *q, cl_command_queue queue, cl_command_type 
                      cl_uint n_waits, const cl_event *waits, cl_event *event);
 cl_int enqueue_end(struct enqueue *q, cl_int rc, cl_event *event);
 
-/* CL_INVALID_MEM_OBJECT, CL_INVALID_CONTEXT, or CL_INVALID_VALUE for a missing list. */
+/*
+ * CL_INVALID_MEM_OBJECT, CL_INVALID_CONTEXT, or CL_INVALID_VALUE for a missing list: of any memory
+ * objects, of buffers alone, of images alone.
+ */
 cl_int check_mems(const struct enqueue *q, cl_uint n, const cl_mem *mems);
+cl_int check_buffers(const struct enqueue *q, cl_uint n, const cl_mem *mems);
+cl_int check_images(const struct enqueue *q, cl_uint n, const cl_mem *mems);
 
 #endif
