@@ -151,7 +151,7 @@ clinfo_without_images_and_parts() {
     refused 1 "t10k-images-idx3-ubyte"
 }
 
-# cracked MODE WORD DIGEST: hashcat finds the word behind the digest, on a vGPU, after its self-test.
+# cracked MODE WORD DIGEST: hashcat finds the word behind the digest, after its self-test.
 cracked() {
     local out=$BATS_TEST_TMPDIR/out home=$BATS_RUN_TMPDIR/hashcat
     mkdir -p "$home"
