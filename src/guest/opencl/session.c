@@ -7,6 +7,7 @@
 #include "base/sock.h"
 #include "guest/opencl/device.h"
 #include "guest/opencl/mem.h"
+#include "guest/opencl/print.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -82,6 +83,9 @@ session_attach(struct session *s, const struct welcome *w, const int fds[2])
     s->channel.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->channel.wake_fd < 0)
         return -errno;
+    s->channel.wake_fd = fd_above_stdio(s->channel.wake_fd);
+    if (s->channel.wake_fd < 0)
+        return s->channel.wake_fd;
     s->rx_buf = malloc(w->replies_bytes);
     if (!s->rx_buf)
         return -ENOMEM;
@@ -91,7 +95,7 @@ session_attach(struct session *s, const struct welcome *w, const int fds[2])
 int
 session_connect(struct device *d, struct session **ret, char *reason)
 {
-    _cleanup_close_ int sock = sock_connect(device_socket_path(d));
+    _cleanup_close_ int sock = fd_above_stdio(sock_connect(device_socket_path(d)));
     _cleanup_free_ uint8_t *info = NULL;
     struct session *s;
     struct welcome w;
@@ -240,6 +244,19 @@ reply_parse(struct pending *p, const void *frame, size_t len)
         p->status = CL_OUT_OF_HOST_MEMORY;
 }
 
+/*
+ * What kernels printed. Before the first of it the worker says that some may come: it is read from
+ * then on while the program does other things, or a kernel that prints much would wait for that.
+ */
+static void
+text_received(struct session *s, const void *text, size_t room, uint64_t len)
+{
+    if (len == 0)
+        session_need_service(s);
+    else if (len <= room)
+        print_text(text, len);
+}
+
 static void
 frame_received(struct session *s, const void *frame, size_t len)
 {
@@ -249,6 +266,8 @@ frame_received(struct session *s, const void *frame, size_t len)
     if (h.op == FRAME_RECLAIM) {
         heap_free(&s->heap, h.tag);
         atomic_fetch_sub_explicit(&s->reclaims_due, 1, memory_order_relaxed);
+    } else if (h.op == FRAME_PRINT) {
+        text_received(s, (const uint8_t *)frame + sizeof h, len - sizeof h, h.tag);
     } else if (h.op == FRAME_REPLY && h.tag != 0) {
         struct pending answer = {0};
 
