@@ -148,6 +148,8 @@ def send_params(f):
         return [f"uint32_t n_{f.name}", f"const {KINDS[f.kind]} *{f.name}"]
     if f.type == "waits":
         return [f"uint32_t n_{f.name}", f"const cl_event *{f.name}"]
+    if f.type == "new" and f.array:
+        return [f"uint32_t n_{f.name}", f"const struct guest_id *{f.name}"]
     if f.type in ("id", "new", "event"):
         return [f"struct guest_id {f.name}"]
     if f.type in ("u64", "i64"):
@@ -163,7 +165,7 @@ def send_params(f):
 
 
 def send_size(f):
-    if f.type == "id" and f.array or f.type == "waits":
+    if f.type in ("id", "new") and f.array or f.type == "waits":
         return f"8 + 8ull * n_{f.name}"
     if f.type in ("u64", "i64") and f.array:
         return str(8 * f.count)
@@ -181,6 +183,8 @@ def send_size(f):
 def send_code(f):
     if f.type == "id" and f.array or f.type == "waits":
         return f"enc_objects(&e, n_{f.name}, (void *const *){f.name});"
+    if f.type == "new" and f.array:
+        return f"enc_ids(&e, n_{f.name}, {f.name});"
     if f.type in ("id", "new", "event"):
         return f"enc_u64(&e, {f.name}.v);"
     if f.type in ("u64", "i64") and f.array:
@@ -317,6 +321,8 @@ def stubs_source(calls):
 def request_members(f):
     if f.type == "id" and f.array or f.type == "waits":
         return [f"uint64_t n_{f.name};", f"struct object **{f.name};"]
+    if f.type == "new" and f.array:
+        return [f"uint64_t n_{f.name};", f"const struct guest_id *{f.name};"]
     if f.type == "id":
         return [f"struct object *{f.name};"]
     if f.type in ("new", "event"):
@@ -365,6 +371,8 @@ def decode_code(f):
     if f.type == "id":
         fn = "dec_object_or_none" if f.optional else "dec_object"
         return f"r.{f.name} = {fn}(s, &d, {name}, KIND_{f.kind});"
+    if f.type == "new" and f.array:
+        return f"r.{f.name} = dec_news(s, &d, {name}, &r.n_{f.name});"
     if f.type in ("new", "event"):
         fn = "dec_new_or_none" if f.type == "event" or f.optional else "dec_new"
         return f"r.{f.name} = {fn}(s, &d, {name});"

@@ -2,7 +2,7 @@
 /*
  * What a vGPU says of itself: the device's own answers, but for its framebuffer and for what
  * does not reach the device through a channel yet (images, shared virtual memory, pipes,
- * sub-devices, device-side queues). A query that the driver does not answer is left out, so the
+ * device-side queues). A query that the driver does not answer is left out, so the
  * guest refuses it as the driver would.
  */
 #include "base/cleanup.h"
@@ -45,14 +45,6 @@ be_empty_string(struct answer *a)
 {
     a->data[0] = '\0';
     a->len = 1;
-}
-
-/* A list of properties that ends at once. */
-static void
-be_end_of_list(struct answer *a)
-{
-    be_zero(a);
-    a->len = min_u64(a->len, sizeof(cl_device_partition_property));
 }
 
 static void
@@ -285,10 +277,10 @@ static const struct {
     {CL_DEVICE_EXTENSIONS_WITH_VERSION, be_forwarded_versions},
     {CL_DEVICE_PRINTF_BUFFER_SIZE, NULL},
     {CL_DEVICE_PREFERRED_INTEROP_USER_SYNC, NULL},
-    {CL_DEVICE_PARTITION_MAX_SUB_DEVICES, be_zero},
-    {CL_DEVICE_PARTITION_PROPERTIES, be_end_of_list},
-    {CL_DEVICE_PARTITION_AFFINITY_DOMAIN, be_zero},
-    {CL_DEVICE_PARTITION_TYPE, be_end_of_list},
+    {CL_DEVICE_PARTITION_MAX_SUB_DEVICES, NULL},
+    {CL_DEVICE_PARTITION_PROPERTIES, NULL},
+    {CL_DEVICE_PARTITION_AFFINITY_DOMAIN, NULL},
+    {CL_DEVICE_PARTITION_TYPE, NULL},
     {CL_DEVICE_REFERENCE_COUNT, be_one},
     {CL_DEVICE_SVM_CAPABILITIES, be_zero},
     {CL_DEVICE_PREFERRED_PLATFORM_ATOMIC_ALIGNMENT, NULL},

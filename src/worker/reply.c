@@ -80,7 +80,7 @@ text_available(const struct replies *r)
     int n = 0;
 
     return r->text_fd >= 0 && ioctl(r->text_fd, FIONREAD, &n) == 0 && n > 0 ? (uint32_t)n
-                                                                           : 0;
+                                                                            : 0;
 }
 
 /* Lock held. One frame of at most n bytes; 0 when there is no room, or nothing to read. */

@@ -66,3 +66,9 @@ prints_as_native() {
 @test "printf of kernels: nothing of it in the manager's log" {
     run ! grep -a "much text" "$MANAGER_LOG"
 }
+
+@test "sub-devices: equally, by counts, errors, contexts over them, kernels" {
+    natively "$PROGRAMS/guest_subdevices" kernels pocl >"$BATS_TEST_TMPDIR/native"
+    on a "$PROGRAMS/guest_subdevices" kernels >"$BATS_TEST_TMPDIR/guest"
+    diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
+}

@@ -43,6 +43,8 @@ context_destroy(struct object *o)
     struct _cl_context *c = (struct _cl_context *)o;
 
     destructors_run(&c->destructors, c);
+    for (cl_uint i = 0; i < c->n_devices; i++)
+        object_unhold(&c->devices[i]->o);
     free(c->devices);
     free(c->properties);
     free(c);
@@ -94,18 +96,25 @@ context_check_devices(const struct _cl_context *c, cl_uint n, const cl_device_id
     return CL_SUCCESS;
 }
 
-/* Section 4.4: duplicates in the list are ignored. */
+/*
+ * Section 4.4: duplicates in the list are ignored. A part of a vGPU is gone with the session that
+ * made it.
+ */
 static cl_int
 context_take_devices(struct _cl_context *c, cl_uint n, const cl_device_id *devices)
 {
+    c->device = devices[0]->d;
     c->devices = calloc(n, sizeof(cl_device_id));
     if (!c->devices)
         return CL_OUT_OF_HOST_MEMORY;
     for (cl_uint i = 0; i < n; i++) {
-        if (!context_has_device(c, devices[i]))
-            c->devices[c->n_devices++] = devices[i];
+        if (devices[i]->parent && devices[i]->o.session != c->o.session)
+            return CL_DEVICE_NOT_AVAILABLE;
+        if (context_has_device(c, devices[i]))
+            continue;
+        object_hold(&devices[i]->o);
+        c->devices[c->n_devices++] = devices[i];
     }
-    c->device = devices[0]->d;
     return CL_SUCCESS;
 }
 

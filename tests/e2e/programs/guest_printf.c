@@ -20,19 +20,19 @@
 #define OWN_BYTES (3u << 20)
 
 /* A line is LINE_BYTES long: 20 characters and a number of 43 digits with its newline. */
-static const char source[] =
-    "kernel void say(global uint *p, uint n) {\n"
-    "    printf(\"kernel %u:\", n);\n"
-    "    p[0] += n;\n"
-    "    printf(\" %5.2f|%-4d|%v4hld|%s\\n\", n / 3.0f, (int)n, (int4)(1, 2, 3, 4), \"words\");\n"
-    "}\n"
-    "kernel void bytes(global uint *p, uint n) {\n"
-    "    printf(\"no newline%c%c%c\", 0, 255, (int)n);\n"
-    "}\n"
-    "kernel void lines(global uint *p, uint n) {\n"
-    "    for (uint i = 0; i < n; i++)\n"
-    "        printf(\"much text, in a line%43u\\n\", i);\n"
-    "}\n";
+static const char source[] = "kernel void say(global uint *p, uint n) {\n"
+                             "    printf(\"kernel %u:\", n);\n"
+                             "    p[0] += n;\n"
+                             "    printf(\" %5.2f|%-4d|%v4hld|%s\\n\", n / 3.0f, (int)n, "
+                             "(int4)(1, 2, 3, 4), \"words\");\n"
+                             "}\n"
+                             "kernel void bytes(global uint *p, uint n) {\n"
+                             "    printf(\"no newline%c%c%c\", 0, 255, (int)n);\n"
+                             "}\n"
+                             "kernel void lines(global uint *p, uint n) {\n"
+                             "    for (uint i = 0; i < n; i++)\n"
+                             "        printf(\"much text, in a line%43u\\n\", i);\n"
+                             "}\n";
 
 static struct cl c;
 static cl_kernel say, bytes, lines;
