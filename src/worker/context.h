@@ -12,6 +12,7 @@ struct context_parts;
 
 struct context {
     struct object o;
+    bool watched; /* the guest is told when the driver has destroyed it */
     struct context_parts
         *parts; /* NULL: none, or the driver tells of its context's end */
 };

@@ -340,6 +340,20 @@ device_ask(const struct device *d, cl_device_info param, uint8_t **ret_data,
     return true;
 }
 
+/* No answer of the device, but of its platform: the guest's platform has none of its own. */
+static void
+describe_host_timer(const struct device *d, struct bytes *b)
+{
+    cl_ulong resolution = 0;
+
+    if (d->version < CL_MAKE_VERSION(2, 1, 0) ||
+        d->cl->clGetPlatformInfo(d->platform, CL_PLATFORM_HOST_TIMER_RESOLUTION,
+                                 sizeof resolution, &resolution, NULL) != CL_SUCCESS)
+        return;
+    bytes_u64(b, CL_PLATFORM_HOST_TIMER_RESOLUTION);
+    bytes_string(b, &resolution, sizeof resolution);
+}
+
 void
 device_describe(const struct device *d, const struct device_limits *limits,
                 struct bytes *b)
@@ -357,4 +371,5 @@ device_describe(const struct device *d, const struct device_limits *limits,
         bytes_u64(b, table[i].param);
         bytes_string(b, a.data, a.len);
     }
+    describe_host_timer(d, b);
 }

@@ -14,6 +14,7 @@ struct mem {
     struct object o;
     struct charge
         *charge;  /* what the driver's destruction gives back; NULL: a sub-buffer */
+    bool watched; /* the guest is told when the driver has destroyed it */
     bool in_heap; /* its bytes are in the heap, where the guest sees them */
     struct list mappings;
 };

@@ -72,3 +72,9 @@ prints_as_native() {
     on a "$PROGRAMS/guest_subdevices" kernels >"$BATS_TEST_TMPDIR/guest"
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
 }
+
+@test "callbacks, stamps, what queues and contexts refuse" {
+    natively "$PROGRAMS/guest_callbacks" pocl >"$BATS_TEST_TMPDIR/native"
+    on a "$PROGRAMS/guest_callbacks" >"$BATS_TEST_TMPDIR/guest"
+    diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
+}

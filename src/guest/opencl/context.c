@@ -7,36 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-cl_int
-destructor_push(_Atomic(struct destructor *) *list,
-                void (*call)(struct destructor *d, void *handle), void *function,
-                void *user_data)
-{
-    struct destructor *d = malloc(sizeof *d);
-
-    if (!d)
-        return CL_OUT_OF_HOST_MEMORY;
-    *d = (struct destructor){.call = call, .function = function, .user_data = user_data};
-    d->next = atomic_load(list);
-    while (!atomic_compare_exchange_weak(list, &d->next, d))
-        ;
-    return CL_SUCCESS;
-}
-
-void
-destructors_run(_Atomic(struct destructor *) *list, void *handle)
-{
-    struct destructor *d = atomic_exchange(list, NULL);
-
-    while (d) {
-        struct destructor *next = d->next;
-
-        d->call(d, handle);
-        free(d);
-        d = next;
-    }
-}
-
 static void
 context_destroy(struct object *o)
 {
@@ -69,6 +39,9 @@ check_properties(const cl_context_properties *properties, size_t *ret_n)
         if (properties[n] == CL_CONTEXT_PLATFORM &&
             !object_is((void *)properties[n + 1], KIND_platform))
             return CL_INVALID_PLATFORM;
+        if (properties[n] == CL_CONTEXT_INTEROP_USER_SYNC &&
+            properties[n + 1] != CL_TRUE && properties[n + 1] != CL_FALSE)
+            return CL_INVALID_PROPERTY;
     }
     *ret_n = properties ? n + 1 : 0;
     return CL_SUCCESS;
@@ -246,10 +219,16 @@ CL_API_ENTRY cl_int CL_API_CALL
 tsr_clSetContextDestructorCallback(cl_context context, context_destructor_fn pfn_notify,
                                    void *user_data)
 {
+    cl_int rc;
+
     if (!object_is(context, KIND_context))
         return CL_INVALID_CONTEXT;
     if (!pfn_notify)
         return CL_INVALID_VALUE;
-    return destructor_push(&context->destructors, call_context_destructor,
-                           (void *)pfn_notify, user_data);
+    rc = destructor_push(&context->destructors, call_context_destructor,
+                         (void *)pfn_notify, user_data);
+    if (rc == CL_SUCCESS)
+        destructors_watch(&context->o, &context->destructors, &context->watched,
+                          send_clSetContextDestructorCallback);
+    return rc;
 }

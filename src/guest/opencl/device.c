@@ -4,6 +4,7 @@
 #include "api/opencl_send.h"
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "guest/opencl/clock.h"
 #include "guest/opencl/session.h"
 #include "wire/device_info.h"
 
@@ -223,7 +224,7 @@ tsr_clGetPlatformInfo(cl_platform_id platform, cl_platform_info param_name,
     if (param_name == CL_PLATFORM_NUMERIC_VERSION)
         return INFO_VALUE(cl_version, CL_MAKE_VERSION(3, 0, 0));
     if (param_name == CL_PLATFORM_HOST_TIMER_RESOLUTION)
-        return INFO_VALUE(cl_ulong, 0);
+        return INFO_VALUE(cl_ulong, platform_timer_resolution());
     if (param_name == CL_PLATFORM_EXTENSIONS_WITH_VERSION)
         return info_put(platform_extensions, sizeof platform_extensions, param_value_size,
                         param_value, param_value_size_ret);
@@ -293,6 +294,8 @@ tsr_clGetDeviceInfo(cl_device_id device, cl_device_info param_name,
     if (!object_is(device, KIND_device))
         return CL_INVALID_DEVICE;
     switch (param_name) {
+    case CL_PLATFORM_HOST_TIMER_RESOLUTION: /* told beside the device's own words */
+        return CL_INVALID_VALUE;
     case CL_DEVICE_PLATFORM:
         return INFO_VALUE(cl_platform_id, platform_get());
     case CL_DEVICE_PARENT_DEVICE:
@@ -341,24 +344,6 @@ CL_API_ENTRY cl_int CL_API_CALL
 tsr_clReleaseDeviceEXT(cl_device_id device)
 {
     return tsr_clReleaseDevice(device);
-}
-
-/* The platform has no host timer: CL_PLATFORM_HOST_TIMER_RESOLUTION is 0 (section 4.4). */
-CL_API_ENTRY cl_int CL_API_CALL
-tsr_clGetHostTimer(cl_device_id device, cl_ulong *host_timestamp)
-{
-    if (!object_is(device, KIND_device))
-        return CL_INVALID_DEVICE;
-    return host_timestamp ? CL_INVALID_OPERATION : CL_INVALID_VALUE;
-}
-
-CL_API_ENTRY cl_int CL_API_CALL
-tsr_clGetDeviceAndHostTimer(cl_device_id device, cl_ulong *device_timestamp,
-                            cl_ulong *host_timestamp)
-{
-    if (!device_timestamp)
-        return CL_INVALID_VALUE;
-    return tsr_clGetHostTimer(device, host_timestamp);
 }
 
 /* ---- how the loader finds everything (cl_khr_icd) ---------------------------------- */

@@ -212,6 +212,19 @@ tsr_clSetCommandQueueProperty(cl_command_queue command_queue,
     return CL_INVALID_OPERATION;
 }
 
+/* Section 5.1: no device of ours has queues of its own, let alone a default that could change. */
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clSetDefaultDeviceCommandQueue(cl_context context, cl_device_id device,
+                                   cl_command_queue command_queue)
+{
+    cl_int rc = check_queue_arguments(context, device);
+
+    if (rc != CL_SUCCESS)
+        return rc;
+    return object_is(command_queue, KIND_queue) ? CL_INVALID_OPERATION
+                                                : CL_INVALID_COMMAND_QUEUE;
+}
+
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clFlush(cl_command_queue command_queue)
 {

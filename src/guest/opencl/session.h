@@ -57,6 +57,8 @@ struct session {
     _Atomic bool dead;
     _Atomic uint32_t holds; /* the device, and each object */
     _Atomic int64_t reclaims_due;
+    _Atomic int64_t clock_offset_ns; /* clock.c */
+    _Atomic uint64_t clock_asked_ns;
 
     pthread_mutex_t tx_lock; /* the commands ring */
     uint32_t tx_len;
