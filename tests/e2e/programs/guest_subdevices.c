@@ -208,7 +208,6 @@ copy_between(cl_context context, cl_uint n, const cl_command_queue *queues)
         OK(clEnqueueCopyBuffer(queues[i], b[i % 2], b[(i + 1) % 2], 0, 0, sizeof host, 0,
                                NULL, &e));
         OK(clFlush(queues[i]));
-        OK(clEnqueueMarkerWithWaitList(queues[(i + 1) % n], 1, &e, NULL));
         OK(clWaitForEvents(1, &e));
         OK(clReleaseEvent(e));
     }
