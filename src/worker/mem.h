@@ -13,7 +13,7 @@ struct charge;
 struct mem {
     struct object o;
     struct charge
-        *charge;  /* what the driver's destruction gives back; NULL: a sub-buffer */
+        *charge;  /* what the driver's destruction gives back; shared with the parent */
     bool watched; /* the guest is told when the driver has destroyed it */
     bool in_heap; /* its bytes are in the heap, where the guest sees them */
     struct list mappings;
