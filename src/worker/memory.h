@@ -50,7 +50,10 @@ bool memory_ask_all(struct memory *m, uint64_t bytes);
 /* Answers a recall: unused credit goes back to the account. */
 void memory_recalled(struct memory *m, uint32_t recall);
 
-/* The guest has released a buffer and its sub-buffers; memory_died() follows when the driver has destroyed it. */
+/*
+ * The guest has released a buffer and its sub-buffers; memory_died() follows when the driver has
+ * destroyed it.
+ */
 void memory_dying(struct memory *m);
 void memory_died(struct memory *m, uint64_t bytes);
 
