@@ -83,11 +83,12 @@ text_available(const struct replies *r)
                                                                             : 0;
 }
 
-/* Lock held. One frame of at most n bytes; 0 when there is no room, or nothing to read. */
+/* Lock held. One frame of at most n bytes; returns how many are settled, 0 without room. */
 static uint32_t
 text_pass_frame(struct session *s, uint32_t n, bool *wake)
 {
     const uint32_t header = sizeof(struct frame_header);
+    const uint32_t asked = n;
     uint32_t max = ring_max_frame(s->channel.tx.size) - header, size;
     struct frame_header *h;
     ssize_t got;
@@ -102,8 +103,9 @@ text_pass_frame(struct session *s, uint32_t n, bool *wake)
     do
         got = read(s->replies.text_fd, h + 1, n);
     while (got < 0 && errno == EINTR);
+    /* There is nothing after all: what waits behind it must not wait for that. */
     if (got <= 0)
-        return 0;
+        return asked;
     n = (uint32_t)got;
     size = header + ((n + 7) & ~7u);
     memset((uint8_t *)(h + 1) + n, 0, size - header - n);

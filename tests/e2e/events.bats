@@ -78,3 +78,14 @@ prints_as_native() {
     on a "$PROGRAMS/guest_callbacks" >"$BATS_TEST_TMPDIR/guest"
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
 }
+
+@test "destructors are called once where the worker dies" {
+    local log=$BATS_TEST_TMPDIR/log go=$BATS_TEST_TMPDIR/go
+    start_on a "$log" "$PROGRAMS/guest_callbacks" dies "$go"
+    within 20 says "$log" ready
+    kill -9 "$(worker_of a)"
+    touch "$go"
+    within 20 is_gone "$started"
+    cat "$log"
+    says "$log" "destructors after the device"
+}

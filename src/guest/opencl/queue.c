@@ -135,13 +135,15 @@ tsr_clCreateCommandQueueWithProperties(cl_context context, cl_device_id device,
 {
     cl_command_queue_properties flags = 0;
     cl_command_queue q = NULL;
+    bool given = false;
     size_t n = 0;
     cl_int rc = check_queue_arguments(context, device);
 
     for (; rc == CL_SUCCESS && properties && properties[n]; n += 2) {
-        if (properties[n] == CL_QUEUE_PROPERTIES)
+        if (properties[n] == CL_QUEUE_PROPERTIES && !given) {
             flags = properties[n + 1];
-        else if (properties[n] == CL_QUEUE_SIZE)
+            given = true;
+        } else if (properties[n] == CL_QUEUE_SIZE)
             rc =
                 CL_INVALID_QUEUE_PROPERTIES; /* of queues on the device: there are none */
         else

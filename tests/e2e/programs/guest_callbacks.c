@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * guest_callbacks dies FILE: destructors where the device goes away meanwhile; says "ready", and
+ * goes on when FILE exists.
  * guest_callbacks [pocl]: who is called back when, and how often; what queues and contexts refuse;
  * whose clock the stamps are of. With "pocl" it does not ask for what PoCL itself leaves out.
  */
@@ -127,6 +129,33 @@ memory_destructors(void)
     OK(clReleaseEvent(gate));
     EXPECT(clSetMemObjectDestructorCallback(NULL, mem_gone, "") == CL_INVALID_MEM_OBJECT);
     done("destructors of memory");
+}
+
+/*
+ * The device is gone, the objects are not: each destructor is called once, when the program lets
+ * go of its object.
+ */
+static void
+destructors_of_the_dead(const char *file)
+{
+    cl_mem kept = cl_buffer(&c, CL_MEM_READ_WRITE, WORDS * 4, NULL);
+    cl_mem released = cl_buffer(&c, CL_MEM_READ_WRITE, WORDS * 4, NULL);
+    cl_event gate = user_event(), e = copy_behind(c.queue, kept, released, gate);
+
+    OK(clSetMemObjectDestructorCallback(kept, mem_gone, "k"));
+    OK(clSetMemObjectDestructorCallback(released, mem_gone, "r"));
+    OK(clReleaseMemObject(released));
+    puts("ready");
+    fflush(stdout);
+    wait_for_file(file);
+    EXPECT(clFinish(c.queue) != CL_SUCCESS);
+    expect_calls("r");
+    clReleaseMemObject(kept);
+    pocl = true; /* nobody else is left to call it */
+    expect_calls("k");
+    clReleaseEvent(e);
+    clReleaseEvent(gate);
+    done("destructors after the device");
 }
 
 /* What is made in a context keeps it. */
@@ -344,6 +373,8 @@ queue_error(const cl_queue_properties *properties)
 static void
 queue_errors(void)
 {
+    const cl_queue_properties twice[] = {CL_QUEUE_PROPERTIES, 0, CL_QUEUE_PROPERTIES,
+                                         CL_QUEUE_PROFILING_ENABLE, 0};
     const cl_queue_properties unknown[] = {0x7777, 1, 0},
                               bits[] = {CL_QUEUE_PROPERTIES, 1 << 20, 0},
                               hint[] = {CL_QUEUE_PRIORITY_KHR, CL_QUEUE_PRIORITY_LOW_KHR,
@@ -360,6 +391,7 @@ queue_errors(void)
     OK(clGetDeviceInfo(c.device, CL_DEVICE_EXTENSIONS, sizeof extensions, extensions,
                        NULL));
     EXPECT(queue_error(unknown) == CL_INVALID_VALUE);
+    EXPECT(queue_error(twice) == CL_INVALID_VALUE);
     EXPECT(queue_error(bits) == CL_INVALID_VALUE);
     if (!strstr(extensions, "cl_khr_priority_hints"))
         EXPECT(queue_error(hint) == CL_INVALID_VALUE);
@@ -460,6 +492,10 @@ main(int argc, char **argv)
     pocl = argc > 1 && strcmp(argv[1], "pocl") == 0;
     main_thread = pthread_self();
     cl_open(&c);
+    if (argc > 2 && strcmp(argv[1], "dies") == 0) {
+        destructors_of_the_dead(argv[2]);
+        return 0;
+    }
     memory_destructors();
     context_destructors();
     event_callbacks();
