@@ -3,9 +3,69 @@
 #include "guest/opencl/context.h"
 
 #include "api/opencl_send.h"
+#include "base/cleanup.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- errors of a context, section 4.4 ---------------------------------------------- */
+
+typedef void(CL_CALLBACK *context_notify_fn)(const char *, const void *, size_t, void *);
+
+/* The one error that no call of the program has to do with: the device is gone. */
+struct context_notify {
+    struct callback callback;
+    struct object *context; /* held, until it is called or cannot be any more */
+    context_notify_fn function;
+    void *user_data;
+};
+
+static void
+notify_drop(struct context_notify *n)
+{
+    object_unhold(n->context);
+    free(n);
+}
+
+static void
+notify_run(struct callback *c)
+{
+    struct context_notify *n = container_of(c, struct context_notify, callback);
+
+    n->function("the vGPU is gone: its worker ended", NULL, 0, n->user_data);
+    notify_drop(n);
+}
+
+static cl_int
+context_set_notify(struct _cl_context *c, context_notify_fn function, void *user_data)
+{
+    struct context_notify *n = calloc(1, sizeof *n);
+
+    if (!n)
+        return CL_OUT_OF_HOST_MEMORY;
+    *n = (struct context_notify){.callback.run = notify_run,
+                                 .context = &c->o,
+                                 .function = function,
+                                 .user_data = user_data};
+    object_hold(&c->o);
+    if (session_tell_death(c->o.session, &n->callback))
+        c->notify = n;
+    else
+        notify_drop(n);
+    return CL_SUCCESS;
+}
+
+/* A program that let go of its context wants to hear no more of it. */
+static void
+context_released(struct object *o)
+{
+    struct _cl_context *c = (struct _cl_context *)o;
+
+    if (c->notify && session_untell_death(o->session, &c->notify->callback))
+        notify_drop(c->notify);
+}
+
+/* ---- objects ----------------------------------------------------------------------- */
 
 static void
 context_destroy(struct object *o)
@@ -107,6 +167,7 @@ context_new(cl_uint n_devices, const cl_device_id *devices,
         return rc;
     }
     object_init(&c->o, KIND_context, s, context_destroy);
+    c->o.released = context_released;
     session_unhold(s); /* the object holds it now */
     rc = context_take_devices(c, n_devices, devices);
     c->n_properties = n_properties;
@@ -128,8 +189,6 @@ context_new(cl_uint n_devices, const cl_device_id *devices,
     *ret = c;
     return CL_SUCCESS;
 }
-
-typedef void(CL_CALLBACK *context_notify_fn)(const char *, const void *, size_t, void *);
 
 CL_API_ENTRY cl_context CL_API_CALL
 tsr_clCreateContext(const cl_context_properties *properties, cl_uint num_devices,
@@ -154,6 +213,11 @@ tsr_clCreateContext(const cl_context_properties *properties, cl_uint num_devices
     }
     if (rc == CL_SUCCESS)
         rc = context_new(num_devices, devices, properties, n_properties, &c);
+    if (rc == CL_SUCCESS && pfn_notify) {
+        rc = context_set_notify(c, pfn_notify, user_data);
+        if (rc != CL_SUCCESS)
+            object_release(&take_ptr(c)->o);
+    }
     RETURN_WITH(errcode_ret, rc, c);
 }
 

@@ -20,6 +20,7 @@ struct _cl_context {
     cl_context_properties *properties; /* with the final 0, NULL when none were given */
     size_t n_properties;
     _Atomic(struct destructor *) destructors;
+    struct context_notify *notify; /* of clCreateContext's pfn_notify; NULL */
     _Atomic bool watched; /* the worker will tell when the driver has destroyed it */
 };
 

@@ -26,6 +26,7 @@ session_init_locks(struct session *s)
     pthread_cond_init(&s->wait_cond, NULL);
     list_init(&s->pendings);
     list_init(&s->callbacks);
+    list_init(&s->deaths);
     s->channel.fd = -1;
     atomic_init(&s->holds, 1);
 }
@@ -276,6 +277,22 @@ frame_received(struct session *s, const void *frame, size_t len)
     }
 }
 
+/* wait_lock held. Are there any? */
+static bool
+session_post_deaths(struct session *s)
+{
+    bool any = !list_empty(&s->deaths);
+
+    while (!list_empty(&s->deaths)) {
+        struct list *n = s->deaths.next;
+
+        list_del(n);
+        list_add_tail(&s->callbacks, n);
+        atomic_fetch_add_explicit(&s->callbacks_due, 1, memory_order_relaxed);
+    }
+    return any;
+}
+
 /*
  * Marks the session dead and ends every wait. May be called by several threads at once. rx_lock is
  * held all the while: nobody is about to answer what is ended here.
@@ -284,6 +301,7 @@ static void
 session_die(struct session *s)
 {
     struct list lost;
+    bool told;
 
     list_init(&lost);
     pthread_mutex_lock(&s->rx_lock);
@@ -300,8 +318,11 @@ session_die(struct session *s)
         else
             atomic_store_explicit(&p->complete, true, memory_order_release);
     }
+    told = session_post_deaths(s);
     pthread_cond_broadcast(&s->wait_cond);
     pthread_mutex_unlock(&s->wait_lock);
+    if (told)
+        session_need_service(s);
     while (!list_empty(&lost)) {
         struct list *n = lost.next;
         struct pending *p = container_of(n, struct pending, node);
@@ -546,6 +567,36 @@ session_post_callback(struct session *s, struct callback *c)
     pthread_mutex_unlock(&s->wait_lock);
     if (!served)
         session_need_service(s);
+}
+
+bool
+session_tell_death(struct session *s, struct callback *c)
+{
+    bool alive;
+
+    if (session_is_dead(s))
+        return false;
+    pthread_mutex_lock(&s->wait_lock);
+    alive = !session_is_dead(s);
+    if (alive)
+        list_add_tail(&s->deaths, &c->node);
+    pthread_mutex_unlock(&s->wait_lock);
+    return alive;
+}
+
+bool
+session_untell_death(struct session *s, struct callback *c)
+{
+    bool alive;
+
+    if (session_is_dead(s))
+        return false;
+    pthread_mutex_lock(&s->wait_lock);
+    alive = !session_is_dead(s);
+    if (alive)
+        list_del(&c->node);
+    pthread_mutex_unlock(&s->wait_lock);
+    return alive;
 }
 
 /* ---- heap -------------------------------------------------------------------------- */

@@ -73,6 +73,7 @@ struct session {
     void *sleeper_arg;
     struct list pendings;
     struct list callbacks;
+    struct list deaths;             /* callbacks that become due when the session dies */
     _Atomic uint32_t callbacks_due; /* how many; also read without the lock */
     bool service_running;
     struct session *next; /* all sessions of the process, for fork (session.c) */
@@ -113,6 +114,12 @@ cl_int session_need_service(struct session *s);
 
 /* From `done` functions and elsewhere: the service thread will run it. */
 void session_post_callback(struct session *s, struct callback *c);
+
+/* The service thread will run it when the session dies. false: it is dead already. */
+bool session_tell_death(struct session *s, struct callback *c);
+
+/* true: it will not be run. false: it was, or will be soon. */
+bool session_untell_death(struct session *s, struct callback *c);
 
 /*
  * Heap space for a message or a transfer, waiting for extents that are on their way back if need

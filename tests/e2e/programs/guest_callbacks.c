@@ -131,6 +131,13 @@ memory_destructors(void)
     done("destructors of memory");
 }
 
+static void CL_CALLBACK
+context_error_told(const char *words, const void *bytes, size_t len, void *times)
+{
+    EXPECT(words && words[0] && !bytes && len == 0);
+    atomic_fetch_add((atomic_int *)times, 1);
+}
+
 /*
  * The device is gone, the objects are not: each destructor is called once, when the program lets
  * go of its object.
@@ -141,7 +148,15 @@ destructors_of_the_dead(const char *file)
     cl_mem kept = cl_buffer(&c, CL_MEM_READ_WRITE, WORDS * 4, NULL);
     cl_mem released = cl_buffer(&c, CL_MEM_READ_WRITE, WORDS * 4, NULL);
     cl_event gate = user_event(), e = copy_behind(c.queue, kept, released, gate);
+    static atomic_int told, told_too_late;
+    cl_context told_of, let_go;
+    cl_int rc;
 
+    told_of = clCreateContext(NULL, 1, &c.device, context_error_told, &told, &rc);
+    OK(rc);
+    let_go = clCreateContext(NULL, 1, &c.device, context_error_told, &told_too_late, &rc);
+    OK(rc);
+    OK(clReleaseContext(let_go));
     OK(clSetMemObjectDestructorCallback(kept, mem_gone, "k"));
     OK(clSetMemObjectDestructorCallback(released, mem_gone, "r"));
     OK(clReleaseMemObject(released));
@@ -153,6 +168,8 @@ destructors_of_the_dead(const char *file)
     clReleaseMemObject(kept);
     pocl = true; /* nobody else is left to call it */
     expect_calls("k");
+    EXPECT(atomic_load(&told) == 1 && atomic_load(&told_too_late) == 0);
+    clReleaseContext(told_of);
     clReleaseEvent(e);
     clReleaseEvent(gate);
     done("destructors after the device");
