@@ -16,6 +16,11 @@ teardown_file() {
     e2e_end
 }
 
+# What a session had is free when its worker is gone.
+setup() {
+    within 10 sessions_are a 0
+}
+
 @test "a buffer that is destroyed late comes back to who asks" {
     on a "$PROGRAMS/fb_limit" exact $FRAMEBUFFER $((FRAMEBUFFER / 2))
 }
