@@ -64,7 +64,7 @@ op_clCreateSubDevices(struct session *s, const struct req_clCreateSubDevices *r)
         r->properties_len > PROPERTIES_MAX * sizeof *list)
         return request_bad_field(s, "properties", "no list of properties");
     list = properties_copy(r);
-    devices = calloc(r->n_sub_devices + 1, sizeof *devices);
+    devices = calloc(r->n_sub_devices + 1, sizeof(cl_device_id));
     if (!list || !devices)
         return session_fail(s, "the worker has no memory left");
     rc = subdevices_count(s, r, list, &n);

@@ -160,7 +160,7 @@ subdevices_ask(const struct partition *p, cl_uint n, const cl_device_id *parts)
 static cl_int
 subdevices_make(const struct partition *p, cl_uint n, cl_device_id *parts)
 {
-    _cleanup_free_ struct guest_id *ids = calloc(n, sizeof *ids);
+    _cleanup_free_ struct guest_id *ids = calloc(n + 1, sizeof *ids);
     cl_uint made = 0, count;
     cl_int rc = ids ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
 

@@ -88,7 +88,7 @@ kept(const struct cl *c, size_t bytes)
     const cl_buffer_region region = {0, 4096};
     const uint32_t word = 1;
     double began;
-    cl_mem all, sub, more;
+    cl_mem all = NULL, sub, more;
     cl_int rc;
 
     OK(make(c, bytes, &all));

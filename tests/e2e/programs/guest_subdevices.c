@@ -58,8 +58,10 @@ check_part(cl_device_id part, const cl_device_partition_property *properties, si
     char name[2][256];
     size_t len = 0;
 
-    OK(clGetDeviceInfo(part, CL_DEVICE_PARENT_DEVICE, sizeof parent, &parent, NULL));
-    OK(clGetDeviceInfo(part, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL));
+    OK(clGetDeviceInfo(part, CL_DEVICE_PARENT_DEVICE, sizeof(cl_device_id), &parent,
+                       NULL));
+    OK(clGetDeviceInfo(part, CL_DEVICE_PLATFORM, sizeof(cl_platform_id), &platform,
+                       NULL));
     EXPECT(parent == c.device && platform == c.platform);
     EXPECT(number(part, CL_DEVICE_REFERENCE_COUNT) == 1);
     OK(clRetainDevice(part));
@@ -161,7 +163,7 @@ errors(void)
     const cl_device_partition_property unknown[] = {0x7777, 1, 0}, nothing[] = {0};
     const cl_device_partition_property each[] = {CL_DEVICE_PARTITION_EQUALLY, 1, 0};
     const cl_device_partition_property none[] = {CL_DEVICE_PARTITION_EQUALLY, 0, 0};
-    cl_device_id parts[PARTS_MAX], inner[PARTS_MAX];
+    cl_device_id parts[PARTS_MAX] = {NULL}, inner[PARTS_MAX] = {NULL};
     cl_uint n = 0;
     cl_int rc;
 
@@ -283,7 +285,8 @@ contexts(bool with_root)
     for (cl_uint i = 0; i < all; i++) {
         queues[i] = clCreateCommandQueue(context, first[i], 0, &rc);
         OK(rc);
-        OK(clGetCommandQueueInfo(queues[i], CL_QUEUE_DEVICE, sizeof of, &of, NULL));
+        OK(clGetCommandQueueInfo(queues[i], CL_QUEUE_DEVICE, sizeof(cl_device_id), &of,
+                                 NULL));
         EXPECT(of == first[i]);
     }
     if (!with_root && !pocl)
