@@ -253,7 +253,8 @@ static void
 text_received(struct session *s, const void *text, size_t room, uint64_t len)
 {
     if (len == 0)
-        session_need_service(s);
+        atomic_store_explicit(&s->text_comes, session_need_service(s) == CL_SUCCESS,
+                              memory_order_relaxed);
     else if (len <= room)
         print_text(text, len);
 }

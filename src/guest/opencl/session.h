@@ -55,7 +55,8 @@ struct session {
     uint64_t framebuffer_bytes;
     uint64_t spin_ns; /* how long a wait spins before it sleeps */
     _Atomic bool dead;
-    _Atomic uint32_t holds; /* the device, and each object */
+    _Atomic bool text_comes; /* kernels may print */
+    _Atomic uint32_t holds;  /* the device, and each object */
     _Atomic int64_t reclaims_due;
     _Atomic int64_t clock_offset_ns; /* clock.c */
     _Atomic uint64_t clock_asked_ns;
@@ -106,8 +107,19 @@ cl_int session_wait(struct session *s, struct pending *p);
 /* Waits until the condition holds (looked at after each batch of replies) or the session died. */
 cl_int session_wait_until(struct session *s, bool (*holds)(void *arg), void *arg);
 
-/* Reads what has come, without waiting. */
+/* Reads what has come, without waiting, but for the program's stdout if kernels print. */
 void session_pump(struct session *s);
+
+/*
+ * The same for calls that must not wait at all: where kernels may print, the service thread reads,
+ * since whoever should empty a full stdout may be the caller.
+ */
+static inline void
+session_pump_silently(struct session *s)
+{
+    if (!atomic_load_explicit(&s->text_comes, memory_order_relaxed))
+        session_pump(s);
+}
 
 /* Sees to it that replies are read and callbacks called while the program does other things. */
 cl_int session_need_service(struct session *s);

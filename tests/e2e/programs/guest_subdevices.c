@@ -269,7 +269,7 @@ contexts(bool with_root)
     const cl_device_partition_property each[] = {CL_DEVICE_PARTITION_EQUALLY, 1, 0};
     cl_device_id devices[PARTS_MAX + 1] = {c.device}, told[PARTS_MAX + 1], of;
     cl_device_id *first = with_root ? devices : devices + 1;
-    cl_command_queue queues[PARTS_MAX + 1];
+    cl_command_queue queues[PARTS_MAX + 1] = {NULL};
     cl_uint n = make_parts(each, 3, devices + 1), all = n + with_root, count = 0;
     cl_context context;
     cl_int rc;
