@@ -161,6 +161,8 @@ def send_params(f):
         return [f"uint32_t n_{f.name}", f"const cl_event *{f.name}"]
     if f.type == "syncs":
         return [f"uint32_t n_{f.name}", f"const cl_sync_point_khr *{f.name}"]
+    if f.type == "new" and f.array:
+        return [f"uint32_t n_{f.name}", f"const struct guest_id *{f.name}"]
     if f.type in ("id", "new", "event"):
         return [f"struct guest_id {f.name}"]
     if f.type in ("u64", "i64"):
@@ -176,7 +178,7 @@ def send_params(f):
 
 
 def send_size(f):
-    if f.type == "id" and f.array or f.type in ("waits", "syncs"):
+    if f.type in ("id", "new") and f.array or f.type in ("waits", "syncs"):
         return f"8 + 8ull * n_{f.name}"
     if f.type in ("u64", "i64") and f.array:
         return str(8 * f.count)
@@ -196,6 +198,8 @@ def send_code(f):
         return f"enc_objects(&e, n_{f.name}, (void *const *){f.name});"
     if f.type == "syncs":
         return f"enc_syncs(&e, n_{f.name}, {f.name});"
+    if f.type == "new" and f.array:
+        return f"enc_ids(&e, n_{f.name}, {f.name});"
     if f.type in ("id", "new", "event"):
         return f"enc_u64(&e, {f.name}.v);"
     if f.type in ("u64", "i64") and f.array:
@@ -374,6 +378,8 @@ def request_members(f):
         return [f"uint64_t n_{f.name};", f"struct object **{f.name};"]
     if f.type == "syncs":
         return [f"uint64_t n_{f.name};", f"const uint64_t *{f.name};"]
+    if f.type == "new" and f.array:
+        return [f"uint64_t n_{f.name};", f"const struct guest_id *{f.name};"]
     if f.type == "id":
         return [f"struct object *{f.name};"]
     if f.type in ("new", "event"):
@@ -442,6 +448,8 @@ def decode_code(f):
     if f.type == "id":
         fn = "dec_object_or_none" if f.optional else "dec_object"
         return f"r.{f.name} = {fn}(s, &d, {name}, KIND_{f.kind});"
+    if f.type == "new" and f.array:
+        return f"r.{f.name} = dec_news(s, &d, {name}, &r.n_{f.name});"
     if f.type in ("new", "event"):
         fn = "dec_new_or_none" if f.type == "event" or f.optional else "dec_new"
         return f"r.{f.name} = {fn}(s, &d, {name});"

@@ -2,7 +2,7 @@
 /*
  * What a vGPU says of itself: the device's own answers, but for its framebuffer and for what
  * does not reach the device through a channel yet (shared virtual memory, pipes,
- * sub-devices, device-side queues). A query that the driver does not answer is left out, so the
+ * device-side queues). A query that the driver does not answer is left out, so the
  * guest refuses it as the driver would.
  */
 #include "base/cleanup.h"
@@ -52,14 +52,6 @@ be_empty_string(struct answer *a)
 {
     a->data[0] = '\0';
     a->len = 1;
-}
-
-/* A list of properties that ends at once. */
-static void
-be_end_of_list(struct answer *a)
-{
-    be_zero(a);
-    a->len = min_u64(a->len, sizeof(cl_device_partition_property));
 }
 
 static void
@@ -339,10 +331,10 @@ static const struct {
     {CL_DEVICE_EXTENSIONS_WITH_VERSION, be_forwarded_versions},
     {CL_DEVICE_PRINTF_BUFFER_SIZE, NULL},
     {CL_DEVICE_PREFERRED_INTEROP_USER_SYNC, NULL},
-    {CL_DEVICE_PARTITION_MAX_SUB_DEVICES, be_zero},
-    {CL_DEVICE_PARTITION_PROPERTIES, be_end_of_list},
-    {CL_DEVICE_PARTITION_AFFINITY_DOMAIN, be_zero},
-    {CL_DEVICE_PARTITION_TYPE, be_end_of_list},
+    {CL_DEVICE_PARTITION_MAX_SUB_DEVICES, NULL},
+    {CL_DEVICE_PARTITION_PROPERTIES, NULL},
+    {CL_DEVICE_PARTITION_AFFINITY_DOMAIN, NULL},
+    {CL_DEVICE_PARTITION_TYPE, NULL},
     {CL_DEVICE_REFERENCE_COUNT, be_one},
     {CL_DEVICE_SVM_CAPABILITIES, be_zero},
     {CL_DEVICE_PREFERRED_PLATFORM_ATOMIC_ALIGNMENT, NULL},
@@ -441,6 +433,20 @@ device_ask(const struct device *d, cl_device_info param, uint8_t **ret_data,
     return true;
 }
 
+/* No answer of the device, but of its platform: the guest's platform has none of its own. */
+static void
+describe_host_timer(const struct device *d, struct bytes *b)
+{
+    cl_ulong resolution = 0;
+
+    if (d->version < CL_MAKE_VERSION(2, 1, 0) ||
+        d->cl->clGetPlatformInfo(d->platform, CL_PLATFORM_HOST_TIMER_RESOLUTION,
+                                 sizeof resolution, &resolution, NULL) != CL_SUCCESS)
+        return;
+    bytes_u64(b, CL_PLATFORM_HOST_TIMER_RESOLUTION);
+    bytes_string(b, &resolution, sizeof resolution);
+}
+
 void
 device_describe(const struct device *d, const struct device_limits *limits,
                 struct bytes *b)
@@ -458,4 +464,5 @@ device_describe(const struct device *d, const struct device_limits *limits,
         bytes_u64(b, table[i].param);
         bytes_string(b, a.data, a.len);
     }
+    describe_host_timer(d, b);
 }

@@ -66,7 +66,7 @@ struct device_limits {
     bool host_unified; /* the guest shares storage with it */
 };
 
-/* The device's answers to clGetDeviceInfo, for the welcome (wire/device_info.h). */
+/* The device's answers to clGetDeviceInfo (wire/device_info.h). */
 void device_describe(const struct device *d, const struct device_limits *limits,
                      struct bytes *b);
 

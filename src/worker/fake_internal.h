@@ -241,6 +241,8 @@ extern struct _cl_device_id fake_device;
 bool fake_fault_alloc(void);
 bool fake_fault_enqueue(void);
 void fake_fault_slow(void);
+bool fake_fault_is_late(void);
+void fake_fault_late(void);
 
 /* fake_object.c */
 void fake_object_init(void *self, enum fake_kind kind, void (*destroy)(void *self));

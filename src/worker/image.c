@@ -111,7 +111,9 @@ image_make(struct session *s, struct mem *m, const struct req_clCreateImage *r,
         m->line = r->mem_object->h.mem;
     if (in_another(r))
         m->in_heap = r->mem_object->error == CL_SUCCESS && mem_of(r->mem_object)->in_heap;
-    else
+    if (in_another(r) && rc == CL_SUCCESS)
+        mem_share_charge(m, mem_of(r->mem_object));
+    else if (!in_another(r))
         rc = mem_charged(s, m, rc);
     if (rc == CL_SUCCESS && r->content == CONTENT_INITIAL)
         gate_copied(&s->gate, bytes);

@@ -11,8 +11,12 @@
 #define DESTROY_WAIT_MS 60000
 /* The guest may have to set a user event before they can end, and is waiting for us. */
 #define DESTROY_WAIT_OPEN_MS 200
-/* The driver lets go of a command's buffers a little after its event is complete. */
-#define DESTROY_GRACE_MS 200
+/*
+ * The thread that completes a command lets go of its buffers only after it has told so (PoCL 3.1).
+ * On a busy machine it may have to wait for a core in between, and nothing but its end tells when
+ * that is over; what is waited for will come for certain.
+ */
+#define DESTROY_GRACE_MS 5000
 #define DESTROY_STEP_MS 5
 
 /* Of one buffer: outlives the object until the driver says that its storage is free. */
@@ -20,11 +24,52 @@ struct charge {
     struct session *s;
     uint64_t bytes;
     uint64_t storage; /* heap offset, EXTENT_NONE: the driver's own memory */
+    unsigned
+        objects; /* of the guest that keep it: the buffer, its sub-buffers; dispatcher */
+    bool mapped; /* one of them was released before it was unmapped; dispatcher */
+    bool dying;  /* released: the driver destroys it when its commands have ended */
 };
+
+/* Dispatcher: one more object of the guest keeps the storage. */
+static void
+charge_keep(struct mem *m, struct charge *c)
+{
+    m->charge = c;
+    if (c)
+        c->objects++;
+}
+
+/*
+ * Dispatcher: the object is about to be released. With the last one the storage is on its way back,
+ * but not when one of them is still mapped: drivers may keep that for ever.
+ */
+static void
+charge_let_go(struct mem *m)
+{
+    struct charge *c = m->charge;
+
+    if (!c)
+        return;
+    c->mapped |= !list_empty(&m->mappings);
+    c->objects--;
+    if (c->objects > 0 || c->mapped)
+        return;
+    c->dying = true;
+    memory_dying(&c->s->memory);
+}
+
+void
+mem_share_charge(struct mem *m, const struct mem *parent)
+{
+    charge_keep(m, parent->charge);
+}
 
 static void
 charge_over(struct charge *c)
 {
+    /* What was destroyed although that was not to be expected. */
+    if (!c->dying)
+        memory_dying(&c->s->memory);
     memory_died(&c->s->memory, c->bytes);
     reply_reclaim(c->s, c->storage);
     free(c);
@@ -71,10 +116,12 @@ mem_check_content(struct session *s, uint64_t size, struct extent storage,
 int
 mem_charge(struct session *s, struct mem *m, uint64_t bytes, uint64_t storage)
 {
-    m->charge = malloc(sizeof *m->charge);
-    if (!m->charge)
+    struct charge *c = malloc(sizeof *c);
+
+    if (!c)
         return session_fail(s, "the worker has no memory for another buffer");
-    *m->charge = (struct charge){s, bytes, storage};
+    *c = (struct charge){.s = s, .bytes = bytes, .storage = storage};
+    charge_keep(m, c);
     m->in_heap = storage != EXTENT_NONE;
     return 0;
 }
@@ -169,6 +216,8 @@ op_clCreateSubBuffer(struct session *s, const struct req_clCreateSubBuffer *r)
     if (rc == CL_SUCCESS)
         m->o.h.mem = s->cl->clCreateSubBuffer(r->buffer->h.mem, r->flags & DEVICE_FLAGS,
                                               CL_BUFFER_CREATE_TYPE_REGION, &region, &rc);
+    if (rc == CL_SUCCESS)
+        mem_share_charge(m, mem_of(r->buffer));
     return object_made(s, &m->o, rc, r->tag);
 }
 
@@ -364,13 +413,11 @@ mem_fini(struct session *s, struct object *o)
     struct mem *m = mem_of(o);
     struct list *node, *tmp;
 
+    charge_let_go(m);
     list_for_each_safe(node, tmp, &m->mappings)
         mapping_free(s, container_of(node, struct mapping, node));
-    if (m->charge) {
-        memory_dying(&s->memory);
-        if (!o->h.mem)
-            charge_over(m->charge);
-    }
     if (o->h.mem)
         s->cl->clReleaseMemObject(o->h.mem);
+    else if (m->charge)
+        charge_over(m->charge);
 }

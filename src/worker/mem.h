@@ -14,7 +14,8 @@ struct charge;
 struct mem {
     struct object o;
     struct charge
-        *charge;  /* what the driver's destruction gives back; NULL: a sub-buffer */
+        *charge;  /* what the driver's destruction gives back; shared with the parent */
+    bool watched; /* the guest is told when the driver has destroyed it */
     bool in_heap; /* its bytes are in the heap, where the guest sees them */
     struct list mappings;
     /* Of an image (KIND_image) alone: */
@@ -54,6 +55,9 @@ int mem_charge(struct session *s, struct mem *m, uint64_t bytes, uint64_t storag
 
 /* rc: how the driver took the creation. Returns what the object's error is. */
 cl_int mem_charged(struct session *s, struct mem *m, cl_int rc);
+
+/* The object lies in its parent's bytes, which are not given back before it. */
+void mem_share_charge(struct mem *m, const struct mem *parent);
 
 /* The driver's size of a memory object in bytes, 0 if it does not tell. */
 uint64_t mem_driver_bytes(struct session *s, cl_mem mem);

@@ -3,6 +3,7 @@
 
 #include "api/opencl_request.h"
 #include "worker/command_buffer.h"
+#include "worker/context.h"
 #include "worker/event.h"
 #include "worker/kernel.h"
 #include "worker/mem.h"
@@ -15,13 +16,6 @@
 #include <stdlib.h>
 
 static void
-context_fini(struct session *s, struct object *o)
-{
-    if (o->h.context)
-        s->cl->clReleaseContext(o->h.context);
-}
-
-static void
 device_fini(struct session *s, struct object *o)
 {
     if (o->h.device)
@@ -29,7 +23,7 @@ device_fini(struct session *s, struct object *o)
 }
 
 static const struct object_ops object_ops[OBJECT_KINDS] = {
-    [KIND_context] = {sizeof(struct object), NULL, context_fini},
+    [KIND_context] = {sizeof(struct context), NULL, context_fini},
     [KIND_queue] = {sizeof(struct queue), queue_released, queue_fini},
     [KIND_mem] = {sizeof(struct mem), NULL, mem_fini},
     [KIND_program] = {sizeof(struct program), NULL, program_fini},
@@ -178,21 +172,4 @@ op_tessera_release(struct session *s, const struct req_tessera_release *r)
     if (r->tag != 0)
         reply_status(s, r->tag, CL_SUCCESS);
     return 0;
-}
-
-int
-op_clCreateContext(struct session *s, const struct req_clCreateContext *r)
-{
-    const cl_context_properties properties[] = {
-        CL_CONTEXT_PLATFORM, (cl_context_properties)s->device.platform, 0};
-    struct object *o = object_new(s, r->context, KIND_context);
-    cl_int rc = s->request.error;
-
-    if (!o)
-        return -ENOMEM;
-    if (rc == CL_SUCCESS)
-        o->h.context = s->cl->clCreateContext(
-            properties, (cl_uint)r->n_devices,
-            handles_of_device(s, r->n_devices, r->devices), NULL, NULL, &rc);
-    return object_made(s, o, rc, r->tag);
 }

@@ -41,6 +41,10 @@ teardown() {
     within 1 used_is a 0
 }
 
+@test "a sub-buffer keeps its parent; what does not fit then is refused at once" {
+    on a "$PROGRAMS/fb_limit" kept $FRAMEBUFFER 0
+}
+
 @test "the device says how much there is" {
     on a "$PROGRAMS/fb_limit" says $FRAMEBUFFER 0
 }

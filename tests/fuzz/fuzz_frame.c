@@ -84,6 +84,8 @@ session_open(struct session *s)
         channel_loopback(&guest, &s->channel, HEAP_BYTES, RING_BYTES, RING_BYTES) < 0)
         abort();
     s->cl = s->device.cl;
+    s->root_device = (struct object){
+        .id.v = ROOT_DEVICE_ID, .kind = KIND_device, .refs = 1, .h.device = s->device.id};
     pthread_mutex_init(&s->queues_lock, NULL);
     list_init(&s->queues);
     replies_init(&s->replies);

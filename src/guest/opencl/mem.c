@@ -413,10 +413,16 @@ CL_API_ENTRY cl_int CL_API_CALL
 tsr_clSetMemObjectDestructorCallback(cl_mem memobj, mem_destructor_fn pfn_notify,
                                      void *user_data)
 {
+    cl_int rc;
+
     if (!object_is(memobj, KIND_mem))
         return CL_INVALID_MEM_OBJECT;
     if (!pfn_notify)
         return CL_INVALID_VALUE;
-    return destructor_push(&memobj->destructors, call_mem_destructor, (void *)pfn_notify,
-                           user_data);
+    rc = destructor_push(&memobj->destructors, call_mem_destructor, (void *)pfn_notify,
+                         user_data);
+    if (rc == CL_SUCCESS)
+        destructors_watch(&memobj->o, &memobj->destructors, &memobj->watched,
+                          send_clSetMemObjectDestructorCallback);
+    return rc;
 }

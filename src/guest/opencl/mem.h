@@ -42,6 +42,7 @@ struct _cl_mem {
     cl_uint map_count;
     uint8_t *shadow; /* of the whole object, made at the first shadow map */
     _Atomic(struct destructor *) destructors;
+    _Atomic bool watched; /* see destructors_watch() */
 };
 
 /* The live handles of memory objects and samplers (mem_set.c). The lock is for fork alone. */

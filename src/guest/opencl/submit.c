@@ -47,7 +47,7 @@ submit_wait_for_room(struct session *s, uint32_t len)
         p = ring_reserve(&s->channel.tx, len, &err);
         if (p || err < 0)
             break;
-        session_pump(s);
+        session_pump_silently(s);
         if (tries < 200)
             sched_yield();
         else if (submit_peer_gone(s))
@@ -97,7 +97,7 @@ submit_end(struct session *s, struct enc *e)
     pthread_mutex_unlock(&s->tx_lock);
     if (wake)
         s->channel.transport->kick(&s->channel);
-    session_pump(s);
+    session_pump_silently(s);
     return CL_SUCCESS;
 }
 

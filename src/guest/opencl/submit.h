@@ -42,6 +42,14 @@ enc_syncs(struct enc *e, uint32_t n, const cl_sync_point_khr *points)
         enc_u64(e, points[i]);
 }
 
+static inline void
+enc_ids(struct enc *e, uint32_t n, const struct guest_id *ids)
+{
+    enc_u64(e, n);
+    for (uint32_t i = 0; i < n; i++)
+        enc_u64(e, ids[i].v);
+}
+
 static inline uint64_t
 enc_blob_size(const struct blob *b)
 {

@@ -4,6 +4,7 @@
 
 #include "api/opencl_send.h"
 #include "base/io.h"
+#include "guest/opencl/clock.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -31,6 +32,12 @@ direct_event(struct enqueue *q, uint64_t began, uint64_t ended)
 
     if (!e)
         return CL_SUCCESS;
+    if (q->queue->flags & CL_QUEUE_PROFILING_ENABLE) {
+        int64_t offset = clock_offset_ns(q->queue);
+
+        began += offset;
+        ended += offset;
+    }
     e->local = true;
     e->stamp[STAMP_QUEUED] = e->stamp[STAMP_SUBMIT] = e->stamp[STAMP_START] = began;
     e->stamp[STAMP_END] = e->stamp[STAMP_COMPLETE] = ended;
