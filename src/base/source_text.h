@@ -37,6 +37,8 @@ bool include_scan_next(struct include_scan *s, struct include_name *ret);
 /* Bounds of what one build may include, folders that are named on the way included. */
 #define INCLUDE_FILES_MAX 4096u
 #define INCLUDE_BYTES_MAX (16u << 20)
+#define INCLUDE_DEPTH_MAX                                                                \
+    256u /* of a path: a list makes no more than a million folders */
 
 /* One option: words between blanks, quotes keep blanks inside; `-I dir` is one option. */
 struct build_option {

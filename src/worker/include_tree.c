@@ -107,12 +107,13 @@ static bool
 path_is_good(const char *path)
 {
     size_t len = strlen(path);
+    unsigned depth = 0;
 
     if (path[0] != '/' || len >= PATH_MAX)
         return false;
     for (const char *p = path; *p; p = strchrnul(p, '/')) {
         p++;
-        if (strchrnul(p, '/') - p > NAME_MAX)
+        if (strchrnul(p, '/') - p > NAME_MAX || ++depth > INCLUDE_DEPTH_MAX)
             return false;
     }
     return true;
@@ -126,6 +127,8 @@ include_files_check(const uint8_t *files, size_t len)
 
     if (len == 0)
         return NULL;
+    if (len > INCLUDE_BYTES_MAX + INCLUDE_FILES_MAX * (PATH_MAX + 32ull))
+        return "too long";
     dec_init(&d, files, len);
     if (!path_is_good(dec_string(&d, "folder")))
         return "the working folder is no path";

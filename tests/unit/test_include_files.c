@@ -217,7 +217,7 @@ logs_speak_of_the_guests_folders(void **state)
 }
 
 static size_t
-list_one(uint64_t buf[64], const char *cwd, const char *path)
+list_one(uint64_t *buf, const char *cwd, const char *path)
 {
     struct enc e = {(uint8_t *)buf};
 
@@ -249,15 +249,21 @@ paths_that_lead_out_stay_inside(void **state)
 static void
 lists_that_no_guest_sends_are_refused(void **state)
 {
-    uint64_t buf[64];
+    uint64_t buf[64], deep_buf[256];
     size_t len = list_one(buf, "/", "/a.h");
+    char deep[601];
 
     (void)state;
+    for (size_t i = 0; i < 600; i++)
+        deep[i] = i % 2 ? 'd' : '/';
+    deep[600] = '\0';
     assert_null(include_files_check((uint8_t *)buf, len));
     for (size_t cut = 8; cut < len; cut += 8)
         assert_non_null(include_files_check((uint8_t *)buf, cut));
     assert_non_null(include_files_check((uint8_t *)buf, list_one(buf, "cwd", "/a.h")));
     assert_non_null(include_files_check((uint8_t *)buf, list_one(buf, "/", "a.h")));
+    assert_non_null(
+        include_files_check((uint8_t *)deep_buf, list_one(deep_buf, "/", deep)));
 }
 
 /* rewrite(text) */

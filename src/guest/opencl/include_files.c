@@ -75,12 +75,23 @@ path_absolute(const struct collection *c, const char *folder, const char *name,
     return str_printf("%s/%s/%.*s", c->cwd, folder, (int)len, name);
 }
 
+/* A path that the worker takes: of one that exists, only its depth is in question. */
+static bool
+path_can_travel(const char *path)
+{
+    unsigned depth = 0;
+
+    for (const char *p = path; *p; p++)
+        depth += *p == '/';
+    return path[0] == '/' && depth < INCLUDE_DEPTH_MAX && strlen(path) < PATH_MAX - 2;
+}
+
 static bool
 is_file(const char *path)
 {
     struct stat st;
 
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    return path_can_travel(path) && stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 /* ---- the list ---------------------------------------------------------------------- */
@@ -378,7 +389,7 @@ include_files_collect(const struct include_query *q, uint8_t **ret, size_t *ret_
 
     *ret = NULL;
     *ret_len = 0;
-    if (!c.cwd || c.cwd[0] != '/') {
+    if (!c.cwd || !path_can_travel(c.cwd)) {
         free(c.cwd);
         c.cwd = strdup("/"); /* a folder that is gone: nothing is found in it */
     }
