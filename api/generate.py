@@ -329,11 +329,25 @@ def record_stub(c):
             ["    return record_end(&r, rc, sync_point);"])
 
 
+def refused_handle(c):
+    """What is refused still knows a wrong handle: (name, kind, error) of the first, or None."""
+    if not c.args or c.returns != "cl_int" or c.guest != "refuse":
+        return None
+    for kind, ctype in KINDS.items():
+        if arg_type(c.args[0]) == ctype and kind in ("queue", "kernel"):
+            return arg_name(c.args[0]), kind, f"CL_INVALID_{ctype[3:].upper()}"
+    return None
+
+
 def refusal(c):
     """A function that answers an error, by the form of its return."""
     names = [arg_name(a) for a in c.args]
     body = [f"    (void){n};" for n in names if n != "errcode_ret"]
     error = c.spec["error"]
+    handle = refused_handle(c)
+    if handle:
+        body += [f"    if (!object_is({handle[0]}, KIND_{handle[1]}))",
+                 f"        return {handle[2]};"]
     if "errcode_ret" in names:
         return body + ["    if (errcode_ret)", f"        *errcode_ret = {error};",
                        "    return NULL;"]

@@ -42,19 +42,6 @@ be_zero(struct answer *a)
 }
 
 static void
-be_empty(struct answer *a)
-{
-    a->len = 0;
-}
-
-static void
-be_empty_string(struct answer *a)
-{
-    a->data[0] = '\0';
-    a->len = 1;
-}
-
-static void
 be_one(struct answer *a)
 {
     be_zero(a);
@@ -135,6 +122,7 @@ static const char *const forwarded_extensions[] = {
     "cl_khr_global_int32_base_atomics",
     "cl_khr_global_int32_extended_atomics",
     "cl_khr_icd",
+    "cl_khr_il_program",
     "cl_khr_image2d_from_buffer",
     "cl_khr_int64_base_atomics",
     "cl_khr_int64_extended_atomics",
@@ -145,6 +133,17 @@ static const char *const forwarded_extensions[] = {
     "cl_khr_pci_bus_info",
     "cl_khr_select_fprounding_mode",
     "cl_khr_spir",
+    "cl_khr_spirv_linkonce_odr",
+    "cl_khr_spirv_no_integer_wrap_decoration",
+    "cl_khr_subgroup_ballot",
+    "cl_khr_subgroup_clustered_reduce",
+    "cl_khr_subgroup_extended_types",
+    "cl_khr_subgroup_non_uniform_arithmetic",
+    "cl_khr_subgroup_non_uniform_vote",
+    "cl_khr_subgroup_rotate",
+    "cl_khr_subgroup_shuffle",
+    "cl_khr_subgroup_shuffle_relative",
+    "cl_khr_subgroups",
     "cl_khr_suggested_local_work_size",
     "cl_khr_work_group_uniform_arithmetic",
     "cl_nv_compiler_options",
@@ -156,7 +155,6 @@ static const char *const forwarded_extensions[] = {
 static const char *const missing_features[] = {
     "__opencl_c_pipes",
     "__opencl_c_device_enqueue",
-    "__opencl_c_subgroups",
 };
 
 static bool
@@ -315,8 +313,8 @@ static const struct {
     {CL_DEVICE_MAX_ON_DEVICE_QUEUES, be_zero},
     {CL_DEVICE_MAX_ON_DEVICE_EVENTS, be_zero},
     {CL_DEVICE_DEVICE_ENQUEUE_CAPABILITIES, be_zero},
-    {CL_DEVICE_BUILT_IN_KERNELS, be_empty_string},
-    {CL_DEVICE_BUILT_IN_KERNELS_WITH_VERSION, be_empty},
+    {CL_DEVICE_BUILT_IN_KERNELS, NULL},
+    {CL_DEVICE_BUILT_IN_KERNELS_WITH_VERSION, NULL},
     {CL_DEVICE_NAME, NULL},
     {CL_DEVICE_VENDOR, NULL},
     {CL_DRIVER_VERSION, NULL},
@@ -350,10 +348,10 @@ static const struct {
     {CL_DEVICE_MAX_PIPE_ARGS, be_zero},
     {CL_DEVICE_PIPE_MAX_ACTIVE_RESERVATIONS, be_zero},
     {CL_DEVICE_PIPE_MAX_PACKET_SIZE, be_zero},
-    {CL_DEVICE_IL_VERSION, be_empty_string},
-    {CL_DEVICE_ILS_WITH_VERSION, be_empty},
-    {CL_DEVICE_MAX_NUM_SUB_GROUPS, be_zero},
-    {CL_DEVICE_SUB_GROUP_INDEPENDENT_FORWARD_PROGRESS, be_zero},
+    {CL_DEVICE_IL_VERSION, NULL},
+    {CL_DEVICE_ILS_WITH_VERSION, NULL},
+    {CL_DEVICE_MAX_NUM_SUB_GROUPS, NULL},
+    {CL_DEVICE_SUB_GROUP_INDEPENDENT_FORWARD_PROGRESS, NULL},
     {CL_DEVICE_LATEST_CONFORMANCE_VERSION_PASSED, NULL},
     {CL_DEVICE_UUID_KHR, NULL},
     {CL_DRIVER_UUID_KHR, NULL},

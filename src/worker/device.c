@@ -120,6 +120,7 @@ device_learn(struct device *d, char *reason)
 {
     cl_device_type type = 0;
     cl_bool unified = CL_FALSE;
+    char platform[128] = "";
 
     d->version = device_version(d);
     if (d->version < CL_MAKE_VERSION(1, 2, 0)) {
@@ -131,6 +132,9 @@ device_learn(struct device *d, char *reason)
                            NULL);
     d->host_memory = (type & CL_DEVICE_TYPE_CPU) || unified;
     device_find_functions(d);
+    d->cl->clGetPlatformInfo(d->platform, CL_PLATFORM_NAME, sizeof platform - 1, platform,
+                             NULL);
+    d->takes_any_size = strcmp(platform, "Portable Computing Language") == 0;
     return 0;
 }
 

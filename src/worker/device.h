@@ -32,7 +32,8 @@ struct device {
     const struct _cl_icd_dispatch *cl;
     struct extension_functions ext;
     cl_version version;
-    bool host_memory; /* its memory is the host's */
+    bool host_memory;    /* its memory is the host's */
+    bool takes_any_size; /* clSetKernelArg does not refuse a value of a wrong length */
 };
 
 /* The loader's functions that finding a device takes. */

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static struct kernel *
+struct kernel *
 kernel_of(const struct object *o)
 {
     return container_of(o, struct kernel, o);
@@ -22,24 +22,26 @@ kernel_fini(struct session *s, struct object *o)
     free(k->args);
     if (o->h.kernel)
         s->cl->clReleaseKernel(o->h.kernel);
+    if (k->program)
+        object_unref(s, &k->program->o);
 }
 
+/* The driver's kernel is there: what belongs to it here. */
 static cl_int
-kernel_make(struct session *s, struct kernel *k, cl_program program, const char *name)
+kernel_take(struct session *s, struct kernel *k, struct program *program)
 {
     cl_uint n = 0;
-    cl_int rc;
+    cl_int rc =
+        s->cl->clGetKernelInfo(k->o.h.kernel, CL_KERNEL_NUM_ARGS, sizeof n, &n, NULL);
 
-    k->o.h.kernel = s->cl->clCreateKernel(program, name, &rc);
-    if (rc == CL_SUCCESS)
-        rc =
-            s->cl->clGetKernelInfo(k->o.h.kernel, CL_KERNEL_NUM_ARGS, sizeof n, &n, NULL);
     if (rc != CL_SUCCESS)
         return rc;
     k->args = calloc(n + 1, sizeof *k->args);
     if (!k->args)
         return CL_OUT_OF_HOST_MEMORY;
     k->n_args = n;
+    k->program = program;
+    object_ref(&program->o);
     return CL_SUCCESS;
 }
 
@@ -47,12 +49,17 @@ int
 op_clCreateKernel(struct session *s, const struct req_clCreateKernel *r)
 {
     struct kernel *k = object_new(s, r->kernel, KIND_kernel);
+    cl_program program = program_handle(program_of(r->program));
     cl_int rc = s->request.error;
 
     if (!k)
         return -ENOMEM;
+    if (rc == CL_SUCCESS && !program)
+        rc = CL_INVALID_PROGRAM_EXECUTABLE;
     if (rc == CL_SUCCESS)
-        rc = kernel_make(s, k, r->program->h.program, r->kernel_name);
+        k->o.h.kernel = s->cl->clCreateKernel(program, r->kernel_name, &rc);
+    if (rc == CL_SUCCESS)
+        rc = kernel_take(s, k, program_of(r->program));
     if (rc != CL_SUCCESS && k->o.h.kernel)
         s->cl->clReleaseKernel(k->o.h.kernel);
     return object_made(s, &k->o, rc, r->tag);
@@ -122,6 +129,7 @@ int
 op_clGetKernelWorkGroupInfo(struct session *s,
                             const struct req_clGetKernelWorkGroupInfo *r)
 {
+    cl_device_id device = r->device->h.device;
     cl_kernel kernel = r->kernel->h.kernel;
     cl_kernel_work_group_info param = (cl_kernel_work_group_info)r->param_name;
     _Alignas(8) uint8_t data[64]; /* the longest answer is 3 size_t */
@@ -131,13 +139,73 @@ op_clGetKernelWorkGroupInfo(struct session *s,
     if (rc == CL_SUCCESS && r->param_name > UINT32_MAX)
         rc = CL_INVALID_VALUE;
     if (rc == CL_SUCCESS)
-        rc = s->cl->clGetKernelWorkGroupInfo(kernel, s->device.id, param, sizeof data,
-                                             data, &len);
+        rc = s->cl->clGetKernelWorkGroupInfo(kernel, device, param, sizeof data, data,
+                                             &len);
     if (rc == CL_SUCCESS)
         reply_bytes(s, r->tag, rc, data, len, r->result);
     else
         reply_status(s, r->tag, rc);
     return 0;
+}
+
+int
+op_clGetKernelSubGroupInfo(struct session *s, const struct req_clGetKernelSubGroupInfo *r)
+{
+    _Alignas(8) uint8_t input[64] = {0}, data[64];
+    cl_int rc = s->request.error;
+    size_t len = 0;
+
+    if (rc == CL_SUCCESS && !s->cl->clGetKernelSubGroupInfo)
+        rc = CL_INVALID_OPERATION;
+    if (rc == CL_SUCCESS &&
+        (r->param_name > UINT32_MAX || r->input_value_len > sizeof input))
+        rc = CL_INVALID_VALUE;
+    if (rc == CL_SUCCESS) {
+        memcpy(input, r->input_value, r->input_value_len);
+        rc = s->cl->clGetKernelSubGroupInfo(
+            r->kernel->h.kernel, r->device->h.device,
+            (cl_kernel_sub_group_info)r->param_name, r->input_value_len,
+            r->input_value_len ? input : NULL, sizeof data, data, &len);
+    }
+    if (rc == CL_SUCCESS)
+        reply_bytes(s, r->tag, rc, data, len, r->result);
+    else
+        reply_status(s, r->tag, rc);
+    return 0;
+}
+
+static cl_int
+kernel_clone(struct session *s, struct kernel *from, struct kernel *to)
+{
+    cl_int rc = CL_INVALID_OPERATION;
+
+    if (s->cl->clCloneKernel && s->device.version >= CL_MAKE_VERSION(2, 1, 0))
+        to->o.h.kernel = s->cl->clCloneKernel(from->o.h.kernel, &rc);
+    if (rc == CL_SUCCESS)
+        rc = kernel_take(s, to, from->program);
+    for (cl_uint i = 0; rc == CL_SUCCESS && i < to->n_args; i++) {
+        struct recipe *set = &from->args[i].set;
+
+        to->args[i].error = from->args[i].error;
+        if (set->frame && !recipe_set(&to->args[i].set, set->frame, set->frame_len))
+            rc = CL_OUT_OF_HOST_MEMORY;
+    }
+    return rc;
+}
+
+int
+op_clCloneKernel(struct session *s, const struct req_clCloneKernel *r)
+{
+    struct kernel *k = object_new(s, r->kernel, KIND_kernel);
+    cl_int rc = s->request.error;
+
+    if (!k)
+        return -ENOMEM;
+    if (rc == CL_SUCCESS)
+        rc = kernel_clone(s, kernel_of(r->source_kernel), k);
+    if (rc != CL_SUCCESS && k->o.h.kernel)
+        s->cl->clReleaseKernel(k->o.h.kernel);
+    return object_made(s, &k->o, rc, r->tag);
 }
 
 cl_int

@@ -3,7 +3,7 @@
 #ifndef TESSERA_WORKER_KERNEL_H
 #define TESSERA_WORKER_KERNEL_H
 
-#include "worker/object.h"
+#include "worker/program.h"
 
 struct kernel_arg {
     struct recipe set; /* the last message that set it */
@@ -13,9 +13,12 @@ struct kernel_arg {
 
 struct kernel {
     struct object o;
+    struct program *program; /* counted; NULL in a failed object */
     struct kernel_arg *args; /* owned */
     cl_uint n_args;
 };
+
+struct kernel *kernel_of(const struct object *o);
 
 /* The error of an argument whose set failed, CL_SUCCESS when there is none. */
 cl_int kernel_args_error(const struct object *kernel);

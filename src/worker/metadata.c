@@ -45,11 +45,15 @@ describe_argument(struct session *s, cl_kernel kernel, cl_uint index, struct byt
 static void
 describe_kernel(struct session *s, cl_kernel kernel, struct bytes *b)
 {
+    cl_ulong local_bytes = 0;
     cl_uint n_args = 0;
 
     ADD_STRING(b, s->cl->clGetKernelInfo, kernel, CL_KERNEL_FUNCTION_NAME);
     ADD_STRING(b, s->cl->clGetKernelInfo, kernel, CL_KERNEL_ATTRIBUTES);
     s->cl->clGetKernelInfo(kernel, CL_KERNEL_NUM_ARGS, sizeof n_args, &n_args, NULL);
+    s->cl->clGetKernelWorkGroupInfo(kernel, s->device.id, CL_KERNEL_LOCAL_MEM_SIZE,
+                                    sizeof local_bytes, &local_bytes, NULL);
+    bytes_u64(b, local_bytes);
     bytes_u64(b, n_args);
     for (cl_uint i = 0; i < n_args; i++)
         describe_argument(s, kernel, i, b);

@@ -49,15 +49,27 @@ has_printf(const void *bytes, size_t len)
     return len > 0 && memmem(bytes, len, "printf", 6) != NULL;
 }
 
-void
-print_expect(struct session *s, const struct recipe *r)
+static void
+expect(struct session *s)
 {
     if (s->replies.text_fd < 0 || atomic_load(&s->replies.text_expected))
         return;
-    /* What is no source may hold anything. */
-    if (s->request.op == OP_clCreateProgramWithSource &&
-        !has_printf(r->frame, r->frame_len) && !has_printf(r->blob, r->blob_len))
-        return;
     atomic_store(&s->replies.text_expected, true);
     reply_announce_text(s);
+}
+
+void
+print_expect(struct session *s, const struct recipe *r)
+{
+    /* What is no source may hold anything. */
+    if (s->request.op != OP_clCreateProgramWithSource ||
+        has_printf(r->frame, r->frame_len) || has_printf(r->blob, r->blob_len))
+        expect(s);
+}
+
+void
+print_expect_in(struct session *s, const void *bytes, size_t len)
+{
+    if (has_printf(bytes, len))
+        expect(s);
 }

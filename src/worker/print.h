@@ -26,4 +26,7 @@ void *print_main(void *session);
  */
 void print_expect(struct session *s, const struct recipe *r);
 
+/* The same for bytes that are to become part of a program: include files, options. */
+void print_expect_in(struct session *s, const void *bytes, size_t len);
+
 #endif

@@ -37,11 +37,13 @@ two_kernels(uint64_t buf[64])
     enc_u64(&e, 2);
     enc_string(&e, "add");
     enc_string(&e, "__attribute__((vec_type_hint(float4)))");
+    enc_u64(&e, 128);
     enc_u64(&e, 2);
     enc_arg(&e, CL_KERNEL_ARG_ADDRESS_GLOBAL, "float*", "a");
     enc_arg(&e, CL_KERNEL_ARG_ADDRESS_PRIVATE, "float", "b");
     enc_string(&e, "idle");
     enc_string(&e, "");
+    enc_u64(&e, 0);
     enc_u64(&e, 0);
     return (size_t)(e.p - (uint8_t *)buf);
 }
@@ -153,6 +155,7 @@ numbers_of_arguments_that_cannot_be_are_refused(void **state)
         enc_u64(&e, 1);
         enc_string(&e, "add");
         enc_string(&e, "");
+        enc_u64(&e, 0);
         enc_u64(&e, counts[i]);
         assert_null(parse(buf, (size_t)(e.p - (uint8_t *)buf)));
     }

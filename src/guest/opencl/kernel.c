@@ -15,45 +15,72 @@ kernel_destroy(struct object *o)
 {
     struct _cl_kernel *k = (struct _cl_kernel *)o;
 
-    atomic_fetch_sub(&k->program->kernels, 1);
-    object_unhold(&k->program->o);
     metadata_unhold(k->metadata);
     pthread_mutex_destroy(&k->lock);
     free(k->args);
+    free(k->limits);
     free(k);
 }
 
-/* meta points into m; takes over the caller's hold on m, also on failure. */
-static cl_int
-kernel_new(struct _cl_program *p, struct metadata *m, const struct kernel_meta *meta,
-           cl_kernel *ret)
+/* As natively, a kernel is a reference to its program. */
+static void
+kernel_released(struct object *o)
+{
+    struct _cl_kernel *k = (struct _cl_kernel *)o;
+
+    atomic_fetch_sub(&k->program->kernels, 1);
+    object_release(&k->program->o);
+}
+
+struct _cl_kernel *
+kernel_alloc(struct _cl_program *p, struct metadata *m, const struct kernel_meta *meta)
 {
     struct _cl_kernel *k = calloc(1, sizeof *k);
-    cl_int rc;
 
     if (!k) {
         metadata_unhold(m);
-        return CL_OUT_OF_HOST_MEMORY;
+        return NULL;
     }
     object_init(&k->o, KIND_kernel, p->o.session, kernel_destroy);
     pthread_mutex_init(&k->lock, NULL);
-    object_hold(&p->o);
+    object_retain(&p->o);
     atomic_fetch_add(&p->kernels, 1);
+    k->o.released = kernel_released;
     k->program = p;
     k->metadata = m;
     k->meta = meta;
     k->args = calloc(meta->n_args + 1u, sizeof *k->args);
+    k->limits = calloc(p->n_devices, sizeof *k->limits);
     k->o.id = session_new_id(p->o.session);
-    rc = k->args && k->o.id.v ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
-    if (rc == CL_SUCCESS)
-        rc = send_clCreateKernel(p->o.session, NULL, k->o.id, p->o.id, meta->name);
-    if (rc != CL_SUCCESS) {
-        session_drop_id(p->o.session, k->o.id);
-        object_unhold(&k->o);
+    return k;
+}
+
+cl_int
+kernel_made(struct _cl_kernel *k, cl_int rc, cl_kernel *ret)
+{
+    if (rc == CL_SUCCESS) {
+        *ret = k;
         return rc;
     }
-    *ret = k;
-    return CL_SUCCESS;
+    session_drop_id(k->o.session, k->o.id);
+    kernel_released(&k->o);
+    object_unhold(&k->o);
+    return rc;
+}
+
+static cl_int
+kernel_new(struct _cl_program *p, struct metadata *m, const struct kernel_meta *meta,
+           cl_kernel *ret)
+{
+    struct _cl_kernel *k = kernel_alloc(p, m, meta);
+    cl_int rc;
+
+    if (!k)
+        return CL_OUT_OF_HOST_MEMORY;
+    rc = k->args && k->limits && k->o.id.v ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+    if (rc == CL_SUCCESS)
+        rc = send_clCreateKernel(p->o.session, NULL, k->o.id, p->o.id, meta->name);
+    return kernel_made(k, rc, ret);
 }
 
 static const struct kernel_meta *
@@ -165,6 +192,7 @@ set_local(struct _cl_kernel *k, cl_uint index, size_t size, const void *value)
         return CL_INVALID_ARG_VALUE;
     if (size == 0)
         return CL_INVALID_ARG_SIZE;
+    k->args[index].local_bytes = size;
     return send_clSetKernelArg(k->o.session, NULL, k->o.id, index, ARG_LOCAL, size,
                                (struct guest_id){0}, NULL, 0);
 }
@@ -236,7 +264,7 @@ set_mem(struct _cl_kernel *k, cl_uint index, size_t size, const void *value)
                                object_id(m), NULL, 0);
 }
 
-/* The first set asks the driver, and so learns the size; later ones are checked here. */
+/* Where the type does not tell the size, the first set asks the driver; later ones know it. */
 static cl_int
 set_value(struct _cl_kernel *k, cl_uint index, size_t size, const void *value)
 {
@@ -246,7 +274,10 @@ set_value(struct _cl_kernel *k, cl_uint index, size_t size, const void *value)
 
     if (!value)
         return CL_INVALID_ARG_VALUE;
-    if (size == 0 || size > CHANNEL_INLINE_BYTES || (a->size_known && a->size != size))
+    rc = kernel_learn_size(k, index);
+    if (rc != CL_SUCCESS)
+        return rc;
+    if (size == 0 || (a->size_known && a->size != size))
         return CL_INVALID_ARG_SIZE;
     rc = send_clSetKernelArg(k->o.session, a->size_known ? NULL : &p, k->o.id, index,
                              ARG_VALUE, size, (struct guest_id){0}, value, size);
@@ -366,84 +397,4 @@ tsr_clGetKernelArgInfo(cl_kernel kernel, cl_uint arg_index, cl_kernel_arg_info p
     default:
         return CL_INVALID_VALUE;
     }
-}
-
-struct group_info_ask {
-    struct _cl_kernel *kernel;
-    cl_kernel_work_group_info param;
-};
-
-static cl_int
-group_info_send(void *arg, struct pending *p, struct extent out)
-{
-    struct group_info_ask *a = arg;
-
-    return send_clGetKernelWorkGroupInfo(a->kernel->o.session, p, a->kernel->o.id,
-                                         a->param, out);
-}
-
-static cl_int
-group_info(struct _cl_kernel *k, cl_kernel_work_group_info param, void *value, size_t len)
-{
-    struct group_info_ask a = {k, param};
-    _cleanup_free_ uint8_t *bytes = NULL;
-    size_t got;
-    cl_int rc = ask_bytes(k->o.session, group_info_send, &a, &bytes, &got);
-
-    if (rc == CL_SUCCESS && got != len)
-        rc = CL_INVALID_VALUE;
-    if (rc == CL_SUCCESS)
-        memcpy(value, bytes, len);
-    return rc;
-}
-
-cl_int
-kernel_ask_limits(struct _cl_kernel *k)
-{
-    struct kernel_limits l = {.known = true};
-    cl_int rc = CL_SUCCESS;
-
-    pthread_mutex_lock(&k->lock);
-    if (!k->limits.known) {
-        rc = group_info(k, CL_KERNEL_WORK_GROUP_SIZE, &l.work_group_size,
-                        sizeof l.work_group_size);
-        if (rc == CL_SUCCESS)
-            rc = group_info(k, CL_KERNEL_COMPILE_WORK_GROUP_SIZE, l.required,
-                            sizeof l.required);
-        if (rc == CL_SUCCESS)
-            k->limits = l;
-    }
-    pthread_mutex_unlock(&k->lock);
-    return rc;
-}
-
-CL_API_ENTRY cl_int CL_API_CALL
-tsr_clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device,
-                             cl_kernel_work_group_info param_name,
-                             size_t param_value_size, void *param_value,
-                             size_t *param_value_size_ret)
-{
-    struct group_info_ask a = {kernel, param_name};
-    _cleanup_free_ uint8_t *bytes = NULL;
-    size_t len;
-    cl_int rc;
-
-    if (!object_is(kernel, KIND_kernel))
-        return CL_INVALID_KERNEL;
-    if (device && !context_has_device(kernel->program->context, device))
-        return CL_INVALID_DEVICE;
-    if (param_name == CL_KERNEL_WORK_GROUP_SIZE ||
-        param_name == CL_KERNEL_COMPILE_WORK_GROUP_SIZE) {
-        rc = kernel_ask_limits(kernel);
-        if (rc != CL_SUCCESS)
-            return rc;
-        if (param_name == CL_KERNEL_WORK_GROUP_SIZE)
-            return INFO_VALUE(size_t, kernel->limits.work_group_size);
-        return info_put(kernel->limits.required, sizeof kernel->limits.required,
-                        param_value_size, param_value, param_value_size_ret);
-    }
-    rc = ask_bytes(kernel->o.session, group_info_send, &a, &bytes, &len);
-    if (rc != CL_SUCCESS)
-        return rc;
-    return info_put(bytes, len, param_value_size, param_value, param_value_size_ret);
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 
 static cl_int
-check_local_size(const struct device *d, const struct _cl_kernel *k, cl_uint dims,
+check_local_size(const struct device *d, const struct kernel_limits *limits, cl_uint dims,
                  const size_t *global, const size_t *local)
 {
     size_t max_items[3] = {SIZE_MAX, SIZE_MAX, SIZE_MAX}, len, total = 1;
@@ -28,10 +28,28 @@ check_local_size(const struct device *d, const struct _cl_kernel *k, cl_uint dim
             return CL_INVALID_WORK_GROUP_SIZE;
         if (!any_size && global[i] % local[i] != 0)
             return CL_INVALID_WORK_GROUP_SIZE;
-        if (k->limits.required[0] && local[i] != k->limits.required[i])
+    }
+    for (cl_uint i = 0; limits->required[0] && i < 3; i++) {
+        if ((i < dims ? local[i] : 1) != limits->required[i])
             return CL_INVALID_WORK_GROUP_SIZE;
     }
-    return total > k->limits.work_group_size ? CL_INVALID_WORK_GROUP_SIZE : CL_SUCCESS;
+    return total > limits->work_group_size ? CL_INVALID_WORK_GROUP_SIZE : CL_SUCCESS;
+}
+
+/*
+ * No local size is given: the required one then, which since 2.1 need not be said twice. Before,
+ * leaving it out was an error.
+ */
+static cl_int
+take_required_size(const struct device *d, const struct kernel_limits *limits,
+                   const size_t **local)
+{
+    if (*local || !limits->required[0])
+        return CL_SUCCESS;
+    if (device_number(d, CL_DEVICE_NUMERIC_VERSION, 0) < CL_MAKE_VERSION(2, 1, 0))
+        return CL_INVALID_WORK_GROUP_SIZE;
+    *local = limits->required;
+    return CL_SUCCESS;
 }
 
 static cl_int
@@ -53,19 +71,35 @@ check_range(const struct device *d, cl_uint dims, const size_t *offset,
     return CL_SUCCESS;
 }
 
-cl_int
-check_launch(const struct enqueue *q, cl_kernel kernel, cl_uint dims,
-             const size_t *offset, const size_t *global, const size_t *local,
-             bool *ret_empty)
+/* Section 5.10: the kernel, its program on the queue's device, its arguments. */
+static cl_int
+check_kernel(const struct enqueue *q, cl_kernel kernel)
 {
-    const struct device *d = q->queue->context->device;
     cl_int rc;
 
     if (!object_is(kernel, KIND_kernel))
         return CL_INVALID_KERNEL;
     if (kernel->program->context != q->queue->context)
         return CL_INVALID_CONTEXT;
+    if (!program_runs_on(kernel->program, q->queue->device))
+        return CL_INVALID_PROGRAM_EXECUTABLE;
     rc = kernel_check_args(kernel);
+    if (rc != CL_SUCCESS)
+        return rc;
+    if (kernel_local_bytes(kernel) >
+        device_number(q->queue->device->d, CL_DEVICE_LOCAL_MEM_SIZE, UINT64_MAX))
+        return CL_OUT_OF_RESOURCES;
+    return CL_SUCCESS;
+}
+
+cl_int
+check_launch(const struct enqueue *q, cl_kernel kernel, cl_uint dims,
+             const size_t *offset, const size_t *global, const size_t **local,
+             struct kernel_limits *limits, bool *ret_empty)
+{
+    const struct device *d = q->queue->device->d;
+    cl_int rc = check_kernel(q, kernel);
+
     if (rc != CL_SUCCESS)
         return rc;
     if (dims < 1 || dims > device_number(d, CL_DEVICE_MAX_WORK_ITEM_DIMENSIONS, 3) ||
@@ -74,12 +108,12 @@ check_launch(const struct enqueue *q, cl_kernel kernel, cl_uint dims,
     rc = check_range(d, dims, offset, global, ret_empty);
     if (rc != CL_SUCCESS || *ret_empty)
         return rc;
-    rc = kernel_ask_limits(kernel);
-    if (rc != CL_SUCCESS)
+    rc = kernel_ask_limits(kernel, q->queue->device, limits);
+    if (rc == CL_SUCCESS)
+        rc = take_required_size(d, limits, local);
+    if (rc != CL_SUCCESS || !*local)
         return rc;
-    if (!local)
-        return CL_SUCCESS;
-    return check_local_size(d, kernel, dims, global, local);
+    return check_local_size(d, limits, dims, global, *local);
 }
 
 struct launch_size
@@ -113,13 +147,14 @@ launch(cl_command_queue queue, cl_kernel kernel, cl_command_type type, cl_uint d
        const size_t *offset, const size_t *global, const size_t *local, cl_uint n,
        const cl_event *waits, cl_event *event)
 {
+    struct kernel_limits limits;
     struct enqueue q;
     bool empty;
     cl_int rc = enqueue_begin(&q, queue, type, n, waits, event);
 
     if (rc != CL_SUCCESS)
         return rc;
-    rc = check_launch(&q, kernel, dims, offset, global, local, &empty);
+    rc = check_launch(&q, kernel, dims, offset, global, &local, &limits, &empty);
     /* Nothing to run (since 2.1 no error): it only keeps its place in the order. */
     if (rc == CL_SUCCESS && empty)
         rc = send_clEnqueueMarkerWithWaitList(q.session, NULL, q.queue->o.id, q.n_waits,
@@ -163,6 +198,8 @@ tsr_clGetKernelSuggestedLocalWorkSizeKHR(cl_command_queue command_queue, cl_kern
                                          size_t *suggested_local_work_size)
 {
     struct enqueue q = {.queue = command_queue};
+    const size_t *local = NULL;
+    struct kernel_limits limits;
     struct launch_size size;
     struct pending p = {0};
     bool empty;
@@ -170,14 +207,18 @@ tsr_clGetKernelSuggestedLocalWorkSizeKHR(cl_command_queue command_queue, cl_kern
 
     if (!object_is(command_queue, KIND_queue))
         return CL_INVALID_COMMAND_QUEUE;
-    rc = check_launch(&q, kernel, work_dim, global_work_offset, global_work_size, NULL,
-                      &empty);
+    rc = check_launch(&q, kernel, work_dim, global_work_offset, global_work_size, &local,
+                      &limits, &empty);
     if (rc == CL_SUCCESS && empty)
         rc = CL_INVALID_GLOBAL_WORK_SIZE;
     if (rc == CL_SUCCESS && !suggested_local_work_size)
         rc = CL_INVALID_VALUE;
     if (rc != CL_SUCCESS)
         return rc;
+    if (local) { /* the kernel requires a size: there is no other */
+        memcpy(suggested_local_work_size, local, work_dim * sizeof *local);
+        return CL_SUCCESS;
+    }
     size = launch_size_of(work_dim, global_work_offset, global_work_size, NULL);
     rc = send_clGetKernelSuggestedLocalWorkSizeKHR(
         command_queue->o.session, &p, command_queue->o.id, kernel->o.id, work_dim,

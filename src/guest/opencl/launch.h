@@ -5,10 +5,13 @@
 #include "guest/opencl/kernel.h"
 #include "guest/opencl/submit.h"
 
-/* What clEnqueueNDRangeKernel demands (OpenCL 3.0, section 5.10). *ret_empty: nothing to run. */
+/*
+ * What clEnqueueNDRangeKernel demands (OpenCL 3.0, section 5.10). *local: as given; NULL with a
+ * required size becomes that, in *limits. *ret_empty: nothing to run.
+ */
 cl_int check_launch(const struct enqueue *q, cl_kernel kernel, cl_uint dims,
-                    const size_t *offset, const size_t *global, const size_t *local,
-                    bool *ret_empty);
+                    const size_t *offset, const size_t *global, const size_t **local,
+                    struct kernel_limits *limits, bool *ret_empty);
 
 /* A range as it travels: unused dimensions are 0. */
 struct launch_size {

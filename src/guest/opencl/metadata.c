@@ -56,6 +56,7 @@ kernel_parse(struct dec *d, struct kernel_meta *k)
 
     k->name = strdup(dec_string(d, "kernel"));
     k->attributes = strdup(dec_string(d, "attributes"));
+    k->local_bytes = dec_u64(d, "local memory");
     n = dec_u64(d, "arguments");
     if (n > ARGS_MAX || !k->name || !k->attributes)
         dec_fail(d, "arguments");

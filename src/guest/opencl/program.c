@@ -4,6 +4,7 @@
 
 #include "api/opencl_send.h"
 #include "base/cleanup.h"
+#include "base/io.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,24 +79,45 @@ program_destroy(struct object *o)
     metadata_unhold(p->metadata);
     object_unhold(&p->context->o);
     pthread_mutex_destroy(&p->lock);
+    for (cl_uint i = 0; i < p->n_devices; i++)
+        free(p->devices[i].options);
+    free(p->devices);
     free(p->source);
-    free(p->options);
     free(p);
 }
 
-static struct _cl_program *
-program_new(cl_context context)
+static bool
+program_take_devices(struct _cl_program *p, cl_uint n, const cl_device_id *devices)
+{
+    p->devices = calloc(n, sizeof *p->devices);
+    if (!p->devices)
+        return false;
+    for (cl_uint i = 0; i < n; i++) {
+        if (!program_on(p, devices[i]))
+            p->devices[p->n_devices++] =
+                (struct program_device){.device = devices[i], .status = CL_BUILD_NONE};
+    }
+    return true;
+}
+
+struct _cl_program *
+program_new(cl_context context, enum program_origin origin, cl_uint n,
+            const cl_device_id *devices)
 {
     struct _cl_program *p = calloc(1, sizeof *p);
+    bool ok;
 
     if (!p)
         return NULL;
     object_init(&p->o, KIND_program, context->o.session, program_destroy);
     object_hold(&context->o);
     p->context = context;
+    p->origin = origin;
     pthread_mutex_init(&p->lock, NULL);
-    p->status = CL_BUILD_NONE;
-    p->o.id = session_new_id(context->o.session);
+    ok = program_take_devices(p, n ? n : context->n_devices,
+                              n ? devices : context->devices);
+    if (ok)
+        p->o.id = session_new_id(context->o.session);
     if (p->o.id.v == 0) {
         object_unhold(&p->o);
         return NULL;
@@ -103,7 +125,7 @@ program_new(cl_context context)
     return p;
 }
 
-static void
+void
 program_discard(struct _cl_program *p)
 {
     session_drop_id(p->o.session, p->o.id);
@@ -111,18 +133,68 @@ program_discard(struct _cl_program *p)
     object_unhold(&p->o);
 }
 
+struct program_device *
+program_on(struct _cl_program *p, cl_device_id device)
+{
+    for (cl_uint i = 0; i < p->n_devices; i++) {
+        if (p->devices[i].device == device)
+            return &p->devices[i];
+    }
+    return NULL;
+}
+
 struct metadata *
 program_metadata(struct _cl_program *p)
 {
-    struct metadata *m;
+    struct metadata *m = NULL;
 
     pthread_mutex_lock(&p->lock);
-    m = p->status == CL_BUILD_SUCCESS ? p->metadata : NULL;
+    for (cl_uint i = 0; i < p->n_devices && !m; i++) {
+        if (p->devices[i].status == CL_BUILD_SUCCESS)
+            m = p->metadata;
+    }
     if (m)
         metadata_hold(m);
     pthread_mutex_unlock(&p->lock);
     return m;
 }
+
+bool
+program_runs_on(struct _cl_program *p, cl_device_id device)
+{
+    const struct program_device *d = program_on(p, device);
+    bool runs;
+
+    pthread_mutex_lock(&p->lock);
+    runs = d && d->status == CL_BUILD_SUCCESS &&
+           d->type == CL_PROGRAM_BINARY_TYPE_EXECUTABLE;
+    pthread_mutex_unlock(&p->lock);
+    return runs;
+}
+
+static cl_int
+metadata_send(void *arg, struct pending *p, struct extent out)
+{
+    struct _cl_program *program = arg;
+
+    return send_clGetProgramBuildInfo(program->o.session, p, program->o.id,
+                                      program->devices[0].device->o.id, 0, out);
+}
+
+struct metadata *
+program_take_metadata(struct _cl_program *p, struct pending *pending)
+{
+    _cleanup_free_ uint8_t *bytes = NULL;
+    size_t len = 0;
+
+    if (pending->place == REPLY_INLINE && pending->answer)
+        return metadata_parse(pending->answer, pending->answer_len);
+    if (ask_bytes(p->o.session, metadata_send, p, &bytes, &len) != CL_SUCCESS || !bytes)
+        return NULL;
+    return metadata_parse(bytes, len);
+}
+
+/* ---- making ------------------------------------------------------------------------ */
 
 /* All strings as one (section 5.8.1: a length of 0 means NUL-terminated). */
 static char *
@@ -163,7 +235,7 @@ tsr_clCreateProgramWithSource(cl_context context, cl_uint count, const char **st
         if (!strings[i])
             RETURN_WITH(errcode_ret, CL_INVALID_VALUE, NULL);
     }
-    p = program_new(context);
+    p = program_new(context, PROGRAM_SOURCE, 0, NULL);
     if (!p)
         RETURN_WITH(errcode_ret, CL_OUT_OF_HOST_MEMORY, NULL);
     p->source = join_strings(count, strings, lengths, &p->source_len);
@@ -181,33 +253,83 @@ tsr_clCreateProgramWithSource(cl_context context, cl_uint count, const char **st
     RETURN_WITH(errcode_ret, CL_SUCCESS, p);
 }
 
+/* ---- binaries ---------------------------------------------------------------------- */
+
+/* The binaries as one run of byte strings. */
+static uint8_t *
+binaries_join(cl_uint n, const size_t *lengths, const unsigned char **binaries,
+              size_t *ret_len)
+{
+    uint8_t *all;
+    struct enc e;
+
+    *ret_len = 0;
+    for (cl_uint i = 0; i < n; i++)
+        *ret_len += enc_bytes_size(lengths[i]);
+    all = malloc(*ret_len);
+    if (!all)
+        return NULL;
+    e.p = all;
+    for (cl_uint i = 0; i < n; i++)
+        enc_bytes(&e, binaries[i], lengths[i]);
+    return all;
+}
+
+static void
+binary_take_statuses(const struct pending *p, cl_uint n, cl_int *ret)
+{
+    for (cl_uint i = 0; ret && i < n; i++) {
+        int64_t status = p->status;
+
+        if (p->answer && p->answer_len == 8ull * n)
+            memcpy(&status, p->answer + 8ull * i, sizeof status);
+        ret[i] = (cl_int)status;
+    }
+}
+
 static cl_int
-binary_send(struct _cl_program *p, const unsigned char *bytes, size_t len,
-            cl_int *ret_status)
+binary_send(struct _cl_program *p, cl_uint n, const cl_device_id *devices,
+            const struct blob *binaries, cl_int *ret_statuses)
 {
     struct session *s = p->o.session;
     struct pending pending = {0};
-    struct blob binary;
-    cl_int rc = blob_init(s, &binary, bytes, len);
+    cl_int rc = send_clCreateProgramWithBinary(s, &pending, p->o.id, p->context->o.id, n,
+                                               devices, *binaries);
 
     if (rc != CL_SUCCESS)
         return rc;
-    rc = send_clCreateProgramWithBinary(s, &pending, p->o.id, p->context->o.id, binary);
-    if (rc != CL_SUCCESS)
-        return rc;
-    if (binary.off != EXTENT_NONE)
+    if (binaries->off != EXTENT_NONE)
         session_expect_reclaim(s);
     rc = session_wait(s, &pending);
-    if (rc != CL_SUCCESS)
-        return rc;
-    if (pending.answer && pending.answer_len == 8) {
-        uint64_t status;
-
-        memcpy(&status, pending.answer, sizeof status);
-        *ret_status = (cl_int)(int64_t)status;
+    if (rc == CL_SUCCESS) {
+        binary_take_statuses(&pending, n, ret_statuses);
+        rc = (cl_int)pending.status;
     }
     free(pending.answer);
-    return (cl_int)pending.status;
+    return rc;
+}
+
+static cl_int
+check_binaries(cl_context context, cl_uint n, const cl_device_id *devices,
+               const size_t *lengths, const unsigned char **binaries, cl_int *statuses)
+{
+    cl_int rc = CL_SUCCESS;
+
+    if (n == 0 || !devices || !lengths || !binaries)
+        return CL_INVALID_VALUE;
+    for (cl_uint i = 0; i < n; i++) {
+        if (!context_has_device(context, devices[i]))
+            return CL_INVALID_DEVICE;
+    }
+    for (cl_uint i = 0; i < n; i++) {
+        bool none = lengths[i] == 0 || !binaries[i];
+
+        if (statuses)
+            statuses[i] = none ? CL_INVALID_VALUE : CL_SUCCESS;
+        if (none)
+            rc = CL_INVALID_VALUE;
+    }
+    return rc;
 }
 
 CL_API_ENTRY cl_program CL_API_CALL
@@ -216,31 +338,172 @@ tsr_clCreateProgramWithBinary(cl_context context, cl_uint num_devices,
                               const unsigned char **binaries, cl_int *binary_status,
                               cl_int *errcode_ret)
 {
-    cl_int status = CL_INVALID_VALUE, rc;
+    _cleanup_free_ uint8_t *all = NULL;
     struct _cl_program *p;
+    struct blob blob;
+    size_t len;
+    cl_int rc;
 
     if (!object_is(context, KIND_context))
         RETURN_WITH(errcode_ret, CL_INVALID_CONTEXT, NULL);
-    if (num_devices != 1 || !device_list || !lengths || !binaries || !lengths[0] ||
-        !binaries[0]) {
-        if (binary_status && num_devices == 1)
-            *binary_status = CL_INVALID_VALUE;
-        RETURN_WITH(errcode_ret, CL_INVALID_VALUE, NULL);
+    rc = check_binaries(context, num_devices, device_list, lengths, binaries,
+                        binary_status);
+    if (rc != CL_SUCCESS)
+        RETURN_WITH(errcode_ret, rc, NULL);
+    p = program_new(context, PROGRAM_BINARY, num_devices, device_list);
+    all = binaries_join(num_devices, lengths, binaries, &len);
+    rc = p && all ? blob_init(p->o.session, &blob, all, len) : CL_OUT_OF_HOST_MEMORY;
+    if (rc != CL_SUCCESS) {
+        if (p)
+            program_discard(p);
+        RETURN_WITH(errcode_ret, rc, NULL);
     }
-    if (!context_has_device(context, device_list[0]))
-        RETURN_WITH(errcode_ret, CL_INVALID_DEVICE, NULL);
-    p = program_new(context);
-    if (!p)
-        RETURN_WITH(errcode_ret, CL_OUT_OF_HOST_MEMORY, NULL);
-    rc = binary_send(p, binaries[0], lengths[0], &status);
-    if (binary_status)
-        *binary_status = rc == CL_SUCCESS ? CL_SUCCESS : status;
+    rc = binary_send(p, num_devices, device_list, &blob, binary_status);
     if (rc != CL_SUCCESS) {
         /* The worker keeps a failed object under the id, so it must be told. */
         object_release(&p->o);
         RETURN_WITH(errcode_ret, rc, NULL);
     }
-    p->binary_type = CL_PROGRAM_BINARY_TYPE_EXECUTABLE;
+    for (cl_uint i = 0; i < p->n_devices; i++)
+        p->devices[i].type_unknown = true;
+    RETURN_WITH(errcode_ret, CL_SUCCESS, p);
+}
+
+/* ---- other origins ----------------------------------------------------------------- */
+
+static bool
+context_takes_il(const struct _cl_context *c)
+{
+    size_t len = 0;
+    const char *il = device_bytes(c->device, CL_DEVICE_IL_VERSION, &len);
+
+    return il && len > 1 && il[0];
+}
+
+/* Also clCreateProgramWithILKHR (cl_khr_il_program). */
+CL_API_ENTRY cl_program CL_API_CALL
+tsr_clCreateProgramWithIL(cl_context context, const void *il, size_t length,
+                          cl_int *errcode_ret)
+{
+    struct pending pending = {0};
+    struct _cl_program *p;
+    struct blob blob;
+    cl_int rc;
+
+    if (!object_is(context, KIND_context))
+        RETURN_WITH(errcode_ret, CL_INVALID_CONTEXT, NULL);
+    if (!context_takes_il(context))
+        RETURN_WITH(errcode_ret, CL_INVALID_OPERATION, NULL);
+    if (!il || length == 0)
+        RETURN_WITH(errcode_ret, CL_INVALID_VALUE, NULL);
+    p = program_new(context, PROGRAM_IL, 0, NULL);
+    if (!p)
+        RETURN_WITH(errcode_ret, CL_OUT_OF_HOST_MEMORY, NULL);
+    p->source = malloc(length);
+    p->source_len = length;
+    rc = p->source ? blob_init(p->o.session, &blob, il, length) : CL_OUT_OF_HOST_MEMORY;
+    if (rc == CL_SUCCESS)
+        rc = send_clCreateProgramWithIL(p->o.session, &pending, p->o.id, context->o.id,
+                                        blob);
+    if (rc != CL_SUCCESS) {
+        program_discard(p);
+        RETURN_WITH(errcode_ret, rc, NULL);
+    }
+    memcpy(p->source, il, length);
+    if (blob.off != EXTENT_NONE)
+        session_expect_reclaim(p->o.session);
+    rc = session_wait(p->o.session, &pending);
+    if (rc == CL_SUCCESS)
+        rc = (cl_int)pending.status;
+    if (rc == CL_SUCCESS)
+        RETURN_WITH(errcode_ret, CL_SUCCESS, p);
+    object_release(&p->o);
+    RETURN_WITH(errcode_ret, rc, NULL);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clSetProgramSpecializationConstant(cl_program program, cl_uint spec_id,
+                                       size_t spec_size, const void *spec_value)
+{
+    struct pending p = {0};
+    cl_int rc;
+
+    if (!object_is(program, KIND_program) || program->origin != PROGRAM_IL)
+        return CL_INVALID_PROGRAM;
+    if (!spec_value || spec_size == 0)
+        return CL_INVALID_VALUE;
+    rc = send_clSetProgramSpecializationConstant(program->o.session, &p, program->o.id,
+                                                 spec_id, spec_value, spec_size);
+    if (rc == CL_SUCCESS)
+        rc = session_wait(program->o.session, &p);
+    return rc == CL_SUCCESS ? (cl_int)p.status : rc;
+}
+
+/* Names between ';', each of them one of the device's. */
+static bool
+device_has_kernels(cl_device_id device, const char *names)
+{
+    size_t len = 0;
+    const char *known = device_bytes(device->d, CL_DEVICE_BUILT_IN_KERNELS, &len);
+    _cleanup_free_ char *all = known ? str_printf(";%.*s;", (int)len, known) : NULL;
+
+    while (all && *names) {
+        size_t n = (size_t)(strchrnul(names, ';') - names);
+        _cleanup_free_ char *one = str_printf(";%.*s;", (int)n, names);
+
+        if (n > 0 && (!one || !strstr(all, one)))
+            return false;
+        names += n + (names[n] == ';');
+    }
+    return all != NULL;
+}
+
+CL_API_ENTRY cl_program CL_API_CALL
+tsr_clCreateProgramWithBuiltInKernels(cl_context context, cl_uint num_devices,
+                                      const cl_device_id *device_list,
+                                      const char *kernel_names, cl_int *errcode_ret)
+{
+    const struct extent none = {EXTENT_NONE, 0};
+    struct pending pending = {0};
+    struct _cl_program *p;
+    cl_int rc;
+
+    if (!object_is(context, KIND_context))
+        RETURN_WITH(errcode_ret, CL_INVALID_CONTEXT, NULL);
+    if (num_devices == 0 || !device_list || !kernel_names || !kernel_names[0])
+        RETURN_WITH(errcode_ret, CL_INVALID_VALUE, NULL);
+    rc = context_check_devices(context, num_devices, device_list);
+    for (cl_uint i = 0; rc == CL_SUCCESS && i < num_devices; i++) {
+        if (!device_has_kernels(device_list[i], kernel_names))
+            rc = CL_INVALID_VALUE;
+    }
+    if (rc != CL_SUCCESS)
+        RETURN_WITH(errcode_ret, rc, NULL);
+    p = program_new(context, PROGRAM_BUILT_IN, num_devices, device_list);
+    if (!p)
+        RETURN_WITH(errcode_ret, CL_OUT_OF_HOST_MEMORY, NULL);
+    rc = send_clCreateProgramWithBuiltInKernels(p->o.session, &pending, p->o.id,
+                                                context->o.id, num_devices, device_list,
+                                                kernel_names, none);
+    if (rc != CL_SUCCESS) {
+        program_discard(p);
+        RETURN_WITH(errcode_ret, rc, NULL);
+    }
+    rc = session_wait(p->o.session, &pending);
+    if (rc == CL_SUCCESS)
+        rc = (cl_int)pending.status;
+    if (rc == CL_SUCCESS)
+        p->metadata = program_take_metadata(p, &pending);
+    free(pending.answer);
+    if (rc != CL_SUCCESS) {
+        object_release(&p->o);
+        RETURN_WITH(errcode_ret, rc, NULL);
+    }
+    /* A driver that has them built tells their names. */
+    for (cl_uint i = 0; p->metadata && p->metadata->n_kernels && i < p->n_devices; i++) {
+        p->devices[i].status = CL_BUILD_SUCCESS;
+        p->devices[i].type = CL_PROGRAM_BINARY_TYPE_EXECUTABLE;
+    }
     RETURN_WITH(errcode_ret, CL_SUCCESS, p);
 }
 
@@ -254,155 +517,6 @@ CL_API_ENTRY cl_int CL_API_CALL
 tsr_clReleaseProgram(cl_program program)
 {
     return object_release_call(program, KIND_program, CL_INVALID_PROGRAM);
-}
-
-/* ---- building ---------------------------------------------------------------------- */
-
-static cl_int
-metadata_send(void *arg, struct pending *p, struct extent out)
-{
-    struct _cl_program *program = arg;
-
-    return send_clGetProgramBuildInfo(program->o.session, p, program->o.id, 0, out);
-}
-
-/* The build's answer holds the metadata if it is short; else it is asked for. */
-static struct metadata *
-build_metadata(struct _cl_program *p, struct pending *pending)
-{
-    _cleanup_free_ uint8_t *bytes = NULL;
-    size_t len = 0;
-
-    if (pending->place == REPLY_INLINE && pending->answer)
-        return metadata_parse(pending->answer, pending->answer_len);
-    if (ask_bytes(p->o.session, metadata_send, p, &bytes, &len) != CL_SUCCESS || !bytes)
-        return NULL;
-    return metadata_parse(bytes, len);
-}
-
-static void
-build_ended(struct _cl_program *p, cl_int rc, struct metadata *m)
-{
-    pthread_mutex_lock(&p->lock);
-    p->status = rc == CL_SUCCESS ? CL_BUILD_SUCCESS : CL_BUILD_ERROR;
-    p->binary_type = rc == CL_SUCCESS ? CL_PROGRAM_BINARY_TYPE_EXECUTABLE
-                                      : CL_PROGRAM_BINARY_TYPE_NONE;
-    metadata_unhold(p->metadata);
-    p->metadata = m;
-    pthread_mutex_unlock(&p->lock);
-}
-
-static cl_int
-program_build(struct _cl_program *p, const char *options)
-{
-    struct extent none = {EXTENT_NONE, 0};
-    struct metadata *m = NULL;
-    struct pending pending = {0};
-    cl_int rc;
-
-    rc = send_clBuildProgram(p->o.session, &pending, p->o.id, options, none);
-    if (rc == CL_SUCCESS)
-        rc = session_wait(p->o.session, &pending);
-    if (rc == CL_SUCCESS)
-        rc = (cl_int)pending.status;
-    if (rc == CL_SUCCESS) {
-        m = build_metadata(p, &pending);
-        if (!m)
-            rc = session_is_dead(p->o.session) ? CL_OUT_OF_RESOURCES
-                                               : CL_OUT_OF_HOST_MEMORY;
-    }
-    free(pending.answer);
-    build_ended(p, rc, m);
-    return rc;
-}
-
-typedef void(CL_CALLBACK *program_notify_fn)(cl_program, void *);
-
-struct build_callback {
-    struct callback callback;
-    struct _cl_program *program; /* held */
-    program_notify_fn function;
-    void *user_data;
-};
-
-static void
-build_callback_run(struct callback *c)
-{
-    struct build_callback *bc = container_of(c, struct build_callback, callback);
-
-    bc->function(bc->program, bc->user_data);
-    object_unhold(&bc->program->o);
-    free(bc);
-}
-
-/* Calls back from the service thread, never from inside the call (the program may hold a lock). */
-static void
-build_notify(struct _cl_program *p, program_notify_fn fn, void *user_data)
-{
-    struct build_callback *bc = malloc(sizeof *bc);
-
-    if (!bc || session_is_dead(p->o.session) ||
-        session_need_service(p->o.session) != CL_SUCCESS) {
-        free(bc);
-        fn(p, user_data);
-        return;
-    }
-    *bc = (struct build_callback){.callback.run = build_callback_run,
-                                  .program = p,
-                                  .function = fn,
-                                  .user_data = user_data};
-    object_hold(&p->o);
-    session_post_callback(p->o.session, &bc->callback);
-}
-
-static cl_int
-build_start(struct _cl_program *p, const char *options)
-{
-    char *copy = strdup(options);
-    cl_int rc = copy ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
-
-    pthread_mutex_lock(&p->lock);
-    if (rc == CL_SUCCESS &&
-        (p->status == CL_BUILD_IN_PROGRESS || atomic_load(&p->kernels) > 0))
-        rc = CL_INVALID_OPERATION;
-    if (rc == CL_SUCCESS) {
-        free(p->options);
-        p->options = take_ptr(copy);
-        p->status = CL_BUILD_IN_PROGRESS;
-    }
-    pthread_mutex_unlock(&p->lock);
-    free(copy);
-    return rc;
-}
-
-CL_API_ENTRY cl_int CL_API_CALL
-tsr_clBuildProgram(cl_program program, cl_uint num_devices,
-                   const cl_device_id *device_list, const char *options,
-                   program_notify_fn pfn_notify, void *user_data)
-{
-    cl_int rc;
-
-    if (!object_is(program, KIND_program))
-        return CL_INVALID_PROGRAM;
-    if (!pfn_notify && user_data)
-        return CL_INVALID_VALUE;
-    rc = context_check_devices(program->context, num_devices, device_list);
-    if (rc != CL_SUCCESS)
-        return rc;
-    if (!options)
-        options = "";
-    if (strlen(options) >= CHANNEL_INLINE_BYTES)
-        return CL_INVALID_BUILD_OPTIONS;
-    rc = build_start(program, options);
-    if (rc != CL_SUCCESS)
-        return rc;
-    rc = program_build(program, options);
-    if (pfn_notify) {
-        build_notify(program, pfn_notify, user_data);
-        /* With a callback the call has only started the build; how it ended is the status's. */
-        return rc == CL_BUILD_PROGRAM_FAILURE ? CL_SUCCESS : rc;
-    }
-    return rc;
 }
 
 CL_API_ENTRY cl_int CL_API_CALL

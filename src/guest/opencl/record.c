@@ -135,6 +135,7 @@ tsr_clCommandNDRangeKernelKHR(
     const cl_sync_point_khr *sync_point_wait_list, cl_sync_point_khr *sync_point,
     cl_mutable_command_khr *mutable_handle)
 {
+    struct kernel_limits limits;
     struct recording r;
     bool empty;
     cl_int rc =
@@ -147,7 +148,7 @@ tsr_clCommandNDRangeKernelKHR(
         rc = CL_INVALID_VALUE;
     if (rc == CL_SUCCESS)
         rc = check_launch(&r.q, kernel, work_dim, global_work_offset, global_work_size,
-                          local_work_size, &empty);
+                          &local_work_size, &limits, &empty);
     /* Nothing to run: it only keeps its place in the order. */
     if (rc == CL_SUCCESS && !empty)
         rc = record_uses_kernel(&r, kernel);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A build's include files as the guest lists them: options up to the first NUL, then the list. What
+ * is accepted is written, and nothing may come to lie outside its folder.
+ */
+#include "worker/include_tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* In a folder that has nothing but the tree's own. */
+static void
+expect_one_folder(void)
+{
+    struct stat st;
+
+    if (stat(getenv("TMPDIR"), &st) < 0 || st.st_nlink > 3)
+        abort();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static char tmp[] = "/tmp/tessera-fuzz-tree-XXXXXX";
+    const uint8_t *nul = memchr(data, '\0', size);
+    struct include_tree t;
+    char *options = NULL, *text;
+    size_t len;
+
+    if (!getenv("TESSERA_FUZZ_TMP")) {
+        if (!mkdtemp(tmp) || setenv("TMPDIR", tmp, 1) ||
+            setenv("TESSERA_FUZZ_TMP", tmp, 1))
+            abort();
+    }
+    text = include_rewrite((const char *)data, size, size & 1, &len);
+    free(text);
+    if (!nul)
+        return 0;
+    size -= (size_t)(nul + 1 - data);
+    if (include_files_check(nul + 1, size))
+        return 0;
+    include_tree_make(&t, nul + 1, size, (const char *)data, &options);
+    expect_one_folder();
+    text = include_words_apply(&t.words, (const char *)data);
+    free(text);
+    include_tree_remove(&t);
+    free(options);
+    return 0;
+}
