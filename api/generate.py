@@ -6,7 +6,8 @@ usage: generate.py DESCRIPTION OUTPUT_DIR
 
   opencl_wire.h      ops, their names, the description's fingerprint     (both sides)
   opencl_send.h      guest: one encoder per message, prototypes by hand
-  opencl_stubs.c     guest: generated functions and the dispatch table
+  opencl_stubs.c     guest: generated functions and the dispatch tables
+  opencl_multi.h     guest: prototypes of the calls on objects of several vGPUs
   opencl_request.h   worker: one struct per message, handlers by hand
   opencl_dispatch.c  worker: decode, validate, dispatch; generated handlers
   opencl.dict        fuzz dictionary (libFuzzer's form)
@@ -290,7 +291,8 @@ def refusal(c):
 
 
 def stubs_source(calls):
-    out = ["/* SPDX-License-Identifier: MIT */", GENERATED, '#include "api/opencl_send.h"', ""]
+    out = ["/* SPDX-License-Identifier: MIT */", GENERATED, '#include "api/opencl_send.h"',
+           '#include "api/opencl_multi.h"', ""]
     for c in calls:
         if c.guest in ("hand", "absent", "message"):
             continue
@@ -303,11 +305,61 @@ def stubs_source(calls):
             continue
         value = "NULL" if c.guest == "absent" else f"tsr_{c.name}"
         out.append(f"    .{c.name} = {value},")
-    out += ["};", "", "const struct opencl_function opencl_functions[] = {"]
-    out += [f'    {{"{c.name}", (void *)tsr_{c.name}}},' for c in calls
-            if c.guest in ("hand", "enqueue")]
-    out += ["    {NULL, NULL},", "};", ""]
-    return "\n".join(out)
+    out += ["};", ""]
+    return "\n".join(out + multi_tables(calls))
+
+
+# ---- guest: objects of a context over several vGPUs ------------------------------------------
+
+OBJECT_ARG = re.compile(r"\bcl_(context|command_queue|mem|sampler|program|kernel|event)\b")
+
+
+def routed_by(call):
+    """The argument whose dispatch table serves the call; None when it takes no such object."""
+    for a in call.args:
+        if OBJECT_ARG.search(a) and "CL_CALLBACK" not in a:
+            return a
+    return None
+
+
+def is_multi(call):
+    """Has the call a version of its own in src/guest/opencl/multi?"""
+    wanted = call.guest in ("hand", "enqueue", "later") and call.spec.get("multi", True)
+    return bool(wanted and routed_by(call))
+
+
+def multi_header(calls):
+    out = ["/* SPDX-License-Identifier: MIT */", GENERATED, "#ifndef TESSERA_API_OPENCL_MULTI_H",
+           "#define TESSERA_API_OPENCL_MULTI_H", "", "#include <CL/cl_icd.h>", ""]
+    out += [f"CL_API_ENTRY {c.returns} CL_API_CALL multi_{c.name}({', '.join(c.args)});"
+            for c in calls if is_multi(c)]
+    return "\n".join(out + ["", "#endif", ""])
+
+
+def route(c):
+    """Found by name, a call comes without the loader: it looks at its object by itself."""
+    arg = routed_by(c)
+    name = arg_name(arg)
+    handle = f"{name} ? *{name} : NULL" if "*" in arg else name
+    return [f"static CL_API_ENTRY {c.returns} CL_API_CALL",
+            f"route_{c.name}({', '.join(c.args)})", "{",
+            f"    return object_table({handle})->{c.name}("
+            f"{', '.join(arg_name(a) for a in c.args)});", "}", ""]
+
+
+def multi_tables(calls):
+    out = ["const struct _cl_icd_dispatch multi_dispatch = {"]
+    for c in calls:
+        if c.guest not in ("message", "absent"):
+            out.append(f"    .{c.name} = {'multi' if is_multi(c) else 'tsr'}_{c.name},")
+    out += ["};", ""]
+    for c in calls:
+        if c.guest in ("hand", "enqueue") and is_multi(c):
+            out += route(c)
+    out += ["const struct opencl_function opencl_functions[] = {"]
+    out += [f'    {{"{c.name}", (void *){"route" if is_multi(c) else "tsr"}_{c.name}}},'
+            for c in calls if c.guest in ("hand", "enqueue")]
+    return out + ["    {NULL, NULL},", "};", ""]
 
 
 # ---- worker ----------------------------------------------------------------------------------
@@ -484,6 +536,7 @@ def main():
             "opencl_wire.h": wire_header(calls, fingerprint),
             "opencl_send.h": send_header(calls),
             "opencl_stubs.c": stubs_source(calls),
+            "opencl_multi.h": multi_header(calls),
             "opencl_request.h": request_header(calls),
             "opencl_dispatch.c": dispatch_source(calls),
             "opencl.dict": fuzz_dictionary(calls),

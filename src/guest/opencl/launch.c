@@ -59,6 +59,8 @@ check_launch(const struct enqueue *q, cl_kernel kernel, cl_uint dims,
     const struct device *d = q->queue->context->device;
     cl_int rc;
 
+    if (object_is(kernel, KIND_multi_kernel))
+        return CL_INVALID_CONTEXT;
     if (!object_is(kernel, KIND_kernel))
         return CL_INVALID_KERNEL;
     if (kernel->program->context != q->queue->context)

@@ -112,8 +112,8 @@ mem_discard(struct _cl_mem *m)
     object_unhold(&m->o);
 }
 
-static cl_int
-check_access_flags(cl_mem_flags flags)
+cl_int
+mem_check_flags(cl_mem_flags flags)
 {
     const cl_mem_flags device = CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY;
     const cl_mem_flags host =
@@ -140,7 +140,7 @@ check_buffer(cl_context context, cl_mem_flags flags, size_t size, const void *ho
 
     if (!object_is(context, KIND_context))
         return CL_INVALID_CONTEXT;
-    rc = check_access_flags(flags);
+    rc = mem_check_flags(flags);
     if (rc != CL_SUCCESS)
         return rc;
     if (size == 0 ||
@@ -264,8 +264,8 @@ tsr_clCreateBufferWithProperties(cl_context context, const cl_mem_properties *pr
 }
 
 /* Flags a sub-buffer inherits, and those it may narrow (section 5.2.1, clCreateSubBuffer). */
-static cl_int
-sub_buffer_flags(const struct _cl_mem *parent, cl_mem_flags *flags)
+cl_int
+sub_buffer_flags(cl_mem_flags parent, cl_mem_flags *flags)
 {
     const cl_mem_flags device = CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY;
     const cl_mem_flags host =
@@ -274,26 +274,24 @@ sub_buffer_flags(const struct _cl_mem *parent, cl_mem_flags *flags)
         CL_MEM_USE_HOST_PTR | CL_MEM_ALLOC_HOST_PTR | CL_MEM_COPY_HOST_PTR;
     cl_mem_flags f = *flags;
 
-    if ((f & pointer) || check_access_flags(f) != CL_SUCCESS)
+    if ((f & pointer) || mem_check_flags(f) != CL_SUCCESS)
         return CL_INVALID_VALUE;
-    if ((parent->flags & CL_MEM_WRITE_ONLY) &&
-        (f & (CL_MEM_READ_WRITE | CL_MEM_READ_ONLY)))
+    if ((parent & CL_MEM_WRITE_ONLY) && (f & (CL_MEM_READ_WRITE | CL_MEM_READ_ONLY)))
         return CL_INVALID_VALUE;
-    if ((parent->flags & CL_MEM_READ_ONLY) &&
-        (f & (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY)))
+    if ((parent & CL_MEM_READ_ONLY) && (f & (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY)))
         return CL_INVALID_VALUE;
-    if ((parent->flags & CL_MEM_HOST_WRITE_ONLY) && (f & CL_MEM_HOST_READ_ONLY))
+    if ((parent & CL_MEM_HOST_WRITE_ONLY) && (f & CL_MEM_HOST_READ_ONLY))
         return CL_INVALID_VALUE;
-    if ((parent->flags & CL_MEM_HOST_READ_ONLY) && (f & CL_MEM_HOST_WRITE_ONLY))
+    if ((parent & CL_MEM_HOST_READ_ONLY) && (f & CL_MEM_HOST_WRITE_ONLY))
         return CL_INVALID_VALUE;
-    if ((parent->flags & CL_MEM_HOST_NO_ACCESS) &&
+    if ((parent & CL_MEM_HOST_NO_ACCESS) &&
         (f & (CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_WRITE_ONLY)))
         return CL_INVALID_VALUE;
     if (!(f & device))
-        f |= parent->flags & device;
+        f |= parent & device;
     if (!(f & host))
-        f |= parent->flags & host;
-    *flags = f | (parent->flags & pointer);
+        f |= parent & host;
+    *flags = f | (parent & pointer);
     return CL_SUCCESS;
 }
 
@@ -325,7 +323,7 @@ tsr_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_type t
 
     if (!object_is(buffer, KIND_mem) || buffer->parent)
         RETURN_WITH(errcode_ret, CL_INVALID_MEM_OBJECT, NULL);
-    rc = sub_buffer_flags(buffer, &flags);
+    rc = sub_buffer_flags(buffer->flags, &flags);
     if (rc == CL_SUCCESS)
         rc = check_region(buffer, type, r);
     if (rc != CL_SUCCESS)

@@ -39,6 +39,12 @@ struct _cl_mem {
     _Atomic(struct destructor *) destructors;
 };
 
+/* CL_INVALID_VALUE for flags that exclude each other (section 5.2.1). */
+cl_int mem_check_flags(cl_mem_flags flags);
+
+/* Of a sub-buffer: adds what it inherits, CL_INVALID_VALUE for what it may not ask for. */
+cl_int sub_buffer_flags(cl_mem_flags parent, cl_mem_flags *flags);
+
 /* The live handles (mem_set.c). The lock is for fork alone. */
 void mem_set_add(const struct _cl_mem *m);
 void mem_set_remove(const struct _cl_mem *m);
