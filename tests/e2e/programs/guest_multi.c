@@ -114,6 +114,7 @@ user_event(void)
 
 /* The context itself. */
 
+/* Each device once, in the order given. */
 static void
 context_queries(void)
 {
@@ -957,6 +958,7 @@ main(int argc, char **argv)
 {
     cl_int rc;
 
+    /* PoCL 3.1 counts all sub-devices in a context, or of a program, as one. */
     pocl = argc > 1 && strcmp(argv[1], "pocl") == 0;
     find_devices();
     context = clCreateContext(NULL, n, devices, NULL, NULL, &rc);
@@ -969,7 +971,8 @@ main(int argc, char **argv)
     program = source_program(scramble_source);
     OK(clBuildProgram(program, n, devices, "", NULL, NULL));
     scramble = cl_kernel_of(program, "scramble");
-    context_queries();
+    if (!pocl)
+        context_queries();
     queue_queries();
     ping_pong();
     ping_pong_without_events();
@@ -987,8 +990,10 @@ main(int argc, char **argv)
     random_graph();
     profiling();
     threads();
-    program_of_one_device();
-    binaries();
+    if (!pocl) {
+        program_of_one_device();
+        binaries();
+    }
     build_errors();
     kernel_arguments();
     foreign_objects();

@@ -21,7 +21,8 @@ check_wait_list(const struct multi_queue *q, cl_uint n, const cl_event *waits)
     return CL_SUCCESS;
 }
 
-cl_int
+/* Adds an event of the queue's vGPU to the wait list. */
+static cl_int
 command_wait(struct command *c, cl_event e)
 {
     for (cl_uint i = 0; i < c->n_waits; i++) {
@@ -83,6 +84,7 @@ command_begin(struct command *c, cl_command_queue queue, cl_command_type type,
         if (rc == CL_SUCCESS)
             rc = command_wait(c, inner);
     }
+    c->n_given = c->n_waits;
     if (rc != CL_SUCCESS)
         command_clean(c);
     return rc;
@@ -98,16 +100,23 @@ command_unlock(struct command *c)
 
 /* ---- memory ------------------------------------------------------------------------ */
 
-/* Waits for what is on its way here; nothing for what has come. */
+/*
+ * Waits for what is on its way here; nothing for what has come. Behind a command too: one that fails
+ * did not wait for it.
+ */
 static cl_int
 wait_for_moved(struct command *c, const struct range *g)
 {
     const struct stamp *s = g->stamp[c->queue->vgpu];
+    cl_int rc = CL_SUCCESS;
 
-    if (!s || !s->moved ||
-        atomic_load_explicit(&s->event->status, memory_order_acquire) == CL_COMPLETE)
-        return CL_SUCCESS;
-    return command_wait(c, s->event);
+    for (cl_uint i = s && !s->moved; s && rc == CL_SUCCESS && i < s->n_events; i++) {
+        cl_event e = s->event[i];
+
+        if (atomic_load_explicit(&e->status, memory_order_acquire) != CL_COMPLETE)
+            rc = command_wait(c, e);
+    }
+    return rc;
 }
 
 static cl_int
@@ -186,10 +195,16 @@ command_use_all(struct command *c, cl_mem memobj, enum use use, cl_mem *ret)
 
 /* ---- the end ----------------------------------------------------------------------- */
 
+struct stamp *
+command_stamp(const struct command *c, cl_event e)
+{
+    return stamp_new(false, e, c->n_waits - c->n_given, c->waits + c->n_given);
+}
+
 static void
 stamp_written(struct command *c)
 {
-    struct stamp *s = c->n_written ? stamp_new(c->inner, false) : NULL;
+    struct stamp *s = c->n_written ? command_stamp(c, c->inner) : NULL;
 
     /* Without memory for a stamp the command is waited for instead. */
     if (c->n_written && !s)

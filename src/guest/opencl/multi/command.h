@@ -34,6 +34,7 @@ struct command {
     bool locked;
 
     cl_uint n_waits, waits_cap;
+    cl_uint n_given; /* of them: the program's, the first; the others are arrivals */
     cl_event
         *waits; /* inner events of the queue's vGPU, retained; NULL when n_waits is 0 */
 
@@ -58,8 +59,8 @@ cl_int command_use(struct command *c, cl_mem memobj, size_t offset, size_t size,
 /* All of it. */
 cl_int command_use_all(struct command *c, cl_mem memobj, enum use use, cl_mem *ret);
 
-/* Adds an event of the queue's vGPU to the wait list. */
-cl_int command_wait(struct command *c, cl_event e);
+/* The stamp of what `e` writes on the queue's vGPU; NULL without memory. */
+struct stamp *command_stamp(const struct command *c, cl_event e);
 
 /* Lets other threads enqueue while this one blocks; nothing may be used or written after it. */
 void command_unlock(struct command *c);

@@ -63,6 +63,20 @@ carry_on(cl_event from, cl_int status, void *arg)
     ordinary->clReleaseEvent(to);
 }
 
+void
+event_flush(cl_event e)
+{
+    cl_command_queue q = e->queue;
+    uint32_t refs = q ? atomic_load(&q->o.refs) : 0;
+
+    while (refs > 0 && !atomic_compare_exchange_weak(&q->o.refs, &refs, refs + 1))
+        ;
+    if (refs == 0)
+        return;
+    ordinary->clFlush(q);
+    ordinary->clReleaseCommandQueue(q);
+}
+
 cl_int
 event_carry(struct multi_context *c, cl_event e, unsigned vgpu, cl_event *ret)
 {
@@ -80,8 +94,7 @@ event_carry(struct multi_context *c, cl_event e, unsigned vgpu, cl_event *ret)
         return rc;
     }
     /* Who waits on another vGPU need not know that this queue has to be flushed. */
-    if (e->queue)
-        ordinary->clFlush(e->queue);
+    event_flush(e);
     *ret = to;
     return CL_SUCCESS;
 }

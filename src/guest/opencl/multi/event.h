@@ -32,6 +32,9 @@ cl_int event_carry(struct multi_context *c, cl_event e, unsigned vgpu, cl_event 
 /* The same, kept with the composite; borrowed. */
 cl_int multi_event_on(struct multi_event *e, unsigned vgpu, cl_event *ret);
 
+/* Flushes the queue of an inner event, if the program has not released it (which flushes too). */
+void event_flush(cl_event e);
+
 static inline struct multi_event *
 multi_event_of(cl_event event)
 {

@@ -116,14 +116,15 @@ map_take(struct multi_mem *m, const void *ptr)
 
 /* The bytes that the program wrote are `vgpu`'s, there when `e` has ended. */
 static cl_int
-unmap_written(struct multi_mem *m, const struct multi_map *map, cl_event e)
+unmap_written(const struct command *c, struct multi_mem *m, const struct multi_map *map,
+              cl_event e)
 {
     struct multi_mem *root = mem_root(m);
     struct stamp *s;
 
     if (map_use(map->flags) == USE_READ)
         return CL_SUCCESS;
-    s = stamp_new(e, false);
+    s = command_stamp(c, e);
     if (!s || !ranges_cut(&root->ranges, map->begin, map->end)) {
         stamp_drop(s);
         return CL_OUT_OF_HOST_MEMORY;
@@ -160,7 +161,7 @@ unmap_elsewhere(struct command *c, struct multi_mem *m, const struct multi_map *
     if (rc == CL_SUCCESS)
         rc = ordinary->clEnqueueMarkerWithWaitList(c->queue->inner, 1, &back, &c->inner);
     if (rc == CL_SUCCESS)
-        rc = unmap_written(m, map, done);
+        rc = unmap_written(c, m, map, done);
     for (cl_event **e = (cl_event *[]){&before, &begin, &done, &back, NULL}; *e; e++) {
         if (**e)
             ordinary->clReleaseEvent(**e);
@@ -175,7 +176,7 @@ unmap_here(struct command *c, struct multi_mem *m, const struct multi_map *map)
         ordinary->clEnqueueUnmapMemObject(c->queue->inner, m->replica[map->vgpu],
                                           map->ptr, c->n_waits, c->waits, &c->inner);
 
-    return rc == CL_SUCCESS ? unmap_written(m, map, c->inner) : rc;
+    return rc == CL_SUCCESS ? unmap_written(c, m, map, c->inner) : rc;
 }
 
 CL_API_ENTRY cl_int CL_API_CALL

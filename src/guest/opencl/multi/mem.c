@@ -10,16 +10,20 @@
 /* ---- stamps ------------------------------------------------------------------------ */
 
 struct stamp *
-stamp_new(cl_event event, bool moved)
+stamp_new(bool moved, cl_event event, cl_uint n_more, const cl_event *more)
 {
-    struct stamp *s = calloc(1, sizeof *s);
+    struct stamp *s = malloc(sizeof *s + (n_more + 1u) * sizeof *s->event);
 
     if (!s)
         return NULL;
-    ordinary->clRetainEvent(event);
-    s->event = event;
-    s->moved = moved;
     atomic_init(&s->holds, 1);
+    s->moved = moved;
+    s->n_events = n_more + 1;
+    s->event[0] = event;
+    for (cl_uint i = 0; i < n_more; i++)
+        s->event[i + 1] = more[i];
+    for (cl_uint i = 0; i < s->n_events; i++)
+        ordinary->clRetainEvent(s->event[i]);
     return s;
 }
 
@@ -38,7 +42,8 @@ stamp_drop(void *stamp)
 
     if (!s || atomic_fetch_sub_explicit(&s->holds, 1, memory_order_acq_rel) != 1)
         return;
-    ordinary->clReleaseEvent(s->event);
+    for (cl_uint i = 0; i < s->n_events; i++)
+        ordinary->clReleaseEvent(s->event[i]);
     free(s);
 }
 

@@ -15,12 +15,17 @@
 
 struct stamp {
     _Atomic uint32_t holds;
-    cl_event event; /* of the vGPU; owned */
     bool moved;
+    /*
+     * Events of the vGPU, owned: the command, or the arrival of what was moved. Behind a command, the
+     * arrivals that it waited for: one that fails does not wait for them.
+     */
+    cl_uint n_events;
+    cl_event event[];
 };
 
-/* `event` is retained. NULL without memory. */
-struct stamp *stamp_new(cl_event event, bool moved);
+/* The events are retained. NULL without memory. */
+struct stamp *stamp_new(bool moved, cl_event event, cl_uint n_more, const cl_event *more);
 void stamp_drop(void *stamp);
 
 struct multi_map {

@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "guest/opencl/event.h"
 #include "guest/opencl/mem.h"
+#include "guest/opencl/multi/event.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -34,7 +35,9 @@ struct move {
     void *bytes;                 /* mapped, or ours */
     size_t row, slice;           /* pitches of a mapped image */
     bool mapped;
-    cl_event arrived; /* user event; retained */
+    cl_event arrived;     /* user event; retained */
+    struct stamp *writer; /* held; NULL */
+    cl_uint settled;      /* of the writer's events: those that have ended */
 };
 
 /* ---- the mover --------------------------------------------------------------------- */
@@ -140,6 +143,7 @@ move_end(struct move *m, cl_int status)
         free(m->bytes);
     ordinary->clSetUserEventStatus(m->arrived, status);
     ordinary->clReleaseEvent(m->arrived);
+    stamp_drop(m->writer);
     ordinary->clReleaseMemObject(m->from);
     ordinary->clReleaseMemObject(m->to);
     ordinary->clReleaseCommandQueue(m->from_queue);
@@ -165,13 +169,12 @@ step_ended(cl_event e, cl_int status, void *arg)
 
 /* `next` comes when `e`, which is released here, has ended. */
 static void
-move_after(struct move *m, cl_command_queue queue, cl_event e,
-           void (*next)(struct move *))
+move_after(struct move *m, cl_event e, void (*next)(struct move *))
 {
     cl_int rc;
 
     m->step = next;
-    ordinary->clFlush(queue);
+    event_flush(e);
     rc = ordinary->clSetEventCallback(e, CL_COMPLETE, step_ended, m);
     ordinary->clReleaseEvent(e);
     if (rc != CL_SUCCESS)
@@ -201,7 +204,7 @@ step_write(struct move *m)
         ordinary->clReleaseEvent(e);
         move_end(m, CL_COMPLETE);
     } else {
-        move_after(m, m->to_queue, e, step_end);
+        move_after(m, e, step_end);
     }
 }
 
@@ -226,7 +229,6 @@ fetch_bytes(struct move *m, cl_event *e)
                                          m->size, m->bytes, 0, NULL, e);
 }
 
-/* However the writer ended: if it failed, the bytes from before are the latest. */
 static void
 step_fetch(struct move *m)
 {
@@ -234,9 +236,35 @@ step_fetch(struct move *m)
     cl_int rc = fetch_bytes(m, &e);
 
     if (rc == CL_SUCCESS)
-        move_after(m, m->from_queue, e, step_write);
+        move_after(m, e, step_write);
     else
         move_end(m, rc);
+}
+
+/*
+ * Waits for the writer, however it ends: if it failed, the bytes from before are the latest. What had
+ * to arrive before it must have; if it was lost, so is this.
+ */
+static void
+step_settle(struct move *m)
+{
+    const struct stamp *w = m->writer;
+    bool must = w && (w->moved || m->settled > 1);
+
+    if (must && m->settled > 0 && m->status < 0) {
+        move_end(m, m->status);
+        return;
+    }
+    while (w && m->settled < w->n_events) {
+        cl_event e = w->event[m->settled++];
+
+        if (atomic_load_explicit(&e->status, memory_order_acquire) == CL_COMPLETE)
+            continue;
+        ordinary->clRetainEvent(e);
+        move_after(m, e, step_settle);
+        return;
+    }
+    step_fetch(m);
 }
 
 /* ---- beginning --------------------------------------------------------------------- */
@@ -287,6 +315,9 @@ move_new(struct multi_mem *root, size_t begin, size_t end, unsigned from, unsign
     m->size = end - begin;
     /* A map of the program's own memory would write there. */
     m->mapped = !m->image && !root->host_ptr && m->from->o.session->shared_storage;
+    m->writer = ranges_at(&root->ranges, begin)->stamp[from];
+    if (m->writer)
+        stamp_ops.hold(m->writer);
     ordinary->clRetainMemObject(m->from);
     ordinary->clRetainMemObject(m->to);
     ordinary->clRetainCommandQueue(m->from_queue);
@@ -298,9 +329,8 @@ cl_int
 move_start(struct multi_mem *root, size_t begin, size_t end, unsigned from, unsigned vgpu)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    const struct stamp *writer = ranges_at(&root->ranges, begin)->stamp[from];
-    cl_event arrived, e = writer ? writer->event : NULL;
     struct stamp *stamp;
+    cl_event arrived;
     struct move *m;
     cl_int rc;
 
@@ -308,7 +338,7 @@ move_start(struct multi_mem *root, size_t begin, size_t end, unsigned from, unsi
     arrived = ordinary->clCreateUserEvent(root->context->vgpus[vgpu].context, &rc);
     if (rc != CL_SUCCESS)
         return rc;
-    stamp = stamp_new(arrived, true);
+    stamp = stamp_new(true, arrived, 0, NULL);
     m = stamp ? move_new(root, begin, end, from, vgpu) : NULL;
     if (!m) {
         stamp_drop(stamp);
@@ -319,15 +349,10 @@ move_start(struct multi_mem *root, size_t begin, size_t end, unsigned from, unsi
     ranges_copied(&root->ranges, begin, end, vgpu, stamp);
     stamp_drop(stamp);
     rc = m->image ? image_extent(m) : CL_SUCCESS;
-    if (rc != CL_SUCCESS) {
-        move_end(m, rc);
-    } else if (!e ||
-               atomic_load_explicit(&e->status, memory_order_acquire) == CL_COMPLETE) {
-        m->step = step_fetch;
+    m->step = step_settle;
+    if (rc == CL_SUCCESS)
         mover_do(m);
-    } else {
-        ordinary->clRetainEvent(e);
-        move_after(m, e->queue ? e->queue : m->from_queue, e, step_fetch);
-    }
+    else
+        move_end(m, rc);
     return CL_SUCCESS;
 }
