@@ -101,8 +101,8 @@ command_unlock(struct command *c)
 /* ---- memory ------------------------------------------------------------------------ */
 
 /*
- * Waits for what is on its way here; nothing for what has come. Behind a command too: one that fails
- * did not wait for it.
+ * Waits for what is on its way here; nothing for what has come. Behind a command too: one that
+ * fails did not wait for it.
  */
 static cl_int
 wait_for_moved(struct command *c, const struct range *g)

@@ -43,15 +43,16 @@ struct command {
 };
 
 /*
- * OpenCL 3.0, section 5.13: CL_INVALID_COMMAND_QUEUE, CL_INVALID_CONTEXT, CL_INVALID_EVENT_WAIT_LIST.
- * On failure there is nothing to end.
+ * OpenCL 3.0, section 5.13: CL_INVALID_COMMAND_QUEUE, CL_INVALID_CONTEXT,
+ * CL_INVALID_EVENT_WAIT_LIST. On failure there is nothing to end.
  */
 cl_int command_begin(struct command *c, cl_command_queue queue, cl_command_type type,
                      cl_uint n_waits, const cl_event *waits, cl_event *event);
 
 /*
- * Bytes [offset, offset + size) of a memory object; a range that is not inside is for the ordinary
- * function to refuse. CL_INVALID_MEM_OBJECT, CL_INVALID_CONTEXT, or why there is no replica.
+ * Bytes [offset, offset + size) of a memory object; a range that is not inside is for the
+ * ordinary function to refuse. CL_INVALID_MEM_OBJECT, CL_INVALID_CONTEXT, or why there is no
+ * replica.
  */
 cl_int command_use(struct command *c, cl_mem memobj, size_t offset, size_t size,
                    enum use use, cl_mem *ret);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenCL 3.0, sections 5.2, 5.5 and 5.12: commands on buffers, migration, markers and barriers. */
+/*
+ * OpenCL 3.0, sections 5.2, 5.5 and 5.12: commands on buffers, migration, markers and barriers.
+ */
 #include "guest/opencl/multi/command.h"
 
 #include "base/checked.h"
@@ -59,7 +61,9 @@ struct span {
     bool whole; /* every byte of it belongs to the rectangle */
 };
 
-/* The bytes from the first to the last; 0 where the ordinary function will refuse the rectangle. */
+/*
+ * The bytes from the first to the last; 0 where the ordinary function will refuse the rectangle.
+ */
 static struct span
 rect_span(const size_t *origin, const size_t *region, size_t row, size_t slice)
 {

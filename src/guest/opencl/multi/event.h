@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events. A command's event is at home on one vGPU; elsewhere a user event stands for it, made when
- * a wait list there first names it, and set by the home session's service thread when the command
- * ended, with its status. A user event of the program stands on every vGPU that asks for it; all are
- * set together.
+ * Events. A command's event is at home on one vGPU; elsewhere a user event stands for it, made
+ * when a wait list there first names it, and set by the home session's service thread when the
+ * command ended, with its status. A user event of the program stands on every vGPU that asks for
+ * it; all are set together.
  */
 #ifndef TESSERA_GUEST_OPENCL_MULTI_EVENT_H
 #define TESSERA_GUEST_OPENCL_MULTI_EVENT_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * OpenCL 3.0, section 5.3: images of a context over several vGPUs. The driver alone knows what it
- * makes of a format and a description, so the first replica is made with the image, on the first vGPU
- * that takes it; the others at their first use.
+ * makes of a format and a description, so the first replica is made with the image, on the first
+ * vGPU that takes it; the others at their first use.
  */
 #include "guest/opencl/multi/command.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kernels. Arguments are kept here and given to a vGPU's inner kernel when it is enqueued there, all
- * of it under the context's lock. What can be wrong with a value, a local size or a sampler is asked of the
- * first inner kernel when it is set.
+ * Kernels. Arguments are kept here and given to a vGPU's inner kernel when it is enqueued there,
+ * all of it under the context's lock. What can be wrong with a value, a local size or a sampler
+ * is asked of the first inner kernel when it is set.
  */
 #ifndef TESSERA_GUEST_OPENCL_MULTI_KERNEL_H
 #define TESSERA_GUEST_OPENCL_MULTI_KERNEL_H

@@ -135,8 +135,8 @@ unmap_written(const struct command *c, struct multi_mem *m, const struct multi_m
 }
 
 /*
- * Mapped by another vGPU's queue, whose replica it is: the unmap goes to that vGPU, behind what this
- * queue did before, and what this queue does next comes behind the unmap.
+ * Mapped by another vGPU's queue, whose replica it is: the unmap goes to that vGPU, behind what
+ * this queue did before, and what this queue does next comes behind the unmap.
  */
 static cl_int
 unmap_elsewhere(struct command *c, struct multi_mem *m, const struct multi_map *map)

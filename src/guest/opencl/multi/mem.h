@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory objects. A replica is made when a command first needs it on a vGPU, and is charged there.
- * Which vGPU has the latest bytes is known by range (ranges.h), in the order of enqueues; sub-buffers,
- * and images made of a buffer, are ranges of their root. An image of its own is one range.
+ * Memory objects. A replica is made when a command first needs it on a vGPU, and is charged
+ * there. Which vGPU has the latest bytes is known by range (ranges.h), in the order of enqueues;
+ * sub-buffers, and images made of a buffer, are ranges of their root. An image of its own is one
+ * range.
  *
  *   stamp   how a vGPU got its bytes: by a command there, or moved from another vGPU. Commands wait
  *           for what was moved; a command that wrote is the program's to wait for, but moving
@@ -17,8 +18,8 @@ struct stamp {
     _Atomic uint32_t holds;
     bool moved;
     /*
-     * Events of the vGPU, owned: the command, or the arrival of what was moved. Behind a command, the
-     * arrivals that it waited for: one that fails does not wait for them.
+     * Events of the vGPU, owned: the command, or the arrival of what was moved. Behind a command,
+     * the arrivals that it waited for: one that fails does not wait for them.
      */
     cl_uint n_events;
     cl_event event[];

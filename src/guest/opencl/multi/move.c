@@ -5,9 +5,9 @@
  *   the last writer on A ended ─▶ map or read on A ─▶ write on B ─▶ "arrived", a user event of B
  *
  * Each step is enqueued without waiting once the one before has ended. That is seen by a service
- * thread, which hands the step to the mover: one thread of the process, there while there is work.
- * The mover may wait for staging memory, and no completion waits with it. Where both vGPUs share their
- * storage with the program, the map is none and the write is the one copy.
+ * thread, which hands the step to the mover: one thread of the process, there while there is
+ * work. The mover may wait for staging memory, and no completion waits with it. Where both vGPUs
+ * share their storage with the program, the map is none and the write is the one copy.
  */
 #include "guest/opencl/multi/mem.h"
 
@@ -242,8 +242,8 @@ step_fetch(struct move *m)
 }
 
 /*
- * Waits for the writer, however it ends: if it failed, the bytes from before are the latest. What had
- * to arrive before it must have; if it was lost, so is this.
+ * Waits for the writer, however it ends: if it failed, the bytes from before are the latest. What
+ * had to arrive before it must have; if it was lost, so is this.
  */
 static void
 step_settle(struct move *m)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A context over several vGPUs. Its objects are composites: each holds one ordinary object per vGPU
- * (its replicas), and works by the ordinary functions alone. Their first word is multi_dispatch, so
- * the loader itself brings calls here, and a program with one vGPU pays nothing.
+ * A context over several vGPUs. Its objects are composites: each holds one ordinary object per
+ * vGPU (its replicas), and works by the ordinary functions alone. Their first word is
+ * multi_dispatch, so the loader itself brings calls here, and a program with one vGPU pays
+ * nothing.
  *
  *   cl_context ──▶ multi_context ──▶ inner context of vGPU 0, of vGPU 1, …
  *   cl_mem     ──▶ multi_mem     ──▶ inner buffer of vGPU 1 (made at its first use there)
@@ -61,8 +62,8 @@ cl_int multi_context_new(const cl_context_properties *properties, size_t n_prope
                          cl_uint n_devices, const cl_device_id *devices, cl_context *ret);
 
 /*
- * Takes the context's lock. CL_OUT_OF_RESOURCES in a forked child, where threads that do not exist
- * may hold it; nothing is locked then.
+ * Takes the context's lock. CL_OUT_OF_RESOURCES in a forked child, where threads that do not
+ * exist may hold it; nothing is locked then.
  */
 cl_int multi_lock(struct multi_context *c);
 void multi_unlock(struct multi_context *c);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the valid bytes of one buffer are: a sorted list of ranges that covers it without gaps. Each
- * range says which holders (vGPUs, by index) have its latest bytes, and by what command each got
- * them. Knows nothing of OpenCL: a stamp is counted by the two functions given, and only compared.
+ * Where the valid bytes of one buffer are: a sorted list of ranges that covers it without gaps.
+ * Each range says which holders (vGPUs, by index) have its latest bytes, and by what command each
+ * got them. Knows nothing of OpenCL: a stamp is counted by the two functions given, and only
+ * compared.
  */
 #ifndef TESSERA_GUEST_OPENCL_MULTI_RANGES_H
 #define TESSERA_GUEST_OPENCL_MULTI_RANGES_H
@@ -37,12 +38,14 @@ bool ranges_init(struct ranges *r, size_t size, unsigned n_holders,
 void ranges_fini(struct ranges *r);
 
 /*
- * Makes [begin, end) whole ranges of the list, so that what is then said of it needs no memory. False
- * without memory, with nothing changed that matters. begin < end <= size.
+ * Makes [begin, end) whole ranges of the list, so that what is then said of it needs no memory.
+ * False without memory, with nothing changed that matters. begin < end <= size.
  */
 bool ranges_cut(struct ranges *r, size_t begin, size_t end);
 
-/* Cut before: holder alone has these bytes, by `stamp`. Neighbours that say the same become one. */
+/*
+ * Cut before: holder alone has these bytes, by `stamp`. Neighbours that say the same become one.
+ */
 void ranges_written(struct ranges *r, size_t begin, size_t end, unsigned holder,
                     void *stamp);
 
