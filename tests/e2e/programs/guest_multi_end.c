@@ -121,11 +121,14 @@ loop(void)
     OK(rc);
     OK(clBuildProgram(p, 0, NULL, "", NULL, NULL));
     k = cl_kernel_of(p, "scramble");
+    OK(clSetKernelArg(k, 0, sizeof b, &b));
     for (uint32_t i = 0;; i++) {
         cl_event e;
 
-        cl_args(k, b, i);
-        rc = clEnqueueNDRangeKernel(queues[i % n], k, 1, NULL, &words, NULL, 0, NULL, &e);
+        rc = clSetKernelArg(k, 1, sizeof i, &i);
+        if (rc == CL_SUCCESS)
+            rc = clEnqueueNDRangeKernel(queues[i % n], k, 1, NULL, &words, NULL, 0, NULL,
+                                        &e);
         if (rc == CL_SUCCESS && i % 5 == 0)
             rc = clWaitForEvents(1, &e);
         if (rc == CL_SUCCESS)
