@@ -4,7 +4,7 @@
 #   BUILD          build tree (build)
 #   PREFIX         where to install (/usr/local), below DESTDIR
 #   MESON_ARGS     more options for meson setup
-#   DEMO_ARGS, BENCH_ARGS   options of the demo and of the benchmarks
+#   DEMO_ARGS, BENCH_ARGS, DIFFERENTIAL_ARGS   options of these
 #   FUZZ_SECONDS   how long each fuzz target runs (300)
 
 BUILD ?= build
@@ -13,12 +13,14 @@ DESTDIR ?=
 MESON_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+DIFFERENTIAL_ARGS ?= --count 10000
 FUZZ_SECONDS ?= 300
 
 # need(groups): installs packages only when some are missing.
 need = @scripts/deps.sh --check $(1) 2>/dev/null || scripts/deps.sh $(1)
 
-.PHONY: all deps demo check bench asan tsan fuzz format format-check lint install clean help
+.PHONY: all deps demo check bench asan tsan fuzz differential format format-check \
+	lint install clean help
 
 all: ## build everything (the default)
 	$(call need,build)
@@ -52,6 +54,10 @@ tsan: ## unit and end-to-end tests under ThreadSanitizer
 fuzz: ## run each fuzz target for FUZZ_SECONDS
 	$(call need)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/check.sh fuzz
+
+differential: all ## random sequences of OpenCL calls, natively and on vGPUs
+	$(call need,build run)
+	@BUILD=$(BUILD) scripts/differential.sh $(DIFFERENTIAL_ARGS)
 
 format: ## lay out all C files
 	$(call need)

@@ -23,7 +23,8 @@ from pathlib import Path
 
 GENERATED = "/* Generated from api/opencl.toml by api/generate.py: do not edit. */\n"
 KINDS = {"context": "cl_context", "queue": "cl_command_queue", "mem": "cl_mem",
-         "program": "cl_program", "kernel": "cl_kernel", "event": "cl_event"}
+         "program": "cl_program", "kernel": "cl_kernel", "event": "cl_event",
+         "device": "cl_device_id"}
 GUESTS = ("hand", "enqueue", "refuse", "later", "absent", "message")
 WORKERS = ("driver", "hand")
 

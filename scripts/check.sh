@@ -167,7 +167,12 @@ stage_e2e() {
     local files
     built || return
     mapfile -t files < <(e2e_files)
+    rm -rf build/calls
+    BATS_ENV=(env "TESSERA_CALLS=$PWD/build/calls")
     bats_tests build "${files[@]}"
+    BATS_ENV=(env)
+    one "no call has lost its test" /usr/bin/python3 tests/calllog/table.py tested \
+        build/tests/calllog/opencl-served.tsv docs/opencl-calls.md build/calls
 }
 
 stage_programs() {

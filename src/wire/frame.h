@@ -48,6 +48,9 @@ struct guest_id {
     uint64_t v;
 };
 
+/* The session's own device: there from the beginning, never released. */
+#define ROOT_DEVICE_ID UINT64_MAX
+
 /* A range of the shared heap. off == EXTENT_NONE: none. */
 #define EXTENT_NONE UINT64_MAX
 struct extent {

@@ -19,6 +19,13 @@ context_fini(struct session *s, struct object *o)
         s->cl->clReleaseContext(o->h.context);
 }
 
+static void
+device_fini(struct session *s, struct object *o)
+{
+    if (o->h.device)
+        s->cl->clReleaseDevice(o->h.device);
+}
+
 static const struct object_ops object_ops[OBJECT_KINDS] = {
     [KIND_context] = {sizeof(struct object), NULL, context_fini},
     [KIND_queue] = {sizeof(struct queue), queue_released, queue_fini},
@@ -26,6 +33,7 @@ static const struct object_ops object_ops[OBJECT_KINDS] = {
     [KIND_program] = {sizeof(struct program), NULL, program_fini},
     [KIND_kernel] = {sizeof(struct kernel), NULL, kernel_fini},
     [KIND_event] = {sizeof(struct event), NULL, event_fini},
+    [KIND_device] = {sizeof(struct object), NULL, device_fini},
 };
 
 bool
@@ -173,10 +181,13 @@ op_clCreateContext(struct session *s, const struct req_clCreateContext *r)
     const cl_context_properties properties[] = {
         CL_CONTEXT_PLATFORM, (cl_context_properties)s->device.platform, 0};
     struct object *o = object_new(s, r->context, KIND_context);
-    cl_int rc = CL_SUCCESS;
+    cl_int rc = s->request.error;
 
     if (!o)
         return -ENOMEM;
-    o->h.context = s->cl->clCreateContext(properties, 1, &s->device.id, NULL, NULL, &rc);
+    if (rc == CL_SUCCESS)
+        o->h.context = s->cl->clCreateContext(
+            properties, (cl_uint)r->n_devices,
+            handles_of_device(s, r->n_devices, r->devices), NULL, NULL, &rc);
     return object_made(s, o, rc, r->tag);
 }

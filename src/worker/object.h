@@ -44,6 +44,7 @@ struct object {
         cl_program program;
         cl_kernel kernel;
         cl_event event;
+        cl_device_id device;
     } h; /* owned */
     struct recipe recipe;
     struct object *next_grave;

@@ -13,15 +13,14 @@
 #define HARVEST_AT_SUBMIT 4
 
 static cl_command_queue
-queue_create(struct session *s, cl_context context,
+queue_create(struct session *s, cl_context context, cl_device_id device,
              cl_command_queue_properties properties, cl_int *ret_rc)
 {
     const cl_queue_properties list[] = {CL_QUEUE_PROPERTIES, properties, 0};
 
     if (s->device.version >= CL_MAKE_VERSION(2, 0, 0))
-        return s->cl->clCreateCommandQueueWithProperties(context, s->device.id, list,
-                                                         ret_rc);
-    return s->cl->clCreateCommandQueue(context, s->device.id, properties, ret_rc);
+        return s->cl->clCreateCommandQueueWithProperties(context, device, list, ret_rc);
+    return s->cl->clCreateCommandQueue(context, device, properties, ret_rc);
 }
 
 int
@@ -38,7 +37,7 @@ op_clCreateCommandQueueWithProperties(
     q->profiling = r->properties & CL_QUEUE_PROFILING_ENABLE;
     if (rc == CL_SUCCESS)
         q->o.h.queue =
-            queue_create(s, r->context->h.context,
+            queue_create(s, r->context->h.context, r->device->h.device,
                          (r->properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) |
                              CL_QUEUE_PROFILING_ENABLE,
                          &rc);

@@ -70,7 +70,9 @@ static struct object *
 object_checked(struct session *s, struct dec *d, const char *field, unsigned kind,
                struct guest_id id)
 {
-    struct object *o = table_find(&s->table, id);
+    struct object *o = kind == KIND_device && id.v == ROOT_DEVICE_ID
+                           ? &s->root_device
+                           : table_find(&s->table, id);
 
     if (!o) {
         dec_fail_why(s, d, field, "no object has that id");
@@ -191,6 +193,16 @@ dec_blob(struct session *s, struct dec *d, const char *field, uint64_t *ret_len)
         return dec_bytes(d, field, ret_len);
     *ret_len = e.len;
     return blob_copy_out(s, d, field, e);
+}
+
+const cl_device_id *
+handles_of_device(struct session *s, uint64_t n, struct object *const *objects)
+{
+    cl_device_id *handles = request_scratch(s, n);
+
+    for (uint64_t i = 0; i < n; i++)
+        handles[i] = objects[i]->h.device;
+    return handles;
 }
 
 const cl_mem *

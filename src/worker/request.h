@@ -56,5 +56,7 @@ void *request_scratch(struct session *s, uint64_t n);
 /* The driver's handles of n objects, as long as the request runs. */
 const cl_mem *handles_of_mem(struct session *s, uint64_t n,
                              struct object *const *objects);
+const cl_device_id *handles_of_device(struct session *s, uint64_t n,
+                                      struct object *const *objects);
 
 #endif

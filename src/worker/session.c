@@ -247,6 +247,8 @@ session_open_device(struct session *s)
     if (rc < 0)
         session_refuse(s, rc, reason);
     s->cl = s->device.cl;
+    s->root_device = (struct object){
+        .id.v = ROOT_DEVICE_ID, .kind = KIND_device, .refs = 1, .h.device = s->device.id};
     s->shared_storage = s->device.host_memory && !s->options->discrete;
 }
 

@@ -59,6 +59,7 @@ struct session {
     struct gate gate;     /* shared */
     struct memory memory; /* shared */
     struct table table;
+    struct object root_device; /* under ROOT_DEVICE_ID, not in the table */
     struct request request;
     struct replies replies;          /* shared */
     struct watches watches;          /* shared */

@@ -5,6 +5,8 @@
 import numpy as np
 import pyopencl as cl
 import pyopencl.array as cla
+from pyopencl.algorithm import RadixSort, copy_if
+from pyopencl.bitonic_sort import BitonicSort
 from pyopencl.elementwise import ElementwiseKernel
 from pyopencl.reduction import ReductionKernel
 from pyopencl.scan import GenericScanKernel
@@ -63,6 +65,49 @@ def scan(context, queue):
     print("scan")
 
 
+def sorting(context, queue):
+    numbers = np.random.default_rng(2).integers(0, 1 << 16, 4096, dtype=np.uint32)
+    x = cla.to_device(queue, numbers)
+    (by_digits,), _ = RadixSort(context, "unsigned *x", key_expr="x[i]",
+                                sort_arg_names=["x"], key_dtype=np.uint32)(x, key_bits=16)
+    assert np.array_equal(by_digits.get(), np.sort(numbers))
+    by_pairs, _ = BitonicSort(context)(x)
+    assert np.array_equal(by_pairs.get(), np.sort(numbers))
+    some, count, _ = copy_if(cla.to_device(queue, numbers), "ary[i] < 1000")
+    assert np.array_equal(some.get()[:int(count.get())], numbers[numbers < 1000])
+    print("sorting")
+
+
+def images(context, queue):
+    picture = np.random.default_rng(3).integers(0, 256, (48, 80, 4), dtype=np.uint8)
+    source = cl.image_from_array(context, picture, 4)
+    shape = (80, 48)
+    target = cl.Image(context, cl.mem_flags.WRITE_ONLY,
+                      cl.ImageFormat(cl.channel_order.RGBA, cl.channel_type.UNSIGNED_INT8),
+                      shape=shape)
+    nearest = cl.Sampler(context, False, cl.addressing_mode.CLAMP_TO_EDGE,
+                         cl.filter_mode.NEAREST)
+    program = cl.Program(context, """
+        kernel void turn(read_only image2d_t from, write_only image2d_t to, sampler_t s)
+        {
+            int2 at = (int2)(get_global_id(0), get_global_id(1));
+            int2 size = get_image_dim(from);
+            write_imageui(to, at, 255 - read_imageui(from, s, size - 1 - at));
+        }""").build()
+    program.turn(queue, shape, None, source, target, nearest)
+    got = np.empty_like(picture)
+    cl.enqueue_copy(queue, got, target, origin=(0, 0), region=shape)
+    assert np.array_equal(got, 255 - picture[::-1, ::-1])
+    flat = cl.Buffer(context, cl.mem_flags.READ_WRITE, picture.nbytes)
+    cl.enqueue_copy(queue, flat, target, offset=0, origin=(0, 0), region=shape)
+    cl.enqueue_copy(queue, picture, flat)
+    assert np.array_equal(got, picture)
+    mapped, _ = cl.enqueue_map_image(queue, target, cl.map_flags.READ, (8, 4), (16, 16),
+                                     (16, 16, 4), np.uint8, strides=(320, 4, 1))[:2]
+    assert np.array_equal(mapped, got[4:20, 8:24])
+    print("images")
+
+
 def main():
     context = cl.Context(cl.get_platforms()[0].get_devices())
     queue = cl.CommandQueue(context)
@@ -73,6 +118,8 @@ def main():
     arrays(queue, a, b)
     kernels(context, queue, a, b)
     scan(context, queue)
+    sorting(context, queue)
+    images(context, queue)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,22 @@ manager_start() {
         cat "$MANAGER_LOG"
         return 1
     }
+    record_calls
 }
+
+# Where TESSERA_CALLS names a folder, guests run behind the interposing driver, which notes there
+# which functions each test's programs call (docs/opencl-calls.md).
+record_calls() {
+    [ -n "${TESSERA_CALLS:-}" ] || return 0
+    export TESSERA_CALLLOG_DRIVER=$BUILD/libtessera-opencl.so TESSERA_CALLLOG_ONCE=1
+    echo "$BUILD/tests/calllog/libcalllog.so" >"$TESSERA_RUNTIME_DIR/icd/tessera.icd"
+}
+
+if [ -n "${TESSERA_CALLS:-}" ] && [ -n "${BATS_TEST_NUMBER:-}" ]; then
+    TESSERA_CALLLOG=$TESSERA_CALLS/$(basename "$BATS_TEST_FILENAME" .bats)/$BATS_TEST_NUMBER
+    export TESSERA_CALLLOG
+    mkdir -p "$TESSERA_CALLLOG"
+fi
 
 manager_stop() {
     local pid

@@ -77,7 +77,7 @@ need() {
     ! grep -qi 'fail\|error' "$BATS_TEST_TMPDIR/out"
 }
 
-@test "pyopencl: arrays, elementwise kernels, reductions, scans" {
+@test "pyopencl: arrays, elementwise kernels, reductions, scans, sorting, images" {
     /usr/bin/python3 -c 'import pyopencl' 2>/dev/null || skip "python3-pyopencl is not installed"
     export PYOPENCL_NO_CACHE=1
     natively /usr/bin/python3 "$BATS_TEST_DIRNAME/arrays.py" >"$BATS_TEST_TMPDIR/native"
@@ -85,9 +85,9 @@ need() {
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
 }
 
-@test "CLBlast's SGEMM agrees with a reference" {
-    [ -x "$PROGRAMS/clblast_sgemm" ] || skip "libclblast-dev is not installed"
-    alone "$PROGRAMS/clblast_sgemm"
+@test "CLBlast: levels 1 to 3 agree with a reference" {
+    [ -x "$PROGRAMS/clblast_levels" ] || skip "libclblast-dev is not installed"
+    alone "$PROGRAMS/clblast_levels"
 }
 
 @test "the trainer: natively, passed through and on a vGPU the same bits" {
@@ -114,4 +114,29 @@ need() {
     truncate -s 100000 "$data/t10k-images-idx3-ubyte"
     run alone "$TRAIN" --data "$data" --steps 1
     refused 1 "t10k-images-idx3-ubyte"
+}
+
+# cracked MODE WORD DIGEST: hashcat finds the word behind the digest, on a vGPU, after its self-test.
+cracked() {
+    local out=$BATS_TEST_TMPDIR/out home=$BATS_RUN_TMPDIR/hashcat
+    mkdir -p "$home"
+    # It keeps its kernels' binaries below XDG_CACHE_HOME.
+    HOME=$home XDG_CACHE_HOME=$home XDG_DATA_HOME=$home LIMIT_S=170 alone hashcat --force \
+        --opencl-device-types 1 --potfile-disable --optimized-kernel-enable \
+        --hash-type "$1" --attack-mode 3 "$3" '?l?l?l?d' >"$out" 2>&1 || { cat "$out" && return 1; }
+    cat "$out"
+    grep -q 'Finished self-test' "$out"
+    ! grep -qi 'self-test failed\|build failed\|clBuild\|CL_[A-Z_]*:' "$out"
+    grep -Eq '^Status\.+: Cracked$' "$out"
+    tr '\r' '\n' <"$out" | grep -q "$3:$2\$"
+}
+
+@test "hashcat cracks an MD5 mask" {
+    need hashcat
+    cracked 0 tes7 "$(printf tes7 | md5sum | cut -d' ' -f1)"
+}
+
+@test "hashcat cracks a SHA-256 mask" {
+    need hashcat
+    cracked 1400 tes7 "$(printf tes7 | sha256sum | cut -d' ' -f1)"
 }

@@ -15,7 +15,7 @@ ICD_HEADER = Path("/usr/include/CL/cl_icd.h")
 
 SMALL = """
 version = 1
-kinds = ["context", "queue", "mem", "program", "kernel", "event"]
+kinds = ["context", "queue", "mem", "program", "kernel", "event", "device"]
 
 [clCreateContext]
 returns = "cl_context"
@@ -98,7 +98,7 @@ class Golden(unittest.TestCase):
 
     def test_kinds_are_numbered_as_described(self):
         self.assert_holds("opencl_wire.h", "KIND_any = 0,\n    KIND_context = 1,\n",
-                          "KIND_event = 6,\n    OBJECT_KINDS = 7,\n")
+                          "KIND_event = 6,\n    KIND_device = 7,\n    OBJECT_KINDS = 8,\n")
 
     def test_an_encoder_sizes_the_message_before_it_writes(self):
         self.assert_holds("opencl_send.h", """\
@@ -272,7 +272,7 @@ class Wrong(unittest.TestCase):
                             "tessera_ask: field 'string' needs a type and a name")
 
     def test_an_id_of_no_kind(self):
-        self.assert_refused(SMALL.replace("id:mem src_buffer", "id:sampler src_buffer"),
+        self.assert_refused(SMALL.replace("id:mem src_buffer", "id:thing src_buffer"),
                             "clEnqueueCopyBuffer: src_buffer names no kind of object")
 
     def test_a_field_without_an_argument(self):

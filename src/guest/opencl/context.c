@@ -45,6 +45,7 @@ context_destroy(struct object *o)
     struct _cl_context *c = (struct _cl_context *)o;
 
     destructors_run(&c->destructors, c);
+    free(c->devices);
     free(c->properties);
     free(c);
 }
@@ -73,9 +74,46 @@ check_properties(const cl_context_properties *properties, size_t *ret_n)
     return CL_SUCCESS;
 }
 
+bool
+context_has_device(const struct _cl_context *c, cl_device_id device)
+{
+    for (cl_uint i = 0; i < c->n_devices; i++) {
+        if (c->devices[i] == device)
+            return true;
+    }
+    return false;
+}
+
+cl_int
+context_check_devices(const struct _cl_context *c, cl_uint n, const cl_device_id *devices)
+{
+    if ((n == 0) != (devices == NULL))
+        return CL_INVALID_VALUE;
+    for (cl_uint i = 0; i < n; i++) {
+        if (!context_has_device(c, devices[i]))
+            return CL_INVALID_DEVICE;
+    }
+    return CL_SUCCESS;
+}
+
+/* Section 4.4: duplicates in the list are ignored. */
 static cl_int
-context_new(struct device *d, const cl_context_properties *properties,
-            size_t n_properties, cl_context *ret)
+context_take_devices(struct _cl_context *c, cl_uint n, const cl_device_id *devices)
+{
+    c->devices = calloc(n, sizeof(cl_device_id));
+    if (!c->devices)
+        return CL_OUT_OF_HOST_MEMORY;
+    for (cl_uint i = 0; i < n; i++) {
+        if (!context_has_device(c, devices[i]))
+            c->devices[c->n_devices++] = devices[i];
+    }
+    c->device = devices[0]->d;
+    return CL_SUCCESS;
+}
+
+static cl_int
+context_new(cl_uint n_devices, const cl_device_id *devices,
+            const cl_context_properties *properties, size_t n_properties, cl_context *ret)
 {
     struct _cl_context *c = calloc(1, sizeof *c);
     struct session *s;
@@ -83,14 +121,14 @@ context_new(struct device *d, const cl_context_properties *properties,
 
     if (!c)
         return CL_OUT_OF_HOST_MEMORY;
-    rc = device_session(d, &s);
+    rc = device_session(devices[0]->d, &s);
     if (rc != CL_SUCCESS) {
         free(c);
         return rc;
     }
     object_init(&c->o, KIND_context, s, context_destroy);
     session_unhold(s); /* the object holds it now */
-    c->device = d;
+    rc = context_take_devices(c, n_devices, devices);
     c->n_properties = n_properties;
     c->o.id = session_new_id(s);
     if (n_properties) {
@@ -98,10 +136,10 @@ context_new(struct device *d, const cl_context_properties *properties,
         if (c->properties)
             memcpy(c->properties, properties, n_properties * sizeof *properties);
     }
-    rc = c->o.id.v && (!n_properties || c->properties) ? CL_SUCCESS
-                                                       : CL_OUT_OF_HOST_MEMORY;
+    if (!c->o.id.v || (n_properties && !c->properties))
+        rc = CL_OUT_OF_HOST_MEMORY;
     if (rc == CL_SUCCESS)
-        rc = send_clCreateContext(s, NULL, c->o.id);
+        rc = send_clCreateContext(s, NULL, c->o.id, c->n_devices, c->devices);
     if (rc != CL_SUCCESS) {
         session_drop_id(s, c->o.id);
         object_unhold(&c->o);
@@ -135,7 +173,7 @@ tsr_clCreateContext(const cl_context_properties *properties, cl_uint num_devices
     if (rc == CL_SUCCESS && several)
         rc = multi_context_new(properties, n_properties, num_devices, devices, &c);
     else if (rc == CL_SUCCESS)
-        rc = context_new(devices[0]->d, properties, n_properties, &c);
+        rc = context_new(num_devices, devices, properties, n_properties, &c);
     RETURN_WITH(errcode_ret, rc, c);
 }
 
@@ -182,9 +220,10 @@ tsr_clGetContextInfo(cl_context context, cl_context_info param_name,
     case CL_CONTEXT_REFERENCE_COUNT:
         return INFO_VALUE(cl_uint, atomic_load(&context->o.refs));
     case CL_CONTEXT_NUM_DEVICES:
-        return INFO_VALUE(cl_uint, 1);
+        return INFO_VALUE(cl_uint, context->n_devices);
     case CL_CONTEXT_DEVICES:
-        return INFO_VALUE(cl_device_id, &context->device->handle);
+        return info_put(context->devices, context->n_devices * sizeof(cl_device_id),
+                        param_value_size, param_value, param_value_size_ret);
     case CL_CONTEXT_PROPERTIES:
         return info_put(context->properties,
                         context->n_properties * sizeof *context->properties,

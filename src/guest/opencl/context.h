@@ -13,11 +13,22 @@ struct destructor {
 
 struct _cl_context {
     struct object o;
-    struct device *device;
+    struct device *device; /* the vGPU */
+    cl_device_id *devices; /* as given, each once: the vGPU itself, or parts of it */
+    cl_uint n_devices;
     cl_context_properties *properties; /* with the final 0, NULL when none were given */
     size_t n_properties;
     _Atomic(struct destructor *) destructors;
 };
+
+bool context_has_device(const struct _cl_context *c, cl_device_id device);
+
+/*
+ * The device lists of sections 5.8.2 ff.: CL_INVALID_VALUE when count and pointer disagree (none
+ * means all of the context's), CL_INVALID_DEVICE for one that is not the context's.
+ */
+cl_int context_check_devices(const struct _cl_context *c, cl_uint n,
+                             const cl_device_id *devices);
 
 /* Pushes one; CL_OUT_OF_HOST_MEMORY. */
 cl_int destructor_push(_Atomic(struct destructor *) *list,

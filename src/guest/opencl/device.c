@@ -30,6 +30,7 @@ device_new(const char *folder)
     if (!d)
         return NULL;
     object_init(&d->handle.o, KIND_device, NULL, never_destroyed);
+    d->handle.o.id.v = ROOT_DEVICE_ID;
     d->handle.d = d;
     pthread_mutex_init(&d->lock, NULL);
     d->socket_path = str_printf("%s/socket", folder);

@@ -366,8 +366,7 @@ tsr_clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device,
 
     if (!object_is(kernel, KIND_kernel))
         return CL_INVALID_KERNEL;
-    if (device && (!object_is(device, KIND_device) ||
-                   device->d != kernel->program->context->device))
+    if (device && !context_has_device(kernel->program->context, device))
         return CL_INVALID_DEVICE;
     if (param_name == CL_KERNEL_WORK_GROUP_SIZE ||
         param_name == CL_KERNEL_COMPILE_WORK_GROUP_SIZE) {

@@ -87,7 +87,10 @@ map_shadow(struct enqueue *q, struct _cl_mem *m, struct mapping *map, bool block
     if (!shadow)
         return CL_MAP_FAILURE;
     map->ptr = shadow + map->offset;
-    if (!(map->flags & CL_MAP_WRITE_INVALIDATE_REGION))
+    /* What was there does not matter, but that it is mapped: one byte tells when (5.2.4). */
+    if (blocking && (map->flags & CL_MAP_WRITE_INVALIDATE_REGION))
+        r = rect_of_range(map->offset, 1);
+    if (blocking || !(map->flags & CL_MAP_WRITE_INVALIDATE_REGION))
         return transfer_read(q, m, &r, map->ptr, blocking);
     rc = send_clEnqueueMarkerWithWaitList(q->session, NULL, q->queue->o.id, q->n_waits,
                                           q->waits, q->event_id);

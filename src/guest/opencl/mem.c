@@ -219,8 +219,8 @@ buffer_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr,
     rc = credit_get(s, size);
     if (rc != CL_SUCCESS)
         return rc;
-    if (!(flags & (CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)))
-        flags |= CL_MEM_READ_WRITE; /* the default (table 12 of section 5.2.1) */
+    if (flags == 0)
+        flags = CL_MEM_READ_WRITE; /* the default (5.2.1); others are told as given */
     m = mem_new(context, flags, size, host_ptr);
     rc = m ? buffer_make(s, m, host_ptr) : CL_OUT_OF_HOST_MEMORY;
     if (rc != CL_SUCCESS) {

@@ -21,9 +21,8 @@
 
 struct session;
 
-/* Kinds that never travel, beside those of the wire. */
+/* The kind that never travels, beside those of the wire. */
 #define KIND_platform 100
-#define KIND_device 101
 
 /* Objects of a context over several vGPUs (multi/): foreign to every other context. */
 enum multi_kind {

@@ -227,7 +227,7 @@ tsr_clCreateProgramWithBinary(cl_context context, cl_uint num_devices,
             *binary_status = CL_INVALID_VALUE;
         RETURN_WITH(errcode_ret, CL_INVALID_VALUE, NULL);
     }
-    if (!object_is(device_list[0], KIND_device) || device_list[0]->d != context->device)
+    if (!context_has_device(context, device_list[0]))
         RETURN_WITH(errcode_ret, CL_INVALID_DEVICE, NULL);
     p = program_new(context);
     if (!p)
@@ -384,13 +384,11 @@ tsr_clBuildProgram(cl_program program, cl_uint num_devices,
 
     if (!object_is(program, KIND_program))
         return CL_INVALID_PROGRAM;
-    if ((num_devices == 0) != (device_list == NULL) || (!pfn_notify && user_data))
+    if (!pfn_notify && user_data)
         return CL_INVALID_VALUE;
-    for (cl_uint i = 0; i < num_devices; i++) {
-        if (!object_is(device_list[i], KIND_device) ||
-            device_list[i]->d != program->context->device)
-            return CL_INVALID_DEVICE;
-    }
+    rc = context_check_devices(program->context, num_devices, device_list);
+    if (rc != CL_SUCCESS)
+        return rc;
     if (!options)
         options = "";
     if (strlen(options) >= CHANNEL_INLINE_BYTES)

@@ -162,7 +162,7 @@ tsr_clGetProgramBuildInfo(cl_program program, cl_device_id device,
 {
     if (!object_is(program, KIND_program))
         return CL_INVALID_PROGRAM;
-    if (!object_is(device, KIND_device) || device->d != program->context->device)
+    if (!context_has_device(program->context, device))
         return CL_INVALID_DEVICE;
     switch (param_name) {
     case CL_PROGRAM_BUILD_STATUS:

@@ -50,7 +50,7 @@ queue_drain(struct _cl_command_queue *q)
 }
 
 static cl_int
-queue_new(cl_context context, cl_command_queue_properties flags,
+queue_new(cl_context context, cl_device_id device, cl_command_queue_properties flags,
           const cl_queue_properties *properties, size_t n_properties,
           cl_command_queue *ret)
 {
@@ -64,6 +64,7 @@ queue_new(cl_context context, cl_command_queue_properties flags,
     object_hold(&context->o);
     pthread_mutex_init(&q->lock, NULL);
     q->context = context;
+    q->device = device;
     q->flags = flags;
     q->n_properties = n_properties;
     if (n_properties) {
@@ -78,7 +79,7 @@ queue_new(cl_context context, cl_command_queue_properties flags,
         rc = CL_OUT_OF_HOST_MEMORY;
     if (rc == CL_SUCCESS)
         rc = send_clCreateCommandQueueWithProperties(s, NULL, q->o.id, context->o.id,
-                                                     flags);
+                                                     device->o.id, flags);
     if (rc != CL_SUCCESS) {
         session_drop_id(s, q->o.id);
         object_unhold(&q->o);
@@ -108,7 +109,7 @@ check_queue_arguments(cl_context context, cl_device_id device)
 {
     if (!object_is(context, KIND_context))
         return CL_INVALID_CONTEXT;
-    if (!object_is(device, KIND_device) || context->device != device->d)
+    if (!context_has_device(context, device))
         return CL_INVALID_DEVICE;
     return CL_SUCCESS;
 }
@@ -123,7 +124,7 @@ tsr_clCreateCommandQueue(cl_context context, cl_device_id device,
     if (rc == CL_SUCCESS)
         rc = check_flags(device->d, properties);
     if (rc == CL_SUCCESS)
-        rc = queue_new(context, properties, NULL, 0, &q);
+        rc = queue_new(context, device, properties, NULL, 0, &q);
     RETURN_WITH(errcode_ret, rc, q);
 }
 
@@ -149,7 +150,7 @@ tsr_clCreateCommandQueueWithProperties(cl_context context, cl_device_id device,
     if (rc == CL_SUCCESS)
         rc = check_flags(device->d, flags);
     if (rc == CL_SUCCESS)
-        rc = queue_new(context, flags, properties, properties ? n + 1 : 0, &q);
+        rc = queue_new(context, device, flags, properties, properties ? n + 1 : 0, &q);
     RETURN_WITH(errcode_ret, rc, q);
 }
 
@@ -179,7 +180,7 @@ tsr_clGetCommandQueueInfo(cl_command_queue command_queue,
     case CL_QUEUE_CONTEXT:
         return INFO_VALUE(cl_context, q->context);
     case CL_QUEUE_DEVICE:
-        return INFO_VALUE(cl_device_id, &q->context->device->handle);
+        return INFO_VALUE(cl_device_id, q->device);
     case CL_QUEUE_REFERENCE_COUNT:
         return INFO_VALUE(cl_uint, atomic_load(&q->o.refs));
     case CL_QUEUE_PROPERTIES:

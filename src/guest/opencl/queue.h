@@ -7,6 +7,7 @@
 struct _cl_command_queue {
     struct object o;
     struct _cl_context *context;
+    cl_device_id device;
     cl_command_queue_properties flags;
     cl_queue_properties *properties; /* as given, with the final 0; NULL when none */
     size_t n_properties;

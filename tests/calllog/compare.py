@@ -1,0 +1,632 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""compare.py [--discrete] NATIVE WORKER: do two call logs of one program agree, call by call?
+
+NATIVE and WORKER are files as calllog.c writes them, or folders with one *.jsonl: what the program
+called when it ran on the driver, and what Tessera's worker called on the same driver when
+the program ran on a vGPU. --discrete: the vGPU shared no storage with the guest. `compare.py
+--rules` lists the documented differences; all others are told, and the status is 1.
+
+Both logs are brought to one form first (class Log: calls that the rules leave out are counted,
+older functions are told as their successors), then walked side by side (class Walk). Objects have
+no names in common: two are the same when what made them agrees, and stay so from then on. The
+order is compared as a whole; where that differs in a program of several threads, queue by queue.
+"""
+
+import json
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+RULES = {
+    "query": "Queries are answered from the guest's shadow; the worker asks for its own needs.",
+    "reference": "Retain and release are counted in the guest: the driver's object lives as long.",
+    "wait": "The worker never blocks on the driver: clFlush, clFinish and clWaitForEvents become "
+            "callbacks and looks at event states.",
+    "callback": "Callbacks of the program run in the guest; those of the worker are its own.",
+    "refused": "A call with an error is refused in the guest, by the specification's own codes.",
+    "unload": "Unloading the compiler is a hint.",
+    "metadata": "After a build the worker makes all kernels once, to learn their arguments.",
+    "finish-marker": "On an out-of-order queue the worker ends a clFinish by a marker.",
+    "older": "Older functions are sent as their successors: clCreateCommandQueue, clEnqueueTask, "
+             "clEnqueueMarker, clEnqueueBarrier, clEnqueueWaitForEvents, clCreateContextFromType, "
+             "clCreateBufferWithProperties; clCreateKernelsInProgram as one clCreateKernel each.",
+    "profiling": "Driver queues always have profiling, to account GPU time.",
+    "host-flags": "How the host may use a buffer is checked in the guest; the driver gets access "
+                  "flags alone, and CL_MEM_USE_HOST_PTR for storage shared with the guest.",
+    "arg-info": "-cl-kernel-arg-info is added to build options, to learn the arguments of kernels.",
+    "binary": "A program binary that the driver made is not compared: it made two.",
+    "direct": "With shared storage a transfer on an idle in-order queue is a copy in the guest.",
+    "staging": "Transfers do not block; the host's side is a packed staging area.",
+    "pieces": "Transfers of more than 4 MiB on an in-order queue go in pieces of 4 MiB.",
+    "map": "A mapping without shared storage is a read, or a marker where nothing is read; an "
+           "unmap is a write, or a marker where nothing was written.",
+    "empty": "A launch without work-items is a marker.",
+    "complete": "A wait list leaves out events that were seen complete, or that are direct copies.",
+}
+
+DROPPED = {
+    "query": re.compile(r"clGet"),
+    "reference": re.compile(r"cl(Retain|Release)"),
+    "wait": re.compile(r"cl(Flush|Finish|WaitForEvents)$"),
+    "callback": re.compile(r"clSet\w+Callback$"),
+    "unload": re.compile(r"clUnload"),
+}
+# What no rule compares: addresses of the host, counts that lists have, names of devices.
+UNTOLD = {"event", "num_events_in_wait_list", "event_wait_list", "ptr", "pfn_notify", "ret",
+          "num_devices", "device_list", "devices", "device", "pfn_free_func", "blocking_read",
+          "blocking_write", "blocking_map", "mapped_ptr", "num_mem_objects", "host_origin",
+          "host_row_pitch", "host_slice_pitch", "row_pitch", "slice_pitch", "input_row_pitch",
+          "input_slice_pitch", "image_row_pitch", "image_slice_pitch"}
+OBJECT = re.compile(r"[a-z_]+#\d+$")
+ACCESS, USE_HOST_PTR, COPY_HOST_PTR = 7, 8, 32
+MAP_WRITES, MAP_INVALIDATES = 2 | 4, 4
+OUT_OF_ORDER, QUEUE_PROPERTIES = 1, 0x1093
+EVENT_STATUS = 0x11D3
+PIECE = 4 << 20
+INLINE = 32 << 10  # a write of so many bytes waits for no queue: it travels in its message
+TRIES = 20000
+ANY = {"any": True}
+BUILDS = ("clBuildProgram", "clCompileProgram", "clLinkProgram")
+
+
+class TornLog(Exception):
+    """A log that cannot be read."""
+
+
+class Item:
+    """One call that is compared."""
+
+    def __init__(self, line, call, args):
+        self.n, self.thread, self.call, self.args = line["n"], line["t"], call, args
+        self.line, self.event, self.waits, self.made = line, None, [], []
+        self.optional = self.probably_direct = False
+
+    def __str__(self):
+        args = ", ".join(f"{k}={json.dumps(v)}" for k, v in self.args.items())
+        waits = f", waits={self.waits}" if self.waits else ""
+        return f"{self.call}({args}{waits}) [line {self.n}]"
+
+
+def read_lines(path):
+    """All lines of a log, in the order in which the calls were entered."""
+    path = Path(path)
+    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    if len(files) != 1:
+        raise TornLog(f"{path}: logs of {len(files)} processes, not of one")
+    lines = []
+    for number, text in enumerate(files[0].read_text().splitlines(), 1):
+        try:
+            lines.append(json.loads(text))
+        except ValueError as e:
+            raise TornLog(f"{files[0]}:{number}: {e}") from e
+    if not lines:
+        raise TornLog(f"{files[0]}: no calls")
+    return sorted(lines, key=lambda line: line["n"])
+
+
+class Log:
+    """The calls of one log that are compared, in one form; `left_out` counts the others."""
+
+    def __init__(self, lines, worker, discrete):
+        self.worker, self.discrete = worker, discrete
+        self.items, self.left_out = [], Counter()
+        self.creator, self.by_event = {}, {}
+        self.arguments, self.mappings, self.in_order, self.complete = {}, {}, {}, {}
+        self.lines = lines
+        self.markers = self.finish_markers() if worker else set()
+        for line in lines:
+            self.take(line)
+
+    def finish_markers(self):
+        """Markers after which the worker lets go of the command that was newest before."""
+        last, found = {}, set()
+        for line in self.lines:
+            before = last.get(line["t"])
+            if (before and before["call"] == "clEnqueueMarkerWithWaitList"
+                    and line["call"] == "clReleaseEvent"
+                    and line["args"]["event"] != before["args"]["event"]):
+                found.add(before["n"])
+            last[line["t"]] = line
+        return found
+
+    def rule_for(self, line):
+        """The rule that leaves this call out, or None."""
+        call, args = line["call"], line["args"]
+        for rule, pattern in DROPPED.items():
+            if pattern.match(call):
+                return rule
+        if self.worker and call == "clCreateKernelsInProgram":
+            return "metadata"
+        if line["n"] in self.markers:
+            return "finish-marker"
+        if call == "clCreateKernelsInProgram" and "kernels" not in args:
+            return "query"
+        empty = call == "clEnqueueNDRangeKernel" and 0 in (args["global_work_size"] or [0])
+        if line["status"] != 0 and call not in BUILDS and not empty:
+            return "refused"
+        return None
+
+    def take(self, line):
+        args = line["args"]
+        if line["call"] == "clGetEventInfo" and args["param_name"] == EVENT_STATUS:
+            if line["status"] == 0 and isinstance(args.get("answer"), int) and args["answer"] <= 0:
+                self.complete.setdefault(args["event"], line["n"])
+        rule = self.rule_for(line)
+        if rule:
+            self.left_out[rule] += 1
+            return
+        special = getattr(self, "take_" + line["call"], None)
+        if special:
+            special(line, args)
+        else:
+            self.add(line, line["call"], self.plain(args))
+
+    def plain(self, args):
+        return {k: v for k, v in args.items() if k not in UNTOLD and not k.startswith("num_")}
+
+    def add(self, line, call, args):
+        item = Item(line, call, args)
+        told = line["args"]
+        item.waits = [e for e in told.get("event_wait_list") or told.get("event_list") or []]
+        made = told.get("event") if call != "clSetUserEventStatus" else None
+        item.made = [o for o in (made, told.get("ret")) if isinstance(o, str) and OBJECT.match(o)]
+        for name in item.made:
+            self.creator[name] = item
+            if name.startswith("event#"):
+                item.event = name
+                self.by_event[name] = item
+        self.items.append(item)
+        return item
+
+    # ---- contexts, queues, memory
+
+    def take_clCreateContext(self, line, _):
+        self.add(line, "clCreateContext", {})
+
+    take_clCreateContextFromType = take_clCreateContext
+
+    def take_clCreateCommandQueue(self, line, args):
+        self.queue(line, args, args["properties"])
+
+    def take_clCreateCommandQueueWithProperties(self, line, args):
+        pairs = dict(zip(args["properties"][::2], args["properties"][1::2]))
+        self.queue(line, args, pairs.get(QUEUE_PROPERTIES, 0))
+
+    def queue(self, line, args, flags):
+        self.in_order[args["ret"]] = not flags & OUT_OF_ORDER
+        self.add(line, "clCreateCommandQueue",
+                 {"context": args["context"], "out_of_order": bool(flags & OUT_OF_ORDER)})
+
+    def take_clCreateBuffer(self, line, args):
+        initial = args["host_ptr"] if isinstance(args["host_ptr"], dict) else None
+        self.add(line, "clCreateBuffer",
+                 {"context": args["context"], "access": args["flags"] & ACCESS or 1,
+                  "size": args["size"], "initial": initial})
+
+    take_clCreateBufferWithProperties = take_clCreateBuffer
+
+    def take_clCreateSubBuffer(self, line, args):
+        parent = self.creator[args["buffer"]].args
+        self.add(line, "clCreateSubBuffer",
+                 {"buffer": args["buffer"], "access": args["flags"] & ACCESS or parent["access"],
+                  "region": args["region"]})
+
+    def image(self, line, args):
+        desc = [v for i, v in enumerate(args["image_desc"]) if i not in (5, 6)]
+        self.add(line, "clCreateImage",
+                 {"context": args["context"], "access": args["flags"] & ACCESS or 1,
+                  "format": args["image_format"], "desc": desc, "from": args["image_from"]})
+
+    take_clCreateImage = take_clCreateImageWithProperties = image
+
+    # ---- programs and kernels
+
+    def take_clCreateProgramWithBinary(self, line, args):
+        self.add(line, "clCreateProgramWithBinary", {"context": args["context"]})
+
+    def build(self, line, args):
+        """clBuildProgram, clCompileProgram, clLinkProgram."""
+        words = (args["options"] or "").split()
+        if self.worker:
+            words = [w for w in words if w != "-cl-kernel-arg-info"]
+        self.add(line, line["call"], dict(self.plain(args), options=words, status=line["status"]))
+
+    take_clBuildProgram = take_clCompileProgram = take_clLinkProgram = build
+
+    def take_clCreateKernelsInProgram(self, line, args):
+        for kernel in args["kernels"]:
+            one = dict(line, args={"ret": kernel})
+            self.add(one, "clCreateKernel", {"program": args["program"], "kernel_name": ANY})
+
+    def take_clSetKernelArg(self, line, args):
+        value = args["arg_value"]
+        if isinstance(value, dict) and value["size"] == 8 and set(value["hash"][0]) == {"0"}:
+            value = None  # no object: by NULL, or by the address of a NULL
+        self.arguments.setdefault(args["kernel"], {})[args["arg_index"]] = value
+        self.add(line, "clSetKernelArg", {"kernel": args["kernel"], "arg_index": args["arg_index"],
+                                          "arg_size": args["arg_size"], "arg_value": value})
+
+    def take_clEnqueueNDRangeKernel(self, line, args):
+        if 0 in (args["global_work_size"] or [0]):
+            self.marker(line, args)
+            return
+        told = {k: args[k] for k in ("command_queue", "kernel", "global_work_offset",
+                                     "global_work_size", "local_work_size")}
+        told["arguments"] = dict(sorted(self.arguments.get(args["kernel"], {}).items()))
+        self.add(line, "clEnqueueNDRangeKernel", told)
+
+    def take_clEnqueueTask(self, line, args):
+        sizes = {"global_work_offset": None, "global_work_size": [1], "local_work_size": [1]}
+        self.take_clEnqueueNDRangeKernel(line, dict(args, **sizes))
+
+    # ---- markers, barriers
+
+    def marker(self, line, args):
+        self.add(line, "clEnqueueMarkerWithWaitList", {"command_queue": args["command_queue"]})
+
+    take_clEnqueueMarker = marker
+
+    def barrier(self, line, args):
+        self.add(line, "clEnqueueBarrierWithWaitList", {"command_queue": args["command_queue"]})
+
+    take_clEnqueueBarrier = take_clEnqueueWaitForEvents = barrier
+
+    # ---- transfers
+
+    def transfer(self, line, call, args, blocking):
+        """May be missing in the worker's log where the rule `direct` allows it."""
+        item = self.add(line, call, args)
+        item.optional = (not self.worker and not self.discrete
+                         and self.in_order.get(args["command_queue"], False)
+                         and (bool(blocking) or "Write" in call))
+        short = call == "clEnqueueWriteBuffer" and args["size"] <= INLINE
+        item.probably_direct = item.optional and bool(blocking) and not short
+        return item
+
+    def take_clEnqueueReadBuffer(self, line, args):
+        told = {k: args[k] for k in ("command_queue", "buffer", "offset", "size")}
+        self.transfer(line, "clEnqueueReadBuffer", told, args["blocking_read"])
+
+    def take_clEnqueueWriteBuffer(self, line, args):
+        told = {k: args[k] for k in ("command_queue", "buffer", "offset", "size", "data")}
+        self.transfer(line, "clEnqueueWriteBuffer", told, args["blocking_write"])
+
+    def rect(self, line, args):
+        region, row = args["region"], args["buffer_row_pitch"] or args["region"][0]
+        told = {"command_queue": args["command_queue"], "buffer": args["buffer"],
+                "origin": args["buffer_origin"], "region": region, "row_pitch": row,
+                "slice_pitch": args["buffer_slice_pitch"] or row * region[1]}
+        self.transfer(line, line["call"], told,
+                      args.get("blocking_read", args.get("blocking_write")))
+
+    take_clEnqueueReadBufferRect = take_clEnqueueWriteBufferRect = rect
+
+    def shadowed(self, mem):
+        """Is a mapping of this buffer a copy? Without shared storage, and of the host's memory."""
+        creator = self.creator.get(mem)
+        while creator and creator.call == "clCreateSubBuffer":
+            creator = self.creator.get(creator.args["buffer"])
+        flags = creator.line["args"].get("flags", 0) if creator else 0
+        return self.discrete or bool(flags & USE_HOST_PTR)
+
+    def take_clEnqueueMapBuffer(self, line, args):
+        told = {k: args[k] for k in ("command_queue", "buffer", "offset", "size")}
+        maps = self.mappings.setdefault((args["buffer"], args["ret"]), [])
+        maps.append((args["map_flags"], told))
+        if self.worker or not self.shadowed(args["buffer"]):
+            self.add(line, "clEnqueueMapBuffer", dict(told, map_flags=args["map_flags"]))
+        elif args["map_flags"] & MAP_INVALIDATES:
+            self.marker(line, args)
+        else:
+            self.transfer(line, "clEnqueueReadBuffer", told, args["blocking_map"])
+
+    def take_clEnqueueUnmapMemObject(self, line, args):
+        known = self.mappings.get((args["memobj"], args["mapped_ptr"]))
+        flags, told = known.pop() if known else (0, None)
+        if self.worker or told is None or not self.shadowed(args["memobj"]):
+            self.add(line, "clEnqueueUnmapMemObject",
+                     {"command_queue": args["command_queue"], "memobj": args["memobj"]})
+        elif flags & MAP_WRITES:
+            told = dict(told, command_queue=args["command_queue"], data=ANY)
+            self.transfer(line, "clEnqueueWriteBuffer", told, False)
+        else:
+            self.marker(line, args)
+
+    def released(self):
+        """Objects made here whose last reference went, and the line in which it did."""
+        left, found = {}, {}
+        for line in self.lines:
+            change = re.match(r"cl(Retain|Release)", line["call"])
+            if not change or line["status"] != 0:
+                continue
+            name = next(iter(line["args"].values()))
+            left[name] = left.get(name, 1) + (1 if change[1] == "Retain" else -1)
+            if left[name] == 0:
+                found[name] = line["n"]
+        return found
+
+    # ---- as streams
+
+    def threads(self):
+        return len({i.thread for i in self.items})
+
+    def queues(self):
+        """The commands of each queue, in its order."""
+        streams = {}
+        for item in self.items:
+            if "command_queue" in item.args:
+                streams.setdefault(item.args["command_queue"], []).append(item)
+        return streams
+
+    def others(self):
+        """How many calls of each function there are that belong to no queue."""
+        return Counter(i.call for i in self.items if "command_queue" not in i.args)
+
+
+def choices_of(native, i):
+    """What can be done about a native call, the likelier first."""
+    if i == len(native):
+        return iter(())
+    if native[i].optional:
+        return iter(("skip", "pair") if native[i].probably_direct else ("pair", "skip"))
+    return iter(("pair",))
+
+
+class Walk:
+    """Two logs side by side. bound: objects that are the same; pairs: commands that are."""
+
+    def __init__(self, native, worker):
+        self.native, self.worker = native, worker
+        self.bound, self.back, self.pairs = {}, {}, {}
+        self.in_whole = True
+        self.trail = []  # what was bound and paired, in order, so that it can be undone
+
+    def bind(self, n, w):
+        if self.bound.get(n) != w:
+            self.bound[n], self.back[w] = w, n
+            self.trail.append((n, w))
+
+    def undo(self, mark):
+        while len(self.trail) > mark:
+            n, w = self.trail.pop()
+            if isinstance(w, str):
+                del self.bound[n], self.back[w]
+            else:
+                del self.pairs[n]
+
+    # ---- values
+
+    def same_object(self, n, w):
+        if n in self.bound or w in self.back:
+            return self.bound.get(n) == w
+        if n.split("#")[0] != w.split("#")[0]:
+            return False
+        made_n, made_w = self.native.creator.get(n), self.worker.creator.get(w)
+        if made_n is None or made_w is None or not self.same_call(made_n, made_w):
+            return False
+        self.bind(n, w)
+        return True
+
+    def same_value(self, n, w):
+        if n is ANY or w is ANY:
+            return True
+        if isinstance(n, str) and isinstance(w, str) and OBJECT.match(n) and OBJECT.match(w):
+            return self.same_object(n, w)
+        if isinstance(n, list) and isinstance(w, list):
+            return len(n) == len(w) and all(map(self.same_value, n, w))
+        if isinstance(n, dict) and isinstance(w, dict):
+            return n.keys() == w.keys() and all(self.same_value(n[k], w[k]) for k in n)
+        return n == w
+
+    def same_initial(self, n, w):
+        """Shared storage has some content from the start, also where none was given."""
+        return n == w or n is None and not self.native.discrete
+
+    def same_call(self, n, w):
+        if n.call != w.call or n.args.keys() != w.args.keys():
+            return False
+        return all(self.same_initial(n.args[k], w.args[k]) if k == "initial"
+                   else self.same_value(n.args[k], w.args[k]) for k in n.args)
+
+    def matches(self, n, w):
+        """Like same_call(), and nothing is bound when it does not hold."""
+        if len(n.made) == len(w.made) == 1 and not n.event and n.made[0] in self.bound:
+            return self.bound[n.made[0]] == w.made[0]
+        mark = len(self.trail)
+        if self.same_call(n, w):
+            return True
+        self.undo(mark)
+        return False
+
+    # ---- pieces of transfers
+
+    def pieces(self, n, items):
+        """How many of the worker's items make up this transfer; 0: they do not."""
+        size = n.args.get("size", 0)
+        if n.call not in ("clEnqueueReadBuffer", "clEnqueueWriteBuffer") or size <= PIECE:
+            return 0
+        if not self.native.in_order.get(n.args["command_queue"]):
+            return 0
+        done = 0
+        for count, w in enumerate(items, 1):
+            part = dict(n.args, offset=n.args["offset"] + done, size=min(PIECE, size - done))
+            data = n.args.get("data")
+            if isinstance(data, dict) and data is not ANY:
+                part["data"] = {"size": part["size"], "hash": [data["hash"][done // PIECE]]}
+            if not self.matches(Item(n.line, n.call, part), w):
+                return 0
+            done += part["size"]
+            if done == size:
+                return count
+        return 0
+
+    # ---- wait lists
+
+    def counterpart(self, event, w):
+        """The worker's events that stand for one that the native command w waits for."""
+        command = self.native.by_event.get(event)
+        if command is None or id(command) in self.pairs:
+            return [p.event for p in self.pairs.get(id(command), [])]
+        # A user event is no command of a queue: where queues are compared, it is bound here.
+        if command.call == "clCreateUserEvent" and event not in self.bound:
+            for other in w.waits:
+                made = self.worker.by_event.get(other)
+                if made and made.call == "clCreateUserEvent" and other not in self.back:
+                    self.bind(event, other)
+                    break
+        return [self.bound[event]] if event in self.bound else []
+
+    def waits_differ(self, n, w):
+        """Words, or None. Every wait of one side is one of the other, but for rule `complete`."""
+        expected = []
+        for event in n.waits:
+            names = self.counterpart(event, w)
+            waited = [e for e in names if e in w.waits]
+            expected += waited
+            if not waited and not all(self.worker.complete.get(e, w.n) < w.n for e in names):
+                return f"the worker does not wait for {event}"
+        for event in w.waits:
+            if event not in expected:
+                return f"the worker waits for {self.worker.by_event.get(event, event)} besides"
+        return None
+
+    # ---- sequences
+
+    def pair(self, n, items):
+        self.pairs[id(n)] = items
+        self.trail.append((id(n), items))
+        for a, b in zip(n.made, items[-1].made):
+            if not a.startswith("event#"):
+                self.bind(a, b)
+
+    def fits(self, n, worker, j):
+        """How many of the worker's calls from j on are this one (0: it is another), and words."""
+        if j >= len(worker):
+            return 0, f"native: {n}\nworker: nothing more"
+        mark = len(self.trail)
+        count = self.pieces(n, worker[j:j + n.args.get("size", 0) // PIECE + 1])
+        count = count or int(self.matches(n, worker[j]))
+        differ = None if count else "the worker makes another call"
+        if count and self.in_whole:
+            differ = self.waits_differ(n, worker[j])
+        if differ:
+            self.undo(mark)
+            return 0, f"native: {n}\nworker: {worker[j]}\n{differ}"
+        return count, None
+
+    def walk(self, native, worker):
+        """The first difference, in words; None when the sequences agree.
+
+        A call that the rule `direct` lets be missing may look like a later one that is not: after
+        a difference the walk goes back to the newest of those and takes its other choice.
+        """
+        i = j = tries = 0
+        undecided, furthest, told = [], -1, None
+        choices = choices_of(native, i)
+        while i < len(native) or j < len(worker):
+            choice, mark, count, differ = next(choices, None), len(self.trail), 0, None
+            if choice == "pair":
+                count, differ = self.fits(native[i], worker, j)
+            if count:
+                self.pair(native[i], worker[j:j + count])
+            if count or choice == "skip":
+                undecided += [(i, j, mark, choices)] if native[i].optional else []
+                i, j = i + 1, j + count
+                choices = choices_of(native, i)
+            elif choice is None or not native[i].optional:
+                if j > furthest and (differ or i == len(native)):
+                    furthest, told = j, differ or f"native: nothing more\nworker: {worker[j]}"
+                tries += 1
+                if not undecided or tries > TRIES:
+                    return told
+                i, j, mark, choices = undecided.pop()
+                self.undo(mark)
+        return None
+
+    def walk_queues(self):
+        """Each native queue has one of the worker's whose commands agree with its own.
+
+        Wait lists may name commands of queues that come later, so they are looked at in the end.
+        """
+        self.in_whole = False
+        left = list(self.worker.queues().values())
+        found = []
+        for queue, commands in self.native.queues().items():
+            words, mark = None, len(self.trail)
+            for other in left:
+                differ = self.walk(commands, other)
+                if differ is None:
+                    left.remove(other)
+                    break
+                self.undo(mark)
+                words = words or differ
+            else:
+                if not all(c.optional for c in commands):
+                    found.append(f"{queue}: no queue of the worker has its commands:\n"
+                                 f"{words or 'it has none left'}")
+        found += [f"a queue of the worker has commands of no native one: {o[0]}" for o in left]
+        others, other = self.native.others(), self.worker.others()
+        found += [f"{call}: {others[call]} native, {other[call]} in the worker"
+                  for call in sorted(others | other) if others[call] != other[call]]
+        for n in self.native.items:
+            items = self.pairs.get(id(n))
+            differ = self.waits_differ(n, items[0]) if items else None
+            found += [f"native: {n}\nworker: {items[0]}\n{differ}"] if differ else []
+        return found
+
+    def kept(self):
+        """Objects that the program let go of and the worker did not.
+
+        Queues live as long as their commands, and a guest that ends takes its worker with it: what
+        is released after the last object that both let go of does not count.
+        """
+        native, worker = self.native.released(), self.worker.released()
+        both = [native[n] for n, w in self.bound.items() if n in native and w in worker]
+        return [f"{n} was released, and the worker's {w} was not"
+                for n, w in self.bound.items()
+                if n in native and w not in worker and native[n] < max(both, default=0)
+                and not n.startswith("queue#")]
+
+    def direct(self):
+        return sum(i.optional and id(i) not in self.pairs for i in self.native.items)
+
+
+def compare(native_lines, worker_lines, discrete):
+    """(differences in words, walk)"""
+    native = Log(native_lines, False, discrete)
+    worker = Log(worker_lines, True, discrete)
+    walk = Walk(native, worker)
+    differ = walk.walk(native.items, worker.items)
+    if differ and native.threads() > 1:
+        walk.undo(0)
+        found = walk.walk_queues()
+    else:
+        found = [differ] if differ else []
+    return found or walk.kept(), walk
+
+
+def main():
+    args = [a for a in sys.argv[1:] if a != "--discrete"]
+    if args == ["--rules"]:
+        print("\n".join(f"{name}: {why}" for name, why in RULES.items()))
+        return 0
+    if len(args) != 2:
+        sys.exit(__doc__)
+    try:
+        found, walk = compare(read_lines(args[0]), read_lines(args[1]),
+                              "--discrete" in sys.argv[1:])
+    except (OSError, TornLog) as e:
+        sys.exit(f"compare.py: {e}")
+    print("\n".join(found))
+    for name, log in (("native", walk.native), ("worker", walk.worker)):
+        left = ", ".join(f"{rule} {n}" for rule, n in sorted(log.left_out.items()))
+        print(f"{name}: {len(log.items)} calls compared, left out: {left or 'none'}")
+    print(f"{len(walk.pairs)} calls agree, {walk.direct()} direct copies, "
+          f"{len(found)} differences")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# The call-log test: what a program calls natively and what the worker calls for it on a vGPU, both
+# recorded by one interposing driver (tests/calllog), agree call by call, but for the documented
+# differences (tests/calllog/compare.py --rules).
+
+load lib
+
+setup_file() {
+    export BUILD=${TESSERA_BUILD:-$(realpath "$BATS_TEST_DIRNAME/../../build")}
+    export TESSERA_CALLLOG=$BATS_FILE_TMPDIR/worker
+    export TESSERA_CALLLOG_DRIVER CALLLOG_ICD=$BUILD/tests/calllog/calllog.icd
+    TESSERA_CALLLOG_DRIVER=$(cat /etc/OpenCL/vendors/pocl.icd)
+    unset TESSERA_CALLS
+    mkdir "$TESSERA_CALLLOG"
+    OCL_ICD_VENDORS=$CALLLOG_ICD e2e_begin
+    "$TESSERA" create a --type cpu-256m
+}
+
+teardown_file() {
+    e2e_end
+}
+
+setup() {
+    rm -f "$TESSERA_CALLLOG"/*
+    mkdir "$BATS_TEST_TMPDIR/calls"
+}
+
+teardown() {
+    programs_end
+}
+
+# recorded PROGRAM...: natively.
+recorded() {
+    env -u TESSERA_VGPU OCL_ICD_VENDORS="$CALLLOG_ICD" POCL_CACHE_DIR="$BATS_RUN_TMPDIR/pocl" \
+        TESSERA_CALLLOG="$BATS_TEST_TMPDIR/calls" timeout "${LIMIT_S:-120}" "$@"
+}
+
+# The two logs, once the worker is gone.
+logs_agree() {
+    within 10 sessions_are a 0
+    within 10 of_vgpu_is a .last_error null
+    /usr/bin/python3 "$BATS_TEST_DIRNAME/../calllog/compare.py" \
+        ${TESSERA_SOFTWARE_DISCRETE:+--discrete} "$BATS_TEST_TMPDIR/calls" "$TESSERA_CALLLOG"
+}
+
+of_vgpu_is() {
+    [ "$(of_vgpu "$1" "$2")" = "$3" ]
+}
+
+# agrees PROGRAM...: run natively and on a vGPU.
+agrees() {
+    recorded "$@" >"$BATS_TEST_TMPDIR/native" 2>&1 || { cat "$BATS_TEST_TMPDIR/native" && false; }
+    LIMIT_S=${LIMIT_S:-120} on a "$@" >"$BATS_TEST_TMPDIR/guest" 2>&1 ||
+        { cat "$BATS_TEST_TMPDIR/guest" && false; }
+    logs_agree
+}
+
+need() {
+    command -v "$1" >/dev/null || skip "$1 is not installed"
+}
+
+@test "clinfo" {
+    need clinfo
+    agrees clinfo
+}
+
+# Its buffers are as large as the device allows; PoCL allows a quarter of its memory, as much as
+# the vGPU has.
+@test "clpeak: transfers and launches" {
+    need clpeak
+    POCL_MEMORY_LIMIT=1 agrees clpeak --transfer-bandwidth --kernel-latency
+}
+
+@test "pyopencl: arrays, elementwise kernels, reductions, scans" {
+    /usr/bin/python3 -c 'import pyopencl' 2>/dev/null || skip "python3-pyopencl is not installed"
+    PYOPENCL_NO_CACHE=1 agrees /usr/bin/python3 "$BATS_TEST_DIRNAME/arrays.py"
+}
+
+@test "CLBlast's SGEMM" {
+    [ -x "$PROGRAMS/clblast_sgemm" ] || skip "libclblast-dev is not installed"
+    agrees "$PROGRAMS/clblast_sgemm"
+}
+
+# served FUNCTION: as api/opencl.toml says.
+served() {
+    awk -v f="$1" '$1 == f {print $2}' "$BUILD/tests/calllog/opencl-served.tsv"
+}
+
+# Each side with a cache of kernels and a session of its own, and the same sizes of work.
+crack() {
+    local home=$1 how=$2
+    shift 2
+    mkdir -p "$home"
+    "$how" env HOME="$home" XDG_CACHE_HOME="$home" XDG_DATA_HOME="$home" \
+        hashcat --potfile-disable --session calllog -D 1 --force -n 64 -u 64 "$@"
+}
+
+@test "hashcat: an MD5 mask" {
+    need hashcat
+    [ "$(served clCompileProgram)" != later ] || skip "clCompileProgram is not done yet"
+    local hash
+    hash=$(printf cab | md5sum | cut -d' ' -f1)
+    crack "$BATS_TEST_TMPDIR/1" recorded -m 0 -a 3 "$hash" '?l?l?l' >"$BATS_TEST_TMPDIR/native"
+    crack "$BATS_TEST_TMPDIR/2" on_a -m 0 -a 3 "$hash" '?l?l?l' >"$BATS_TEST_TMPDIR/guest"
+    logs_agree
+}
+
+on_a() {
+    LIMIT_S=120 on a "$@"
+}
+
+@test "the trainer" {
+    [ -d /usr/share/datasets/fashion-mnist ] || skip "dataset-fashion-mnist is not installed"
+    agrees "$TRAIN" --json --steps 2 --batch 10 --report 0 --seed 5
+}
+
+@test "reads, writes, rectangles, mappings, sub-buffers" {
+    agrees "$PROGRAMS/guest_transfer"
+}
+
+@test "user events, callbacks, queues out of order" {
+    recorded "$PROGRAMS/guest_events" pocl >/dev/null
+    on a "$PROGRAMS/guest_events" >/dev/null
+    logs_agree
+}
+
+@test "programs: sources, errors, options, binaries" {
+    agrees "$PROGRAMS/guest_program"
+}
+
+@test "threads, each with its own queue" {
+    agrees "$PROGRAMS/guest_threads" 4 10
+}
