@@ -263,9 +263,9 @@ tsr_clCreateBufferWithProperties(cl_context context, const cl_mem_properties *pr
     RETURN_WITH(errcode_ret, rc, m);
 }
 
-/* Flags a sub-buffer inherits, and those it may narrow (section 5.2.1, clCreateSubBuffer). */
+/* Sections 5.2.1 (clCreateSubBuffer) and 5.3.1 (an image made from another object). */
 cl_int
-sub_buffer_flags(cl_mem_flags parent, cl_mem_flags *flags)
+mem_inherit_flags(const struct _cl_mem *parent, cl_mem_flags *flags)
 {
     const cl_mem_flags device = CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY;
     const cl_mem_flags host =
@@ -276,22 +276,24 @@ sub_buffer_flags(cl_mem_flags parent, cl_mem_flags *flags)
 
     if ((f & pointer) || mem_check_flags(f) != CL_SUCCESS)
         return CL_INVALID_VALUE;
-    if ((parent & CL_MEM_WRITE_ONLY) && (f & (CL_MEM_READ_WRITE | CL_MEM_READ_ONLY)))
+    if ((parent->flags & CL_MEM_WRITE_ONLY) &&
+        (f & (CL_MEM_READ_WRITE | CL_MEM_READ_ONLY)))
         return CL_INVALID_VALUE;
-    if ((parent & CL_MEM_READ_ONLY) && (f & (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY)))
+    if ((parent->flags & CL_MEM_READ_ONLY) &&
+        (f & (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY)))
         return CL_INVALID_VALUE;
-    if ((parent & CL_MEM_HOST_WRITE_ONLY) && (f & CL_MEM_HOST_READ_ONLY))
+    if ((parent->flags & CL_MEM_HOST_WRITE_ONLY) && (f & CL_MEM_HOST_READ_ONLY))
         return CL_INVALID_VALUE;
-    if ((parent & CL_MEM_HOST_READ_ONLY) && (f & CL_MEM_HOST_WRITE_ONLY))
+    if ((parent->flags & CL_MEM_HOST_READ_ONLY) && (f & CL_MEM_HOST_WRITE_ONLY))
         return CL_INVALID_VALUE;
-    if ((parent & CL_MEM_HOST_NO_ACCESS) &&
+    if ((parent->flags & CL_MEM_HOST_NO_ACCESS) &&
         (f & (CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_WRITE_ONLY)))
         return CL_INVALID_VALUE;
     if (!(f & device))
-        f |= parent & device;
+        f |= parent->flags & device;
     if (!(f & host))
-        f |= parent & host;
-    *flags = f | (parent & pointer);
+        f |= parent->flags & host;
+    *flags = f | (parent->flags & pointer);
     return CL_SUCCESS;
 }
 
@@ -323,7 +325,7 @@ tsr_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_type t
 
     if (!object_is(buffer, KIND_mem) || buffer->parent)
         RETURN_WITH(errcode_ret, CL_INVALID_MEM_OBJECT, NULL);
-    rc = sub_buffer_flags(buffer->flags, &flags);
+    rc = mem_inherit_flags(buffer, &flags);
     if (rc == CL_SUCCESS)
         rc = check_region(buffer, type, r);
     if (rc != CL_SUCCESS)

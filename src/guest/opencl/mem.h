@@ -43,11 +43,11 @@ struct _cl_mem {
 cl_int mem_check_flags(cl_mem_flags flags);
 
 /* Of a sub-buffer: adds what it inherits, CL_INVALID_VALUE for what it may not ask for. */
-cl_int sub_buffer_flags(cl_mem_flags parent, cl_mem_flags *flags);
+cl_int mem_inherit_flags(const struct _cl_mem *parent, cl_mem_flags *flags);
 
 /* The live handles (mem_set.c). The lock is for fork alone. */
-void mem_set_add(const struct _cl_mem *m);
-void mem_set_remove(const struct _cl_mem *m);
+void mem_set_add(const void *handle);
+void mem_set_remove(const void *handle);
 bool handle_is_mem(const void *p);
 void mem_set_lock(void);
 void mem_set_unlock(void);

@@ -71,23 +71,23 @@ set_make_room(void)
 }
 
 void
-mem_set_add(const struct _cl_mem *m)
+mem_set_add(const void *handle)
 {
     pthread_mutex_lock(&set_lock);
     if (set_make_room()) {
-        set_put(set, set_cap, m);
+        set_put(set, set_cap, handle);
         set_used++;
     }
     pthread_mutex_unlock(&set_lock);
 }
 
 void
-mem_set_remove(const struct _cl_mem *m)
+mem_set_remove(const void *handle)
 {
     const void **place;
 
     pthread_mutex_lock(&set_lock);
-    place = set_find(m);
+    place = set_find(handle);
     if (place)
         *place = REMOVED;
     pthread_mutex_unlock(&set_lock);

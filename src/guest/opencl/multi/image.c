@@ -16,8 +16,11 @@ image_replica_new(struct multi_mem *m, cl_context inner, cl_mem buffer,
     cl_image_desc desc = m->desc;
 
     desc.mem_object = buffer;
-    if (!host_ptr)
-        desc.image_row_pitch = buffer ? desc.image_row_pitch : 0;
+    if (buffer) /* these it inherits */
+        flags &= ~(cl_mem_flags)(CL_MEM_USE_HOST_PTR | CL_MEM_ALLOC_HOST_PTR |
+                                 CL_MEM_COPY_HOST_PTR);
+    else if (!host_ptr) /* they are of the program's bytes */
+        desc.image_row_pitch = desc.image_slice_pitch = 0;
     if (m->n_properties)
         return ordinary->clCreateImageWithProperties(
             inner, m->properties, flags, &m->format, &desc, (void *)host_ptr, ret_rc);
@@ -76,6 +79,17 @@ image_first_replica(struct multi_mem *m)
 }
 
 static cl_int
+image_take_flags(struct multi_mem *m)
+{
+    unsigned v = 0;
+
+    while (!m->replica[v]) /* one was just made */
+        v++;
+    return ordinary->clGetMemObjectInfo(m->replica[v], CL_MEM_FLAGS, sizeof m->flags,
+                                        &m->flags, NULL);
+}
+
+static cl_int
 image_new(cl_context context, const cl_mem_properties *properties, cl_mem_flags flags,
           const cl_image_format *format, const cl_image_desc *desc, void *host_ptr,
           struct multi_mem **ret)
@@ -105,9 +119,9 @@ image_new(cl_context context, const cl_mem_properties *properties, cl_mem_flags 
         rc = CL_OUT_OF_HOST_MEMORY;
     if (rc == CL_SUCCESS)
         rc = image_first_replica(m);
-    if (rc == CL_SUCCESS && !(flags & CL_MEM_KERNEL_READ_AND_WRITE) &&
-        !(flags & (CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)))
-        m->flags |= CL_MEM_READ_WRITE;
+    /* What it has inherited, or by default. */
+    if (rc == CL_SUCCESS)
+        rc = image_take_flags(m);
     if (rc != CL_SUCCESS) {
         object_unhold(&m->o);
         return rc;

@@ -41,6 +41,9 @@ give_arg(struct command *c, cl_kernel inner, cl_uint index, struct multi_arg *a)
         rc = ordinary->clSetKernelArg(inner, index, a->size, a->value);
     if (rc == CL_SUCCESS)
         a->fresh |= 1ull << v;
+    /* Right for the vGPU that was asked when it was set, but not for this one. */
+    if (rc == CL_INVALID_ARG_SIZE || rc == CL_INVALID_ARG_VALUE)
+        rc = CL_INVALID_KERNEL_ARGS;
     return rc;
 }
 

@@ -63,7 +63,7 @@ mem_destroy(struct object *o)
 {
     struct multi_mem *m = (struct multi_mem *)o;
 
-    mem_set_remove((cl_mem)m);
+    mem_set_remove(m);
     for (unsigned v = 0; m->replica && v < m->context->n_vgpus; v++) {
         if (m->replica[v])
             ordinary->clReleaseMemObject(m->replica[v]);
@@ -124,7 +124,7 @@ multi_mem_new(struct multi_context *c, struct multi_mem *parent, cl_mem_flags fl
     m->o.released = mem_released;
     atomic_init(&m->ref->holds, 1);
     m->ref->mem = m;
-    mem_set_add((cl_mem)m);
+    mem_set_add(m);
     return m;
 }
 
@@ -182,8 +182,8 @@ buffer_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr,
         rc = CL_OUT_OF_RESOURCES;
     if (rc != CL_SUCCESS)
         return rc;
-    if (!(flags & (CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)))
-        flags |= CL_MEM_READ_WRITE;
+    if (flags == 0)
+        flags = CL_MEM_READ_WRITE; /* the default (5.2.1); others are told as given */
     m = multi_mem_new(c, NULL, flags, host_ptr);
     if (!m)
         return CL_OUT_OF_HOST_MEMORY;
@@ -261,7 +261,7 @@ multi_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_type
 
     if (!parent || parent->parent || parent->image)
         RETURN_WITH(errcode_ret, CL_INVALID_MEM_OBJECT, NULL);
-    rc = sub_buffer_flags(parent->flags, &flags);
+    rc = mem_inherit_flags(&(struct _cl_mem){.flags = parent->flags}, &flags);
     if (rc == CL_SUCCESS)
         rc = check_region(parent, type, r);
     if (rc == CL_SUCCESS && multi_is_inherited(parent->context))
@@ -300,11 +300,12 @@ root_replica_new(struct multi_mem *m, unsigned vgpu, cl_int *ret_rc)
     const void *bytes = m->host_ptr ? m->host_ptr : m->initial;
     cl_mem made;
 
-    if (!m->host_ptr && !m->initial)
+    if (m->placed)
         flags &= ~(cl_mem_flags)CL_MEM_COPY_HOST_PTR;
     made = m->image
                ? image_replica_new(m, inner, NULL, flags, bytes, ret_rc)
                : ordinary->clCreateBuffer(inner, flags, m->size, (void *)bytes, ret_rc);
+    m->placed |= made != NULL;
     if (!made || !m->initial)
         return made;
     ranges_written(&m->ranges, 0, m->size, vgpu, NULL);

@@ -66,6 +66,7 @@ struct multi_mem {
 
     /* Of a root. */
     struct ranges ranges;
+    bool placed;         /* it has had a replica */
     const void *initial; /* the program's bytes, until the first replica has them */
     void *initial_copy;  /* of CL_MEM_COPY_HOST_PTR */
 };
