@@ -174,6 +174,9 @@ command_use(struct command *c, cl_mem memobj, size_t offset, size_t size, enum u
     if (!m)
         return CL_INVALID_MEM_OBJECT;
     rc = mem_replica(m, c->queue->vgpu, ret);
+    /* Larger than this device takes, though another of the context would. */
+    if (rc == CL_INVALID_BUFFER_SIZE || rc == CL_INVALID_IMAGE_SIZE)
+        rc = CL_MEM_OBJECT_ALLOCATION_FAILURE;
     if (rc != CL_SUCCESS || size == 0 || offset > m->size || size > m->size - offset)
         return rc;
     begin = offset;

@@ -338,10 +338,7 @@ mem_replica(struct multi_mem *m, unsigned vgpu, cl_mem *ret)
     else
         m->replica[vgpu] = sub_replica_new(m, parent, &rc);
     *ret = m->replica[vgpu];
-    /* Larger than this device takes, though another of the context would. */
-    return rc == CL_INVALID_BUFFER_SIZE || rc == CL_INVALID_IMAGE_SIZE
-               ? CL_MEM_OBJECT_ALLOCATION_FAILURE
-               : rc;
+    return rc;
 }
 
 /* ---- the rest ---------------------------------------------------------------------- */

@@ -133,23 +133,57 @@ check_devices(const struct multi_context *c, cl_uint n, const cl_device_id *devi
     return CL_SUCCESS;
 }
 
-/* The first binary for a device of this vGPU. */
-static cl_int
-binaries_on_vgpu(struct multi_program *p, unsigned v, cl_uint n,
-                 const cl_device_id *devices, const size_t *lengths,
-                 const unsigned char **binaries, cl_int *status)
-{
-    cl_int rc = CL_SUCCESS;
+/* The binaries for the devices of one vGPU, picked out of the program's lists. */
+struct binary_pick {
+    cl_uint n;
+    cl_device_id *devices;
+    size_t *lengths;
+    const unsigned char **binaries;
+    cl_int *status;
+};
 
-    for (cl_uint i = 0; i < n; i++) {
-        if (multi_vgpu_of(p->context, devices[i]) != (int)v || p->inner[v])
+static void
+pick_free(struct binary_pick *k)
+{
+    free(k->devices);
+    free(k->lengths);
+    free(k->binaries);
+    free(k->status);
+}
+
+static bool
+pick_alloc(struct binary_pick *k, cl_uint n)
+{
+    *k = (struct binary_pick){.devices = calloc(n, sizeof *k->devices),
+                              .lengths = calloc(n, sizeof *k->lengths),
+                              .binaries = calloc(n, sizeof *k->binaries),
+                              .status = calloc(n, sizeof *k->status)};
+    return k->devices && k->lengths && k->binaries && k->status;
+}
+
+static cl_int
+binaries_on_vgpu(struct multi_program *p, int v, cl_uint n, const cl_device_id *devices,
+                 const size_t *lengths, const unsigned char **binaries, cl_int *status)
+{
+    struct binary_pick k;
+    cl_int rc = pick_alloc(&k, n) ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+
+    for (cl_uint i = 0; rc == CL_SUCCESS && i < n; i++) {
+        if (multi_vgpu_of(p->context, devices[i]) != v)
             continue;
-        p->inner[v] = ordinary->clCreateProgramWithBinary(
-            p->context->vgpus[v].context, 1, &devices[i], &lengths[i], &binaries[i],
-            status ? &status[i] : NULL, &rc);
-        if (rc != CL_SUCCESS)
-            p->inner[v] = NULL;
+        k.devices[k.n] = devices[i];
+        k.lengths[k.n] = lengths[i];
+        k.binaries[k.n++] = binaries[i];
     }
+    if (rc == CL_SUCCESS && k.n > 0)
+        p->inner[v] = ordinary->clCreateProgramWithBinary(p->context->vgpus[v].context,
+                                                          k.n, k.devices, k.lengths,
+                                                          k.binaries, k.status, &rc);
+    for (cl_uint i = 0, j = 0; status && i < n && j < k.n; i++) {
+        if (multi_vgpu_of(p->context, devices[i]) == v)
+            status[i] = k.status[j++];
+    }
+    pick_free(&k);
     return rc;
 }
 
@@ -183,8 +217,8 @@ multi_clCreateProgramWithBinary(cl_context context, cl_uint num_devices,
         RETURN_WITH(errcode_ret, CL_OUT_OF_HOST_MEMORY, NULL);
     /* All are tried, so that each status is told; the first error is the call's. */
     for (unsigned v = 0; v < c->n_vgpus; v++) {
-        cl_int one = binaries_on_vgpu(p, v, num_devices, device_list, lengths, binaries,
-                                      binary_status);
+        cl_int one = binaries_on_vgpu(p, (int)v, num_devices, device_list, lengths,
+                                      binaries, binary_status);
 
         if (rc == CL_SUCCESS)
             rc = one;
@@ -280,26 +314,83 @@ multi_clSetProgramSpecializationConstant(cl_program program, cl_uint spec_id,
 
 /* ---- queries ----------------------------------------------------------------------- */
 
-/* Of each device, in the order of CL_PROGRAM_DEVICES: 0 where there is no binary. */
-static cl_int
-binary_sizes(struct multi_program *p, size_t *sizes)
-{
-    for (cl_uint i = 0; i < p->n_devices; i++) {
-        cl_program inner = p->inner[multi_vgpu_of(p->context, p->devices[i])];
+/*
+ * Sizes and bytes of each device's binary are asked of its vGPU's program, which answers for its
+ * own devices: `at` says where each of them is in that list.
+ */
+struct inner_place {
+    cl_program inner;
+    cl_uint n, at;
+};
 
-        if (ordinary->clGetProgramInfo(inner, CL_PROGRAM_BINARY_SIZES, sizeof sizes[i],
-                                       &sizes[i], NULL) != CL_SUCCESS)
-            sizes[i] = 0;
-    }
-    return CL_SUCCESS;
+static cl_int
+inner_place(const struct multi_program *p, cl_device_id device, struct inner_place *ret)
+{
+    cl_device_id *list;
+    cl_int rc;
+
+    ret->inner = p->inner[multi_vgpu_of(p->context, device)];
+    rc = ordinary->clGetProgramInfo(ret->inner, CL_PROGRAM_NUM_DEVICES, sizeof ret->n,
+                                    &ret->n, NULL);
+    if (rc != CL_SUCCESS)
+        return rc;
+    list = calloc(ret->n + 1u, sizeof(cl_device_id));
+    if (!list)
+        return CL_OUT_OF_HOST_MEMORY;
+    rc = ordinary->clGetProgramInfo(ret->inner, CL_PROGRAM_DEVICES,
+                                    ret->n * sizeof(cl_device_id), list, NULL);
+    ret->at = 0;
+    while (ret->at < ret->n && list[ret->at] != device)
+        ret->at++;
+    free(list);
+    return rc == CL_SUCCESS && ret->at == ret->n ? CL_INVALID_DEVICE : rc;
+}
+
+/* 0 where there is no binary. */
+static cl_int
+binary_size(const struct multi_program *p, cl_device_id device, size_t *ret)
+{
+    struct inner_place place;
+    cl_int rc = inner_place(p, device, &place);
+    size_t *sizes = rc == CL_SUCCESS ? calloc(place.n, sizeof *sizes) : NULL;
+
+    *ret = 0;
+    if (sizes &&
+        ordinary->clGetProgramInfo(place.inner, CL_PROGRAM_BINARY_SIZES,
+                                   place.n * sizeof *sizes, sizes, NULL) == CL_SUCCESS)
+        *ret = sizes[place.at];
+    free(sizes);
+    return rc;
 }
 
 static cl_int
-program_binary_sizes(struct multi_program *p, size_t cap, void *value, size_t *ret_len)
+binary_bytes(const struct multi_program *p, cl_device_id device, unsigned char *to)
+{
+    struct inner_place place;
+    unsigned char **targets;
+    cl_int rc = inner_place(p, device, &place);
+
+    if (rc != CL_SUCCESS)
+        return rc;
+    targets = calloc(place.n, sizeof *targets);
+    if (!targets)
+        return CL_OUT_OF_HOST_MEMORY;
+    targets[place.at] = to;
+    rc = ordinary->clGetProgramInfo(place.inner, CL_PROGRAM_BINARIES,
+                                    place.n * sizeof *targets, targets, NULL);
+    free(targets);
+    return rc;
+}
+
+static cl_int
+program_binary_sizes(const struct multi_program *p, size_t cap, void *value,
+                     size_t *ret_len)
 {
     size_t *sizes = calloc(p->n_devices, sizeof *sizes);
-    cl_int rc = sizes ? binary_sizes(p, sizes) : CL_OUT_OF_HOST_MEMORY;
+    cl_int rc = sizes ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
 
+    for (cl_uint i = 0; rc == CL_SUCCESS && i < p->n_devices; i++)
+        rc = binary_size(p, p->devices[i], &sizes[i]);
     if (rc == CL_SUCCESS)
         rc = info_put(sizes, p->n_devices * sizeof *sizes, cap, value, ret_len);
     free(sizes);
@@ -307,30 +398,22 @@ program_binary_sizes(struct multi_program *p, size_t cap, void *value, size_t *r
 }
 
 static cl_int
-program_binaries(struct multi_program *p, size_t cap, void *value, size_t *ret_len)
+program_binaries(const struct multi_program *p, size_t cap, void *value, size_t *ret_len)
 {
     unsigned char **targets = value;
-    size_t *sizes;
     cl_int rc = CL_SUCCESS;
 
     if (value && cap < p->n_devices * sizeof *targets)
         return CL_INVALID_VALUE;
     if (ret_len)
         *ret_len = p->n_devices * sizeof *targets;
-    if (!value)
-        return CL_SUCCESS;
-    sizes = calloc(p->n_devices, sizeof *sizes);
-    if (!sizes)
-        return CL_OUT_OF_HOST_MEMORY;
-    binary_sizes(p, sizes);
-    for (cl_uint i = 0; rc == CL_SUCCESS && i < p->n_devices; i++) {
-        cl_program inner = p->inner[multi_vgpu_of(p->context, p->devices[i])];
+    for (cl_uint i = 0; value && rc == CL_SUCCESS && i < p->n_devices; i++) {
+        size_t size;
 
-        if (targets[i] && sizes[i] > 0)
-            rc = ordinary->clGetProgramInfo(inner, CL_PROGRAM_BINARIES, sizeof *targets,
-                                            &targets[i], NULL);
+        rc = binary_size(p, p->devices[i], &size);
+        if (rc == CL_SUCCESS && targets[i] && size > 0)
+            rc = binary_bytes(p, p->devices[i], targets[i]);
     }
-    free(sizes);
     return rc;
 }
 
