@@ -307,6 +307,133 @@ migration(void)
     done("migration");
 }
 
+/* 48 MiB: more than one message or staging extent takes at once. */
+static void
+big_buffer(void)
+{
+    const size_t words = (size_t)12 << 20;
+    uint32_t *host = alloc(words * 4), *got = alloc(words * 4);
+    cl_mem b = buffer(0, words * 4, NULL);
+    cl_event e[2];
+
+    pattern_fill(host, words, 17);
+    OK(clEnqueueWriteBuffer(queues[0], b, CL_FALSE, 0, words * 4, host, 0, NULL, &e[0]));
+    OK(clFlush(queues[0]));
+    for (uint32_t i = 0; i < 3; i++) {
+        e[1] = launch(queues[(i + 1) % n], b, words, i, 1, &e[0]);
+        OK(clReleaseEvent(e[0]));
+        e[0] = e[1];
+    }
+    OK(clEnqueueReadBuffer(queues[0], b, CL_TRUE, 0, words * 4, got, 1, e, NULL));
+    for (uint32_t i = 0; i < 3; i++)
+        scramble_host(host, words, i);
+    same_words(got, host, words, "big");
+    OK(clReleaseEvent(e[0]));
+    OK(clReleaseMemObject(b));
+    free(host);
+    free(got);
+    done("a big buffer");
+}
+
+/* Images, on devices that have them. */
+
+enum { WIDTH = 64, HEIGHT = 32, CHANNELS = WIDTH * HEIGHT * 4 };
+
+static const char image_source[] =
+    "kernel void turn(read_only image2d_t a, write_only image2d_t b, sampler_t s, uint "
+    "x)\n"
+    "{ int2 p = (int2)(get_global_id(0), get_global_id(1));\n"
+    "  write_imageui(b, p, read_imageui(a, s, p) * 3u + x); }\n";
+
+static void
+image_ping_pong(cl_mem image[2], uint32_t *host)
+{
+    const size_t size[2] = {WIDTH, HEIGHT};
+    cl_program p;
+    cl_sampler s;
+    cl_kernel k;
+    cl_int rc;
+
+    s = clCreateSampler(context, CL_FALSE, CL_ADDRESS_CLAMP, CL_FILTER_NEAREST, &rc);
+    OK(rc);
+    p = clCreateProgramWithSource(context, 1, (const char *[]){image_source}, NULL, &rc);
+    OK(rc);
+    OK(clBuildProgram(p, 0, NULL, "", NULL, NULL));
+    k = cl_kernel_of(p, "turn");
+    OK(clSetKernelArg(k, 2, sizeof s, &s));
+    for (uint32_t i = 0; i < 8; i++) {
+        OK(clSetKernelArg(k, 0, sizeof(cl_mem), &image[i & 1]));
+        OK(clSetKernelArg(k, 1, sizeof(cl_mem), &image[!(i & 1)]));
+        OK(clSetKernelArg(k, 3, sizeof i, &i));
+        OK(clEnqueueNDRangeKernel(queues[i % n], k, 2, NULL, size, NULL, 0, NULL, NULL));
+        OK(clFinish(queues[i % n]));
+        for (size_t j = 0; j < CHANNELS; j++)
+            host[j] = host[j] * 3u + i;
+    }
+    OK(clReleaseKernel(k));
+    OK(clReleaseProgram(p));
+    OK(clReleaseSampler(s));
+}
+
+/* Written on one device by way of a map, unmapped by the other's queue. */
+static void
+image_map(cl_mem image, uint32_t *host)
+{
+    const size_t origin[3] = {0, 0, 0}, region[3] = {WIDTH, HEIGHT, 1};
+    size_t pitch;
+    cl_int rc;
+    uint8_t *p = clEnqueueMapImage(queues[1], image, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE,
+                                   origin, region, &pitch, NULL, 0, NULL, NULL, &rc);
+
+    OK(rc);
+    for (size_t y = 0; y < HEIGHT; y++) {
+        uint32_t *row = (uint32_t *)(p + y * pitch), *want = host + y * WIDTH * 4;
+
+        same_words(row, want, (size_t)WIDTH * 4, "mapped image");
+        scramble_host(row, (size_t)WIDTH * 4, (uint32_t)y);
+        scramble_host(want, (size_t)WIDTH * 4, (uint32_t)y);
+    }
+    OK(clEnqueueUnmapMemObject(queues[0], image, p, 0, NULL, NULL));
+    OK(clFinish(queues[0]));
+}
+
+static void
+images(void)
+{
+    static uint32_t host[CHANNELS], got[CHANNELS];
+    const size_t origin[3] = {0, 0, 0}, region[3] = {WIDTH, HEIGHT, 1};
+    const cl_image_format format = {CL_RGBA, CL_UNSIGNED_INT32};
+    const cl_image_desc desc = {.image_type = CL_MEM_OBJECT_IMAGE2D,
+                                .image_width = WIDTH,
+                                .image_height = HEIGHT};
+    cl_bool there = CL_TRUE;
+    cl_mem image[2];
+    cl_int rc;
+
+    for (cl_uint i = 0; i < n && there; i++)
+        OK(clGetDeviceInfo(devices[i], CL_DEVICE_IMAGE_SUPPORT, sizeof there, &there,
+                           NULL));
+    if (there) {
+        pattern_fill(host, CHANNELS, 18);
+        image[0] =
+            clCreateImage(context, CL_MEM_COPY_HOST_PTR, &format, &desc, host, &rc);
+        OK(rc);
+        image[1] = clCreateImage(context, 0, &format, &desc, NULL, &rc);
+        OK(rc);
+        image_ping_pong(image, host);
+        if (!pocl) /* an assertion of PoCL 3.1 fails for sub-devices */
+            image_map(image[0], host);
+        for (cl_uint i = 0; i < n; i++) {
+            OK(clEnqueueReadImage(queues[i], image[0], CL_TRUE, origin, region, 0, 0, got,
+                                  0, NULL, NULL));
+            same_words(got, host, CHANNELS, "image");
+        }
+        OK(clReleaseMemObject(image[0]));
+        OK(clReleaseMemObject(image[1]));
+    }
+    done("images, where there are some");
+}
+
 /* Mapping. */
 
 static uint32_t *
@@ -979,6 +1106,8 @@ main(int argc, char **argv)
     copies_between_queues();
     reads_and_writes_of_parts();
     migration();
+    big_buffer();
+    images();
     map_here_use_there();
     nested_maps();
     unmap_in_order();

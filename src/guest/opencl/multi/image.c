@@ -16,10 +16,10 @@ image_replica_new(struct multi_mem *m, cl_context inner, cl_mem buffer,
     cl_image_desc desc = m->desc;
 
     desc.mem_object = buffer;
-    if (buffer) /* these it inherits */
+    if (buffer && m->placed) /* its flags hold by now what it inherits */
         flags &= ~(cl_mem_flags)(CL_MEM_USE_HOST_PTR | CL_MEM_ALLOC_HOST_PTR |
                                  CL_MEM_COPY_HOST_PTR);
-    else if (!host_ptr) /* they are of the program's bytes */
+    if (m->placed && !buffer && !host_ptr) /* they were of the program's bytes */
         desc.image_row_pitch = desc.image_slice_pitch = 0;
     if (m->n_properties)
         return ordinary->clCreateImageWithProperties(
@@ -154,6 +154,19 @@ multi_clCreateImageWithProperties(cl_context context, const cl_mem_properties *p
     RETURN_WITH(errcode_ret, rc, (cl_mem)m);
 }
 
+/* The calls deprecated with 1.2 know no descriptor: what is wrong with it is the size. */
+static cl_mem
+old_image(cl_context context, cl_mem_flags flags, const cl_image_format *format,
+          const cl_image_desc *desc, void *host_ptr, cl_int *errcode_ret)
+{
+    struct multi_mem *m = NULL;
+    cl_int rc = image_new(context, NULL, flags, format, desc, host_ptr, &m);
+
+    if (rc == CL_INVALID_IMAGE_DESCRIPTOR)
+        rc = CL_INVALID_IMAGE_SIZE;
+    RETURN_WITH(errcode_ret, rc, (cl_mem)m);
+}
+
 CL_API_ENTRY cl_mem CL_API_CALL
 multi_clCreateImage2D(cl_context context, cl_mem_flags flags,
                       const cl_image_format *image_format, size_t image_width,
@@ -165,8 +178,7 @@ multi_clCreateImage2D(cl_context context, cl_mem_flags flags,
                                 .image_height = image_height,
                                 .image_row_pitch = image_row_pitch};
 
-    return multi_clCreateImage(context, flags, image_format, &desc, host_ptr,
-                               errcode_ret);
+    return old_image(context, flags, image_format, &desc, host_ptr, errcode_ret);
 }
 
 CL_API_ENTRY cl_mem CL_API_CALL
@@ -182,8 +194,7 @@ multi_clCreateImage3D(cl_context context, cl_mem_flags flags,
                                 .image_row_pitch = image_row_pitch,
                                 .image_slice_pitch = image_slice_pitch};
 
-    return multi_clCreateImage(context, flags, image_format, &desc, host_ptr,
-                               errcode_ret);
+    return old_image(context, flags, image_format, &desc, host_ptr, errcode_ret);
 }
 
 /* ---- queries ----------------------------------------------------------------------- */

@@ -56,6 +56,7 @@ arg_learn(struct multi_arg *a, cl_kernel inner, cl_uint index)
     ordinary->clGetKernelArgInfo(inner, index, CL_KERNEL_ARG_TYPE_NAME, sizeof name, name,
                                  NULL);
     a->known = true;
+    a->access = access;
     a->sampler = strcmp(name, "sampler_t") == 0;
     a->memory = !a->sampler && (address == CL_KERNEL_ARG_ADDRESS_GLOBAL ||
                                 address == CL_KERNEL_ARG_ADDRESS_CONSTANT ||
@@ -220,9 +221,34 @@ arg_kind_of(const struct multi_arg *a, size_t size, const void *value)
     return handle_is_mem(handle) ? MULTI_ARG_MEM : MULTI_ARG_VALUE;
 }
 
+/* An image for an image, and one that may be used so; a buffer for a pointer, or none. */
+static cl_int
+check_mem(const struct multi_arg *a, const struct multi_mem *m, const void *value)
+{
+    const cl_mem_flags limits = CL_MEM_READ_ONLY | CL_MEM_WRITE_ONLY;
+    cl_mem_flags forbidden = 0;
+
+    if (!a->known)
+        return CL_SUCCESS;
+    if (a->access == CL_KERNEL_ARG_ACCESS_NONE)
+        return m && m->image ? CL_INVALID_MEM_OBJECT : CL_SUCCESS;
+    if (!value)
+        return CL_INVALID_ARG_VALUE;
+    if (!m || !m->image)
+        return CL_INVALID_MEM_OBJECT;
+    if (a->access == CL_KERNEL_ARG_ACCESS_READ_ONLY)
+        forbidden = CL_MEM_WRITE_ONLY;
+    else
+        forbidden =
+            a->access == CL_KERNEL_ARG_ACCESS_READ_WRITE ? limits : CL_MEM_READ_ONLY;
+    return m->flags & forbidden ? CL_INVALID_ARG_VALUE : CL_SUCCESS;
+}
+
 static cl_int
 set_mem(struct multi_kernel *k, struct multi_arg *a, size_t size, const void *value)
 {
+    cl_int rc;
+
     struct multi_mem *m = NULL;
     cl_mem handle = NULL;
 
@@ -234,8 +260,12 @@ set_mem(struct multi_kernel *k, struct multi_arg *a, size_t size, const void *va
         m = multi_mem_of(handle);
         if (!m || m->context != k->program->context)
             return CL_INVALID_MEM_OBJECT;
-        atomic_fetch_add(&m->ref->holds, 1);
     }
+    rc = check_mem(a, m, value);
+    if (rc != CL_SUCCESS)
+        return rc;
+    if (m)
+        atomic_fetch_add(&m->ref->holds, 1);
     arg_clear(a);
     a->ref = m ? m->ref : NULL;
     return CL_SUCCESS;

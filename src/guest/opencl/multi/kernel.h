@@ -17,6 +17,8 @@ struct multi_arg {
     bool known;
     bool memory, sampler;
     bool reads_only; /* const, constant or a read_only image */
+    cl_kernel_arg_access_qualifier
+        access; /* of an image; else CL_KERNEL_ARG_ACCESS_NONE */
 
     bool set;
     enum multi_arg_kind kind;

@@ -305,7 +305,6 @@ root_replica_new(struct multi_mem *m, unsigned vgpu, cl_int *ret_rc)
     made = m->image
                ? image_replica_new(m, inner, NULL, flags, bytes, ret_rc)
                : ordinary->clCreateBuffer(inner, flags, m->size, (void *)bytes, ret_rc);
-    m->placed |= made != NULL;
     if (!made || !m->initial)
         return made;
     ranges_written(&m->ranges, 0, m->size, vgpu, NULL);
@@ -338,6 +337,7 @@ mem_replica(struct multi_mem *m, unsigned vgpu, cl_mem *ret)
     else
         m->replica[vgpu] = sub_replica_new(m, parent, &rc);
     *ret = m->replica[vgpu];
+    m->placed |= m->replica[vgpu] != NULL;
     return rc;
 }
 

@@ -5,9 +5,9 @@
  * sub-buffers, and images made of a buffer, are ranges of their root. An image of its own is one
  * range.
  *
- *   stamp   how a vGPU got its bytes: by a command there, or moved from another vGPU. Commands wait
- *           for what was moved; a command that wrote is the program's to wait for, but moving
- *           its result on waits for it.
+ *   stamp   how a vGPU got its bytes: by a command there, or moved from another vGPU. Commands
+ *           wait for what was moved; a command that wrote is the program's to wait for, but
+ *           moving its result on waits for it.
  */
 #ifndef TESSERA_GUEST_OPENCL_MULTI_MEM_H
 #define TESSERA_GUEST_OPENCL_MULTI_MEM_H
