@@ -421,8 +421,7 @@ images(void)
         image[1] = clCreateImage(context, 0, &format, &desc, NULL, &rc);
         OK(rc);
         image_ping_pong(image, host);
-        if (!pocl) /* an assertion of PoCL 3.1 fails for sub-devices */
-            image_map(image[0], host);
+        image_map(image[0], host);
         for (cl_uint i = 0; i < n; i++) {
             OK(clEnqueueReadImage(queues[i], image[0], CL_TRUE, origin, region, 0, 0, got,
                                   0, NULL, NULL));
@@ -1107,7 +1106,8 @@ main(int argc, char **argv)
     reads_and_writes_of_parts();
     migration();
     big_buffer();
-    images();
+    if (!pocl) /* which ends the program: an image used by a sub-device */
+        images();
     map_here_use_there();
     nested_maps();
     unmap_in_order();
