@@ -9,6 +9,7 @@ usage: generate.py DESCRIPTION OUTPUT_DIR
   opencl_stubs.c     guest: generated functions and the dispatch tables
   opencl_multi.h     guest: prototypes of the calls on objects of several vGPUs
   opencl_request.h   worker: one struct per message, handlers by hand
+  opencl_extensions.h  worker: the driver's extension functions, found by name
   opencl_dispatch.c  worker: decode, validate, dispatch; generated handlers
   opencl.dict        fuzz dictionary (libFuzzer's form)
   opencl-missing.md  what is refused and what is still missing
@@ -24,8 +25,11 @@ from pathlib import Path
 GENERATED = "/* Generated from api/opencl.toml by api/generate.py: do not edit. */\n"
 KINDS = {"context": "cl_context", "queue": "cl_command_queue", "mem": "cl_mem",
          "program": "cl_program", "kernel": "cl_kernel", "event": "cl_event",
-         "device": "cl_device_id"}
-GUESTS = ("hand", "enqueue", "refuse", "later", "absent", "message")
+         "device": "cl_device_id", "command_buffer": "cl_command_buffer_khr",
+         "sampler": "cl_sampler", "image": "cl_mem"}
+# Which check of submit.h a generated function makes of its memory objects.
+MEM_CHECKS = {"mem": "check_buffers", "image": "check_images", "any": "check_mems"}
+GUESTS = ("hand", "enqueue", "record", "alias", "refuse", "later", "absent", "message")
 WORKERS = ("driver", "hand")
 
 
@@ -58,6 +62,11 @@ class Call:
     def on_wire(self):
         return bool(self.wire)
 
+    @property
+    def extension(self):
+        """The extension that the function belongs to; empty for the core's."""
+        return self.spec.get("extension", "")
+
 
 class DescriptionError(Exception):
     """The description says something that cannot be generated."""
@@ -68,7 +77,7 @@ def parse_field(call, text):
     spec, _, name = text.partition(" ")
     if not name.isidentifier():
         raise DescriptionError(f"{call}: field {text!r} needs a type and a name")
-    m = re.fullmatch(r"(u64|i64|id|new|bytes|string|blob|extent|out|waits|event)(\?)?"
+    m = re.fullmatch(r"(u64|i64|id|new|bytes|string|blob|extent|out|waits|syncs|event)(\?)?"
                      r"(?::(\w+))?(\[(\d*)\])?(?::(\w+))?", spec)
     if not m:
         raise DescriptionError(f"{call}: unknown field type {spec!r}")
@@ -97,6 +106,8 @@ def load(path):
         if c.guest not in GUESTS:
             raise DescriptionError(f"{name}: guest {c.guest!r} is none of {', '.join(GUESTS)}")
         c.wire = [parse_field(name, f) for f in spec.get("wire", [])]
+        if c.guest in ("record", "alias") and not c.extension:
+            raise DescriptionError(f"{name}: guest {c.guest!r} is for extension functions")
         if c.wire and spec.get("worker") not in WORKERS:
             raise DescriptionError(f"{name}: worker {spec.get('worker')!r} is none of "
                                    f"{', '.join(WORKERS)}")
@@ -146,9 +157,13 @@ def wire_header(calls, fingerprint):
 def send_params(f):
     """C parameters of an encoder for one field."""
     if f.type == "id" and f.array:
-        return [f"uint32_t n_{f.name}", f"const {KINDS[f.kind]} *{f.name}"]
+        return [f"uint32_t n_{f.name}", f"const {KINDS.get(f.kind, 'cl_mem')} *{f.name}"]
     if f.type == "waits":
         return [f"uint32_t n_{f.name}", f"const cl_event *{f.name}"]
+    if f.type == "syncs":
+        return [f"uint32_t n_{f.name}", f"const cl_sync_point_khr *{f.name}"]
+    if f.type == "new" and f.array:
+        return [f"uint32_t n_{f.name}", f"const struct guest_id *{f.name}"]
     if f.type in ("id", "new", "event"):
         return [f"struct guest_id {f.name}"]
     if f.type in ("u64", "i64"):
@@ -164,7 +179,7 @@ def send_params(f):
 
 
 def send_size(f):
-    if f.type == "id" and f.array or f.type == "waits":
+    if f.type in ("id", "new") and f.array or f.type in ("waits", "syncs"):
         return f"8 + 8ull * n_{f.name}"
     if f.type in ("u64", "i64") and f.array:
         return str(8 * f.count)
@@ -182,6 +197,10 @@ def send_size(f):
 def send_code(f):
     if f.type == "id" and f.array or f.type == "waits":
         return f"enc_objects(&e, n_{f.name}, (void *const *){f.name});"
+    if f.type == "syncs":
+        return f"enc_syncs(&e, n_{f.name}, {f.name});"
+    if f.type == "new" and f.array:
+        return f"enc_ids(&e, n_{f.name}, {f.name});"
     if f.type in ("id", "new", "event"):
         return f"enc_u64(&e, {f.name}.v);"
     if f.type in ("u64", "i64") and f.array:
@@ -220,7 +239,7 @@ def send_header(calls):
         if c.guest == "hand":
             args = ", ".join(c.args) or "void"
             out += [f"CL_API_ENTRY {c.returns} CL_API_CALL tsr_{c.name}({args});"]
-        if c.spec.get("check"):
+        if c.spec.get("check") is True:
             params = ["const struct enqueue *q"] + stub_own_args(c)
             out += [f"cl_int check_{c.name}({', '.join(params)});"]
     out += ["", "#endif", ""]
@@ -228,8 +247,10 @@ def send_header(calls):
 
 
 def stub_own_args(call):
-    """The arguments of an enqueue function without queue, wait list and event."""
-    skip = {"command_queue", "num_events_in_wait_list", "event_wait_list", "event"}
+    """The arguments of an enqueue or recording function without those that all have."""
+    skip = {"command_queue", "num_events_in_wait_list", "event_wait_list", "event",
+            "command_buffer", "num_sync_points_in_wait_list", "sync_point_wait_list",
+            "sync_point", "mutable_handle"}
     return [a for a in call.args if arg_name(a) not in skip]
 
 
@@ -238,6 +259,8 @@ def stub_field(call, f):
     names = {arg_name(a): arg_type(a) for a in call.args}
     if f.type == "waits":
         return "num_events_in_wait_list, event_wait_list"
+    if f.type == "syncs":
+        return "num_sync_points_in_wait_list, sync_point_wait_list"
     if f.type == "event":
         return "q.event_id"
     if f.name not in names:
@@ -253,29 +276,58 @@ def stub_field(call, f):
     return f.name
 
 
-def enqueue_stub(c):
-    body = ["    struct enqueue q;", f"    cl_int rc = enqueue_begin(&q, command_queue, "
-            f"{c.spec['command']}, num_events_in_wait_list, event_wait_list, event);", "",
-            "    if (rc != CL_SUCCESS)", "        return rc;"]
-    own = stub_own_args(c)
+def stub_checks(c, q):
+    """The checks of memory objects, and the hand-written one: a call's own, or another's."""
+    body = []
     for f in c.wire:
-        if f.type == "id" and f.kind == "mem":
+        if f.type == "id" and f.kind in MEM_CHECKS:
             many = f"{f.length_arg}, {f.name}" if f.array else f"1, &{f.name}"
-            body += ["    if (rc == CL_SUCCESS)", f"        rc = check_mems(&q, {many});"]
-    if c.spec.get("check"):
-        passed = ", ".join(["&q"] + [arg_name(a) for a in own])
-        body += ["    if (rc == CL_SUCCESS)", f"        rc = check_{c.name}({passed});"]
-    sent = ["q.session", "NULL"] + [stub_field(c, f) for f in c.wire]
+            body += ["    if (rc == CL_SUCCESS)",
+                     f"        rc = {MEM_CHECKS[f.kind]}({q}, {many});"]
+    check = c.spec.get("check")
+    if check:
+        name = c.name if check is True else check
+        passed = ", ".join([q] + [arg_name(a) for a in stub_own_args(c)])
+        body += ["    if (rc == CL_SUCCESS)", f"        rc = check_{name}({passed});"]
+    return body
+
+
+def stub_send(c, sent):
+    """Sends the message once all is checked."""
     arrays = [f for f in c.wire if f.type == "u64" and f.array]
-    body += ["    if (rc == CL_SUCCESS) {"]
+    body = ["    if (rc == CL_SUCCESS) {"]
     for f in arrays:
         body += [f"        const uint64_t q_{f.name}[{f.count}] = "
                  "{" + ", ".join(f"{f.name}[{i}]" for i in range(f.count)) + "};"]
     if arrays:
         body += [""]
-    body += [f"        rc = send_{c.name}({', '.join(sent)});", "    }",
-             "    return enqueue_end(&q, rc, event);"]
-    return body
+    sent = sent + [stub_field(c, f) for f in c.wire]
+    return body + [f"        rc = send_{c.name}({', '.join(sent)});", "    }"]
+
+
+def enqueue_stub(c):
+    body = ["    struct enqueue q;", f"    cl_int rc = enqueue_begin(&q, command_queue, "
+            f"{c.spec['command']}, num_events_in_wait_list, event_wait_list, event);", "",
+            "    if (rc != CL_SUCCESS)", "        return rc;"]
+    return (body + stub_checks(c, "&q") + stub_send(c, ["q.session", "NULL"]) +
+            ["    return enqueue_end(&q, rc, event);"])
+
+
+def record_stub(c):
+    body = ["    struct recording r;", "    cl_int rc = record_begin(&r, command_buffer, "
+            "command_queue, num_sync_points_in_wait_list, sync_point_wait_list, "
+            "mutable_handle);", "", "    if (rc != CL_SUCCESS)", "        return rc;"]
+    arrays = [f.name for f in c.wire if f.type == "u64" and f.array]
+    if arrays:
+        body += [f"    if ({' || '.join('!' + a for a in arrays)})",
+                 "        rc = CL_INVALID_VALUE;"]
+    uses = []
+    for f in c.wire:
+        if f.type == "id" and f.kind in MEM_CHECKS:
+            uses += ["    if (rc == CL_SUCCESS)",
+                     f"        rc = record_uses(&r, (struct object *){f.name});"]
+    return (body + stub_checks(c, "&r.q") + uses + stub_send(c, ["r.q.session", "&r.pending"]) +
+            ["    return record_end(&r, rc, sync_point);"])
 
 
 def refusal(c):
@@ -291,18 +343,21 @@ def refusal(c):
     return body + ([] if c.returns == "void" else ["    return NULL;"])
 
 
+STUBS = {"enqueue": enqueue_stub, "record": record_stub, "refuse": refusal, "later": refusal}
+
+
 def stubs_source(calls):
     out = ["/* SPDX-License-Identifier: MIT */", GENERATED, '#include "api/opencl_send.h"',
-           '#include "api/opencl_multi.h"', ""]
+           '#include "api/opencl_multi.h"', '#include "guest/opencl/command_buffer.h"', ""]
     for c in calls:
-        if c.guest in ("hand", "absent", "message"):
+        if c.guest not in STUBS:
             continue
-        body = enqueue_stub(c) if c.guest == "enqueue" else refusal(c)
+        body = STUBS[c.guest](c)
         out += [f"static CL_API_ENTRY {c.returns} CL_API_CALL",
                 f"tsr_{c.name}({', '.join(c.args) or 'void'})", "{"] + body + ["}", ""]
     out += ["const struct _cl_icd_dispatch opencl_dispatch = {"]
     for c in calls:
-        if c.guest == "message":
+        if c.guest == "message" or c.extension:
             continue
         value = "NULL" if c.guest == "absent" else f"tsr_{c.name}"
         out.append(f"    .{c.name} = {value},")
@@ -326,7 +381,7 @@ def routed_by(call):
 def is_multi(call):
     """Has the call a version of its own in src/guest/opencl/multi?"""
     wanted = call.guest in ("hand", "enqueue", "later") and call.spec.get("multi", True)
-    return bool(wanted and routed_by(call))
+    return bool(wanted and not call.extension and routed_by(call))
 
 
 def multi_header(calls):
@@ -351,16 +406,22 @@ def route(c):
 def multi_tables(calls):
     out = ["const struct _cl_icd_dispatch multi_dispatch = {"]
     for c in calls:
-        if c.guest not in ("message", "absent"):
+        if c.guest not in ("message", "absent") and not c.extension:
             out.append(f"    .{c.name} = {'multi' if is_multi(c) else 'tsr'}_{c.name},")
     out += ["};", ""]
     for c in calls:
         if c.guest in ("hand", "enqueue") and is_multi(c):
             out += route(c)
     out += ["const struct opencl_function opencl_functions[] = {"]
-    out += [f'    {{"{c.name}", (void *){"route" if is_multi(c) else "tsr"}_{c.name}}},'
-            for c in calls if c.guest in ("hand", "enqueue")]
-    return out + ["    {NULL, NULL},", "};", ""]
+    calls_by_name = {c.name: c for c in calls}
+    for c in calls:
+        if c.guest in ("hand", "enqueue", "record", "alias"):
+            extension = f'"{c.extension}"' if c.extension else "NULL"
+            called = calls_by_name[c.spec["alias"]] if c.guest == "alias" else c
+            routed = is_multi(called) and called.guest in ("hand", "enqueue")
+            address = f"{'route' if routed else 'tsr'}_{called.name}"
+            out.append(f'    {{"{c.name}", (void *){address}, {extension}}},')
+    return out + ["    {NULL, NULL, NULL},", "};", ""]
 
 
 # ---- worker ----------------------------------------------------------------------------------
@@ -369,6 +430,10 @@ def multi_tables(calls):
 def request_members(f):
     if f.type == "id" and f.array or f.type == "waits":
         return [f"uint64_t n_{f.name};", f"struct object **{f.name};"]
+    if f.type == "syncs":
+        return [f"uint64_t n_{f.name};", f"const uint64_t *{f.name};"]
+    if f.type == "new" and f.array:
+        return [f"uint64_t n_{f.name};", f"const struct guest_id *{f.name};"]
     if f.type == "id":
         return [f"struct object *{f.name};"]
     if f.type in ("new", "event"):
@@ -409,14 +474,36 @@ def request_header(calls):
     return "\n".join(out)
 
 
+def extensions_header(calls):
+    """The functions that the worker asks the driver for; an alias is the core's function."""
+    found = [c for c in calls if c.extension and c.guest != "alias"]
+    out = ["/* SPDX-License-Identifier: MIT */", GENERATED,
+           "#ifndef TESSERA_API_OPENCL_EXTENSIONS_H", "#define TESSERA_API_OPENCL_EXTENSIONS_H",
+           "", "#include <CL/cl_icd.h>", "#include <stddef.h>", "",
+           "/* NULL: the device has no such extension, or the driver no such function. */",
+           "struct extension_functions {"]
+    out += [f"    __typeof__({c.name}) *{c.name};" for c in found]
+    out += ["};", "", "static const struct {", "    const char *extension, *name;",
+            "    size_t at; /* in struct extension_functions */",
+            "} extension_functions[] = {"]
+    out += [f'    {{"{c.extension}", "{c.name}", offsetof(struct extension_functions, {c.name})}},'
+            for c in found]
+    out += ["    {NULL, NULL, 0},", "};", "", "#endif", ""]
+    return "\n".join(out)
+
+
 def decode_code(f):
     name = f'"{f.name}"'
     if f.type == "id" and f.array or f.type == "waits":
         kind = f.kind or "event"
         return f"r.{f.name} = dec_objects(s, &d, {name}, KIND_{kind}, &r.n_{f.name});"
+    if f.type == "syncs":
+        return f"r.{f.name} = dec_array(&d, {name}, &r.n_{f.name});"
     if f.type == "id":
         fn = "dec_object_or_none" if f.optional else "dec_object"
         return f"r.{f.name} = {fn}(s, &d, {name}, KIND_{f.kind});"
+    if f.type == "new" and f.array:
+        return f"r.{f.name} = dec_news(s, &d, {name}, &r.n_{f.name});"
     if f.type in ("new", "event"):
         fn = "dec_new_or_none" if f.type == "event" or f.optional else "dec_new"
         return f"r.{f.name} = {fn}(s, &d, {name});"
@@ -445,6 +532,14 @@ def driver_argument(call, arg):
         return "sub.waits"
     if name == "event":
         return "&sub.event"
+    if name == "num_sync_points_in_wait_list":
+        return "rec.n_syncs"
+    if name == "sync_point_wait_list":
+        return "rec.syncs"
+    if name == "sync_point":
+        return "&rec.sync_point"
+    if call.guest == "record" and name in ("command_queue", "mutable_handle"):
+        return "NULL"
     for f in call.wire:
         if f.length_arg == name:
             return f"({ctype})r->n_{f.name}" if f.array else f"r->{f.name}_len"
@@ -460,7 +555,27 @@ def driver_argument(call, arg):
     return f"({ctype})r->{name}" if f.type in ("u64", "i64") else f"r->{name}"
 
 
+def record_handler(c):
+    passed = ", ".join(driver_argument(c, a) for a in c.args)
+    mems = [f for f in c.wire if f.type == "id" and f.kind in MEM_CHECKS]
+    names = ", ".join(f"r->{f.name}" for f in mems)
+    out = ["static int", f"op_{c.name}(struct session *s, const struct req_{c.name} *r)", "{",
+           "    struct recording rec;"]
+    if mems:
+        out += [f"    struct object *const used[] = {{{names}}};"]
+    used = f"used, {len(mems)}" if mems else "NULL, 0"
+    return out + [
+        "    int bad = recording_begin(s, &rec, r->command_buffer, r->sync_point_wait_list, "
+        "r->n_sync_point_wait_list);", "", "    if (bad < 0)", "        return bad;",
+        f"    if (rec.rc == CL_SUCCESS && !s->device.ext.{c.name})",
+        "        rec.rc = CL_INVALID_OPERATION;", "    if (rec.rc == CL_SUCCESS)",
+        f"        rec.rc = s->device.ext.{c.name}({passed});",
+        f"    return recording_end(s, &rec, {used}, r->tag);", "}", ""]
+
+
 def driver_handler(c):
+    if c.guest == "record":
+        return record_handler(c)
     passed = ", ".join(driver_argument(c, a) for a in c.args)
     return [f"static int", f"op_{c.name}(struct session *s, const struct req_{c.name} *r)", "{",
             "    struct submission sub;",
@@ -472,7 +587,8 @@ def driver_handler(c):
 
 def dispatch_source(calls):
     wired = [c for c in calls if c.on_wire]
-    out = ["/* SPDX-License-Identifier: MIT */", GENERATED, '#include "api/opencl_request.h"', ""]
+    out = ["/* SPDX-License-Identifier: MIT */", GENERATED, '#include "api/opencl_request.h"',
+           '#include "worker/command_buffer.h"', ""]
     for c in wired:
         if c.spec["worker"] == "driver":
             out += driver_handler(c)
@@ -517,15 +633,19 @@ def missing_list(calls):
     groups = {"later": "## Not done yet", "refuse": "## Refused, as the specification allows"}
     out = ["# OpenCL 3.0: what a vGPU does not do", "",
            "Every other entry of the dispatch table works. Generated from `api/opencl.toml`.", ""]
+    core = [c for c in calls if c.guest != "message" and not c.extension]
     for guest, title in groups.items():
         out += [title, "", "| function | answers | why |", "|---|---|---|"]
         out += [f"| `{c.name}` | `{c.spec['error']}` | {c.spec.get('why', '')} |"
-                for c in calls if c.guest == guest]
+                for c in core if c.guest == guest]
         out.append("")
-    done = sum(c.guest in ("hand", "enqueue") for c in calls)
-    out += [f"{done} of {sum(c.guest != 'message' for c in calls)} entries work; "
-            "16 more exist on Windows alone.", ""]
-    return "\n".join(out)
+    done = sum(c.guest in ("hand", "enqueue") for c in core)
+    out += [f"{done} of {len(core)} entries work; 16 more exist on Windows alone.", "",
+            "## Extension functions", "",
+            "Found by `clGetExtensionFunctionAddressForPlatform` when a device has the extension.",
+            "", "| function | extension |", "|---|---|"]
+    out += [f"| `{c.name}` | `{c.extension}` |" for c in calls if c.extension]
+    return "\n".join(out + [""])
 
 
 def main():
@@ -539,6 +659,7 @@ def main():
             "opencl_stubs.c": stubs_source(calls),
             "opencl_multi.h": multi_header(calls),
             "opencl_request.h": request_header(calls),
+            "opencl_extensions.h": extensions_header(calls),
             "opencl_dispatch.c": dispatch_source(calls),
             "opencl.dict": fuzz_dictionary(calls),
             "opencl-missing.md": missing_list(calls),

@@ -11,6 +11,7 @@ usage: generate_calllog.py DESCRIPTION OUTPUT_DIR
 import re
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 from generate import GENERATED, DescriptionError, arg_name, load
@@ -44,6 +45,8 @@ SPECIAL = {
     ("*", "fill_color"): 'line_bytes(&l, "fill_color", fill_color, 16);',
     ("*", "image_format"): 'line_bytes(&l, "image_format", image_format, sizeof *image_format);',
     ("*", "image_desc"): "line_image_desc(&l, image_desc);",
+    ("clEnqueueCommandBufferKHR", "queues"):
+        'line_objects(&l, "queues", num_queues, (void *const *)queues);',
     ("*", "user_data"): "",
     ("*", "param_value_size_ret"): "",
 }
@@ -66,7 +69,16 @@ def in_table(call):
 
 
 def wrapped(calls):
-    return [c for c in calls if c.guest not in ("absent", "message")]
+    """What programs can call; an alias with the arguments of the function that it stands for."""
+    by_name = {c.name: c for c in calls}
+
+    def whole(call):
+        if call.guest != "alias":
+            return call
+        target = by_name[call.spec["alias"]]
+        return replace(call, args=target.args, returns=target.returns)
+
+    return [whole(c) for c in calls if c.guest not in ("absent", "message")]
 
 
 def before(names, name):
@@ -233,6 +245,8 @@ def served(call):
     answered; waits: one that is; refused: as the specification lets a device; later: not done yet;
     absent: no such platform interface on Linux.
     """
+    if call.guest == "record":
+        return "waits"
     if call.guest in ("refuse", "later", "absent"):
         return {"refuse": "refused"}.get(call.guest, call.guest)
     if "served" in call.spec:
@@ -246,8 +260,9 @@ def served(call):
 
 
 def served_list(calls):
-    rows = [f"{c.name}\t{served(c)}\t{c.spec.get('error', '')}" for c in calls
-            if c.guest != "message"]
+    by_name = {c.name: c for c in calls}
+    rows = [f"{c.name}\t{served(by_name[c.spec.get('alias', c.name)])}\t{c.spec.get('error', '')}"
+            for c in calls if c.guest != "message"]
     return "\n".join(rows + [""])
 
 

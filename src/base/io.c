@@ -21,6 +21,20 @@ now_ns(void)
 }
 
 int
+fd_above_stdio(int fd)
+{
+    int above;
+
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd;
+    above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (above < 0)
+        above = -errno;
+    close(fd);
+    return above;
+}
+
+int
 write_all(int fd, const void *buf, size_t len)
 {
     const char *p = buf;

@@ -10,6 +10,13 @@
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t now_ns(void);
 
+/*
+ * A descriptor that is none of stdin, stdout and stderr: fd itself, or another one of its file in
+ * its place (close-on-exec). So a program that closed its stdout prints into nothing of ours. A
+ * negative errno is passed through.
+ */
+int fd_above_stdio(int fd);
+
 /* Writes all of buf, going on after short writes and EINTR. */
 int write_all(int fd, const void *buf, size_t len);
 

@@ -79,8 +79,11 @@ void
 worker_environment(struct strv *env, const char *icd, const char *pocl_cache)
 {
     static const char *const passed[] = {
-        "PATH",         "HOME",         "LANG",         "TMPDIR",        "TESSERA_LOG",
-        "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS",
+        "PATH",          "HOME",
+        "LANG",          "TMPDIR",
+        "TESSERA_LOG",   "ASAN_OPTIONS",
+        "LSAN_OPTIONS",  "TSAN_OPTIONS",
+        "UBSAN_OPTIONS", "TESSERA_FAKE_FAULT", /* of the fake back end alone */
     };
 
     for (size_t i = 0; i < sizeof passed / sizeof *passed; i++)

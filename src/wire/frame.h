@@ -5,6 +5,7 @@
  *
  *   guest -> worker  op = a call of api/opencl.toml     tag = 0, or what the answer shall carry
  *   worker -> guest  op = FRAME_REPLY, FRAME_RECLAIM    tag = the asker's
+ *                         FRAME_PRINT                   tag = bytes of text, which follow
  *
  * Numbers are little-endian, as on both architectures that Tessera runs on.
  */
@@ -20,6 +21,8 @@
 #define FRAME_REPLY 0xfff0u /* tag, status; fields by call */
 /* tag = offset of a heap extent that is the guest's again. */
 #define FRAME_RECLAIM 0xfff1u
+/* What kernels printed, for the guest's stdout. 0 bytes: from now on some may come. */
+#define FRAME_PRINT 0xfff2u
 
 struct frame_header {
     uint32_t size; /* of header and fields, a multiple of FRAME_ALIGN */

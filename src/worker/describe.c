@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a vGPU says of itself: the device's own answers, but for its framebuffer and for what
- * does not reach the device through a channel yet (images, shared virtual memory, pipes,
- * sub-devices, device-side queues). A query that the driver does not answer is left out, so the
+ * does not reach the device through a channel yet (shared virtual memory, pipes,
+ * device-side queues). A query that the driver does not answer is left out, so the
  * guest refuses it as the driver would.
  */
 #include "base/cleanup.h"
@@ -14,10 +14,17 @@
 /* The longest answer that is believed. */
 #define ANSWER_MAX (64u << 10)
 
+/* Of extensions that are younger than the headers. */
+#define KERNEL_CLOCK_CAPABILITIES 0x1076
+#define SINGLE_FP_ATOMIC_CAPABILITIES 0x4231
+#define DOUBLE_FP_ATOMIC_CAPABILITIES 0x4232
+#define HALF_FP_ATOMIC_CAPABILITIES 0x4233
+
 struct answer {
     uint8_t *data; /* len bytes; may be shortened in place */
     size_t len;
     const struct device_limits *limits;
+    const struct device *device;
 };
 
 static uint64_t
@@ -45,14 +52,6 @@ be_empty_string(struct answer *a)
 {
     a->data[0] = '\0';
     a->len = 1;
-}
-
-/* A list of properties that ends at once. */
-static void
-be_end_of_list(struct answer *a)
-{
-    be_zero(a);
-    a->len = min_u64(a->len, sizeof(cl_device_partition_property));
 }
 
 static void
@@ -100,34 +99,64 @@ be_without_native_kernels(struct answer *a)
     memcpy(a->data, &v, sizeof v);
 }
 
-/* Extensions that need nothing but the kernel language, or queries answered from this table. */
+/*
+ * Extensions that need nothing but the kernel language, or queries answered from the table below,
+ * or functions that travel (api/opencl.toml). Those of images and of sub-groups wait for these.
+ */
 static const char *const forwarded_extensions[] = {
+    "cl_amd_device_attribute_query",
+    "cl_amd_media_ops",
+    "cl_amd_media_ops2",
+    "cl_amd_popcnt",
+    "cl_amd_vec3",
+    "cl_arm_core_id",
+    "cl_arm_integer_dot_product_accumulate_int16",
+    "cl_arm_integer_dot_product_accumulate_int8",
+    "cl_arm_integer_dot_product_accumulate_saturate_int8",
+    "cl_arm_integer_dot_product_int8",
+    "cl_ext_cxx_for_opencl",
+    "cl_ext_float_atomics",
+    "cl_intel_bfloat16_conversions",
+    "cl_intel_device_attribute_query",
+    "cl_intel_split_work_group_barrier",
+    "cl_khr_3d_image_writes",
+    "cl_khr_async_work_group_copy_fence",
     "cl_khr_byte_addressable_store",
-    "cl_khr_global_int32_base_atomics",
-    "cl_khr_global_int32_extended_atomics",
-    "cl_khr_local_int32_base_atomics",
-    "cl_khr_local_int32_extended_atomics",
-    "cl_khr_int64_base_atomics",
-    "cl_khr_int64_extended_atomics",
+    "cl_khr_command_buffer",
+    "cl_khr_create_command_queue",
+    "cl_khr_depth_images",
+    "cl_khr_device_uuid",
+    "cl_khr_expect_assume",
+    "cl_khr_extended_async_copies",
+    "cl_khr_extended_bit_ops",
+    "cl_khr_extended_versioning",
     "cl_khr_fp16",
     "cl_khr_fp64",
-    "cl_khr_select_fprounding_mode",
-    "cl_khr_expect_assume",
-    "cl_khr_extended_bit_ops",
-    "cl_khr_work_group_uniform_arithmetic",
-    "cl_khr_device_uuid",
-    "cl_khr_pci_bus_info",
-    "cl_khr_extended_versioning",
+    "cl_khr_global_int32_base_atomics",
+    "cl_khr_global_int32_extended_atomics",
     "cl_khr_icd",
-    "cl_nv_device_attribute_query",
+    "cl_khr_image2d_from_buffer",
+    "cl_khr_int64_base_atomics",
+    "cl_khr_int64_extended_atomics",
+    "cl_khr_integer_dot_product",
+    "cl_khr_kernel_clock",
+    "cl_khr_local_int32_base_atomics",
+    "cl_khr_local_int32_extended_atomics",
+    "cl_khr_pci_bus_info",
+    "cl_khr_select_fprounding_mode",
+    "cl_khr_spir",
+    "cl_khr_suggested_local_work_size",
+    "cl_khr_work_group_uniform_arithmetic",
     "cl_nv_compiler_options",
+    "cl_nv_device_attribute_query",
     "cl_nv_pragma_unroll",
 };
 
 /* Features of OpenCL C that need what is not forwarded. */
 static const char *const missing_features[] = {
-    "__opencl_c_images", "__opencl_c_3d_image_writes", "__opencl_c_read_write_images",
-    "__opencl_c_pipes",  "__opencl_c_device_enqueue",  "__opencl_c_subgroups",
+    "__opencl_c_pipes",
+    "__opencl_c_device_enqueue",
+    "__opencl_c_subgroups",
 };
 
 static bool
@@ -142,6 +171,14 @@ name_in(const char *name, size_t len, const char *const *list, size_t n)
 
 #define NAME_IN(name, len, list) name_in(name, len, list, sizeof(list) / sizeof *(list))
 
+/* Is the extension passed on? Not where the driver lacks a function of it. */
+static bool
+extension_forwarded(const struct answer *a, const char *name, size_t len)
+{
+    return NAME_IN(name, len, forwarded_extensions) &&
+           device_has_functions(a->device, name, len);
+}
+
 static void
 be_forwarded_extensions(struct answer *a)
 {
@@ -152,7 +189,7 @@ be_forwarded_extensions(struct answer *a)
          word = strtok_r(NULL, " ", &save)) {
         size_t len = strlen(word);
 
-        if (!NAME_IN(word, len, forwarded_extensions))
+        if (!extension_forwarded(a, word, len))
             continue;
         if (to != text)
             *to++ = ' ';
@@ -163,16 +200,24 @@ be_forwarded_extensions(struct answer *a)
     a->len = (size_t)(to - text);
 }
 
-/* Keeps those entries of a cl_name_version list that are in the list, or that are not. */
+static bool
+feature_present(const struct answer *a, const char *name, size_t len)
+{
+    (void)a;
+    return !NAME_IN(name, len, missing_features);
+}
+
+/* Keeps those entries of a cl_name_version list whose name is good. */
 static void
-filter_versions(struct answer *a, const char *const *list, size_t n, bool keep)
+filter_versions(struct answer *a,
+                bool (*good)(const struct answer *a, const char *name, size_t len))
 {
     cl_name_version entry;
     size_t kept = 0;
 
     for (size_t at = 0; at + sizeof entry <= a->len; at += sizeof entry) {
         memcpy(&entry, a->data + at, sizeof entry);
-        if (name_in(entry.name, strnlen(entry.name, sizeof entry.name), list, n) != keep)
+        if (!good(a, entry.name, strnlen(entry.name, sizeof entry.name)))
             continue;
         memmove(a->data + kept, &entry, sizeof entry);
         kept += sizeof entry;
@@ -183,20 +228,21 @@ filter_versions(struct answer *a, const char *const *list, size_t n, bool keep)
 static void
 be_forwarded_versions(struct answer *a)
 {
-    filter_versions(a, forwarded_extensions,
-                    sizeof forwarded_extensions / sizeof *forwarded_extensions, true);
+    filter_versions(a, extension_forwarded);
 }
 
 static void
 be_present_features(struct answer *a)
 {
-    filter_versions(a, missing_features,
-                    sizeof missing_features / sizeof *missing_features, false);
+    filter_versions(a, feature_present);
 }
 
 /* ---- the table --------------------------------------------------------------------- */
 
-/* Left out: CL_DEVICE_PLATFORM and CL_DEVICE_PARENT_DEVICE, which are handles. */
+/*
+ * Left out: CL_DEVICE_PLATFORM and CL_DEVICE_PARENT_DEVICE, which are handles. A query of a vendor
+ * is here when its answer holds no handle and says nothing of other guests (free memory does).
+ */
 static const struct {
     cl_device_info param;
     void (*change)(struct answer *a); /* NULL: as the device says */
@@ -224,20 +270,20 @@ static const struct {
     {CL_DEVICE_MAX_CLOCK_FREQUENCY, NULL},
     {CL_DEVICE_ADDRESS_BITS, NULL},
     {CL_DEVICE_MAX_MEM_ALLOC_SIZE, be_at_most_framebuffer},
-    {CL_DEVICE_IMAGE_SUPPORT, be_zero},
-    {CL_DEVICE_MAX_READ_IMAGE_ARGS, be_zero},
-    {CL_DEVICE_MAX_WRITE_IMAGE_ARGS, be_zero},
-    {CL_DEVICE_MAX_READ_WRITE_IMAGE_ARGS, be_zero},
-    {CL_DEVICE_IMAGE2D_MAX_WIDTH, be_zero},
-    {CL_DEVICE_IMAGE2D_MAX_HEIGHT, be_zero},
-    {CL_DEVICE_IMAGE3D_MAX_WIDTH, be_zero},
-    {CL_DEVICE_IMAGE3D_MAX_HEIGHT, be_zero},
-    {CL_DEVICE_IMAGE3D_MAX_DEPTH, be_zero},
-    {CL_DEVICE_IMAGE_MAX_BUFFER_SIZE, be_zero},
-    {CL_DEVICE_IMAGE_MAX_ARRAY_SIZE, be_zero},
-    {CL_DEVICE_IMAGE_PITCH_ALIGNMENT, be_zero},
-    {CL_DEVICE_IMAGE_BASE_ADDRESS_ALIGNMENT, be_zero},
-    {CL_DEVICE_MAX_SAMPLERS, be_zero},
+    {CL_DEVICE_IMAGE_SUPPORT, NULL},
+    {CL_DEVICE_MAX_READ_IMAGE_ARGS, NULL},
+    {CL_DEVICE_MAX_WRITE_IMAGE_ARGS, NULL},
+    {CL_DEVICE_MAX_READ_WRITE_IMAGE_ARGS, NULL},
+    {CL_DEVICE_IMAGE2D_MAX_WIDTH, NULL},
+    {CL_DEVICE_IMAGE2D_MAX_HEIGHT, NULL},
+    {CL_DEVICE_IMAGE3D_MAX_WIDTH, NULL},
+    {CL_DEVICE_IMAGE3D_MAX_HEIGHT, NULL},
+    {CL_DEVICE_IMAGE3D_MAX_DEPTH, NULL},
+    {CL_DEVICE_IMAGE_MAX_BUFFER_SIZE, NULL},
+    {CL_DEVICE_IMAGE_MAX_ARRAY_SIZE, NULL},
+    {CL_DEVICE_IMAGE_PITCH_ALIGNMENT, NULL},
+    {CL_DEVICE_IMAGE_BASE_ADDRESS_ALIGNMENT, NULL},
+    {CL_DEVICE_MAX_SAMPLERS, NULL},
     {CL_DEVICE_MAX_PARAMETER_SIZE, NULL},
     {CL_DEVICE_MEM_BASE_ADDR_ALIGN, NULL},
     {CL_DEVICE_MIN_DATA_TYPE_ALIGN_SIZE, NULL},
@@ -285,10 +331,10 @@ static const struct {
     {CL_DEVICE_EXTENSIONS_WITH_VERSION, be_forwarded_versions},
     {CL_DEVICE_PRINTF_BUFFER_SIZE, NULL},
     {CL_DEVICE_PREFERRED_INTEROP_USER_SYNC, NULL},
-    {CL_DEVICE_PARTITION_MAX_SUB_DEVICES, be_zero},
-    {CL_DEVICE_PARTITION_PROPERTIES, be_end_of_list},
-    {CL_DEVICE_PARTITION_AFFINITY_DOMAIN, be_zero},
-    {CL_DEVICE_PARTITION_TYPE, be_end_of_list},
+    {CL_DEVICE_PARTITION_MAX_SUB_DEVICES, NULL},
+    {CL_DEVICE_PARTITION_PROPERTIES, NULL},
+    {CL_DEVICE_PARTITION_AFFINITY_DOMAIN, NULL},
+    {CL_DEVICE_PARTITION_TYPE, NULL},
     {CL_DEVICE_REFERENCE_COUNT, be_one},
     {CL_DEVICE_SVM_CAPABILITIES, be_zero},
     {CL_DEVICE_PREFERRED_PLATFORM_ATOMIC_ALIGNMENT, NULL},
@@ -322,6 +368,45 @@ static const struct {
     {CL_DEVICE_GPU_OVERLAP_NV, NULL},
     {CL_DEVICE_KERNEL_EXEC_TIMEOUT_NV, NULL},
     {CL_DEVICE_INTEGRATED_MEMORY_NV, NULL},
+    {CL_DEVICE_COMMAND_BUFFER_CAPABILITIES_KHR, NULL},
+    {CL_DEVICE_COMMAND_BUFFER_REQUIRED_QUEUE_PROPERTIES_KHR, NULL},
+    {CL_DEVICE_INTEGER_DOT_PRODUCT_CAPABILITIES_KHR, NULL},
+    {CL_DEVICE_INTEGER_DOT_PRODUCT_ACCELERATION_PROPERTIES_8BIT_KHR, NULL},
+    {CL_DEVICE_INTEGER_DOT_PRODUCT_ACCELERATION_PROPERTIES_4x8BIT_PACKED_KHR, NULL},
+    {KERNEL_CLOCK_CAPABILITIES, NULL},
+    {CL_DEVICE_SPIR_VERSIONS, NULL},
+    {CL_DEVICE_CXX_FOR_OPENCL_NUMERIC_VERSION_EXT, NULL},
+    {SINGLE_FP_ATOMIC_CAPABILITIES, NULL},
+    {DOUBLE_FP_ATOMIC_CAPABILITIES, NULL},
+    {HALF_FP_ATOMIC_CAPABILITIES, NULL},
+    {CL_DEVICE_COMPUTE_UNITS_BITFIELD_ARM, NULL},
+    {CL_DEVICE_IP_VERSION_INTEL, NULL},
+    {CL_DEVICE_ID_INTEL, NULL},
+    {CL_DEVICE_NUM_SLICES_INTEL, NULL},
+    {CL_DEVICE_NUM_SUB_SLICES_PER_SLICE_INTEL, NULL},
+    {CL_DEVICE_NUM_EUS_PER_SUB_SLICE_INTEL, NULL},
+    {CL_DEVICE_NUM_THREADS_PER_EU_INTEL, NULL},
+    {CL_DEVICE_FEATURE_CAPABILITIES_INTEL, NULL},
+    {CL_DEVICE_PROFILING_TIMER_OFFSET_AMD, NULL},
+    {CL_DEVICE_TOPOLOGY_AMD, NULL},
+    {CL_DEVICE_BOARD_NAME_AMD, NULL},
+    {CL_DEVICE_SIMD_PER_COMPUTE_UNIT_AMD, NULL},
+    {CL_DEVICE_SIMD_WIDTH_AMD, NULL},
+    {CL_DEVICE_SIMD_INSTRUCTION_WIDTH_AMD, NULL},
+    {CL_DEVICE_WAVEFRONT_WIDTH_AMD, NULL},
+    {CL_DEVICE_GLOBAL_MEM_CHANNELS_AMD, NULL},
+    {CL_DEVICE_GLOBAL_MEM_CHANNEL_BANKS_AMD, NULL},
+    {CL_DEVICE_GLOBAL_MEM_CHANNEL_BANK_WIDTH_AMD, NULL},
+    {CL_DEVICE_LOCAL_MEM_SIZE_PER_COMPUTE_UNIT_AMD, NULL},
+    {CL_DEVICE_LOCAL_MEM_BANKS_AMD, NULL},
+    {CL_DEVICE_THREAD_TRACE_SUPPORTED_AMD, NULL},
+    {CL_DEVICE_GFXIP_MAJOR_AMD, NULL},
+    {CL_DEVICE_GFXIP_MINOR_AMD, NULL},
+    {CL_DEVICE_AVAILABLE_ASYNC_QUEUES_AMD, NULL},
+    {CL_DEVICE_PREFERRED_WORK_GROUP_SIZE_AMD, NULL},
+    {CL_DEVICE_MAX_WORK_GROUP_SIZE_AMD, NULL},
+    {CL_DEVICE_PREFERRED_CONSTANT_BUFFER_SIZE_AMD, NULL},
+    {CL_DEVICE_PCIE_ID_AMD, NULL},
     {NV_ATTRIBUTE_ASYNC_ENGINE_COUNT, NULL},
     {NV_PCI_BUS_ID, NULL},
     {NV_PCI_SLOT_ID, NULL},
@@ -348,13 +433,27 @@ device_ask(const struct device *d, cl_device_info param, uint8_t **ret_data,
     return true;
 }
 
+/* No answer of the device, but of its platform: the guest's platform has none of its own. */
+static void
+describe_host_timer(const struct device *d, struct bytes *b)
+{
+    cl_ulong resolution = 0;
+
+    if (d->version < CL_MAKE_VERSION(2, 1, 0) ||
+        d->cl->clGetPlatformInfo(d->platform, CL_PLATFORM_HOST_TIMER_RESOLUTION,
+                                 sizeof resolution, &resolution, NULL) != CL_SUCCESS)
+        return;
+    bytes_u64(b, CL_PLATFORM_HOST_TIMER_RESOLUTION);
+    bytes_string(b, &resolution, sizeof resolution);
+}
+
 void
 device_describe(const struct device *d, const struct device_limits *limits,
                 struct bytes *b)
 {
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         _cleanup_free_ uint8_t *data = NULL;
-        struct answer a = {.limits = limits};
+        struct answer a = {.limits = limits, .device = d};
 
         if (!device_ask(d, table[i].param, &data, &a.len))
             continue;
@@ -365,4 +464,5 @@ device_describe(const struct device *d, const struct device_limits *limits,
         bytes_u64(b, table[i].param);
         bytes_string(b, a.data, a.len);
     }
+    describe_host_timer(d, b);
 }

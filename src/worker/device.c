@@ -130,6 +130,7 @@ device_learn(struct device *d, char *reason)
     d->cl->clGetDeviceInfo(d->id, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof unified, &unified,
                            NULL);
     d->host_memory = (type & CL_DEVICE_TYPE_CPU) || unified;
+    device_find_functions(d);
     return 0;
 }
 

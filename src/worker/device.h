@@ -6,9 +6,11 @@
 #ifndef TESSERA_WORKER_DEVICE_H
 #define TESSERA_WORKER_DEVICE_H
 
+#include "api/opencl_extensions.h"
 #include "worker/bytes.h"
 
 #include <CL/cl_icd.h>
+#include <stdbool.h>
 
 /* From cl_nv_device_attribute_query, missing in the headers. */
 #define NV_ATTRIBUTE_ASYNC_ENGINE_COUNT 0x4007
@@ -28,6 +30,7 @@ struct device {
     cl_platform_id platform;
     cl_device_id id;
     const struct _cl_icd_dispatch *cl;
+    struct extension_functions ext;
     cl_version version;
     bool host_memory; /* its memory is the host's */
 };
@@ -51,13 +54,19 @@ cl_uint loader_platforms(const struct loader *l, cl_platform_id **ret);
 /* Loads the driver. A negative errno with words in reason (160 bytes). */
 int device_open(struct device *d, const struct device_options *o, char *reason);
 
+/* Fills in ext: the functions of those extensions that the device has. */
+void device_find_functions(struct device *d);
+
+/* Has the driver all functions of that extension that a message calls? */
+bool device_has_functions(const struct device *d, const char *extension, size_t len);
+
 /* What a vGPU changes of a device's own words. */
 struct device_limits {
     uint64_t framebuffer_bytes;
     bool host_unified; /* the guest shares storage with it */
 };
 
-/* The device's answers to clGetDeviceInfo, for the welcome (wire/device_info.h). */
+/* The device's answers to clGetDeviceInfo (wire/device_info.h). */
 void device_describe(const struct device *d, const struct device_limits *limits,
                      struct bytes *b);
 

@@ -22,7 +22,7 @@ pthread_cond_t fake_changed = PTHREAD_COND_INITIALIZER;
 
 /* alloc and enqueue count down to their turn at 1; 0 never gets there. */
 static struct {
-    _Atomic long alloc, enqueue, slow_us;
+    _Atomic long alloc, enqueue, slow_us, late_us;
 } faults;
 
 bool
@@ -37,14 +37,33 @@ fake_fault_enqueue(void)
     return atomic_fetch_sub_explicit(&faults.enqueue, 1, memory_order_relaxed) == 1;
 }
 
-void
-fake_fault_slow(void)
+static bool
+fault_sleep(_Atomic long *number)
 {
-    const long us = atomic_load_explicit(&faults.slow_us, memory_order_relaxed);
+    const long us = atomic_load_explicit(number, memory_order_relaxed);
     const struct timespec t = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
 
     if (us > 0)
         nanosleep(&t, NULL);
+    return us > 0;
+}
+
+void
+fake_fault_slow(void)
+{
+    fault_sleep(&faults.slow_us);
+}
+
+bool
+fake_fault_is_late(void)
+{
+    return atomic_load_explicit(&faults.late_us, memory_order_relaxed) > 0;
+}
+
+void
+fake_fault_late(void)
+{
+    fault_sleep(&faults.late_us);
 }
 
 /* One word "name:number" at s; the place behind it, or NULL. */
@@ -58,6 +77,7 @@ fault_read(const char *s)
         {"alloc:", &faults.alloc},
         {"enqueue:", &faults.enqueue},
         {"slow:", &faults.slow_us},
+        {"late:", &faults.late_us},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
@@ -82,6 +102,7 @@ faults_read(const char *s)
     atomic_store_explicit(&faults.alloc, 0, memory_order_relaxed);
     atomic_store_explicit(&faults.enqueue, 0, memory_order_relaxed);
     atomic_store_explicit(&faults.slow_us, 0, memory_order_relaxed);
+    atomic_store_explicit(&faults.late_us, 0, memory_order_relaxed);
 
     if (!s || !*s)
         return true;
@@ -141,22 +162,6 @@ fake_clGetPlatformInfo(cl_platform_id platform, cl_platform_info param_name,
     if (platform && !fake_is(platform, FAKE_PLATFORM))
         return CL_INVALID_PLATFORM;
     return fake_answer_from(table, ARRAY_LEN(table), param_name, out);
-}
-
-void *
-fake_clGetExtensionFunctionAddress(const char *func_name)
-{
-    (void)func_name;
-    return NULL;
-}
-
-void *
-fake_clGetExtensionFunctionAddressForPlatform(cl_platform_id platform,
-                                              const char *func_name)
-{
-    (void)platform;
-    (void)func_name;
-    return NULL;
 }
 
 cl_int

@@ -30,6 +30,8 @@
  *                  CL_MEM_OBJECT_ALLOCATION_FAILURE
  *     enqueue:N    the Nth enqueue from then on fails with CL_OUT_OF_RESOURCES
  *     slow:USEC    every command takes at least so long
+ *     late:USEC    a command that is complete keeps its buffers for so long, as real drivers
+ *                  do for a moment
  */
 #ifndef TESSERA_WORKER_FAKE_H
 #define TESSERA_WORKER_FAKE_H

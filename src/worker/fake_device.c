@@ -13,7 +13,9 @@
 /* The extensions, once as words and once with versions. */
 #define EXTENSIONS                                                                       \
     "cl_khr_byte_addressable_store cl_khr_global_int32_base_atomics "                    \
-    "cl_khr_local_int32_base_atomics cl_khr_device_uuid"
+    "cl_khr_local_int32_base_atomics cl_khr_device_uuid "                                \
+    "cl_khr_create_command_queue cl_khr_suggested_local_work_size "                      \
+    "cl_khr_command_buffer"
 #define VERSION_1 CL_MAKE_VERSION(1, 0, 0)
 #define C_VERSION(major, minor)                                                          \
     {                                                                                    \
@@ -30,6 +32,9 @@ static const cl_name_version extensions[] = {
     {VERSION_1, "cl_khr_global_int32_base_atomics"},
     {VERSION_1, "cl_khr_local_int32_base_atomics"},
     {VERSION_1, "cl_khr_device_uuid"},
+    {VERSION_1, "cl_khr_create_command_queue"},
+    {VERSION_1, "cl_khr_suggested_local_work_size"},
+    {CL_MAKE_VERSION(0, 9, 0), "cl_khr_command_buffer"},
 };
 
 static const cl_name_version c_versions[] = {C_VERSION(1, 0), C_VERSION(1, 1),
@@ -65,6 +70,12 @@ static const struct fake_info identity[] = {
     {CL_DEVICE_UUID_KHR, uuid, sizeof(uuid)},
     {CL_DRIVER_UUID_KHR, uuid, sizeof(uuid)},
     {CL_DEVICE_LUID_VALID_KHR, BOOL(CL_FALSE)},
+    {CL_DEVICE_COMMAND_BUFFER_CAPABILITIES_KHR,
+     VALUE(cl_device_command_buffer_capabilities_khr,
+           CL_COMMAND_BUFFER_CAPABILITY_SIMULTANEOUS_USE_KHR |
+               CL_COMMAND_BUFFER_CAPABILITY_OUT_OF_ORDER_KHR)},
+    {CL_DEVICE_COMMAND_BUFFER_REQUIRED_QUEUE_PROPERTIES_KHR,
+     VALUE(cl_command_queue_properties, 0)},
 };
 
 static const struct fake_info compute[] = {

@@ -41,6 +41,7 @@ enum fake_kind {
     FAKE_PROGRAM,
     FAKE_KERNEL,
     FAKE_EVENT,
+    FAKE_COMMAND_BUFFER,
 };
 
 struct fake_object {
@@ -240,6 +241,8 @@ extern struct _cl_device_id fake_device;
 bool fake_fault_alloc(void);
 bool fake_fault_enqueue(void);
 void fake_fault_slow(void);
+bool fake_fault_is_late(void);
+void fake_fault_late(void);
 
 /* fake_object.c */
 void fake_object_init(void *self, enum fake_kind kind, void (*destroy)(void *self));
@@ -277,6 +280,12 @@ void fake_command_uses(struct fake_command *c, cl_mem mem);
 void fake_command_drop_mems(struct fake_command *c);
 cl_int fake_command_submit(struct fake_command *c, const struct fake_sync *sync);
 void fake_command_free(struct fake_command *c);
+
+/* fake_launch.c: checks and copies range and arguments; sizes: offset, global, local. */
+cl_int fake_launch_read(struct fake_launch *l, cl_command_queue q, cl_kernel k,
+                        cl_uint dim, const size_t *sizes[3]);
+cl_int fake_launch_submit(cl_command_queue q, const struct fake_launch *l,
+                          const struct fake_sync *s);
 
 /* fake_mem.c: are the queue and the buffer good, and the range inside? */
 cl_int fake_mem_check(cl_command_queue q, cl_mem mem, size_t offset, size_t size);
@@ -364,7 +373,28 @@ const struct fake_builtin *fake_builtin_find(const char *name);
     X(clEnqueueBarrierWithWaitList)                                                      \
     X(clEnqueueWaitForEvents)
 
+/* Those of extensions, found by their names. */
+#define FAKE_EXTENSION_CALLS(X)                                                          \
+    X(clCreateCommandQueueWithPropertiesKHR)                                             \
+    X(clCreateCommandBufferKHR)                                                          \
+    X(clRetainCommandBufferKHR)                                                          \
+    X(clReleaseCommandBufferKHR)                                                         \
+    X(clFinalizeCommandBufferKHR)                                                        \
+    X(clEnqueueCommandBufferKHR)                                                         \
+    X(clCommandBarrierWithWaitListKHR)                                                   \
+    X(clCommandCopyBufferKHR)                                                            \
+    X(clCommandCopyBufferRectKHR)                                                        \
+    X(clCommandCopyBufferToImageKHR)                                                     \
+    X(clCommandCopyImageKHR)                                                             \
+    X(clCommandCopyImageToBufferKHR)                                                     \
+    X(clCommandFillBufferKHR)                                                            \
+    X(clCommandFillImageKHR)                                                             \
+    X(clCommandNDRangeKernelKHR)                                                         \
+    X(clGetCommandBufferInfoKHR)                                                         \
+    X(clGetKernelSuggestedLocalWorkSizeKHR)
+
 #define FAKE_DECLARE(name) __typeof__(name) fake_##name;
 FAKE_CALLS(FAKE_DECLARE)
+FAKE_EXTENSION_CALLS(FAKE_DECLARE)
 
 #endif

@@ -91,6 +91,35 @@ launch_check(cl_command_queue q, cl_kernel k)
     return k->program->context == q->context ? CL_SUCCESS : CL_INVALID_CONTEXT;
 }
 
+cl_int
+fake_launch_read(struct fake_launch *l, cl_command_queue q, cl_kernel k, cl_uint dim,
+                 const size_t *sizes[3])
+{
+    cl_int err = launch_check(q, k);
+
+    if (!err)
+        err = range_read(l, dim, sizes[0], sizes[1], sizes[2]);
+    return err ? err : args_read(l, k);
+}
+
+cl_int
+fake_launch_submit(cl_command_queue q, const struct fake_launch *l,
+                   const struct fake_sync *s)
+{
+    struct fake_command *c;
+    cl_int err = fake_command_new(q, CL_COMMAND_NDRANGE_KERNEL, s, &c);
+
+    if (err)
+        return err;
+    for (cl_uint i = 0; i < l->code->num_params; i++) {
+        if (l->args[i].mem)
+            fake_command_uses(c, l->args[i].mem);
+    }
+    c->u.launch = *l;
+    c->run = launch_run;
+    return fake_command_submit(c, s);
+}
+
 /* NOLINTBEGIN(readability-function-size): the parameters are OpenCL's. */
 cl_int
 fake_clEnqueueNDRangeKernel(cl_command_queue command_queue, cl_kernel kernel,
@@ -101,28 +130,29 @@ fake_clEnqueueNDRangeKernel(cl_command_queue command_queue, cl_kernel kernel,
 {
     const struct fake_sync s = {num_events_in_wait_list, event_wait_list, event,
                                 CL_FALSE};
+    const size_t *sizes[] = {global_work_offset, global_work_size, local_work_size};
     struct fake_launch l = {0};
-    struct fake_command *c;
-    cl_int err = launch_check(command_queue, kernel);
+    cl_int err = fake_launch_read(&l, command_queue, kernel, work_dim, sizes);
 
-    if (!err)
-        err = range_read(&l, work_dim, global_work_offset, global_work_size,
-                         local_work_size);
-    if (!err)
-        err = args_read(&l, kernel);
-    if (!err)
-        err = fake_command_new(command_queue, CL_COMMAND_NDRANGE_KERNEL, &s, &c);
-    if (err)
-        return err;
-    for (cl_uint i = 0; i < l.code->num_params; i++) {
-        if (l.args[i].mem)
-            fake_command_uses(c, l.args[i].mem);
-    }
-    c->u.launch = l;
-    c->run = launch_run;
-    return fake_command_submit(c, &s);
+    return err ? err : fake_launch_submit(command_queue, &l, &s);
 }
 /* NOLINTEND(readability-function-size) */
+
+cl_int
+fake_clGetKernelSuggestedLocalWorkSizeKHR(cl_command_queue command_queue,
+                                          cl_kernel kernel, cl_uint work_dim,
+                                          const size_t *global_work_offset,
+                                          const size_t *global_work_size,
+                                          size_t *suggested_local_work_size)
+{
+    const size_t *sizes[] = {global_work_offset, global_work_size, NULL};
+    struct fake_launch l = {0};
+    cl_int err = fake_launch_read(&l, command_queue, kernel, work_dim, sizes);
+
+    if (!err)
+        memcpy(suggested_local_work_size, l.local, work_dim * sizeof(size_t));
+    return err;
+}
 
 cl_int
 fake_clEnqueueTask(cl_command_queue command_queue, cl_kernel kernel,

@@ -161,6 +161,18 @@ fake_clReleaseEvent(cl_event event)
     return object_release(event, FAKE_EVENT, CL_INVALID_EVENT);
 }
 
+cl_int
+fake_clRetainCommandBufferKHR(cl_command_buffer_khr buffer)
+{
+    return object_retain(buffer, FAKE_COMMAND_BUFFER, CL_INVALID_COMMAND_BUFFER_KHR);
+}
+
+cl_int
+fake_clReleaseCommandBufferKHR(cl_command_buffer_khr buffer)
+{
+    return object_release(buffer, FAKE_COMMAND_BUFFER, CL_INVALID_COMMAND_BUFFER_KHR);
+}
+
 void *
 fake_ret(cl_int *errcode_ret, cl_int err, void *self)
 {

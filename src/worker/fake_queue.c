@@ -81,8 +81,10 @@ command_execute(struct fake_command *c)
             c->run(c);
     }
     /* Before it is complete, so that a buffer released after clFinish() is gone at once. */
-    fake_command_drop_mems(c);
+    if (!fake_fault_is_late())
+        fake_command_drop_mems(c);
     command_advance(c, failed ? failed : CL_COMPLETE);
+    fake_fault_late();
     fake_command_free(c);
 }
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 static struct kernel *
-kernel_of(struct object *o)
+kernel_of(const struct object *o)
 {
     return container_of(o, struct kernel, o);
 }
@@ -58,6 +58,12 @@ op_clCreateKernel(struct session *s, const struct req_clCreateKernel *r)
     return object_made(s, &k->o, rc, r->tag);
 }
 
+static bool
+is_argument(const struct object *o)
+{
+    return o->kind == KIND_mem || o->kind == KIND_image || o->kind == KIND_sampler;
+}
+
 static int
 arg_check(struct session *s, const struct req_clSetKernelArg *r)
 {
@@ -65,7 +71,7 @@ arg_check(struct session *s, const struct req_clSetKernelArg *r)
         return request_bad_field(s, "kind", "no such value");
     if (r->kind == ARG_VALUE && r->arg_value_len != r->arg_size)
         return request_bad_field(s, "arg_value", "not as long as arg_size");
-    if (r->object && (r->kind != ARG_OBJECT || r->object->kind != KIND_mem))
+    if (r->object && (r->kind != ARG_OBJECT || !is_argument(r->object)))
         return request_bad_field(s, "object", "no kind of object that an argument takes");
     return 0;
 }
@@ -78,9 +84,10 @@ arg_set(struct session *s, cl_kernel kernel, const struct req_clSetKernelArg *r)
     if (r->kind == ARG_LOCAL)
         return s->cl->clSetKernelArg(kernel, index, r->arg_size, NULL);
     if (r->kind == ARG_OBJECT) {
-        cl_mem mem = r->object ? r->object->h.mem : NULL;
+        /* All are pointers, and a sampler is as long as a memory object. */
+        void *handle = r->object ? r->object->h.any : NULL;
 
-        return s->cl->clSetKernelArg(kernel, index, sizeof(cl_mem), &mem);
+        return s->cl->clSetKernelArg(kernel, index, sizeof handle, &handle);
     }
     return s->cl->clSetKernelArg(kernel, index, r->arg_size, r->arg_value);
 }
@@ -133,14 +140,68 @@ op_clGetKernelWorkGroupInfo(struct session *s,
     return 0;
 }
 
-static cl_int
-kernel_args_error(const struct kernel *k)
+cl_int
+kernel_args_error(const struct object *kernel)
 {
+    const struct kernel *k = kernel_of(kernel);
+
     for (cl_uint i = 0; i < k->n_args; i++) {
         if (k->args[i].error != CL_SUCCESS)
             return k->args[i].error;
     }
     return CL_SUCCESS;
+}
+
+/* The object that a clSetKernelArg message names: its fifth field (api/opencl.toml). */
+static struct object *
+arg_object(struct session *s, const struct kernel_arg *arg)
+{
+    const size_t at = sizeof(struct frame_header) + 4 * sizeof(uint64_t);
+    struct guest_id id;
+
+    if (!arg->set.frame || arg->set.frame_len < at + sizeof id)
+        return NULL;
+    memcpy(&id, (const uint8_t *)arg->set.frame + at, sizeof id);
+    return id.v != 0 ? table_find(&s->table, id) : NULL;
+}
+
+struct object **
+kernel_arg_objects(struct session *s, const struct object *kernel, unsigned *ret_n)
+{
+    const struct kernel *k = kernel_of(kernel);
+    struct object **objects = malloc((k->n_args + 1) * sizeof(struct object *));
+
+    *ret_n = 0;
+    for (cl_uint i = 0; objects && i < k->n_args; i++) {
+        struct object *o = arg_object(s, &k->args[i]);
+
+        if (o)
+            objects[(*ret_n)++] = o;
+    }
+    return objects;
+}
+
+/* cl_khr_suggested_local_work_size */
+int
+op_clGetKernelSuggestedLocalWorkSizeKHR(
+    struct session *s, const struct req_clGetKernelSuggestedLocalWorkSizeKHR *r)
+{
+    size_t local[3] = {0};
+    cl_int rc = s->request.error;
+
+    if (rc == CL_SUCCESS && !s->device.ext.clGetKernelSuggestedLocalWorkSizeKHR)
+        rc = CL_INVALID_OPERATION;
+    if (rc == CL_SUCCESS && (r->work_dim < 1 || r->work_dim > 3))
+        rc = CL_INVALID_WORK_DIMENSION;
+    if (rc == CL_SUCCESS)
+        rc = kernel_args_error(r->kernel);
+    if (rc == CL_SUCCESS)
+        rc = s->device.ext.clGetKernelSuggestedLocalWorkSizeKHR(
+            r->command_queue->h.queue, r->kernel->h.kernel, (cl_uint)r->work_dim,
+            r->given & GIVEN_OFFSET ? r->global_work_offset : NULL, r->global_work_size,
+            local);
+    reply_bytes(s, r->tag, rc, local, sizeof local, (struct extent){EXTENT_NONE, 0});
+    return 0;
 }
 
 int
@@ -153,7 +214,7 @@ op_clEnqueueNDRangeKernel(struct session *s, const struct req_clEnqueueNDRangeKe
     if (rc == CL_SUCCESS && (r->work_dim < 1 || r->work_dim > 3))
         rc = CL_INVALID_WORK_DIMENSION;
     if (rc == CL_SUCCESS)
-        rc = kernel_args_error(kernel_of(r->kernel));
+        rc = kernel_args_error(r->kernel);
     if (rc == CL_SUCCESS)
         rc = s->cl->clEnqueueNDRangeKernel(
             r->command_queue->h.queue, r->kernel->h.kernel, (cl_uint)r->work_dim,

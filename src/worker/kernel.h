@@ -17,6 +17,13 @@ struct kernel {
     cl_uint n_args;
 };
 
+/* The error of an argument whose set failed, CL_SUCCESS when there is none. */
+cl_int kernel_args_error(const struct object *kernel);
+
+/* The live objects set as arguments, malloc'ed; NULL without memory. */
+struct object **kernel_arg_objects(struct session *s, const struct object *kernel,
+                                   unsigned *ret_n);
+
 void kernel_fini(struct session *s, struct object *o);
 
 #endif

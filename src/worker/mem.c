@@ -7,15 +7,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* The flags that concern the device. How the host may use a buffer is checked in the guest. */
-#define DEVICE_FLAGS (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)
-
 /* How long an ask waits for released buffers whose commands still run. */
 #define DESTROY_WAIT_MS 60000
 /* The guest may have to set a user event before they can end, and is waiting for us. */
 #define DESTROY_WAIT_OPEN_MS 200
-/* The driver lets go of a command's buffers a little after its event is complete. */
-#define DESTROY_GRACE_MS 200
+/*
+ * The thread that completes a command lets go of its buffers only after it has told so (PoCL 3.1).
+ * On a busy machine it may have to wait for a core in between, and nothing but its end tells when
+ * that is over; what is waited for will come for certain.
+ */
+#define DESTROY_GRACE_MS 5000
 #define DESTROY_STEP_MS 5
 
 /* Of one buffer: outlives the object until the driver says that its storage is free. */
@@ -23,17 +24,52 @@ struct charge {
     struct session *s;
     uint64_t bytes;
     uint64_t storage; /* heap offset, EXTENT_NONE: the driver's own memory */
+    unsigned
+        objects; /* of the guest that keep it: the buffer, its sub-buffers; dispatcher */
+    bool mapped; /* one of them was released before it was unmapped; dispatcher */
+    bool dying;  /* released: the driver destroys it when its commands have ended */
 };
 
-static struct mem *
-mem_of(struct object *o)
+/* Dispatcher: one more object of the guest keeps the storage. */
+static void
+charge_keep(struct mem *m, struct charge *c)
 {
-    return container_of(o, struct mem, o);
+    m->charge = c;
+    if (c)
+        c->objects++;
+}
+
+/*
+ * Dispatcher: the object is about to be released. With the last one the storage is on its way back,
+ * but not when one of them is still mapped: drivers may keep that for ever.
+ */
+static void
+charge_let_go(struct mem *m)
+{
+    struct charge *c = m->charge;
+
+    if (!c)
+        return;
+    c->mapped |= !list_empty(&m->mappings);
+    c->objects--;
+    if (c->objects > 0 || c->mapped)
+        return;
+    c->dying = true;
+    memory_dying(&c->s->memory);
+}
+
+void
+mem_share_charge(struct mem *m, const struct mem *parent)
+{
+    charge_keep(m, parent->charge);
 }
 
 static void
 charge_over(struct charge *c)
 {
+    /* What was destroyed although that was not to be expected. */
+    if (!c->dying)
+        memory_dying(&c->s->memory);
     memory_died(&c->s->memory, c->bytes);
     reply_reclaim(c->s, c->storage);
     free(c);
@@ -47,33 +83,74 @@ charge_destroyed(cl_mem mem, void *arg)
     charge_over(arg);
 }
 
-static struct mem *
-mem_new(struct session *s, struct guest_id id)
+struct mem *
+mem_new(struct session *s, struct guest_id id, enum object_kind kind)
 {
-    struct mem *m = object_new(s, id, KIND_mem);
+    struct mem *m = object_new(s, id, kind);
 
     if (m)
         list_init(&m->mappings);
     return m;
 }
 
-static int
-buffer_check(struct session *s, const struct req_clCreateBuffer *r)
+int
+mem_check_content(struct session *s, uint64_t size, struct extent storage,
+                  uint64_t content, struct extent initial)
 {
-    if (r->storage.off != EXTENT_NONE && !s->shared_storage)
+    if (storage.off != EXTENT_NONE && !s->shared_storage)
         return request_bad_field(s, "storage",
                                  "this device's buffers are not in the heap");
-    if (r->storage.off != EXTENT_NONE && r->storage.len < r->size)
+    if (storage.off != EXTENT_NONE && storage.len < size)
         return request_bad_field(s, "storage", "shorter than the buffer");
-    if (r->content > CONTENT_INITIAL)
+    if (content > CONTENT_INITIAL)
         return request_bad_field(s, "content", "no such value");
-    if (r->content == CONTENT_IN_PLACE && r->storage.off == EXTENT_NONE)
+    if (content == CONTENT_IN_PLACE && storage.off == EXTENT_NONE)
         return request_bad_field(s, "content", "in place, without storage");
-    if (r->content == CONTENT_INITIAL && r->initial.off == EXTENT_NONE)
+    if (content == CONTENT_INITIAL && initial.off == EXTENT_NONE)
         return request_bad_field(s, "initial", "missing");
-    if (r->content == CONTENT_INITIAL && r->initial.len < r->size)
+    if (content == CONTENT_INITIAL && initial.len < size)
         return request_bad_field(s, "initial", "shorter than the buffer");
     return 0;
+}
+
+int
+mem_charge(struct session *s, struct mem *m, uint64_t bytes, uint64_t storage)
+{
+    struct charge *c = malloc(sizeof *c);
+
+    if (!c)
+        return session_fail(s, "the worker has no memory for another buffer");
+    *c = (struct charge){.s = s, .bytes = bytes, .storage = storage};
+    charge_keep(m, c);
+    m->in_heap = storage != EXTENT_NONE;
+    return 0;
+}
+
+cl_int
+mem_charged(struct session *s, struct mem *m, cl_int rc)
+{
+    if (rc == CL_SUCCESS && s->cl->clSetMemObjectDestructorCallback(
+                                m->o.h.mem, charge_destroyed, m->charge) != CL_SUCCESS) {
+        s->cl->clReleaseMemObject(m->o.h.mem);
+        rc = CL_OUT_OF_RESOURCES;
+    }
+    if (rc != CL_SUCCESS) {
+        /* The storage stays the guest's business until it releases the id. */
+        memory_uncharge(&s->memory, m->charge->bytes);
+        m->charge->bytes = 0;
+    }
+    return rc;
+}
+
+uint64_t
+mem_driver_bytes(struct session *s, cl_mem mem)
+{
+    size_t bytes = 0;
+
+    if (s->cl->clGetMemObjectInfo(mem, CL_MEM_SIZE, sizeof bytes, &bytes, NULL) !=
+        CL_SUCCESS)
+        return 0;
+    return bytes;
 }
 
 static cl_mem
@@ -102,11 +179,7 @@ buffer_make(struct session *s, struct mem *m, const struct req_clCreateBuffer *r
 
     if (rc == CL_SUCCESS)
         m->o.h.mem = buffer_create(s, r, &rc);
-    if (rc == CL_SUCCESS && s->cl->clSetMemObjectDestructorCallback(
-                                m->o.h.mem, charge_destroyed, m->charge) != CL_SUCCESS) {
-        s->cl->clReleaseMemObject(m->o.h.mem);
-        rc = CL_OUT_OF_RESOURCES;
-    }
+    rc = mem_charged(s, m, rc);
     if (rc == CL_SUCCESS && r->content == CONTENT_INITIAL)
         gate_copied(&s->gate, r->size);
     return rc;
@@ -118,24 +191,14 @@ op_clCreateBuffer(struct session *s, const struct req_clCreateBuffer *r)
     struct mem *m;
     cl_int rc;
 
-    if (buffer_check(s, r) < 0)
+    if (mem_check_content(s, r->size, r->storage, r->content, r->initial) < 0)
         return -EPROTO;
     if (!memory_charge(&s->memory, r->size))
         return request_bad_field(s, "size", "more bytes than the session was given");
-    m = mem_new(s, r->buffer);
-    if (!m)
+    m = mem_new(s, r->buffer, KIND_mem);
+    if (!m || mem_charge(s, m, r->size, r->storage.off) < 0)
         return -ENOMEM;
-    m->charge = malloc(sizeof *m->charge);
-    if (!m->charge)
-        return session_fail(s, "the worker has no memory for another buffer");
-    *m->charge = (struct charge){s, r->size, r->storage.off};
-    m->in_heap = r->storage.off != EXTENT_NONE;
     rc = buffer_make(s, m, r);
-    if (rc != CL_SUCCESS) {
-        /* The storage stays the guest's business until it releases the id. */
-        memory_uncharge(&s->memory, r->size);
-        m->charge->bytes = 0;
-    }
     reply_reclaim(s, r->initial.off);
     return object_made(s, &m->o, rc, r->tag);
 }
@@ -144,7 +207,7 @@ int
 op_clCreateSubBuffer(struct session *s, const struct req_clCreateSubBuffer *r)
 {
     const cl_buffer_region region = {r->origin, r->size};
-    struct mem *m = mem_new(s, r->sub_buffer);
+    struct mem *m = mem_new(s, r->sub_buffer, KIND_mem);
     cl_int rc = s->request.error;
 
     if (!m)
@@ -153,6 +216,8 @@ op_clCreateSubBuffer(struct session *s, const struct req_clCreateSubBuffer *r)
     if (rc == CL_SUCCESS)
         m->o.h.mem = s->cl->clCreateSubBuffer(r->buffer->h.mem, r->flags & DEVICE_FLAGS,
                                               CL_BUFFER_CREATE_TYPE_REGION, &region, &rc);
+    if (rc == CL_SUCCESS)
+        mem_share_charge(m, mem_of(r->buffer));
     return object_made(s, &m->o, rc, r->tag);
 }
 
@@ -225,13 +290,6 @@ op_tessera_credit(struct session *s, const struct req_tessera_credit *r)
 
 /* ---- mappings ---------------------------------------------------------------------- */
 
-struct mapping {
-    struct list node;
-    uint64_t id;
-    void *ptr;    /* the driver's; the guest sees the heap */
-    cl_int error; /* the map failed */
-};
-
 static struct mapping *
 mapping_find(struct mem *m, uint64_t id)
 {
@@ -255,7 +313,7 @@ mapping_free(struct session *s, struct mapping *map)
     s->mappings--;
 }
 
-static struct mapping *
+struct mapping *
 mapping_new(struct session *s, struct mem *m, uint64_t id)
 {
     struct mapping *map = NULL;
@@ -303,11 +361,15 @@ op_clEnqueueMapBuffer(struct session *s, const struct req_clEnqueueMapBuffer *r)
 int
 op_clEnqueueUnmapMemObject(struct session *s, const struct req_clEnqueueUnmapMemObject *r)
 {
-    struct mem *m = mem_of(r->memobj);
-    struct mapping *map = mapping_find(m, r->map_id);
     struct submission sub;
+    struct mapping *map;
+    struct mem *m;
     cl_int rc;
 
+    if (r->memobj->kind != KIND_mem && r->memobj->kind != KIND_image)
+        return request_bad_field(s, "memobj", "no memory object");
+    m = mem_of(r->memobj);
+    map = mapping_find(m, r->map_id);
     if (!map)
         return request_bad_field(s, "map_id", "no such mapping");
     rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
@@ -322,19 +384,40 @@ op_clEnqueueUnmapMemObject(struct session *s, const struct req_clEnqueueUnmapMem
     return submission_end(s, &sub, rc, r->tag);
 }
 
+int
+op_clEnqueueMigrateMemObjects(struct session *s,
+                              const struct req_clEnqueueMigrateMemObjects *r)
+{
+    struct submission sub;
+    cl_int rc;
+
+    for (uint64_t i = 0; i < r->n_mem_objects; i++) {
+        unsigned kind = r->mem_objects[i]->kind;
+
+        if (kind != KIND_mem && kind != KIND_image)
+            return request_bad_field(s, "mem_objects", "no memory object");
+    }
+    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
+                          r->event_wait_list, r->event);
+    if (rc == CL_SUCCESS)
+        rc = s->cl->clEnqueueMigrateMemObjects(
+            r->command_queue->h.queue, (cl_uint)r->n_mem_objects,
+            handles_of_mem(s, r->n_mem_objects, r->mem_objects), r->flags, sub.n_waits,
+            sub.waits, &sub.event);
+    return submission_end(s, &sub, rc, r->tag);
+}
+
 void
 mem_fini(struct session *s, struct object *o)
 {
     struct mem *m = mem_of(o);
     struct list *node, *tmp;
 
+    charge_let_go(m);
     list_for_each_safe(node, tmp, &m->mappings)
         mapping_free(s, container_of(node, struct mapping, node));
-    if (m->charge) {
-        memory_dying(&s->memory);
-        if (!o->h.mem)
-            charge_over(m->charge);
-    }
     if (o->h.mem)
         s->cl->clReleaseMemObject(o->h.mem);
+    else if (m->charge)
+        charge_over(m->charge);
 }

@@ -57,9 +57,14 @@ void
 memory_init(struct memory *m, struct account_page *a, unsigned slot,
             _Atomic uint64_t *credit)
 {
+    pthread_condattr_t attr;
+
     *m = (struct memory){.account = a, .slot = slot, .credit = credit};
     pthread_mutex_init(&m->lock, NULL);
-    pthread_cond_init(&m->destroyed_cond, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&m->destroyed_cond, &attr);
+    pthread_condattr_destroy(&attr);
     m->keep_bytes = CREDIT_AHEAD_BYTES + a->limit_bytes / 8;
     memory_give_ahead(m);
 }
@@ -170,7 +175,7 @@ memory_wait_destroyed(struct memory *m, uint64_t seen, unsigned timeout_ms)
     _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&m->lock);
     struct timespec until;
 
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += (long)(timeout_ms % 1000) * 1000000l;
     until.tv_sec += timeout_ms / 1000 + until.tv_nsec / 1000000000l;
     until.tv_nsec %= 1000000000l;

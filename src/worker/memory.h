@@ -25,7 +25,7 @@ struct memory {
     pthread_mutex_t lock;
     pthread_cond_t destroyed_cond;
     uint64_t destroyed; /* buffers that the driver destroyed, ever */
-    uint64_t dying;     /* buffers released by the guest, not yet destroyed */
+    uint64_t dying;     /* released with all that keeps them, not yet destroyed */
 };
 
 /* Gives the guest a first credit. */
@@ -50,7 +50,10 @@ bool memory_ask_all(struct memory *m, uint64_t bytes);
 /* Answers a recall: unused credit goes back to the account. */
 void memory_recalled(struct memory *m, uint32_t recall);
 
-/* The guest has released a buffer; memory_died() follows when the driver has destroyed it. */
+/*
+ * The guest has released a buffer and its sub-buffers; memory_died() follows when the driver has
+ * destroyed it.
+ */
 void memory_dying(struct memory *m);
 void memory_died(struct memory *m, uint64_t bytes);
 

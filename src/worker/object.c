@@ -2,22 +2,18 @@
 #include "worker/object.h"
 
 #include "api/opencl_request.h"
+#include "worker/command_buffer.h"
+#include "worker/context.h"
 #include "worker/event.h"
 #include "worker/kernel.h"
 #include "worker/mem.h"
 #include "worker/program.h"
 #include "worker/queue.h"
+#include "worker/sampler.h"
 #include "worker/session.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-static void
-context_fini(struct session *s, struct object *o)
-{
-    if (o->h.context)
-        s->cl->clReleaseContext(o->h.context);
-}
 
 static void
 device_fini(struct session *s, struct object *o)
@@ -27,13 +23,16 @@ device_fini(struct session *s, struct object *o)
 }
 
 static const struct object_ops object_ops[OBJECT_KINDS] = {
-    [KIND_context] = {sizeof(struct object), NULL, context_fini},
+    [KIND_context] = {sizeof(struct context), NULL, context_fini},
     [KIND_queue] = {sizeof(struct queue), queue_released, queue_fini},
     [KIND_mem] = {sizeof(struct mem), NULL, mem_fini},
     [KIND_program] = {sizeof(struct program), NULL, program_fini},
     [KIND_kernel] = {sizeof(struct kernel), NULL, kernel_fini},
     [KIND_event] = {sizeof(struct event), NULL, event_fini},
     [KIND_device] = {sizeof(struct object), NULL, device_fini},
+    [KIND_command_buffer] = {sizeof(struct command_buffer), NULL, command_buffer_fini},
+    [KIND_sampler] = {sizeof(struct object), NULL, sampler_fini},
+    [KIND_image] = {sizeof(struct mem), NULL, mem_fini},
 };
 
 bool
@@ -173,21 +172,4 @@ op_tessera_release(struct session *s, const struct req_tessera_release *r)
     if (r->tag != 0)
         reply_status(s, r->tag, CL_SUCCESS);
     return 0;
-}
-
-int
-op_clCreateContext(struct session *s, const struct req_clCreateContext *r)
-{
-    const cl_context_properties properties[] = {
-        CL_CONTEXT_PLATFORM, (cl_context_properties)s->device.platform, 0};
-    struct object *o = object_new(s, r->context, KIND_context);
-    cl_int rc = s->request.error;
-
-    if (!o)
-        return -ENOMEM;
-    if (rc == CL_SUCCESS)
-        o->h.context = s->cl->clCreateContext(
-            properties, (cl_uint)r->n_devices,
-            handles_of_device(s, r->n_devices, r->devices), NULL, NULL, &rc);
-    return object_made(s, o, rc, r->tag);
 }

@@ -13,7 +13,7 @@
 #include "api/opencl_wire.h"
 #include "wire/frame.h"
 
-#include <CL/cl.h>
+#include <CL/cl_ext.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,6 +45,9 @@ struct object {
         cl_kernel kernel;
         cl_event event;
         cl_device_id device;
+        cl_command_buffer_khr command_buffer;
+        cl_sampler sampler;
+        cl_mem image;
     } h; /* owned */
     struct recipe recipe;
     struct object *next_grave;

@@ -4,6 +4,7 @@
 #include "api/opencl_request.h"
 #include "base/io.h"
 #include "worker/metadata.h"
+#include "worker/print.h"
 #include "worker/scope.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@ program_new(struct session *s, struct guest_id id)
         return NULL;
     pthread_mutex_init(&p->lock, NULL);
     pthread_mutex_init(&p->driver_lock, NULL);
+    print_expect(s, &p->o.recipe);
     return p;
 }
 

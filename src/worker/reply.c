@@ -5,11 +5,21 @@
 #include "worker/scope.h"
 #include "worker/session.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* Text per frame at most: others may want room in the ring, too. */
+#define TEXT_FRAME_BYTES (16u << 10)
+
+/* Of a mark that nobody came to yet: all that will be in the pipe then. */
+#define TEXT_ALL UINT32_MAX
 
 struct waiting_frame {
     struct waiting_frame *next;
-    uint32_t len;
+    uint32_t len;  /* 0: a mark */
+    uint32_t text; /* of a mark: what is still to be taken from the pipe */
     uint8_t bytes[];
 };
 
@@ -24,6 +34,8 @@ replies_init(struct replies *r)
     r->last = &r->first;
     r->waiting_bytes = 0;
     atomic_init(&r->waiting, false);
+    r->text_fd = -1;
+    atomic_init(&r->text_expected, false);
 }
 
 /* Lock held. The frame's room in the ring, or NULL while there is none. */
@@ -38,39 +50,117 @@ ring_room(struct session *s, uint32_t len)
     return at;
 }
 
+/* len 0: a mark for so much text. */
 static void
-replies_wait_in_line(struct session *s, const void *frame, uint32_t len)
+replies_wait_in_line(struct session *s, const void *frame, uint32_t len, uint32_t text)
 {
     struct replies *r = &s->replies;
     struct waiting_frame *w = NULL;
 
-    if (r->waiting_bytes + len <= REPLIES_WAITING_BYTES)
+    if (r->waiting_bytes + sizeof *w + len <= REPLIES_WAITING_BYTES)
         w = malloc(sizeof *w + len);
     if (!w)
         session_end(s, "replies are not read");
     w->next = NULL;
     w->len = len;
-    memcpy(w->bytes, frame, len);
+    w->text = text;
+    if (len > 0)
+        memcpy(w->bytes, frame, len);
     *r->last = w;
     r->last = &w->next;
-    r->waiting_bytes += len;
+    r->waiting_bytes += sizeof *w + len;
     atomic_store(&r->waiting, true);
 }
 
+/* ---- what kernels print ------------------------------------------------------------ */
+
+static uint32_t
+text_available(const struct replies *r)
+{
+    int n = 0;
+
+    return r->text_fd >= 0 && ioctl(r->text_fd, FIONREAD, &n) == 0 && n > 0 ? (uint32_t)n
+                                                                            : 0;
+}
+
+/* Lock held. One frame of at most n bytes; returns how many are settled, 0 without room. */
+static uint32_t
+text_pass_frame(struct session *s, uint32_t n, bool *wake)
+{
+    const uint32_t header = sizeof(struct frame_header);
+    const uint32_t asked = n;
+    uint32_t max = ring_max_frame(s->channel.tx.size) - header, size;
+    struct frame_header *h;
+    ssize_t got;
+
+    if (n > TEXT_FRAME_BYTES)
+        n = TEXT_FRAME_BYTES;
+    if (n > max)
+        n = max;
+    h = ring_room(s, header + ((n + 7) & ~7u));
+    if (!h)
+        return 0;
+    do
+        got = read(s->replies.text_fd, h + 1, n);
+    while (got < 0 && errno == EINTR);
+    /* There is nothing after all: what waits behind it must not wait for that. */
+    if (got <= 0)
+        return asked;
+    n = (uint32_t)got;
+    size = header + ((n + 7) & ~7u);
+    memset((uint8_t *)(h + 1) + n, 0, size - header - n);
+    *h = (struct frame_header){.size = size, .op = FRAME_PRINT, .tag = n};
+    *wake |= ring_commit(&s->channel.tx, size);
+    return n;
+}
+
+/* Lock held. Passes on n bytes (TEXT_ALL: what is there now); returns what found no room. */
+static uint32_t
+text_pass(struct session *s, uint32_t n, bool *wake)
+{
+    uint32_t passed;
+
+    if (n == TEXT_ALL)
+        n = text_available(&s->replies);
+    for (; n > 0; n -= passed) {
+        passed = text_pass_frame(s, n, wake);
+        if (passed == 0)
+            break;
+    }
+    return n;
+}
+
+/* Lock held, before an answer. */
 static void
-reply_frame(struct session *s, const void *frame, uint32_t len)
+text_goes_first(struct session *s, bool *wake)
+{
+    struct replies *r = &s->replies;
+    uint32_t left = TEXT_ALL;
+
+    if (!r->first)
+        left = text_pass(s, TEXT_ALL, wake);
+    if (left > 0)
+        replies_wait_in_line(s, NULL, 0, left);
+}
+
+/* ---- frames ------------------------------------------------------------------------ */
+
+static void
+reply_frame(struct session *s, const void *frame, uint32_t len, bool text_first)
 {
     struct replies *r = &s->replies;
     bool wake = false;
     void *at;
 
     pthread_mutex_lock(&r->lock);
+    if (text_first && atomic_load_explicit(&r->text_expected, memory_order_relaxed))
+        text_goes_first(s, &wake);
     at = r->first ? NULL : ring_room(s, len);
     if (at) {
         memcpy(at, frame, len);
-        wake = ring_commit(&s->channel.tx, len);
+        wake |= ring_commit(&s->channel.tx, len);
     } else {
-        replies_wait_in_line(s, frame, len);
+        replies_wait_in_line(s, frame, len, 0);
     }
     pthread_mutex_unlock(&r->lock);
     if (wake)
@@ -83,7 +173,7 @@ reply_status(struct session *s, uint64_t tag, int64_t status)
     const struct reply_header h = {
         .frame = {.size = sizeof h, .op = FRAME_REPLY, .tag = tag}, .status = status};
 
-    reply_frame(s, &h, sizeof h);
+    reply_frame(s, &h, sizeof h, true);
 }
 
 void
@@ -91,8 +181,17 @@ reply_reclaim(struct session *s, uint64_t offset)
 {
     const struct frame_header h = {.size = sizeof h, .op = FRAME_RECLAIM, .tag = offset};
 
+    /* Tells nothing of a kernel, so its text need not come first. */
     if (offset != EXTENT_NONE)
-        reply_frame(s, &h, sizeof h);
+        reply_frame(s, &h, sizeof h, false);
+}
+
+void
+reply_announce_text(struct session *s)
+{
+    const struct frame_header h = {.size = sizeof h, .op = FRAME_PRINT};
+
+    reply_frame(s, &h, sizeof h, false);
 }
 
 static enum reply_place
@@ -132,33 +231,74 @@ reply_bytes(struct session *s, uint64_t tag, int64_t status, const void *data, s
     enc_u64(&e, place);
     if (place == REPLY_INLINE)
         enc_bytes(&e, data, len);
-    reply_frame(s, frame, (uint32_t)size);
+    reply_frame(s, frame, (uint32_t)size, true);
+}
+
+/* Lock held. The first in line goes; false: there is no room for it. */
+static bool
+replies_flush_first(struct session *s, bool *wake)
+{
+    struct replies *r = &s->replies;
+    struct waiting_frame *w = r->first;
+    void *at;
+
+    if (w->len == 0) {
+        w->text = text_pass(s, w->text, wake);
+        if (w->text > 0)
+            return false;
+    } else {
+        at = ring_room(s, w->len);
+        if (!at)
+            return false;
+        memcpy(at, w->bytes, w->len);
+        *wake |= ring_commit(&s->channel.tx, w->len);
+    }
+    r->waiting_bytes -= sizeof *w + w->len;
+    r->first = w->next;
+    free(w);
+    return true;
+}
+
+/* Lock held. true: the line is empty. */
+static bool
+replies_flush_line(struct session *s, bool *wake)
+{
+    struct replies *r = &s->replies;
+
+    while (r->first && replies_flush_first(s, wake))
+        ;
+    if (!r->first)
+        r->last = &r->first;
+    atomic_store(&r->waiting, r->first != NULL);
+    return !r->first;
 }
 
 bool
 replies_flush(struct session *s)
 {
     struct replies *r = &s->replies;
-    bool wake = false;
-    void *at;
+    bool wake = false, empty;
 
     if (!atomic_load_explicit(&r->waiting, memory_order_relaxed))
         return true;
     pthread_mutex_lock(&r->lock);
-    while (r->first && (at = ring_room(s, r->first->len)) != NULL) {
-        struct waiting_frame *w = r->first;
-
-        memcpy(at, w->bytes, w->len);
-        wake |= ring_commit(&s->channel.tx, w->len);
-        r->waiting_bytes -= w->len;
-        r->first = w->next;
-        free(w);
-    }
-    if (!r->first)
-        r->last = &r->first;
-    atomic_store(&r->waiting, r->first != NULL);
+    empty = replies_flush_line(s, &wake);
     pthread_mutex_unlock(&r->lock);
     if (wake)
         s->channel.transport->kick(&s->channel);
-    return !atomic_load_explicit(&r->waiting, memory_order_relaxed);
+    return empty;
+}
+
+bool
+replies_pass_text(struct session *s)
+{
+    struct replies *r = &s->replies;
+    bool wake = false, passed;
+
+    pthread_mutex_lock(&r->lock);
+    passed = replies_flush_line(s, &wake) && text_pass(s, TEXT_ALL, &wake) == 0;
+    pthread_mutex_unlock(&r->lock);
+    if (wake)
+        s->channel.transport->kick(&s->channel);
+    return passed;
 }

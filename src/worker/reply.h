@@ -3,6 +3,10 @@
  * Frames to the guest: answers and reclaimed extents. Any thread may send; nothing here waits.
  * While the ring is full, frames queue up in private memory and the dispatcher writes them when
  * there is room; a guest that does not read its replies is ended at a bound.
+ *
+ * What kernels print (worker/print.h) goes from its pipe straight into the ring, never through
+ * memory of ours. It comes before every answer that is sent after it was printed: an answer that
+ * must wait in line has a mark before it, "here goes what is in the pipe".
  */
 #ifndef TESSERA_WORKER_REPLY_H
 #define TESSERA_WORKER_REPLY_H
@@ -24,6 +28,8 @@ struct replies {
     struct waiting_frame *first, **last;
     size_t waiting_bytes;
     _Atomic bool waiting;
+    int text_fd;                /* what kernels print; not blocking; -1: none */
+    _Atomic bool text_expected; /* so look into the pipe before each answer */
 };
 
 void replies_init(struct replies *r);
@@ -39,6 +45,15 @@ void reply_bytes(struct session *s, uint64_t tag, int64_t status, const void *da
 
 /* The heap extent at that offset is the guest's again. EXTENT_NONE: nothing to say. */
 void reply_reclaim(struct session *s, uint64_t offset);
+
+/* Tells the guest that kernels may print from now on. */
+void reply_announce_text(struct session *s);
+
+/*
+ * Writes what waits, then what kernels printed. false: something is left, for want of room. Any
+ * thread.
+ */
+bool replies_pass_text(struct session *s);
 
 /* Dispatcher: writes what waits, as far as there is room. true: nothing waits any more. */
 bool replies_flush(struct session *s);

@@ -118,14 +118,21 @@ dec_objects(struct session *s, struct dec *d, const char *field, unsigned kind,
     return objects;
 }
 
+static void
+check_new(struct session *s, struct dec *d, const char *field, struct guest_id id)
+{
+    if (!d->bad && !table_is_free(&s->table, id))
+        dec_fail_why(s, d, field,
+                     "the id of a new object is taken, or its slot out of range");
+}
+
 struct guest_id
 dec_new_or_none(struct session *s, struct dec *d, const char *field)
 {
     struct guest_id id = {dec_u64(d, field)};
 
-    if (!d->bad && id.v != 0 && !table_is_free(&s->table, id))
-        dec_fail_why(s, d, field,
-                     "the id of a new object is taken, or its slot out of range");
+    if (id.v != 0)
+        check_new(s, d, field, id);
     return d->bad ? (struct guest_id){0} : id;
 }
 
@@ -137,6 +144,18 @@ dec_new(struct session *s, struct dec *d, const char *field)
     if (!d->bad && id.v == 0)
         dec_fail_why(s, d, field, "a new object needs an id");
     return id;
+}
+
+const struct guest_id *
+dec_news(struct session *s, struct dec *d, const char *field, uint64_t *ret_n)
+{
+    const struct guest_id *ids = (const void *)dec_array(d, field, ret_n);
+
+    for (uint64_t i = 0; i < *ret_n && !d->bad; i++)
+        check_new(s, d, field, ids[i]);
+    if (d->bad)
+        *ret_n = 0;
+    return ids;
 }
 
 struct extent

@@ -39,6 +39,10 @@ struct object **dec_objects(struct session *s, struct dec *d, const char *field,
 struct guest_id dec_new(struct session *s, struct dec *d, const char *field);
 struct guest_id dec_new_or_none(struct session *s, struct dec *d, const char *field);
 
+/* A counted array of ids whose slots are free. That they differ is seen when they are used. */
+const struct guest_id *dec_news(struct session *s, struct dec *d, const char *field,
+                                uint64_t *ret_n);
+
 /* A range inside the heap; off EXTENT_NONE is bad, or with _or_none means none. */
 struct extent dec_extent(struct session *s, struct dec *d, const char *field);
 struct extent dec_extent_or_none(struct session *s, struct dec *d, const char *field);

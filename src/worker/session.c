@@ -14,6 +14,7 @@
 #include "api/opencl_request.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "worker/print.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -272,7 +273,6 @@ session_prepare(struct session *s)
 
     pthread_mutex_init(&s->queues_lock, NULL);
     list_init(&s->queues);
-    replies_init(&s->replies);
     watches_init(&s->watches);
     jobs_init(&s->builds, BUILD_THREADS);
     jobs_init(&s->asks, ASK_THREADS);
@@ -314,6 +314,7 @@ session_welcome(struct session *s)
     w.info_bytes = info.len;
     /* Live before the guest can use its credit: others may call it back at once. */
     session_thread(s, recall_main);
+    session_thread(s, print_main);
     atomic_store(&s->slot->state, SLOT_LIVE);
     rc = welcome_send(s->options->session_fd, &w, (int[2]){channel_fd, heap_fd},
                       info.data);
@@ -324,6 +325,8 @@ session_welcome(struct session *s)
 static void
 session_start(struct session *s)
 {
+    int rc;
+
     is_dispatcher = true;
     signals_setup();
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -333,6 +336,10 @@ session_start(struct session *s)
     session_map_account(s);
     session_thread(s, signal_main);
     session_hello(s);
+    replies_init(&s->replies);
+    rc = print_capture(s);
+    if (rc < 0)
+        session_refuse(s, rc, "cannot make a pipe for what kernels print");
     session_open_device(s);
     session_welcome(s);
     session_set_timeout(s, 0);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The generated wrappers, how entries are served, and the interposing driver without a driver."""
 
+import json
 import os
 import re
 import subprocess
@@ -11,11 +12,13 @@ import unittest
 from pathlib import Path
 
 API = Path(__file__).resolve().parents[2] / "api"
+sys.path.insert(0, str(API))
+from generate import KINDS  # noqa: E402
 
-SMALL = """
+SMALL = f"""
 version = 1
-kinds = ["context", "queue", "mem", "program", "kernel", "event"]
-
+kinds = {json.dumps(list(KINDS))}
+""" + """
 [clReleaseEvent]
 returns = "cl_int"
 args = ["cl_event event"]

@@ -36,6 +36,15 @@ teardown() {
     on a "$PROGRAMS/fb_limit" hold 536 1000003 /nonexistent
 }
 
+@test "images and buffers draw on one framebuffer, to the byte" {
+    on a "$PROGRAMS/guest_images" limit $FRAMEBUFFER
+    within 1 used_is a 0
+}
+
+@test "a sub-buffer keeps its parent; what does not fit then is refused at once" {
+    on a "$PROGRAMS/fb_limit" kept $FRAMEBUFFER 0
+}
+
 @test "the device says how much there is" {
     on a "$PROGRAMS/fb_limit" says $FRAMEBUFFER 0
 }

@@ -28,6 +28,25 @@ teardown() {
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
 }
 
+# pocl: what PoCL itself gets wrong is not asked of it.
+but_for_pocl() {
+    natively "$1" pocl >"$BATS_TEST_TMPDIR/native"
+    on a "$1" >"$BATS_TEST_TMPDIR/guest"
+    diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
+}
+
+@test "images of every type: read, write, fill, copy, map, host pointers, 64 MiB at once" {
+    but_for_pocl "$PROGRAMS/guest_images"
+}
+
+@test "images and samplers as arguments of kernels; images in buffers" {
+    same_as_native "$PROGRAMS/guest_image_kernels"
+}
+
+@test "what calls about images and samplers refuse" {
+    but_for_pocl "$PROGRAMS/guest_image_errors"
+}
+
 @test "programs: 300 KiB of source, errors, options, binaries, metadata" {
     same_as_native "$PROGRAMS/guest_program"
 }

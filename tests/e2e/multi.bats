@@ -49,6 +49,9 @@ nothing_is_left() {
         on a,b "$PROGRAMS/guest_transfer"
         on a,b "$PROGRAMS/guest_events"
         on a,b "$PROGRAMS/guest_threads" 4 20
+        on a,b "$PROGRAMS/guest_images"
+        on a,b "$PROGRAMS/guest_image_errors"
+        on a,b "$PROGRAMS/guest_image_kernels"
     done
 }
 

@@ -45,6 +45,41 @@ need() {
     done
 }
 
+# clinfo's lines in a form to compare: lists entry by entry, without their order.
+clinfo_lines() {
+    sed -E 's/^  Device (OpenCL C features|Extensions with Version) +//' | tr -s ' ' |
+        sed 's/^ //' | sort
+}
+
+# What may differ: the platform, what depends on the framebuffer, what a vGPU refuses.
+clinfo_without_what_differs() {
+    grep -Ev '^ *Platform |^  clGetPlatformInfo\(NULL|Success \[| cl_pocl_content_size ' |
+        grep -Ev '^  Global memory size|^  Max memory allocation|^    Run native kernels' |
+        grep -Ev '^    (Coarse|Fine)-grained |^    Atomics ' |
+        if [ -n "${TESSERA_SOFTWARE_DISCRETE:-}" ]; then grep -v '^  Unified memory'; else cat; fi
+}
+
+# What comes with images, with the parts of a device, and with built-in kernels.
+clinfo_without_images_and_parts() {
+    sed 's/ cl_khr_3d_image_writes\( cl\)/\1/' |
+        grep -Ev '^__opencl_c_([a-z0-9_]*_)?image|^(Max|Base|Pitch) .*(image|sampler)' |
+        grep -Ev '^Image support|sub-devices|partition types|Built-in kernels' |
+        grep -Ev '^org\.khronos\.|^cl_khr_3d_image_writes'
+}
+
+@test "clinfo says the same as natively, but for what must differ" {
+    need clinfo
+    local how
+    natively clinfo >"$BATS_TEST_TMPDIR/native"
+    alone clinfo >"$BATS_TEST_TMPDIR/guest"
+    for how in native guest; do
+        clinfo_without_what_differs <"$BATS_TEST_TMPDIR/$how" | clinfo_lines |
+            clinfo_without_images_and_parts >"$BATS_TEST_TMPDIR/$how.same"
+    done
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/native.same")" -gt 100 ]
+    diff -u "$BATS_TEST_TMPDIR/native.same" "$BATS_TEST_TMPDIR/guest.same"
+}
+
 @test "clinfo sees as many devices as vGPUs" {
     need clinfo
     timeout 60 "$TESSERA" run --type $TYPE --count 2 -- clinfo -l >"$BATS_TEST_TMPDIR/out"
@@ -116,14 +151,15 @@ need() {
     refused 1 "t10k-images-idx3-ubyte"
 }
 
-# cracked MODE WORD DIGEST: hashcat finds the word behind the digest, on a vGPU, after its self-test.
+# cracked MODE WORD DIGEST: hashcat finds the word behind the digest, after its self-test.
 cracked() {
     local out=$BATS_TEST_TMPDIR/out home=$BATS_RUN_TMPDIR/hashcat
     mkdir -p "$home"
     # It keeps its kernels' binaries below XDG_CACHE_HOME.
     HOME=$home XDG_CACHE_HOME=$home XDG_DATA_HOME=$home LIMIT_S=170 alone hashcat --force \
         --opencl-device-types 1 --potfile-disable --optimized-kernel-enable \
-        --hash-type "$1" --attack-mode 3 "$3" '?l?l?l?d' >"$out" 2>&1 || { cat "$out" && return 1; }
+        --hash-type "$1" --attack-mode 3 "$3" '?l?l?l?d' >"$out" 2>&1 ||
+        { cat "$out" && return 1; }
     cat "$out"
     grep -q 'Finished self-test' "$out"
     ! grep -qi 'self-test failed\|build failed\|clBuild\|CL_[A-Z_]*:' "$out"

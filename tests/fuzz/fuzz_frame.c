@@ -84,6 +84,8 @@ session_open(struct session *s)
         channel_loopback(&guest, &s->channel, HEAP_BYTES, RING_BYTES, RING_BYTES) < 0)
         abort();
     s->cl = s->device.cl;
+    s->root_device = (struct object){
+        .id.v = ROOT_DEVICE_ID, .kind = KIND_device, .refs = 1, .h.device = s->device.id};
     pthread_mutex_init(&s->queues_lock, NULL);
     list_init(&s->queues);
     replies_init(&s->replies);
@@ -154,7 +156,10 @@ tame(struct session *s, unsigned op, uint64_t *fields, size_t n)
 {
     if (op == OP_tessera_release && n > 0)
         close_user_event(s, fields[0]);
-    for (size_t i = 7; op == OP_clEnqueueNDRangeKernel && i < 10 && i < n; i++)
+    /* Both messages have the global size there. */
+    if (op != OP_clEnqueueNDRangeKernel && op != OP_clCommandNDRangeKernelKHR)
+        return;
+    for (size_t i = 7; i < 10 && i < n; i++)
         fields[i] &= 0xff;
 }
 

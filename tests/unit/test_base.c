@@ -466,12 +466,33 @@ a_socket_that_is_not_there_is_an_error(void **state)
     assert_int_equal(sock_listen(name, 0600, 4), -ENAMETOOLONG);
 }
 
+static void
+a_descriptor_of_stdio_is_moved_above_it(void **state)
+{
+    int saved = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10), moved, again;
+
+    (void)state;
+    assert_true(saved >= 10);
+    assert_int_equal(dup2(saved, STDIN_FILENO), STDIN_FILENO);
+    moved = fd_above_stdio(STDIN_FILENO);
+    assert_true(moved > STDERR_FILENO);
+    assert_int_equal(fcntl(STDIN_FILENO, F_GETFD), -1);
+    assert_int_equal(fcntl(moved, F_GETFD), FD_CLOEXEC);
+    again = fd_above_stdio(moved);
+    assert_int_equal(again, moved);
+    assert_int_equal(fd_above_stdio(-EMFILE), -EMFILE);
+    assert_int_equal(dup2(saved, STDIN_FILENO), STDIN_FILENO);
+    close(moved);
+    close(saved);
+}
+
 #define IN_FOLDER(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_descriptor_of_stdio_is_moved_above_it),
         cmocka_unit_test(an_error_chain_reads_from_the_task_to_the_cause),
         cmocka_unit_test(a_new_error_replaces_the_old_one),
         cmocka_unit_test(an_error_without_words_has_those_of_its_number),

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Golden tests of api/generate.py: a small description in, expected snippets out."""
 
+import json
 import re
 import subprocess
 import sys
@@ -13,10 +14,13 @@ from pathlib import Path
 API = Path(__file__).resolve().parents[2] / "api"
 ICD_HEADER = Path("/usr/include/CL/cl_icd.h")
 
-SMALL = """
-version = 1
-kinds = ["context", "queue", "mem", "program", "kernel", "event", "device"]
+sys.path.insert(0, str(API))
+from generate import KINDS  # noqa: E402
 
+SMALL = f"""
+version = 1
+kinds = {json.dumps(list(KINDS))}
+""" + """
 [clCreateContext]
 returns = "cl_context"
 args = ["cl_uint num_devices", "cl_int * errcode_ret"]
@@ -60,6 +64,31 @@ returns = "cl_int"
 args = []
 guest = "absent"
 
+[clCommandCopyBufferKHR]
+extension = "cl_khr_command_buffer"
+returns = "cl_int"
+args = [
+    "cl_command_buffer_khr command_buffer",
+    "cl_command_queue command_queue",
+    "cl_mem src_buffer",
+    "size_t size",
+    "cl_uint num_sync_points_in_wait_list",
+    "const cl_sync_point_khr * sync_point_wait_list",
+    "cl_sync_point_khr * sync_point",
+    "cl_mutable_command_khr * mutable_handle",
+]
+guest = "record"
+check = "clEnqueueCopyBuffer"
+wire = ["id:command_buffer command_buffer", "id:mem src_buffer", "u64 size",
+        "syncs sync_point_wait_list"]
+worker = "driver"
+reply = true
+
+[clCreateContextEXT]
+extension = "cl_ext_context"
+guest = "alias"
+alias = "clCreateContext"
+
 [tessera_ask]
 guest = "message"
 wire = ["string name", "blob source", "u64[3] size", "out answer"]
@@ -93,12 +122,14 @@ class Golden(unittest.TestCase):
 
     def test_ops_count_messages_in_order_from_one(self):
         self.assert_holds("opencl_wire.h", "    OP_clCreateContext = 1,\n"
-                          "    OP_clEnqueueCopyBuffer = 2,\n    OP_tessera_ask = 3,\n"
-                          "    OPENCL_OPS = 4,\n")
+                          "    OP_clEnqueueCopyBuffer = 2,\n    OP_clCommandCopyBufferKHR = 3,\n"
+                          "    OP_tessera_ask = 4,\n    OPENCL_OPS = 5,\n")
 
     def test_kinds_are_numbered_as_described(self):
         self.assert_holds("opencl_wire.h", "KIND_any = 0,\n    KIND_context = 1,\n",
-                          "KIND_event = 6,\n    KIND_device = 7,\n    OBJECT_KINDS = 8,\n")
+                          "KIND_event = 6,\n    KIND_device = 7,\n"
+                          "    KIND_command_buffer = 8,\n    KIND_sampler = 9,\n"
+                          "    KIND_image = 10,\n    OBJECT_KINDS = 11,\n")
 
     def test_an_encoder_sizes_the_message_before_it_writes(self):
         self.assert_holds("opencl_send.h", """\
@@ -130,7 +161,7 @@ num_events_in_wait_list, event_wait_list, event);
     if (rc != CL_SUCCESS)
         return rc;
     if (rc == CL_SUCCESS)
-        rc = check_mems(&q, 1, &src_buffer);
+        rc = check_buffers(&q, 1, &src_buffer);
     if (rc == CL_SUCCESS)
         rc = check_clEnqueueCopyBuffer(&q, src_buffer, size);
     if (rc == CL_SUCCESS) {
@@ -170,10 +201,66 @@ const struct _cl_icd_dispatch opencl_dispatch = {
 
     def test_what_works_can_be_asked_for_by_name(self):
         self.assert_holds("opencl_stubs.c", """\
-    {"clCreateContext", (void *)tsr_clCreateContext},
-    {"clEnqueueCopyBuffer", (void *)route_clEnqueueCopyBuffer},
-    {NULL, NULL},
+    {"clCreateContext", (void *)tsr_clCreateContext, NULL},
+    {"clEnqueueCopyBuffer", (void *)route_clEnqueueCopyBuffer, NULL},
+    {"clCommandCopyBufferKHR", (void *)tsr_clCommandCopyBufferKHR, "cl_khr_command_buffer"},
+    {"clCreateContextEXT", (void *)tsr_clCreateContext, "cl_ext_context"},
+    {NULL, NULL, NULL},
 """)
+
+    def test_extension_functions_are_outside_the_dispatch_table(self):
+        self.assertNotIn(".clCommandCopyBufferKHR", self.files["opencl_stubs.c"])
+        self.assertNotIn(".clCreateContextEXT", self.files["opencl_stubs.c"])
+
+    def test_the_driver_is_asked_for_extension_functions_but_aliases(self):
+        self.assert_holds("opencl_extensions.h", """\
+struct extension_functions {
+    __typeof__(clCommandCopyBufferKHR) *clCommandCopyBufferKHR;
+};
+""", """\
+    {"cl_khr_command_buffer", "clCommandCopyBufferKHR", \
+offsetof(struct extension_functions, clCommandCopyBufferKHR)},
+    {NULL, NULL, 0},
+""")
+
+    def test_a_recorder_is_checked_as_its_enqueue_and_answered(self):
+        self.assert_holds("opencl_stubs.c", """\
+    struct recording r;
+    cl_int rc = record_begin(&r, command_buffer, command_queue, num_sync_points_in_wait_list, \
+sync_point_wait_list, mutable_handle);
+
+    if (rc != CL_SUCCESS)
+        return rc;
+    if (rc == CL_SUCCESS)
+        rc = check_buffers(&r.q, 1, &src_buffer);
+    if (rc == CL_SUCCESS)
+        rc = check_clEnqueueCopyBuffer(&r.q, src_buffer, size);
+    if (rc == CL_SUCCESS)
+        rc = record_uses(&r, (struct object *)src_buffer);
+    if (rc == CL_SUCCESS) {
+        rc = send_clCommandCopyBufferKHR(r.q.session, &r.pending, object_id(command_buffer), \
+object_id(src_buffer), size, num_sync_points_in_wait_list, sync_point_wait_list);
+    }
+    return record_end(&r, rc, sync_point);
+""")
+
+    def test_a_recorder_gets_the_drivers_sync_points_and_keeps_what_it_uses(self):
+        self.assert_holds("opencl_dispatch.c", """\
+    struct recording rec;
+    struct object *const used[] = {r->src_buffer};
+    int bad = recording_begin(s, &rec, r->command_buffer, r->sync_point_wait_list, \
+r->n_sync_point_wait_list);
+
+    if (bad < 0)
+        return bad;
+    if (rec.rc == CL_SUCCESS && !s->device.ext.clCommandCopyBufferKHR)
+        rec.rc = CL_INVALID_OPERATION;
+    if (rec.rc == CL_SUCCESS)
+        rec.rc = s->device.ext.clCommandCopyBufferKHR(r->command_buffer->h.command_buffer, NULL, \
+r->src_buffer->h.mem, (size_t)r->size, rec.n_syncs, rec.syncs, &rec.sync_point, NULL);
+    return recording_end(s, &rec, used, 1, r->tag);
+""", 'r.sync_point_wait_list = dec_array(&d, "sync_point_wait_list", '
+                          "&r.n_sync_point_wait_list);")
 
     def test_objects_of_several_vgpus_have_a_table_and_functions_of_their_own(self):
         self.assert_holds("opencl_stubs.c", """\
@@ -236,7 +323,8 @@ struct req_clEnqueueCopyBuffer {
     def test_what_is_missing_is_listed_with_its_answer(self):
         self.assert_holds("opencl-missing.md", "## Not done yet", "| `clCreateImage` |",
                           "| `clSVMAlloc` | `CL_INVALID_OPERATION` | no SVM |",
-                          "2 of 5 entries work")
+                          "2 of 5 entries work",
+                          "| `clCommandCopyBufferKHR` | `cl_khr_command_buffer` |")
 
     def test_the_fingerprint_changes_with_the_wire_alone(self):
         def fingerprint(description):
@@ -289,6 +377,15 @@ class Wrong(unittest.TestCase):
     def test_an_entry_that_does_not_say_who_writes_it(self):
         self.assert_refused(SMALL.replace('guest = "absent"', ""), "guest")
 
+    def test_a_recorder_or_alias_of_no_extension(self):
+        self.assert_refused(SMALL.replace('extension = "cl_khr_command_buffer"\n', ""),
+                            "clCommandCopyBufferKHR: guest 'record' is for extension functions")
+        self.assert_refused(SMALL.replace('extension = "cl_ext_context"\n', ""),
+                            "clCreateContextEXT: guest 'alias' is for extension functions")
+
+    def test_an_alias_of_nothing(self):
+        self.assert_refused(SMALL.replace('alias = "clCreateContext"\n', ""), "alias")
+
     def test_a_refusal_without_its_error(self):
         self.assert_refused(SMALL.replace('error = "CL_INVALID_OPERATION"\nwhy', "why"), "error")
 
@@ -315,7 +412,7 @@ class Description(unittest.TestCase):
         expected = re.findall(r"(\w+);", elsewhere)
         description = tomllib.loads((API / "opencl.toml").read_text())
         described = [n for n, d in description.items()
-                     if isinstance(d, dict) and d["guest"] != "message"]
+                     if isinstance(d, dict) and d["guest"] != "message" and "extension" not in d]
         self.assertGreater(len(expected), 100)
         self.assertEqual(expected, described)
 

@@ -27,19 +27,67 @@ check_clEnqueueCopyBuffer(const struct enqueue *q, cl_mem src_buffer, cl_mem dst
     return CL_SUCCESS;
 }
 
-/*
- * Two rectangles of one buffer with equal pitches overlap when their index ranges do in all three
- * dimensions; with other pitches the byte ranges decide (appendix D gives the former alone).
- */
+typedef unsigned __int128 wide; /* products of two sizes, and their sums, fit */
+
+/* The bytes from a rectangle's first to its end as appendix E counts them: whole slices, rows. */
+static void
+rect_span(const struct rect *r, size_t base, wide *ret_start, wide *ret_end)
+{
+    const wide row = r->buffer_row, slice = r->buffer_slice;
+
+    *ret_start = base + r->buffer_origin[2] * slice + r->buffer_origin[1] * row +
+                 r->buffer_origin[0];
+    *ret_end = *ret_start + r->region[2] * slice + r->region[1] * row + r->region[0];
+}
+
+/* Does a, going past its row's or slice's end (at `length`), reach into b on the other side? */
+static bool
+reaches_round(size_t a, size_t b, size_t region, size_t length)
+{
+    const wide end = (wide)a + region;
+
+    return end > length && end - length > b;
+}
+
+/* Appendix E: two rectangles of one buffer with the same pitches. */
 static bool
 rects_overlap(const struct rect *a, const struct rect *b)
 {
-    for (int i = 0; i < 3; i++) {
-        if (a->buffer_origin[i] + a->region[i] <= b->buffer_origin[i] ||
-            b->buffer_origin[i] + b->region[i] <= a->buffer_origin[i])
-            return false;
-    }
-    return true;
+    const size_t rows = a->buffer_slice / a->buffer_row;
+    const size_t *p = a->buffer_origin, *q = b->buffer_origin, *n = a->region;
+    wide a_start, a_end, b_start, b_end;
+    bool inside = true;
+
+    for (int i = 0; i < 3; i++)
+        inside &= p[i] < (wide)q[i] + n[i] && q[i] < (wide)p[i] + n[i];
+    if (inside)
+        return true;
+    rect_span(a, 0, &a_start, &a_end);
+    rect_span(b, 0, &b_start, &b_end);
+    if (a_start >= b_end || b_start >= a_end)
+        return false;
+    if (reaches_round(p[0], q[0], n[0], a->buffer_row) ||
+        reaches_round(q[0], p[0], n[0], a->buffer_row))
+        return true;
+    return n[2] > 1 && (reaches_round(p[1], q[1], n[1], rows) ||
+                        reaches_round(q[1], p[1], n[1], rows));
+}
+
+/* Rectangles in two parts of one buffer, whose pitches may differ: by their bytes. */
+static bool
+parts_overlap(const struct _cl_mem *m, const struct rect *a, const struct _cl_mem *o,
+              const struct rect *b)
+{
+    wide a_start, a_end, b_start, b_end;
+
+    if ((m->parent ? m->parent : m) != (o->parent ? o->parent : o))
+        return false;
+    rect_span(a, m->origin, &a_start, &a_end);
+    rect_span(b, o->origin, &b_start, &b_end);
+    /* Of the last slice and row only what is copied. */
+    a_end -= (a->buffer_slice + (wide)a->buffer_row);
+    b_end -= (b->buffer_slice + (wide)b->buffer_row);
+    return a_start < b_end && b_start < a_end;
 }
 
 cl_int
@@ -69,7 +117,8 @@ check_clEnqueueCopyBufferRect(const struct enqueue *q, cl_mem src_buffer,
     if (src_buffer == dst_buffer &&
         (src.buffer_row != dst.buffer_row || src.buffer_slice != dst.buffer_slice))
         return CL_INVALID_VALUE;
-    if (src_buffer == dst_buffer && rects_overlap(&src, &dst))
+    if (src_buffer == dst_buffer ? rects_overlap(&src, &dst)
+                                 : parts_overlap(src_buffer, &src, dst_buffer, &dst))
         return CL_MEM_COPY_OVERLAP;
     return CL_SUCCESS;
 }

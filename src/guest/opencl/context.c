@@ -9,35 +9,64 @@
 #include <stdlib.h>
 #include <string.h>
 
-cl_int
-destructor_push(_Atomic(struct destructor *) *list,
-                void (*call)(struct destructor *d, void *handle), void *function,
-                void *user_data)
-{
-    struct destructor *d = malloc(sizeof *d);
+/* ---- errors of a context, section 4.4 ---------------------------------------------- */
 
-    if (!d)
+typedef void(CL_CALLBACK *context_notify_fn)(const char *, const void *, size_t, void *);
+
+/* The one error that no call of the program has to do with: the device is gone. */
+struct context_notify {
+    struct callback callback;
+    struct object *context; /* held, until it is called or cannot be any more */
+    context_notify_fn function;
+    void *user_data;
+};
+
+static void
+notify_drop(struct context_notify *n)
+{
+    object_unhold(n->context);
+    free(n);
+}
+
+static void
+notify_run(struct callback *c)
+{
+    struct context_notify *n = container_of(c, struct context_notify, callback);
+
+    n->function("the vGPU is gone: its worker ended", NULL, 0, n->user_data);
+    notify_drop(n);
+}
+
+static cl_int
+context_set_notify(struct _cl_context *c, context_notify_fn function, void *user_data)
+{
+    struct context_notify *n = calloc(1, sizeof *n);
+
+    if (!n)
         return CL_OUT_OF_HOST_MEMORY;
-    *d = (struct destructor){.call = call, .function = function, .user_data = user_data};
-    d->next = atomic_load(list);
-    while (!atomic_compare_exchange_weak(list, &d->next, d))
-        ;
+    *n = (struct context_notify){.callback.run = notify_run,
+                                 .context = &c->o,
+                                 .function = function,
+                                 .user_data = user_data};
+    object_hold(&c->o);
+    if (session_tell_death(c->o.session, &n->callback))
+        c->notify = n;
+    else
+        notify_drop(n);
     return CL_SUCCESS;
 }
 
-void
-destructors_run(_Atomic(struct destructor *) *list, void *handle)
+/* A program that let go of its context wants to hear no more of it. */
+static void
+context_released(struct object *o)
 {
-    struct destructor *d = atomic_exchange(list, NULL);
+    struct _cl_context *c = (struct _cl_context *)o;
 
-    while (d) {
-        struct destructor *next = d->next;
-
-        d->call(d, handle);
-        free(d);
-        d = next;
-    }
+    if (c->notify && session_untell_death(o->session, &c->notify->callback))
+        notify_drop(c->notify);
 }
+
+/* ---- objects ----------------------------------------------------------------------- */
 
 static void
 context_destroy(struct object *o)
@@ -45,6 +74,8 @@ context_destroy(struct object *o)
     struct _cl_context *c = (struct _cl_context *)o;
 
     destructors_run(&c->destructors, c);
+    for (cl_uint i = 0; i < c->n_devices; i++)
+        object_unhold(&c->devices[i]->o);
     free(c->devices);
     free(c->properties);
     free(c);
@@ -69,6 +100,9 @@ check_properties(const cl_context_properties *properties, size_t *ret_n)
         if (properties[n] == CL_CONTEXT_PLATFORM &&
             !object_is((void *)properties[n + 1], KIND_platform))
             return CL_INVALID_PLATFORM;
+        if (properties[n] == CL_CONTEXT_INTEROP_USER_SYNC &&
+            properties[n + 1] != CL_TRUE && properties[n + 1] != CL_FALSE)
+            return CL_INVALID_PROPERTY;
     }
     *ret_n = properties ? n + 1 : 0;
     return CL_SUCCESS;
@@ -96,18 +130,25 @@ context_check_devices(const struct _cl_context *c, cl_uint n, const cl_device_id
     return CL_SUCCESS;
 }
 
-/* Section 4.4: duplicates in the list are ignored. */
+/*
+ * Section 4.4: duplicates in the list are ignored. A part of a vGPU is gone with the session that
+ * made it.
+ */
 static cl_int
 context_take_devices(struct _cl_context *c, cl_uint n, const cl_device_id *devices)
 {
+    c->device = devices[0]->d;
     c->devices = calloc(n, sizeof(cl_device_id));
     if (!c->devices)
         return CL_OUT_OF_HOST_MEMORY;
     for (cl_uint i = 0; i < n; i++) {
-        if (!context_has_device(c, devices[i]))
-            c->devices[c->n_devices++] = devices[i];
+        if (devices[i]->parent && devices[i]->o.session != c->o.session)
+            return CL_DEVICE_NOT_AVAILABLE;
+        if (context_has_device(c, devices[i]))
+            continue;
+        object_hold(&devices[i]->o);
+        c->devices[c->n_devices++] = devices[i];
     }
-    c->device = devices[0]->d;
     return CL_SUCCESS;
 }
 
@@ -127,6 +168,7 @@ context_new(cl_uint n_devices, const cl_device_id *devices,
         return rc;
     }
     object_init(&c->o, KIND_context, s, context_destroy);
+    c->o.released = context_released;
     session_unhold(s); /* the object holds it now */
     rc = context_take_devices(c, n_devices, devices);
     c->n_properties = n_properties;
@@ -148,8 +190,6 @@ context_new(cl_uint n_devices, const cl_device_id *devices,
     *ret = c;
     return CL_SUCCESS;
 }
-
-typedef void(CL_CALLBACK *context_notify_fn)(const char *, const void *, size_t, void *);
 
 CL_API_ENTRY cl_context CL_API_CALL
 tsr_clCreateContext(const cl_context_properties *properties, cl_uint num_devices,
@@ -174,6 +214,11 @@ tsr_clCreateContext(const cl_context_properties *properties, cl_uint num_devices
         rc = multi_context_new(properties, n_properties, num_devices, devices, &c);
     else if (rc == CL_SUCCESS)
         rc = context_new(num_devices, devices, properties, n_properties, &c);
+    if (rc == CL_SUCCESS && pfn_notify) {
+        rc = context_set_notify(c, pfn_notify, user_data);
+        if (rc != CL_SUCCESS)
+            object_release(&take_ptr(c)->o);
+    }
     RETURN_WITH(errcode_ret, rc, c);
 }
 
@@ -245,10 +290,16 @@ CL_API_ENTRY cl_int CL_API_CALL
 tsr_clSetContextDestructorCallback(cl_context context, context_destructor_fn pfn_notify,
                                    void *user_data)
 {
+    cl_int rc;
+
     if (!object_is(context, KIND_context))
         return CL_INVALID_CONTEXT;
     if (!pfn_notify)
         return CL_INVALID_VALUE;
-    return destructor_push(&context->destructors, call_context_destructor,
-                           (void *)pfn_notify, user_data);
+    rc = destructor_push(&context->destructors, call_context_destructor,
+                         (void *)pfn_notify, user_data);
+    if (rc == CL_SUCCESS)
+        destructors_watch(&context->o, &context->destructors, &context->watched,
+                          send_clSetContextDestructorCallback);
+    return rc;
 }

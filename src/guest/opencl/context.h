@@ -3,6 +3,7 @@
 #define TESSERA_GUEST_OPENCL_CONTEXT_H
 
 #include "guest/opencl/device.h"
+#include "guest/opencl/session.h"
 
 /* A destructor callback of a context, a program or a memory object; called last first. */
 struct destructor {
@@ -19,6 +20,8 @@ struct _cl_context {
     cl_context_properties *properties; /* with the final 0, NULL when none were given */
     size_t n_properties;
     _Atomic(struct destructor *) destructors;
+    struct context_notify *notify; /* of clCreateContext's pfn_notify; NULL */
+    _Atomic bool watched; /* the worker will tell when the driver has destroyed it */
 };
 
 bool context_has_device(const struct _cl_context *c, cl_device_id device);
@@ -34,6 +37,16 @@ cl_int context_check_devices(const struct _cl_context *c, cl_uint n,
 cl_int destructor_push(_Atomic(struct destructor *) *list,
                        void (*call)(struct destructor *d, void *handle), void *function,
                        void *user_data);
+
+/*
+ * Has them called by the service thread when the driver has destroyed the object, which `send` asks
+ * the worker to tell. Until then the shadow is held. Asked once per object (*watched). Where that
+ * cannot be, they are called when the shadow goes.
+ */
+void destructors_watch(struct object *o, _Atomic(struct destructor *) *list,
+                       _Atomic bool *watched,
+                       cl_int (*send)(struct session *s, struct pending *p,
+                                      struct guest_id id));
 
 /* Calls and frees all, newest first (OpenCL 3.0, section 5.5.9 "in the reverse order"). */
 void destructors_run(_Atomic(struct destructor *) *list, void *handle);

@@ -4,6 +4,7 @@
 #include "api/opencl_send.h"
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "guest/opencl/clock.h"
 #include "guest/opencl/session.h"
 #include "wire/device_info.h"
 
@@ -120,17 +121,59 @@ device_bytes(const struct device *d, cl_device_info param, size_t *ret_len)
     return device_info_find(d->info, d->info_len, param, ret_len);
 }
 
+static uint64_t
+number_of(const void *bytes, size_t len, uint64_t otherwise)
+{
+    uint64_t v = 0;
+
+    if (!bytes || len > sizeof v)
+        return otherwise;
+    memcpy(&v, bytes, len);
+    return v;
+}
+
 uint64_t
 device_number(const struct device *d, cl_device_info param, uint64_t otherwise)
 {
-    size_t len;
+    size_t len = 0;
     const void *p = device_bytes(d, param, &len);
-    uint64_t v = 0;
 
-    if (!p || len > sizeof v)
-        return otherwise;
-    memcpy(&v, p, len);
-    return v;
+    return number_of(p, len, otherwise);
+}
+
+const void *
+device_handle_bytes(cl_device_id device, cl_device_info param, size_t *ret_len)
+{
+    if (!device->parent)
+        return device_bytes(device->d, param, ret_len);
+    return device_info_find(device->info, device->info_len, param, ret_len);
+}
+
+uint64_t
+device_handle_number(cl_device_id device, cl_device_info param, uint64_t otherwise)
+{
+    size_t len = 0;
+    const void *p = device_handle_bytes(device, param, &len);
+
+    return number_of(p, len, otherwise);
+}
+
+bool
+device_has_extension(const struct device *d, const char *name)
+{
+    size_t len, n = strlen(name);
+    const char *text = device_bytes(d, CL_DEVICE_EXTENSIONS, &len);
+    const char *end = text ? text + len : NULL;
+
+    for (const char *at = text; at && at < end; at++) {
+        at = memmem(at, (size_t)(end - at), name, n);
+        if (!at)
+            return false;
+        if ((at == text || at[-1] == ' ') && at + n < end &&
+            (at[n] == ' ' || at[n] == '\0'))
+            return true;
+    }
+    return false;
 }
 
 void
@@ -169,7 +212,6 @@ tsr_clGetPlatformIDs(cl_uint num_entries, cl_platform_id *platforms,
 
 static const cl_name_version platform_extensions[] = {
     {CL_MAKE_VERSION(1, 0, 0), "cl_khr_icd"},
-    {CL_MAKE_VERSION(1, 0, 0), "cl_khr_extended_versioning"},
 };
 
 CL_API_ENTRY cl_int CL_API_CALL
@@ -185,7 +227,7 @@ tsr_clGetPlatformInfo(cl_platform_id platform, cl_platform_info param_name,
         {CL_PLATFORM_VERSION, "OpenCL 3.0 Tessera " TESSERA_VERSION},
         {CL_PLATFORM_NAME, "Tessera"},
         {CL_PLATFORM_VENDOR, "Tessera"},
-        {CL_PLATFORM_EXTENSIONS, "cl_khr_icd cl_khr_extended_versioning"},
+        {CL_PLATFORM_EXTENSIONS, "cl_khr_icd"},
         {CL_PLATFORM_ICD_SUFFIX_KHR, "TSR"},
     };
 
@@ -199,7 +241,7 @@ tsr_clGetPlatformInfo(cl_platform_id platform, cl_platform_info param_name,
     if (param_name == CL_PLATFORM_NUMERIC_VERSION)
         return INFO_VALUE(cl_version, CL_MAKE_VERSION(3, 0, 0));
     if (param_name == CL_PLATFORM_HOST_TIMER_RESOLUTION)
-        return INFO_VALUE(cl_ulong, 0);
+        return INFO_VALUE(cl_ulong, platform_timer_resolution());
     if (param_name == CL_PLATFORM_EXTENSIONS_WITH_VERSION)
         return info_put(platform_extensions, sizeof platform_extensions, param_value_size,
                         param_value, param_value_size_ret);
@@ -269,16 +311,24 @@ tsr_clGetDeviceInfo(cl_device_id device, cl_device_info param_name,
     if (!object_is(device, KIND_device))
         return CL_INVALID_DEVICE;
     switch (param_name) {
+    case CL_PLATFORM_HOST_TIMER_RESOLUTION: /* told beside the device's own words */
+        return CL_INVALID_VALUE;
     case CL_DEVICE_PLATFORM:
         return INFO_VALUE(cl_platform_id, platform_get());
     case CL_DEVICE_PARENT_DEVICE:
-        return INFO_VALUE(cl_device_id, NULL);
+        return INFO_VALUE(cl_device_id, device->parent);
     case CL_DEVICE_REFERENCE_COUNT:
-        return INFO_VALUE(cl_uint, 1);
+        return INFO_VALUE(cl_uint, device->parent ? atomic_load(&device->o.refs) : 1);
+    case CL_DEVICE_PARTITION_TYPE:
+        if (!device->parent)
+            break;
+        return info_put(device->partition,
+                        device->n_partition * sizeof *device->partition, param_value_size,
+                        param_value, param_value_size_ret);
     default:
         break;
     }
-    bytes = device_bytes(device->d, param_name, &len);
+    bytes = device_handle_bytes(device, param_name, &len);
     if (!bytes)
         return CL_INVALID_VALUE;
     return info_put(bytes, len, param_value_size, param_value, param_value_size_ret);
@@ -288,13 +338,17 @@ tsr_clGetDeviceInfo(cl_device_id device, cl_device_info param_name,
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clRetainDevice(cl_device_id device)
 {
-    return object_is(device, KIND_device) ? CL_SUCCESS : CL_INVALID_DEVICE;
+    if (object_is(device, KIND_device) && !device->parent)
+        return CL_SUCCESS;
+    return object_retain_call(device, KIND_device, CL_INVALID_DEVICE);
 }
 
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clReleaseDevice(cl_device_id device)
 {
-    return tsr_clRetainDevice(device);
+    if (object_is(device, KIND_device) && !device->parent)
+        return CL_SUCCESS;
+    return object_release_call(device, KIND_device, CL_INVALID_DEVICE);
 }
 
 CL_API_ENTRY cl_int CL_API_CALL
@@ -306,28 +360,28 @@ tsr_clRetainDeviceEXT(cl_device_id device)
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clReleaseDeviceEXT(cl_device_id device)
 {
-    return tsr_clRetainDevice(device);
-}
-
-/* The platform has no host timer: CL_PLATFORM_HOST_TIMER_RESOLUTION is 0 (section 4.4). */
-CL_API_ENTRY cl_int CL_API_CALL
-tsr_clGetHostTimer(cl_device_id device, cl_ulong *host_timestamp)
-{
-    if (!object_is(device, KIND_device))
-        return CL_INVALID_DEVICE;
-    return host_timestamp ? CL_INVALID_OPERATION : CL_INVALID_VALUE;
-}
-
-CL_API_ENTRY cl_int CL_API_CALL
-tsr_clGetDeviceAndHostTimer(cl_device_id device, cl_ulong *device_timestamp,
-                            cl_ulong *host_timestamp)
-{
-    if (!device_timestamp)
-        return CL_INVALID_VALUE;
-    return tsr_clGetHostTimer(device, host_timestamp);
+    return tsr_clReleaseDevice(device);
 }
 
 /* ---- how the loader finds everything (cl_khr_icd) ---------------------------------- */
+
+/* An extension's functions are there when a device has it. Connects, to know. */
+static bool
+extension_present(const char *name)
+{
+    struct device *const *all;
+    unsigned n;
+
+    all = devices_all(&n);
+    for (unsigned i = 0; i < n; i++) {
+        bool matches;
+
+        if (device_matches(all[i], CL_DEVICE_TYPE_ALL, false, &matches) == CL_SUCCESS &&
+            device_has_extension(all[i], name))
+            return true;
+    }
+    return false;
+}
 
 CL_API_ENTRY void *CL_API_CALL
 tsr_clGetExtensionFunctionAddress(const char *func_name)
@@ -338,7 +392,7 @@ tsr_clGetExtensionFunctionAddress(const char *func_name)
         return (void *)tsr_clGetPlatformIDs;
     for (const struct opencl_function *f = opencl_functions; f->name; f++) {
         if (strcmp(f->name, func_name) == 0)
-            return f->address;
+            return !f->extension || extension_present(f->extension) ? f->address : NULL;
     }
     return NULL;
 }

@@ -15,9 +15,16 @@ struct _cl_platform_id {
     struct object o;
 };
 
+/* The vGPU itself, or a part of it (subdevice.c): that one belongs to a session. */
 struct _cl_device_id {
     struct object o;
     struct device *d;
+    /* Of a part only: */
+    cl_device_id parent; /* held */
+    uint8_t *info;       /* immutable */
+    size_t info_len;
+    cl_device_partition_property *partition; /* as given, with the final 0 */
+    size_t n_partition;
 };
 
 struct device {
@@ -42,9 +49,18 @@ void device_take_info(struct device *d, uint8_t *info, size_t len);
 /* A live session, held for the caller; connects if need be. CL_OUT_OF_RESOURCES when it cannot. */
 cl_int device_session(struct device *d, struct session **ret);
 
+/* What the handle's own information says; the vGPU must have been connected once. */
+const void *device_handle_bytes(cl_device_id device, cl_device_info param,
+                                size_t *ret_len);
+uint64_t device_handle_number(cl_device_id device, cl_device_info param,
+                              uint64_t otherwise);
+
 /* A number of the device's information, or `otherwise` when it is not known. */
 uint64_t device_number(const struct device *d, cl_device_info param, uint64_t otherwise);
 const void *device_bytes(const struct device *d, cl_device_info param, size_t *ret_len);
+
+/* Is the extension among CL_DEVICE_EXTENSIONS? */
+bool device_has_extension(const struct device *d, const char *name);
 
 /* For fork: no device is half connected while it happens. */
 void device_lock_all(void);

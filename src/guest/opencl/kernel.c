@@ -4,7 +4,8 @@
 
 #include "api/opencl_send.h"
 #include "base/cleanup.h"
-#include "guest/opencl/mem.h"
+#include "guest/opencl/image.h"
+#include "guest/opencl/sampler.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -132,13 +133,20 @@ tsr_clReleaseKernel(cl_kernel kernel)
 
 /* ---- arguments --------------------------------------------------------------------- */
 
+static bool
+arg_is_image(const struct arg_meta *a)
+{
+    return a->known && a->access != CL_KERNEL_ARG_ACCESS_NONE &&
+           strncmp(a->type_name, "image", strlen("image")) == 0;
+}
+
 /* Is this a memory object? Where the driver told nothing: a value that is a live handle is one. */
 static bool
 arg_is_mem(const struct arg_meta *a, size_t size, const void *value)
 {
     if (a->known)
         return a->address == CL_KERNEL_ARG_ADDRESS_GLOBAL ||
-               a->address == CL_KERNEL_ARG_ADDRESS_CONSTANT;
+               a->address == CL_KERNEL_ARG_ADDRESS_CONSTANT || arg_is_image(a);
     if (size != sizeof(cl_mem) || !value)
         return false;
     return handle_is_mem(*(void *const *)value);
@@ -161,10 +169,55 @@ set_local(struct _cl_kernel *k, cl_uint index, size_t size, const void *value)
                                (struct guest_id){0}, NULL, 0);
 }
 
+/* A sampler: declared as one, or a live handle of one where the driver told nothing. */
+static bool
+arg_is_sampler(const struct arg_meta *a, size_t size, const void *value)
+{
+    if (a->known)
+        return strcmp(a->type_name, "sampler_t") == 0;
+    return size == sizeof(cl_sampler) && value && handle_is_mem(*(void *const *)value) &&
+           object_is(*(void *const *)value, KIND_sampler);
+}
+
+/* Section 5.9.2: CL_INVALID_ARG_VALUE for an image that its qualifier forbids. */
+static cl_int
+check_image_arg(const struct arg_meta *a, const struct _cl_mem *m)
+{
+    if (!m || !m->image)
+        return CL_INVALID_MEM_OBJECT;
+    if (a->access == CL_KERNEL_ARG_ACCESS_READ_ONLY && (m->flags & CL_MEM_WRITE_ONLY))
+        return CL_INVALID_ARG_VALUE;
+    if (a->access == CL_KERNEL_ARG_ACCESS_WRITE_ONLY && (m->flags & CL_MEM_READ_ONLY))
+        return CL_INVALID_ARG_VALUE;
+    if (a->access == CL_KERNEL_ARG_ACCESS_READ_WRITE &&
+        (m->flags & (CL_MEM_READ_ONLY | CL_MEM_WRITE_ONLY)))
+        return CL_INVALID_ARG_VALUE;
+    return CL_SUCCESS;
+}
+
+static cl_int
+set_sampler(struct _cl_kernel *k, cl_uint index, size_t size, const void *value)
+{
+    cl_sampler s = NULL;
+
+    if (size != sizeof(cl_sampler))
+        return CL_INVALID_ARG_SIZE;
+    if (!value)
+        return CL_INVALID_ARG_VALUE;
+    memcpy(&s, value, sizeof s);
+    if (!handle_is_mem(s) || !object_is(s, KIND_sampler) ||
+        s->context != k->program->context)
+        return CL_INVALID_SAMPLER;
+    return send_clSetKernelArg(k->o.session, NULL, k->o.id, index, ARG_OBJECT, size,
+                               s->o.id, NULL, 0);
+}
+
 static cl_int
 set_mem(struct _cl_kernel *k, cl_uint index, size_t size, const void *value)
 {
+    const struct arg_meta *a = &k->meta->args[index];
     cl_mem m = NULL;
+    cl_int rc;
 
     if (size != sizeof(cl_mem))
         return CL_INVALID_ARG_SIZE;
@@ -172,6 +225,13 @@ set_mem(struct _cl_kernel *k, cl_uint index, size_t size, const void *value)
         memcpy(&m, value, sizeof m);
     if (m && (!object_is(m, KIND_mem) || m->context != k->program->context))
         return CL_INVALID_MEM_OBJECT;
+    if (arg_is_image(a)) {
+        rc = value ? check_image_arg(a, m) : CL_INVALID_ARG_VALUE;
+        if (rc != CL_SUCCESS)
+            return rc;
+    } else if (a->known && m && m->image) {
+        return CL_INVALID_MEM_OBJECT; /* a pointer wants a buffer */
+    }
     return send_clSetKernelArg(k->o.session, NULL, k->o.id, index, ARG_OBJECT, size,
                                object_id(m), NULL, 0);
 }
@@ -215,16 +275,20 @@ tsr_clSetKernelArg(cl_kernel kernel, cl_uint arg_index, size_t arg_size,
         return CL_INVALID_ARG_INDEX;
     meta = &kernel->meta->args[arg_index];
     pthread_mutex_lock(&kernel->lock);
-    if (arg_is_mem(meta, arg_size, arg_value))
+    if (arg_is_sampler(meta, arg_size, arg_value))
+        rc = set_sampler(kernel, arg_index, arg_size, arg_value);
+    else if (arg_is_mem(meta, arg_size, arg_value))
         rc = set_mem(kernel, arg_index, arg_size, arg_value);
     else if (arg_is_local(meta, arg_value))
         rc = set_local(kernel, arg_index, arg_size, arg_value);
-    else if (meta->known && strcmp(meta->type_name, "sampler_t") == 0)
-        rc = CL_INVALID_SAMPLER; /* there are none yet */
     else
         rc = set_value(kernel, arg_index, arg_size, arg_value);
-    if (rc == CL_SUCCESS)
+    if (rc == CL_SUCCESS) {
         kernel->args[arg_index].set = true;
+        kernel->args[arg_index].mem = NULL;
+        if (arg_value && arg_is_mem(meta, arg_size, arg_value))
+            memcpy(&kernel->args[arg_index].mem, arg_value, sizeof(cl_mem));
+    }
     pthread_mutex_unlock(&kernel->lock);
     return rc;
 }

@@ -8,6 +8,8 @@ struct kernel_arg {
     bool set;
     bool size_known; /* of a by-value argument, learned from the driver */
     size_t size;
+    struct _cl_mem
+        *mem; /* what it was set to, not retained (section 5.9.2); may be gone */
 };
 
 /* Work-group facts of a kernel, asked once (OpenCL 3.0, section 5.9.4, table 42). */

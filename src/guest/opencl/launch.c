@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* OpenCL 3.0, section 5.10: executing kernels; and the older calls of section 5.13. */
-#include "guest/opencl/kernel.h"
+#include "guest/opencl/launch.h"
 
 #include "api/opencl_send.h"
+#include "guest/opencl/device.h"
 #include "guest/opencl/queue.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static cl_int
@@ -51,7 +53,7 @@ check_range(const struct device *d, cl_uint dims, const size_t *offset,
     return CL_SUCCESS;
 }
 
-static cl_int
+cl_int
 check_launch(const struct enqueue *q, cl_kernel kernel, cl_uint dims,
              const size_t *offset, const size_t *global, const size_t *local,
              bool *ret_empty)
@@ -82,21 +84,30 @@ check_launch(const struct enqueue *q, cl_kernel kernel, cl_uint dims,
     return check_local_size(d, kernel, dims, global, local);
 }
 
+struct launch_size
+launch_size_of(cl_uint dims, const size_t *offset, const size_t *global,
+               const size_t *local)
+{
+    struct launch_size size = {.given = (offset ? GIVEN_OFFSET : 0) |
+                                        (local ? GIVEN_LOCAL : 0)};
+
+    for (cl_uint i = 0; i < dims; i++) {
+        size.offset[i] = offset ? offset[i] : 0;
+        size.global[i] = global[i];
+        size.local[i] = local ? local[i] : 0;
+    }
+    return size;
+}
+
 static cl_int
 launch_send(struct enqueue *q, cl_kernel kernel, cl_uint dims, const size_t *offset,
             const size_t *global, const size_t *local)
 {
-    uint64_t o[3] = {0}, g[3] = {0}, l[3] = {0};
+    struct launch_size size = launch_size_of(dims, offset, global, local);
 
-    for (cl_uint i = 0; i < dims; i++) {
-        o[i] = offset ? offset[i] : 0;
-        g[i] = global[i];
-        l[i] = local ? local[i] : 0;
-    }
-    return send_clEnqueueNDRangeKernel(
-        q->session, NULL, q->queue->o.id, kernel->o.id, dims,
-        (offset ? GIVEN_OFFSET : 0) | (local ? GIVEN_LOCAL : 0), o, g, l, q->n_waits,
-        q->waits, q->event_id);
+    return send_clEnqueueNDRangeKernel(q->session, NULL, q->queue->o.id, kernel->o.id,
+                                       dims, size.given, size.offset, size.global,
+                                       size.local, q->n_waits, q->waits, q->event_id);
 }
 
 static cl_int
@@ -141,6 +152,49 @@ tsr_clEnqueueTask(cl_command_queue command_queue, cl_kernel kernel,
 
     return launch(command_queue, kernel, CL_COMMAND_TASK, 1, NULL, &one, &one,
                   num_events_in_wait_list, event_wait_list, event);
+}
+
+/* ---- cl_khr_suggested_local_work_size ---------------------------------------------- */
+
+/* Section 5.10: what clEnqueueNDRangeKernel would choose for a local size of NULL. */
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clGetKernelSuggestedLocalWorkSizeKHR(cl_command_queue command_queue, cl_kernel kernel,
+                                         cl_uint work_dim,
+                                         const size_t *global_work_offset,
+                                         const size_t *global_work_size,
+                                         size_t *suggested_local_work_size)
+{
+    struct enqueue q = {.queue = command_queue};
+    struct launch_size size;
+    struct pending p = {0};
+    bool empty;
+    cl_int rc;
+
+    if (!object_is(command_queue, KIND_queue))
+        return CL_INVALID_COMMAND_QUEUE;
+    rc = check_launch(&q, kernel, work_dim, global_work_offset, global_work_size, NULL,
+                      &empty);
+    if (rc == CL_SUCCESS && empty)
+        rc = CL_INVALID_GLOBAL_WORK_SIZE;
+    if (rc == CL_SUCCESS && !suggested_local_work_size)
+        rc = CL_INVALID_VALUE;
+    if (rc != CL_SUCCESS)
+        return rc;
+    size = launch_size_of(work_dim, global_work_offset, global_work_size, NULL);
+    rc = send_clGetKernelSuggestedLocalWorkSizeKHR(
+        command_queue->o.session, &p, command_queue->o.id, kernel->o.id, work_dim,
+        size.given, size.offset, size.global);
+    if (rc == CL_SUCCESS)
+        rc = session_wait(command_queue->o.session, &p);
+    if (rc == CL_SUCCESS)
+        rc = (cl_int)p.status;
+    if (rc == CL_SUCCESS && (!p.answer || p.answer_len != sizeof size.local))
+        rc = CL_OUT_OF_RESOURCES;
+    for (cl_uint i = 0; rc == CL_SUCCESS && i < work_dim; i++)
+        memcpy(&suggested_local_work_size[i], p.answer + i * sizeof(uint64_t),
+               sizeof(size_t));
+    free(p.answer);
+    return rc;
 }
 
 /* ---- calls deprecated with 1.2, on top of their successors ------------------------- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* OpenCL 3.0, section 5.2.4: mapping buffers. */
-#include "guest/opencl/transfer.h"
+#include "guest/opencl/image.h"
 
 #include "api/opencl_send.h"
 
@@ -27,7 +27,15 @@ mem_shadow(struct _cl_mem *m)
     return root->shadow ? root->shadow + (m->parent ? m->origin : 0) : NULL;
 }
 
-static void
+uint64_t
+mapping_new_id(void)
+{
+    static _Atomic uint64_t next_id;
+
+    return atomic_fetch_add(&next_id, 1) + 1;
+}
+
+void
 mapping_add(struct _cl_mem *m, struct mapping *map)
 {
     pthread_mutex_lock(&m->lock);
@@ -60,12 +68,11 @@ mapping_take(struct _cl_mem *m, const void *ptr)
 static cl_int
 map_heap(struct enqueue *q, struct _cl_mem *m, struct mapping *map, bool blocking)
 {
-    static _Atomic uint64_t next_id;
     struct pending p = {0};
     cl_int rc;
 
     map->ptr = mem_bytes(m) + map->offset;
-    map->id = atomic_fetch_add(&next_id, 1) + 1;
+    map->id = mapping_new_id();
     rc = send_clEnqueueMapBuffer(q->session, blocking ? &p : NULL, q->queue->o.id,
                                  m->o.id, map->flags, map->offset, map->size, map->id,
                                  q->n_waits, q->waits, q->event_id);
@@ -131,7 +138,7 @@ tsr_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
 
     if (rc != CL_SUCCESS)
         RETURN_WITH(errcode_ret, rc, NULL);
-    rc = check_mems(&q, 1, &buffer);
+    rc = check_buffers(&q, 1, &buffer);
     if (rc == CL_SUCCESS)
         rc = check_map(buffer, map_flags, offset, size);
     if (rc == CL_SUCCESS) {
@@ -161,6 +168,8 @@ unmap_send(struct enqueue *q, struct _cl_mem *m, const struct mapping *map)
     if (map->id)
         return send_clEnqueueUnmapMemObject(q->session, NULL, q->queue->o.id, m->o.id,
                                             map->id, q->n_waits, q->waits, q->event_id);
+    if (m->image)
+        return image_unmap_shadow(q, m, map);
     if (map->flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION))
         return transfer_write(q, m, &r, map->ptr, false);
     return send_clEnqueueMarkerWithWaitList(q->session, NULL, q->queue->o.id, q->n_waits,

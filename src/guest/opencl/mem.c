@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* OpenCL 3.0, section 5.2: buffer objects; 5.5: queries and destructor callbacks. */
-#include "guest/opencl/mem.h"
+#include "guest/opencl/image.h"
 
 #include "api/opencl_send.h"
 
@@ -23,8 +23,8 @@ credit_take(struct session *s, uint64_t size)
     return false;
 }
 
-static cl_int
-credit_get(struct session *s, uint64_t size)
+cl_int
+mem_credit_get(struct session *s, uint64_t size)
 {
     struct pending p = {0};
     cl_int rc;
@@ -37,9 +37,8 @@ credit_get(struct session *s, uint64_t size)
     return rc == CL_SUCCESS ? (cl_int)p.status : rc;
 }
 
-/* For a buffer that was never made. */
-static void
-credit_return(struct session *s, uint64_t size)
+void
+mem_credit_return(struct session *s, uint64_t size)
 {
     if (!session_is_dead(s))
         atomic_fetch_add(&s->channel.page->credit_bytes, size);
@@ -66,6 +65,7 @@ mem_destroy(struct object *o)
     pthread_mutex_destroy(&m->lock);
     free(m->properties);
     free(m->shadow);
+    free(m->image);
     free(m);
 }
 
@@ -79,7 +79,7 @@ mem_released(struct object *o)
         session_expect_reclaim(o->session);
 }
 
-static struct _cl_mem *
+struct _cl_mem *
 mem_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr)
 {
     struct _cl_mem *m = calloc(1, sizeof *m);
@@ -104,7 +104,7 @@ mem_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr)
     return m;
 }
 
-static void
+void
 mem_discard(struct _cl_mem *m)
 {
     session_drop_id(m->o.session, m->o.id);
@@ -216,7 +216,7 @@ buffer_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr,
     s = context->o.session;
     if (session_is_dead(s))
         return CL_OUT_OF_RESOURCES;
-    rc = credit_get(s, size);
+    rc = mem_credit_get(s, size);
     if (rc != CL_SUCCESS)
         return rc;
     if (flags == 0)
@@ -224,7 +224,7 @@ buffer_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr,
     m = mem_new(context, flags, size, host_ptr);
     rc = m ? buffer_make(s, m, host_ptr) : CL_OUT_OF_HOST_MEMORY;
     if (rc != CL_SUCCESS) {
-        credit_return(s, size);
+        mem_credit_return(s, size);
         if (m)
             mem_discard(m);
         return rc;
@@ -323,7 +323,7 @@ tsr_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_type t
     struct _cl_mem *m;
     cl_int rc;
 
-    if (!object_is(buffer, KIND_mem) || buffer->parent)
+    if (!object_is(buffer, KIND_mem) || buffer->image || buffer->parent)
         RETURN_WITH(errcode_ret, CL_INVALID_MEM_OBJECT, NULL);
     rc = mem_inherit_flags(buffer, &flags);
     if (rc == CL_SUCCESS)
@@ -373,7 +373,8 @@ tsr_clGetMemObjectInfo(cl_mem memobj, cl_mem_info param_name, size_t param_value
         return CL_INVALID_MEM_OBJECT;
     switch (param_name) {
     case CL_MEM_TYPE:
-        return INFO_VALUE(cl_mem_object_type, CL_MEM_OBJECT_BUFFER);
+        return INFO_VALUE(cl_mem_object_type,
+                          m->image ? m->image->type : CL_MEM_OBJECT_BUFFER);
     case CL_MEM_FLAGS:
         return INFO_VALUE(cl_mem_flags, m->flags);
     case CL_MEM_SIZE:
@@ -412,27 +413,16 @@ CL_API_ENTRY cl_int CL_API_CALL
 tsr_clSetMemObjectDestructorCallback(cl_mem memobj, mem_destructor_fn pfn_notify,
                                      void *user_data)
 {
+    cl_int rc;
+
     if (!object_is(memobj, KIND_mem))
         return CL_INVALID_MEM_OBJECT;
     if (!pfn_notify)
         return CL_INVALID_VALUE;
-    return destructor_push(&memobj->destructors, call_mem_destructor, (void *)pfn_notify,
-                           user_data);
-}
-
-/* No images yet: CL_DEVICE_IMAGE_SUPPORT is CL_FALSE, and there is no format to tell. */
-CL_API_ENTRY cl_int CL_API_CALL
-tsr_clGetSupportedImageFormats(cl_context context, cl_mem_flags flags,
-                               cl_mem_object_type image_type, cl_uint num_entries,
-                               cl_image_format *image_formats, cl_uint *num_image_formats)
-{
-    (void)flags;
-    (void)image_type;
-    if (!object_is(context, KIND_context))
-        return CL_INVALID_CONTEXT;
-    if (num_entries == 0 && image_formats)
-        return CL_INVALID_VALUE;
-    if (num_image_formats)
-        *num_image_formats = 0;
-    return CL_SUCCESS;
+    rc = destructor_push(&memobj->destructors, call_mem_destructor, (void *)pfn_notify,
+                         user_data);
+    if (rc == CL_SUCCESS)
+        destructors_watch(&memobj->o, &memobj->destructors, &memobj->watched,
+                          send_clSetMemObjectDestructorCallback);
+    return rc;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Buffers. Where a buffer's bytes are:
+ * Memory objects: buffers here, images in image.h. Where a buffer's bytes are:
  *   heap    the device uses host memory: the storage is an extent of the shared heap, which guest,
  *           worker and kernels see. The guest copies into it, or maps it, by itself.
  *   device  the driver's own memory: bytes move through staging extents.
@@ -16,16 +16,21 @@
 struct mapping {
     struct mapping *next;
     void *ptr;
-    size_t offset, size;
+    size_t offset, size;         /* of a buffer */
+    size_t origin[3], region[3]; /* of an image, in elements */
     cl_map_flags flags;
     uint64_t id; /* of the worker's mapping; 0: a shadow */
 };
 
+struct image; /* image.h */
+
 struct _cl_mem {
     struct object o;
     struct _cl_context *context;
-    struct _cl_mem *parent; /* of a sub-buffer; held */
-    size_t origin, size;    /* origin: in the parent */
+    struct image *image; /* what makes it an image; owned. NULL: a buffer */
+    struct _cl_mem
+        *parent;         /* of a sub-buffer, of an image made from another object; held */
+    size_t origin, size; /* origin: in the parent */
     cl_mem_flags flags;
     void *host_ptr;
     cl_mem_properties *properties;
@@ -35,24 +40,40 @@ struct _cl_mem {
     pthread_mutex_t lock; /* all below */
     struct mapping *mappings;
     cl_uint map_count;
-    uint8_t *shadow; /* of the whole buffer, made at the first shadow map */
+    uint8_t *shadow; /* of the whole object, made at the first shadow map */
     _Atomic(struct destructor *) destructors;
+    _Atomic bool watched; /* see destructors_watch() */
 };
 
-/* CL_INVALID_VALUE for flags that exclude each other (section 5.2.1). */
-cl_int mem_check_flags(cl_mem_flags flags);
-
-/* Of a sub-buffer: adds what it inherits, CL_INVALID_VALUE for what it may not ask for. */
-cl_int mem_inherit_flags(const struct _cl_mem *parent, cl_mem_flags *flags);
-
-/* The live handles (mem_set.c). The lock is for fork alone. */
+/* The live handles of memory objects and samplers (mem_set.c). The lock is for fork alone. */
 void mem_set_add(const void *handle);
 void mem_set_remove(const void *handle);
 bool handle_is_mem(const void *p);
 void mem_set_lock(void);
 void mem_set_unlock(void);
 
-/* The bytes of a buffer in the heap. */
+/* Framebuffer credit: `size` bytes are the caller's, or CL_MEM_OBJECT_ALLOCATION_FAILURE. */
+cl_int mem_credit_get(struct session *s, uint64_t size);
+void mem_credit_return(struct session *s, uint64_t size); /* for what was never made */
+
+/* A shadow with a fresh id, holding the context. NULL without memory or ids. */
+struct _cl_mem *mem_new(cl_context context, cl_mem_flags flags, size_t size,
+                        void *host_ptr);
+
+/* Takes back an object whose message was never sent. */
+void mem_discard(struct _cl_mem *m);
+
+/* CL_INVALID_VALUE for flags that do not go together (table 12 of section 5.2.1). */
+cl_int mem_check_flags(cl_mem_flags flags);
+
+/* Adds to *flags what an object made from another one inherits; checks what it may narrow. */
+cl_int mem_inherit_flags(const struct _cl_mem *parent, cl_mem_flags *flags);
+
+/* Mappings (map.c). */
+uint64_t mapping_new_id(void);
+void mapping_add(struct _cl_mem *m, struct mapping *map);
+
+/* The bytes of an object in the heap. */
 static inline uint8_t *
 mem_bytes(const struct _cl_mem *m)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The live buffer handles of the process, for one question: is this 8-byte kernel argument a
- * handle, where the driver told nothing of the kernel's arguments? An open-addressing hash set; the
- * value is only compared, never followed.
+ * The live handles of memory objects and samplers of the process, for one question: is this 8-byte
+ * kernel argument a handle, where the driver told nothing of the kernel's arguments? An
+ * open-addressing hash set; the value is only compared, never followed.
  */
 #include "guest/opencl/mem.h"
 

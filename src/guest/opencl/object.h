@@ -56,6 +56,7 @@ extern const struct _cl_icd_dispatch multi_dispatch; /* of the KIND_multi_ objec
 struct opencl_function {
     const char *name;
     void *address;
+    const char *extension; /* NULL: the core's */
 };
 extern const struct opencl_function opencl_functions[]; /* by name; ends with NULL */
 

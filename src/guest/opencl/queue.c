@@ -135,13 +135,15 @@ tsr_clCreateCommandQueueWithProperties(cl_context context, cl_device_id device,
 {
     cl_command_queue_properties flags = 0;
     cl_command_queue q = NULL;
+    bool given = false;
     size_t n = 0;
     cl_int rc = check_queue_arguments(context, device);
 
     for (; rc == CL_SUCCESS && properties && properties[n]; n += 2) {
-        if (properties[n] == CL_QUEUE_PROPERTIES)
+        if (properties[n] == CL_QUEUE_PROPERTIES && !given) {
             flags = properties[n + 1];
-        else if (properties[n] == CL_QUEUE_SIZE)
+            given = true;
+        } else if (properties[n] == CL_QUEUE_SIZE)
             rc =
                 CL_INVALID_QUEUE_PROPERTIES; /* of queues on the device: there are none */
         else
@@ -210,6 +212,19 @@ tsr_clSetCommandQueueProperty(cl_command_queue command_queue,
     if (old_properties)
         *old_properties = command_queue->flags;
     return CL_INVALID_OPERATION;
+}
+
+/* Section 5.1: no device of ours has queues of its own, let alone a default that could change. */
+CL_API_ENTRY cl_int CL_API_CALL
+tsr_clSetDefaultDeviceCommandQueue(cl_context context, cl_device_id device,
+                                   cl_command_queue command_queue)
+{
+    cl_int rc = check_queue_arguments(context, device);
+
+    if (rc != CL_SUCCESS)
+        return rc;
+    return object_is(command_queue, KIND_queue) ? CL_INVALID_OPERATION
+                                                : CL_INVALID_COMMAND_QUEUE;
 }
 
 CL_API_ENTRY cl_int CL_API_CALL

@@ -7,6 +7,7 @@
 #include "base/sock.h"
 #include "guest/opencl/device.h"
 #include "guest/opencl/mem.h"
+#include "guest/opencl/print.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -25,6 +26,7 @@ session_init_locks(struct session *s)
     pthread_cond_init(&s->wait_cond, NULL);
     list_init(&s->pendings);
     list_init(&s->callbacks);
+    list_init(&s->deaths);
     s->channel.fd = -1;
     atomic_init(&s->holds, 1);
 }
@@ -82,6 +84,9 @@ session_attach(struct session *s, const struct welcome *w, const int fds[2])
     s->channel.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->channel.wake_fd < 0)
         return -errno;
+    s->channel.wake_fd = fd_above_stdio(s->channel.wake_fd);
+    if (s->channel.wake_fd < 0)
+        return s->channel.wake_fd;
     s->rx_buf = malloc(w->replies_bytes);
     if (!s->rx_buf)
         return -ENOMEM;
@@ -91,7 +96,7 @@ session_attach(struct session *s, const struct welcome *w, const int fds[2])
 int
 session_connect(struct device *d, struct session **ret, char *reason)
 {
-    _cleanup_close_ int sock = sock_connect(device_socket_path(d));
+    _cleanup_close_ int sock = fd_above_stdio(sock_connect(device_socket_path(d)));
     _cleanup_free_ uint8_t *info = NULL;
     struct session *s;
     struct welcome w;
@@ -240,6 +245,20 @@ reply_parse(struct pending *p, const void *frame, size_t len)
         p->status = CL_OUT_OF_HOST_MEMORY;
 }
 
+/*
+ * What kernels printed. Before the first of it the worker says that some may come: it is read from
+ * then on while the program does other things, or a kernel that prints much would wait for that.
+ */
+static void
+text_received(struct session *s, const void *text, size_t room, uint64_t len)
+{
+    if (len == 0)
+        atomic_store_explicit(&s->text_comes, session_need_service(s) == CL_SUCCESS,
+                              memory_order_relaxed);
+    else if (len <= room)
+        print_text(text, len);
+}
+
 static void
 frame_received(struct session *s, const void *frame, size_t len)
 {
@@ -249,12 +268,30 @@ frame_received(struct session *s, const void *frame, size_t len)
     if (h.op == FRAME_RECLAIM) {
         heap_free(&s->heap, h.tag);
         atomic_fetch_sub_explicit(&s->reclaims_due, 1, memory_order_relaxed);
+    } else if (h.op == FRAME_PRINT) {
+        text_received(s, (const uint8_t *)frame + sizeof h, len - sizeof h, h.tag);
     } else if (h.op == FRAME_REPLY && h.tag != 0) {
         struct pending answer = {0};
 
         reply_parse(&answer, frame, len);
         pending_complete(s, (struct pending *)(uintptr_t)h.tag, &answer);
     }
+}
+
+/* wait_lock held. Are there any? */
+static bool
+session_post_deaths(struct session *s)
+{
+    bool any = !list_empty(&s->deaths);
+
+    while (!list_empty(&s->deaths)) {
+        struct list *n = s->deaths.next;
+
+        list_del(n);
+        list_add_tail(&s->callbacks, n);
+        atomic_fetch_add_explicit(&s->callbacks_due, 1, memory_order_relaxed);
+    }
+    return any;
 }
 
 /*
@@ -265,6 +302,7 @@ static void
 session_die(struct session *s)
 {
     struct list lost;
+    bool told;
 
     list_init(&lost);
     pthread_mutex_lock(&s->rx_lock);
@@ -281,8 +319,11 @@ session_die(struct session *s)
         else
             atomic_store_explicit(&p->complete, true, memory_order_release);
     }
+    told = session_post_deaths(s);
     pthread_cond_broadcast(&s->wait_cond);
     pthread_mutex_unlock(&s->wait_lock);
+    if (told)
+        session_need_service(s);
     while (!list_empty(&lost)) {
         struct list *n = lost.next;
         struct pending *p = container_of(n, struct pending, node);
@@ -527,6 +568,36 @@ session_post_callback(struct session *s, struct callback *c)
     pthread_mutex_unlock(&s->wait_lock);
     if (!served)
         session_need_service(s);
+}
+
+bool
+session_tell_death(struct session *s, struct callback *c)
+{
+    bool alive;
+
+    if (session_is_dead(s))
+        return false;
+    pthread_mutex_lock(&s->wait_lock);
+    alive = !session_is_dead(s);
+    if (alive)
+        list_add_tail(&s->deaths, &c->node);
+    pthread_mutex_unlock(&s->wait_lock);
+    return alive;
+}
+
+bool
+session_untell_death(struct session *s, struct callback *c)
+{
+    bool alive;
+
+    if (session_is_dead(s))
+        return false;
+    pthread_mutex_lock(&s->wait_lock);
+    alive = !session_is_dead(s);
+    if (alive)
+        list_del(&c->node);
+    pthread_mutex_unlock(&s->wait_lock);
+    return alive;
 }
 
 /* ---- heap -------------------------------------------------------------------------- */

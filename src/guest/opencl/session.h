@@ -55,8 +55,11 @@ struct session {
     uint64_t framebuffer_bytes;
     uint64_t spin_ns; /* how long a wait spins before it sleeps */
     _Atomic bool dead;
-    _Atomic uint32_t holds; /* the device, and each object */
+    _Atomic bool text_comes; /* kernels may print */
+    _Atomic uint32_t holds;  /* the device, and each object */
     _Atomic int64_t reclaims_due;
+    _Atomic int64_t clock_offset_ns; /* clock.c */
+    _Atomic uint64_t clock_asked_ns;
 
     pthread_mutex_t tx_lock; /* the commands ring */
     uint32_t tx_len;
@@ -71,6 +74,7 @@ struct session {
     void *sleeper_arg;
     struct list pendings;
     struct list callbacks;
+    struct list deaths;             /* callbacks that become due when the session dies */
     _Atomic uint32_t callbacks_due; /* how many; also read without the lock */
     bool service_running;
     struct session *next; /* all sessions of the process, for fork (session.c) */
@@ -103,14 +107,31 @@ cl_int session_wait(struct session *s, struct pending *p);
 /* Waits until the condition holds (looked at after each batch of replies) or the session died. */
 cl_int session_wait_until(struct session *s, bool (*holds)(void *arg), void *arg);
 
-/* Reads what has come, without waiting. */
+/* Reads what has come, without waiting, but for the program's stdout if kernels print. */
 void session_pump(struct session *s);
+
+/*
+ * The same for calls that must not wait at all: where kernels may print, the service thread reads,
+ * since whoever should empty a full stdout may be the caller.
+ */
+static inline void
+session_pump_silently(struct session *s)
+{
+    if (!atomic_load_explicit(&s->text_comes, memory_order_relaxed))
+        session_pump(s);
+}
 
 /* Sees to it that replies are read and callbacks called while the program does other things. */
 cl_int session_need_service(struct session *s);
 
 /* From `done` functions and elsewhere: the service thread will run it. */
 void session_post_callback(struct session *s, struct callback *c);
+
+/* The service thread will run it when the session dies. false: it is dead already. */
+bool session_tell_death(struct session *s, struct callback *c);
+
+/* true: it will not be run. false: it was, or will be soon. */
+bool session_untell_death(struct session *s, struct callback *c);
 
 /*
  * Heap space for a message or a transfer, waiting for extents that are on their way back if need

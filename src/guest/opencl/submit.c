@@ -47,7 +47,7 @@ submit_wait_for_room(struct session *s, uint32_t len)
         p = ring_reserve(&s->channel.tx, len, &err);
         if (p || err < 0)
             break;
-        session_pump(s);
+        session_pump_silently(s);
         if (tries < 200)
             sched_yield();
         else if (submit_peer_gone(s))
@@ -97,7 +97,7 @@ submit_end(struct session *s, struct enc *e)
     pthread_mutex_unlock(&s->tx_lock);
     if (wake)
         s->channel.transport->kick(&s->channel);
-    session_pump(s);
+    session_pump_silently(s);
     return CL_SUCCESS;
 }
 
@@ -171,4 +171,28 @@ check_mems(const struct enqueue *q, cl_uint n, const cl_mem *mems)
             return CL_INVALID_CONTEXT;
     }
     return CL_SUCCESS;
+}
+
+cl_int
+check_buffers(const struct enqueue *q, cl_uint n, const cl_mem *mems)
+{
+    cl_int rc = check_mems(q, n, mems);
+
+    for (cl_uint i = 0; rc == CL_SUCCESS && i < n; i++) {
+        if (mems[i]->image)
+            rc = CL_INVALID_MEM_OBJECT;
+    }
+    return rc;
+}
+
+cl_int
+check_images(const struct enqueue *q, cl_uint n, const cl_mem *mems)
+{
+    cl_int rc = check_mems(q, n, mems);
+
+    for (cl_uint i = 0; rc == CL_SUCCESS && i < n; i++) {
+        if (!mems[i]->image)
+            rc = CL_INVALID_MEM_OBJECT;
+    }
+    return rc;
 }

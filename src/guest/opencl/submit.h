@@ -34,6 +34,22 @@ enc_objects(struct enc *e, uint32_t n, void *const *handles)
         enc_u64(e, object_id(handles[i]).v);
 }
 
+static inline void
+enc_syncs(struct enc *e, uint32_t n, const cl_sync_point_khr *points)
+{
+    enc_u64(e, n);
+    for (uint32_t i = 0; i < n; i++)
+        enc_u64(e, points[i]);
+}
+
+static inline void
+enc_ids(struct enc *e, uint32_t n, const struct guest_id *ids)
+{
+    enc_u64(e, n);
+    for (uint32_t i = 0; i < n; i++)
+        enc_u64(e, ids[i].v);
+}
+
 static inline uint64_t
 enc_blob_size(const struct blob *b)
 {
@@ -68,7 +84,12 @@ cl_int enqueue_begin(struct enqueue *q, cl_command_queue queue, cl_command_type 
                      cl_uint n_waits, const cl_event *waits, cl_event *event);
 cl_int enqueue_end(struct enqueue *q, cl_int rc, cl_event *event);
 
-/* CL_INVALID_MEM_OBJECT, CL_INVALID_CONTEXT, or CL_INVALID_VALUE for a missing list. */
+/*
+ * CL_INVALID_MEM_OBJECT, CL_INVALID_CONTEXT, or CL_INVALID_VALUE for a missing list: of any memory
+ * objects, of buffers alone, of images alone.
+ */
 cl_int check_mems(const struct enqueue *q, cl_uint n, const cl_mem *mems);
+cl_int check_buffers(const struct enqueue *q, cl_uint n, const cl_mem *mems);
+cl_int check_images(const struct enqueue *q, cl_uint n, const cl_mem *mems);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenCL 3.0, section 5.2.2: reading and writing buffers. */
-#include "guest/opencl/transfer.h"
+/* OpenCL 3.0, section 5.2.2: reading and writing buffers; also how bytes of images travel. */
+#include "guest/opencl/image.h"
 
 #include "api/opencl_send.h"
 #include "base/io.h"
+#include "guest/opencl/clock.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -31,6 +32,12 @@ direct_event(struct enqueue *q, uint64_t began, uint64_t ended)
 
     if (!e)
         return CL_SUCCESS;
+    if (q->queue->flags & CL_QUEUE_PROFILING_ENABLE) {
+        int64_t offset = clock_offset_ns(q->queue);
+
+        began += offset;
+        ended += offset;
+    }
     e->local = true;
     e->stamp[STAMP_QUEUED] = e->stamp[STAMP_SUBMIT] = e->stamp[STAMP_START] = began;
     e->stamp[STAMP_END] = e->stamp[STAMP_COMPLETE] = ended;
@@ -92,7 +99,8 @@ direct_wait(struct enqueue *q, bool *ret_idle)
 static bool
 direct_possible(const struct enqueue *q, const struct _cl_mem *m, bool blocking)
 {
-    return blocking && m->storage != EXTENT_NONE && queue_in_order(q->queue);
+    /* An image's layout in the heap is the driver's business: it goes through the worker. */
+    return blocking && m->storage != EXTENT_NONE && !m->image && queue_in_order(q->queue);
 }
 
 /* dst or src is given. *ret_done: the copy was made, or rc is an error. */
@@ -175,6 +183,11 @@ fetch_send(struct enqueue *q, struct _cl_mem *m, struct fetch *f, cl_uint n_wait
     for (int i = 0; i < 3; i++) {
         origin[i] = r->buffer_origin[i];
         region[i] = r->region[i];
+    }
+    if (m->image) {
+        region[0] /= m->image->element;
+        return send_clEnqueueReadImage(q->session, &f->pending, q->queue->o.id, m->o.id,
+                                       origin, region, data, n_waits, q->waits, event);
     }
     return send_clEnqueueReadBufferRect(q->session, &f->pending, q->queue->o.id, m->o.id,
                                         origin, region, r->buffer_row, r->buffer_slice,
@@ -259,10 +272,28 @@ fetch_pieces(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t
     return rc;
 }
 
+/* The same for a region of an image. */
+static cl_int
+fetch_boxes(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t *ptr,
+            struct fetch_group *g)
+{
+    struct image_pieces p = image_pieces(m->image, r, CHUNK_BYTES);
+    cl_int rc = CL_SUCCESS;
+
+    while (rc == CL_SUCCESS && image_next_piece(&p)) {
+        if (g)
+            session_wait_until(q->session, group_has_room, g);
+        rc = fetch_begin(q, m, &p.piece, ptr + p.host_offset, p.first, p.last, g);
+    }
+    return rc;
+}
+
 static cl_int
 fetch(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void *ptr,
       struct fetch_group *g)
 {
+    if (m->image && queue_in_order(q->queue))
+        return fetch_boxes(q, m, r, ptr, g);
     if (r->plain && queue_in_order(q->queue) && r->region[0] > CHUNK_BYTES)
         return fetch_pieces(q, m, r, ptr, g);
     return fetch_begin(q, m, r, ptr, true, true, g);
@@ -319,6 +350,11 @@ store_send(struct enqueue *q, struct _cl_mem *m, const struct rect *r, const voi
         origin[i] = r->buffer_origin[i];
         region[i] = r->region[i];
     }
+    if (m->image) {
+        region[0] /= m->image->element;
+        return send_clEnqueueWriteImage(q->session, NULL, q->queue->o.id, m->o.id, origin,
+                                        region, data, n_waits, q->waits, event);
+    }
     return send_clEnqueueWriteBufferRect(q->session, NULL, q->queue->o.id, m->o.id,
                                          origin, region, r->buffer_row, r->buffer_slice,
                                          data, n_waits, q->waits, event);
@@ -351,11 +387,25 @@ store_piece(struct enqueue *q, struct _cl_mem *m, const struct rect *r, const vo
 }
 
 static cl_int
+store_boxes(struct enqueue *q, struct _cl_mem *m, const struct rect *r,
+            const uint8_t *ptr)
+{
+    struct image_pieces p = image_pieces(m->image, r, CHUNK_BYTES);
+    cl_int rc = CL_SUCCESS;
+
+    while (rc == CL_SUCCESS && image_next_piece(&p))
+        rc = store_piece(q, m, &p.piece, ptr + p.host_offset, p.first, p.last);
+    return rc;
+}
+
+static cl_int
 store(struct enqueue *q, struct _cl_mem *m, const struct rect *r, const uint8_t *ptr)
 {
     size_t size = r->region[0], step = CHUNK_BYTES;
     cl_int rc = CL_SUCCESS;
 
+    if (m->image && queue_in_order(q->queue))
+        return store_boxes(q, m, r, ptr);
     if (!r->plain || !queue_in_order(q->queue) || size <= step)
         return store_piece(q, m, r, ptr, true, true);
     for (size_t at = 0; rc == CL_SUCCESS && at < size; at += step) {
@@ -397,7 +447,7 @@ transfer_write(struct enqueue *q, struct _cl_mem *m, const struct rect *r,
 
 /* ---- the calls --------------------------------------------------------------------- */
 
-static cl_int
+cl_int
 check_host_access(const struct _cl_mem *m, cl_mem_flags forbidden)
 {
     return m->flags & (forbidden | CL_MEM_HOST_NO_ACCESS) ? CL_INVALID_OPERATION
@@ -415,7 +465,7 @@ transfer_call(cl_command_queue queue, cl_mem buffer, cl_bool blocking, struct re
 
     if (rc != CL_SUCCESS)
         return rc;
-    rc = check_mems(&q, 1, &buffer);
+    rc = check_buffers(&q, 1, &buffer);
     if (rc == CL_SUCCESS && !dst && !src)
         rc = CL_INVALID_VALUE;
     if (rc == CL_SUCCESS)

@@ -22,6 +22,7 @@ struct rect {
     bool plain;                                            /* a range: host_origin is 0 */
 };
 
+/* In that form, a region of an image has its origin in elements, its width in bytes. */
 struct rect rect_of_range(size_t offset, size_t size);
 
 /* Fills in the pitches that are 0; CL_INVALID_VALUE for what the specification forbids. */
@@ -37,6 +38,7 @@ cl_int transfer_write(struct enqueue *q, struct _cl_mem *m, const struct rect *r
                       const void *ptr, bool blocking);
 
 /* Copies between tight staging bytes and the program's rectangle. */
+cl_int check_host_access(const struct _cl_mem *m, cl_mem_flags forbidden);
 void rect_gather(const struct rect *r, uint8_t *tight, const void *ptr);
 void rect_scatter(const struct rect *r, const uint8_t *tight, void *ptr);
 

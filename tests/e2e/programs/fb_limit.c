@@ -2,6 +2,8 @@
 /*
  * fb_limit says BYTES 0            the device says that it has BYTES
  * fb_limit exact BYTES CHUNK       the limit is BYTES, to the byte
+ * fb_limit kept BYTES 0            a sub-buffer keeps a buffer of BYTES, all there is: what does
+ *                                  not fit is refused at once
  * fb_limit race CHUNK FILE         makes chunks from when FILE exists until one is refused,
  *                                  prints their number, holds them while FILE exists
  * fb_limit hold COUNT CHUNK FILE   makes them, prints "held", holds them while FILE exists
@@ -77,6 +79,33 @@ exact(const struct cl *c, size_t bytes, size_t chunk)
     if (make(c, chunk - 1, &buffers[count]) != CL_SUCCESS)
         fail("the last %zu bytes were refused", chunk - 1);
     printf("%zu buffers of %zu bytes, and not one byte more\n", bytes / chunk, chunk);
+}
+
+/* Nothing is about to be released, so there is nothing to wait for. */
+static void
+kept(const struct cl *c, size_t bytes)
+{
+    const cl_buffer_region region = {0, 4096};
+    const uint32_t word = 1;
+    double began;
+    cl_mem all = NULL, sub, more;
+    cl_int rc;
+
+    OK(make(c, bytes, &all));
+    sub = clCreateSubBuffer(all, 0, CL_BUFFER_CREATE_TYPE_REGION, &region, &rc);
+    OK(rc);
+    OK(clEnqueueFillBuffer(c->queue, sub, &word, sizeof word, 0, 4096, 0, NULL, NULL));
+    OK(clFinish(c->queue));
+    OK(clReleaseMemObject(all));
+    began = now_s();
+    if (make(c, 1, &more) == CL_SUCCESS)
+        fail("a byte was given that a sub-buffer keeps");
+    if (now_s() - began > 3)
+        fail("refused after %.1f s", now_s() - began);
+    OK(clReleaseMemObject(sub));
+    if (make(c, bytes, &all) != CL_SUCCESS)
+        fail("the buffer did not come back with its sub-buffer");
+    puts("a sub-buffer keeps its parent");
 }
 
 static void
@@ -165,12 +194,14 @@ main(int argc, char **argv)
     struct cl c;
 
     if (argc < 4)
-        fail("fb_limit says|exact|race|hold|churn ...");
+        fail("fb_limit says|exact|kept|race|hold|churn ...");
     cl_open(&c);
     if (strcmp(argv[1], "says") == 0)
         says(&c, strtoul(argv[2], NULL, 10));
     else if (strcmp(argv[1], "exact") == 0)
         exact(&c, strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10));
+    else if (strcmp(argv[1], "kept") == 0)
+        kept(&c, strtoul(argv[2], NULL, 10));
     else if (strcmp(argv[1], "race") == 0)
         race(&c, strtoul(argv[2], NULL, 10), argv[3]);
     else if (strcmp(argv[1], "hold") == 0 && argc == 5)

@@ -137,3 +137,22 @@ multi_clFinish(cl_command_queue command_queue)
 
     return q ? ordinary->clFinish(q->inner) : CL_INVALID_COMMAND_QUEUE;
 }
+
+/* Section 5.1: the inner context knows whether the device has queues of its own. */
+CL_API_ENTRY cl_int CL_API_CALL
+multi_clSetDefaultDeviceCommandQueue(cl_context context, cl_device_id device,
+                                     cl_command_queue command_queue)
+{
+    struct multi_context *c = multi_context_of(context);
+    struct multi_queue *q = multi_queue_of(command_queue);
+    int v = c ? multi_vgpu_of(c, device) : -1;
+
+    if (!c)
+        return CL_INVALID_CONTEXT;
+    if (v < 0)
+        return CL_INVALID_DEVICE;
+    if (!q || q->context != c || q->vgpu != (unsigned)v)
+        return CL_INVALID_COMMAND_QUEUE;
+    return ordinary->clSetDefaultDeviceCommandQueue(c->vgpus[v].context, device,
+                                                    q->inner);
+}
