@@ -6,7 +6,8 @@ usage: generate.py DESCRIPTION OUTPUT_DIR
 
   opencl_wire.h      ops, their names, the description's fingerprint     (both sides)
   opencl_send.h      guest: one encoder per message, prototypes by hand
-  opencl_stubs.c     guest: generated functions and the dispatch table
+  opencl_stubs.c     guest: generated functions and the dispatch tables
+  opencl_multi.h     guest: prototypes of the calls on objects of several vGPUs
   opencl_request.h   worker: one struct per message, handlers by hand
   opencl_extensions.h  worker: the driver's extension functions, found by name
   opencl_dispatch.c  worker: decode, validate, dispatch; generated handlers
@@ -361,7 +362,7 @@ STUBS = {"enqueue": enqueue_stub, "record": record_stub, "refuse": refusal, "lat
 
 def stubs_source(calls):
     out = ["/* SPDX-License-Identifier: MIT */", GENERATED, '#include "api/opencl_send.h"',
-           '#include "guest/opencl/command_buffer.h"', ""]
+           '#include "api/opencl_multi.h"', '#include "guest/opencl/command_buffer.h"', ""]
     for c in calls:
         if c.guest not in STUBS:
             continue
@@ -374,14 +375,67 @@ def stubs_source(calls):
             continue
         value = "NULL" if c.guest == "absent" else f"tsr_{c.name}"
         out.append(f"    .{c.name} = {value},")
-    out += ["};", "", "const struct opencl_function opencl_functions[] = {"]
+    out += ["};", ""]
+    return "\n".join(out + multi_tables(calls))
+
+
+# ---- guest: objects of a context over several vGPUs ------------------------------------------
+
+OBJECT_ARG = re.compile(r"\bcl_(context|command_queue|mem|sampler|program|kernel|event)\b")
+
+
+def routed_by(call):
+    """The argument whose dispatch table serves the call; None when it takes no such object."""
+    for a in call.args:
+        if OBJECT_ARG.search(a) and "CL_CALLBACK" not in a:
+            return a
+    return None
+
+
+def is_multi(call):
+    """Has the call a version of its own in src/guest/opencl/multi?"""
+    wanted = call.guest in ("hand", "enqueue", "later") and call.spec.get("multi", True)
+    return bool(wanted and not call.extension and routed_by(call))
+
+
+def multi_header(calls):
+    out = ["/* SPDX-License-Identifier: MIT */", GENERATED, "#ifndef TESSERA_API_OPENCL_MULTI_H",
+           "#define TESSERA_API_OPENCL_MULTI_H", "", "#include <CL/cl_icd.h>", ""]
+    out += [f"CL_API_ENTRY {c.returns} CL_API_CALL multi_{c.name}({', '.join(c.args)});"
+            for c in calls if is_multi(c)]
+    return "\n".join(out + ["", "#endif", ""])
+
+
+def route(c):
+    """Found by name, a call comes without the loader: it looks at its object by itself."""
+    arg = routed_by(c)
+    name = arg_name(arg)
+    handle = f"{name} ? *{name} : NULL" if "*" in arg else name
+    return [f"static CL_API_ENTRY {c.returns} CL_API_CALL",
+            f"route_{c.name}({', '.join(c.args)})", "{",
+            f"    return object_table({handle})->{c.name}("
+            f"{', '.join(arg_name(a) for a in c.args)});", "}", ""]
+
+
+def multi_tables(calls):
+    out = ["const struct _cl_icd_dispatch multi_dispatch = {"]
+    for c in calls:
+        if c.guest not in ("message", "absent") and not c.extension:
+            out.append(f"    .{c.name} = {'multi' if is_multi(c) else 'tsr'}_{c.name},")
+    out += ["};", ""]
+    for c in calls:
+        if c.guest in ("hand", "enqueue") and is_multi(c):
+            out += route(c)
+    out += ["const struct opencl_function opencl_functions[] = {"]
+    calls_by_name = {c.name: c for c in calls}
     for c in calls:
         if c.guest in ("hand", "enqueue", "record", "alias"):
             extension = f'"{c.extension}"' if c.extension else "NULL"
-            address = c.spec["alias"] if c.guest == "alias" else c.name
-            out.append(f'    {{"{c.name}", (void *)tsr_{address}, {extension}}},')
-    out += ["    {NULL, NULL, NULL},", "};", ""]
-    return "\n".join(out)
+            called = calls_by_name[c.spec["alias"]] if c.guest == "alias" else c
+            routed = is_multi(called) and called.guest in ("hand", "enqueue")
+            address = f"{'route' if routed else 'tsr'}_{called.name}"
+            out.append(f'    {{"{c.name}", (void *){address}, {extension}}},')
+    return out + ["    {NULL, NULL, NULL},", "};", ""]
 
 
 # ---- worker ----------------------------------------------------------------------------------
@@ -617,6 +671,7 @@ def main():
             "opencl_wire.h": wire_header(calls, fingerprint),
             "opencl_send.h": send_header(calls),
             "opencl_stubs.c": stubs_source(calls),
+            "opencl_multi.h": multi_header(calls),
             "opencl_request.h": request_header(calls),
             "opencl_extensions.h": extensions_header(calls),
             "opencl_dispatch.c": dispatch_source(calls),

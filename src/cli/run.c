@@ -34,9 +34,9 @@ struct run {
 };
 
 static const struct args_usage usage = {
-    .words = "[NAME] -- PROGRAM [ARG...]",
+    .words = "[NAME[,NAME...]] -- PROGRAM [ARG...]",
     .max_words = 1,
-    .doc = "Runs a program on the vGPU NAME, or on new ones that are deleted when it "
+    .doc = "Runs a program on the vGPUs NAME, or on new ones that are deleted when it "
            "ends. The program sees Tessera's OpenCL platform alone, with one device per "
            "vGPU; with --passthrough it sees the GPU's own. The exit status is the "
            "program's (128 + signal if one ended it), 127 or 126 if it cannot be "
@@ -54,12 +54,25 @@ static const struct args_usage usage = {
 
 /* The vGPUs. */
 
+static bool
+is_taken(const struct run *r, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(r->vgpus); i++) {
+        if (strcmp(json_text_of(json_array_get(r->vgpus, i), "name", ""), name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int
 take_named(struct run *r, const char *name, struct err *e)
 {
     json_t *v;
-    int rc = client_vgpu_get(r->c, name, &v, e);
+    int rc;
 
+    if (is_taken(r, name))
+        return err_set(e, -EINVAL, "the vGPU '%s' is named twice", name);
+    rc = client_vgpu_get(r->c, name, &v, e);
     if (rc < 0)
         return rc;
     json_array_append_new(r->vgpus, v);
@@ -67,6 +80,19 @@ take_named(struct run *r, const char *name, struct err *e)
         return err_set(e, -ENODEV, "the vGPU is unavailable: %s",
                        json_text_of(v, "unavailable", "?"));
     return 0;
+}
+
+/* "a,b": no name holds a comma. */
+static int
+take_all_named(struct run *r, const char *names, struct err *e)
+{
+    _cleanup_free_ char *copy = strdup(names);
+    char *rest = copy, *name;
+    int rc = copy ? 0 : err_set(e, -ENOMEM, "out of memory");
+
+    while (rc == 0 && (name = strsep(&rest, ",")))
+        rc = take_named(r, name, e);
+    return rc;
 }
 
 static int
@@ -190,7 +216,7 @@ run(const struct run_args *a, unsigned count, char **program)
 
     r.c = cli_client(false, EXIT_TESSERA);
     r.vgpus = json_array();
-    rc = r.ephemeral ? take_new(&r, a, count, &e) : take_named(&r, what, &e);
+    rc = r.ephemeral ? take_new(&r, a, count, &e) : take_all_named(&r, what, &e);
     if (rc == 0)
         rc = run_program(&r, &e);
     if (rc < 0) {

@@ -173,6 +173,19 @@ other_manager() {
     refused 126 /etc/passwd
 }
 
+@test "run with several names shows as many vGPUs, in that order" {
+    tessera create a --type $TYPE
+    tessera create b --type $TYPE
+    run tessera run b,a -- sh -c 'echo "$TESSERA_VGPU"'
+    [[ "$output" == */vgpus/b:*/vgpus/a ]]
+    run tessera run a,a -- true
+    refused 125 "'a'" twice
+    run tessera run a,nobody -- true
+    refused 125 nobody
+    run tessera run a, -- true
+    [ "$status" -eq 125 ]
+}
+
 @test "run passes words, input and output on as they are" {
     tessera create a --type $TYPE
     run tessera run a -- printf '[%s]' -o "a b" -- --type ''

@@ -202,7 +202,7 @@ const struct _cl_icd_dispatch opencl_dispatch = {
     def test_what_works_can_be_asked_for_by_name(self):
         self.assert_holds("opencl_stubs.c", """\
     {"clCreateContext", (void *)tsr_clCreateContext, NULL},
-    {"clEnqueueCopyBuffer", (void *)tsr_clEnqueueCopyBuffer, NULL},
+    {"clEnqueueCopyBuffer", (void *)route_clEnqueueCopyBuffer, NULL},
     {"clCommandCopyBufferKHR", (void *)tsr_clCommandCopyBufferKHR, "cl_khr_command_buffer"},
     {"clCreateContextEXT", (void *)tsr_clCreateContext, "cl_ext_context"},
     {NULL, NULL, NULL},
@@ -261,6 +261,22 @@ r->src_buffer->h.mem, (size_t)r->size, rec.n_syncs, rec.syncs, &rec.sync_point, 
     return recording_end(s, &rec, used, 1, r->tag);
 """, 'r.sync_point_wait_list = dec_array(&d, "sync_point_wait_list", '
                           "&r.n_sync_point_wait_list);")
+
+    def test_objects_of_several_vgpus_have_a_table_and_functions_of_their_own(self):
+        self.assert_holds("opencl_stubs.c", """\
+const struct _cl_icd_dispatch multi_dispatch = {
+    .clCreateContext = tsr_clCreateContext,
+    .clEnqueueCopyBuffer = multi_clEnqueueCopyBuffer,
+    .clSVMAlloc = tsr_clSVMAlloc,
+    .clCreateImage = multi_clCreateImage,
+};
+""", """\
+    return object_table(command_queue)->clEnqueueCopyBuffer(command_queue, src_buffer, size, \
+num_events_in_wait_list, event_wait_list, event);
+""")
+        self.assert_holds("opencl_multi.h", "CL_API_ENTRY cl_mem CL_API_CALL "
+                          "multi_clCreateImage(cl_context context, cl_int * errcode_ret);\n")
+        self.assertNotIn("multi_clSVMAlloc", self.files["opencl_multi.h"])
 
     def test_a_request_has_one_member_per_field(self):
         self.assert_holds("opencl_request.h", """\

@@ -4,6 +4,7 @@
 
 #include "api/opencl_send.h"
 #include "base/cleanup.h"
+#include "guest/opencl/multi/multi.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -196,7 +197,8 @@ tsr_clCreateContext(const cl_context_properties *properties, cl_uint num_devices
                     void *user_data, cl_int *errcode_ret)
 {
     cl_context c = NULL;
-    size_t n_properties;
+    bool several = false;
+    size_t n_properties = 0;
     cl_int rc;
 
     if (!devices || num_devices == 0 || (!pfn_notify && user_data))
@@ -206,12 +208,11 @@ tsr_clCreateContext(const cl_context_properties *properties, cl_uint num_devices
             RETURN_WITH(errcode_ret, CL_INVALID_DEVICE, NULL);
     }
     rc = check_properties(properties, &n_properties);
-    /* Several vGPUs in one context: not yet (docs/opencl.md). The same one twice is one. */
-    for (cl_uint i = 1; rc == CL_SUCCESS && i < num_devices; i++) {
-        if (devices[i]->d != devices[0]->d)
-            rc = CL_OUT_OF_RESOURCES;
-    }
-    if (rc == CL_SUCCESS)
+    for (cl_uint i = 1; i < num_devices; i++)
+        several |= devices[i]->d != devices[0]->d;
+    if (rc == CL_SUCCESS && several)
+        rc = multi_context_new(properties, n_properties, num_devices, devices, &c);
+    else if (rc == CL_SUCCESS)
         rc = context_new(num_devices, devices, properties, n_properties, &c);
     if (rc == CL_SUCCESS && pfn_notify) {
         rc = context_set_notify(c, pfn_notify, user_data);
@@ -226,12 +227,18 @@ tsr_clCreateContextFromType(const cl_context_properties *properties,
                             cl_device_type device_type, context_notify_fn pfn_notify,
                             void *user_data, cl_int *errcode_ret)
 {
-    cl_device_id device;
-    cl_int rc = tsr_clGetDeviceIDs(platform_get(), device_type, 1, &device, NULL);
+    _cleanup_free_ cl_device_id *devices = NULL;
+    cl_uint n = 1;
+    cl_int rc = tsr_clGetDeviceIDs(platform_get(), device_type, 0, NULL, &n);
 
+    if (rc == CL_SUCCESS) {
+        devices = calloc(n, sizeof *devices);
+        rc = devices ? tsr_clGetDeviceIDs(platform_get(), device_type, n, devices, NULL)
+                     : CL_OUT_OF_HOST_MEMORY;
+    }
     if (rc != CL_SUCCESS)
         RETURN_WITH(errcode_ret, rc, NULL);
-    return tsr_clCreateContext(properties, 1, &device, pfn_notify, user_data,
+    return tsr_clCreateContext(properties, n, devices, pfn_notify, user_data,
                                errcode_ret);
 }
 

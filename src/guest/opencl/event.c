@@ -117,6 +117,8 @@ tsr_clWaitForEvents(cl_uint num_events, const cl_event *event_list)
     if (num_events == 0 || !event_list)
         return CL_INVALID_VALUE;
     for (cl_uint i = 0; i < num_events; i++) {
+        if (object_is(event_list[i], KIND_multi_event))
+            return CL_INVALID_CONTEXT;
         if (!object_is(event_list[i], KIND_event))
             return CL_INVALID_EVENT;
         if (event_list[i]->context != event_list[0]->context)

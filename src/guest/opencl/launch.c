@@ -77,6 +77,8 @@ check_kernel(const struct enqueue *q, cl_kernel kernel)
 {
     cl_int rc;
 
+    if (object_is(kernel, KIND_multi_kernel))
+        return CL_INVALID_CONTEXT;
     if (!object_is(kernel, KIND_kernel))
         return CL_INVALID_KERNEL;
     if (kernel->program->context != q->queue->context)

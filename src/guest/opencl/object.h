@@ -24,6 +24,17 @@ struct session;
 /* The kind that never travels, beside those of the wire. */
 #define KIND_platform 100
 
+/* Objects of a context over several vGPUs (multi/): foreign to every other context. */
+enum multi_kind {
+    KIND_multi_context = 110,
+    KIND_multi_queue,
+    KIND_multi_mem,
+    KIND_multi_sampler,
+    KIND_multi_program,
+    KIND_multi_kernel,
+    KIND_multi_event,
+};
+
 struct object {
     const struct _cl_icd_dispatch *dispatch;
     uint32_t magic; /* OBJECT_MAGIC + kind while alive */
@@ -40,6 +51,7 @@ struct object {
 #define OBJECT_MAGIC 0x7e55e000u
 
 extern const struct _cl_icd_dispatch opencl_dispatch;
+extern const struct _cl_icd_dispatch multi_dispatch; /* of the KIND_multi_ objects */
 
 struct opencl_function {
     const char *name;
@@ -58,6 +70,15 @@ object_is(const void *handle, uint32_t kind)
     const struct object *o = handle;
 
     return o && o->magic == OBJECT_MAGIC + kind && o->kind == kind;
+}
+
+/* The table that serves this handle; the ordinary one refuses what is no object. */
+static inline const struct _cl_icd_dispatch *
+object_table(const void *handle)
+{
+    const struct object *o = handle;
+
+    return o && o->dispatch == &multi_dispatch ? &multi_dispatch : &opencl_dispatch;
 }
 
 static inline struct guest_id

@@ -107,6 +107,8 @@ check_wait_list(const struct _cl_command_queue *queue, cl_uint n, const cl_event
     if ((n == 0) != (waits == NULL))
         return CL_INVALID_EVENT_WAIT_LIST;
     for (cl_uint i = 0; i < n; i++) {
+        if (object_is(waits[i], KIND_multi_event))
+            return CL_INVALID_CONTEXT;
         if (!object_is(waits[i], KIND_event))
             return CL_INVALID_EVENT_WAIT_LIST;
         if (waits[i]->context != queue->context)
@@ -161,6 +163,8 @@ check_mems(const struct enqueue *q, cl_uint n, const cl_mem *mems)
     if (n == 0 || !mems)
         return CL_INVALID_VALUE;
     for (cl_uint i = 0; i < n; i++) {
+        if (object_is(mems[i], KIND_multi_mem))
+            return CL_INVALID_CONTEXT;
         if (!object_is(mems[i], KIND_mem))
             return CL_INVALID_MEM_OBJECT;
         if (mems[i]->context != q->queue->context)

@@ -48,11 +48,18 @@ check_status(cl_int status, const char *what, const char *file, int line)
 void
 cl_open(struct cl *c)
 {
+    const char *among_all = getenv("CLTEST_DEVICE");
+    cl_device_id devices[16];
+    cl_uint n = 1, first = 0;
     cl_int rc;
 
     OK(clGetPlatformIDs(1, &c->platform, NULL));
-    OK(clGetDeviceIDs(c->platform, CL_DEVICE_TYPE_ALL, 1, &c->device, NULL));
-    c->context = clCreateContext(NULL, 1, &c->device, NULL, NULL, &rc);
+    OK(clGetDeviceIDs(c->platform, CL_DEVICE_TYPE_ALL, 16, devices, &n));
+    if (among_all)
+        first = (cl_uint)atoi(among_all);
+    EXPECT(first < n && n <= 16);
+    c->device = devices[first];
+    c->context = clCreateContext(NULL, among_all ? n : 1, devices, NULL, NULL, &rc);
     OK(rc);
     c->queue = cl_queue(c, CL_QUEUE_PROFILING_ENABLE);
 }

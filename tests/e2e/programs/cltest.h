@@ -4,6 +4,7 @@
  * the first device that it finds, checks every answer against plain C, prints one line a
  * case, and ends with status 1 and words on stderr at the first thing that is wrong. So
  * the same program run on the bare driver proves that the test asks for the right thing.
+ * With CLTEST_DEVICE=N the context is one over all devices, and the work the Nth one's.
  */
 #ifndef TESSERA_TESTS_CLTEST_H
 #define TESSERA_TESTS_CLTEST_H

@@ -1,0 +1,81 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# One context over two vGPUs: a and b are of two software GPUs, b and c of the same one.
+
+load lib
+
+setup_file() {
+    e2e_begin --software-gpus 2
+    "$TESSERA" create a --type $TYPE --gpu gpu0
+    "$TESSERA" create b --type $TYPE --gpu gpu1
+    "$TESSERA" create c --type $TYPE --gpu gpu1
+}
+
+teardown_file() {
+    e2e_end
+}
+
+teardown() {
+    programs_end
+}
+
+nothing_is_left() {
+    local name
+    for name in a b c; do
+        sessions_are $name 0 && used_is $name 0 || return 1
+    done
+}
+
+@test "buffers, events, programs and kernels move between two GPUs" {
+    on a,b "$PROGRAMS/guest_multi"
+    within 2 nothing_is_left
+}
+
+@test "and between two vGPUs of one GPU" {
+    on b,c "$PROGRAMS/guest_multi"
+}
+
+@test "the program asks for the right things: it says the same on sub-devices of the bare driver" {
+    natively "$PROGRAMS/guest_multi" pocl >"$BATS_TEST_TMPDIR/native"
+    on c,a "$PROGRAMS/guest_multi" pocl >"$BATS_TEST_TMPDIR/guest"
+    diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
+}
+
+@test "what programs do with one device they do in a context over two" {
+    local device
+    for device in 0 1; do
+        export CLTEST_DEVICE=$device
+        on a,b "$PROGRAMS/guest_transfer"
+        on a,b "$PROGRAMS/guest_events"
+        on a,b "$PROGRAMS/guest_threads" 4 20
+        on a,b "$PROGRAMS/guest_images"
+        on a,b "$PROGRAMS/guest_image_errors"
+        on a,b "$PROGRAMS/guest_image_kernels"
+    done
+}
+
+@test "the framebuffer's limit is each vGPU's own" {
+    on a,b "$PROGRAMS/guest_multi_end" limit $FRAMEBUFFER
+    within 2 nothing_is_left
+}
+
+@test "a worker that is killed ends no more than its share: calls fail, nothing hangs" {
+    local name log=$BATS_TEST_TMPDIR/log
+    for name in a b; do
+        start_on a,b "$log" "$PROGRAMS/guest_multi_end" loop
+        within 30 says "$log" running
+        kill -9 "$(worker_of $name)"
+        within 10 is_gone "$started"
+        ended_with 3 "$started"
+        says "$log" "a call failed"
+    done
+    within 2 nothing_is_left
+    on a,b "$PROGRAMS/guest_multi_end" limit $FRAMEBUFFER
+}
+
+@test "a child that inherits such a context goes on with one of its own" {
+    # TSan itself would end a child that starts threads.
+    TSAN_OPTIONS=$TSAN_OPTIONS:die_after_fork=0 on a,b "$PROGRAMS/guest_multi_end" fork
+    within 2 nothing_is_left
+}
