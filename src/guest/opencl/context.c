@@ -75,7 +75,7 @@ context_destroy(struct object *o)
 
     destructors_run(&c->destructors, c);
     for (cl_uint i = 0; i < c->n_devices; i++)
-        object_unhold(&c->devices[i]->o);
+        object_release(&c->devices[i]->o);
     free(c->devices);
     free(c->properties);
     free(c);
@@ -146,7 +146,7 @@ context_take_devices(struct _cl_context *c, cl_uint n, const cl_device_id *devic
             return CL_DEVICE_NOT_AVAILABLE;
         if (context_has_device(c, devices[i]))
             continue;
-        object_hold(&devices[i]->o);
+        object_retain(&devices[i]->o);
         c->devices[c->n_devices++] = devices[i];
     }
     return CL_SUCCESS;

@@ -13,9 +13,12 @@ event_destroy(struct object *o)
 {
     struct _cl_event *e = (struct _cl_event *)o;
 
-    if (e->queue)
+    if (e->queue) {
         object_unhold(&e->queue->o);
-    object_unhold(&e->context->o);
+        object_unhold(&e->context->o);
+    } else {
+        object_release(&e->context->o);
+    }
     free(e);
 }
 
@@ -27,9 +30,12 @@ event_new(struct _cl_context *c, struct _cl_command_queue *q, cl_command_type ty
     if (!e)
         return NULL;
     object_init(&e->o, KIND_event, c->o.session, event_destroy);
-    object_hold(&c->o);
-    if (q)
+    if (q) { /* held: the thread that reads replies may let go, and it must not send */
+        object_hold(&c->o);
         object_hold(&q->o);
+    } else {
+        object_retain(&c->o);
+    }
     e->context = c;
     e->queue = q;
     e->type = type;
@@ -293,7 +299,7 @@ typedef void(CL_CALLBACK *event_notify_fn)(cl_event, cl_int, void *);
 struct event_callback {
     struct pending pending;
     struct callback callback;
-    struct _cl_event *event; /* held */
+    struct _cl_event *event; /* retained: it can be asked of in the callback */
     event_notify_fn function;
     void *user_data;
     cl_int type;
@@ -311,7 +317,7 @@ event_callback_run(struct callback *c)
     }
     /* Section 5.11: an event that ended abnormally calls with its negative status. */
     ec->function(ec->event, status < 0 ? status : ec->type, ec->user_data);
-    object_unhold(&ec->event->o);
+    object_release(&ec->event->o);
     free(ec);
 }
 
@@ -347,11 +353,11 @@ tsr_clSetEventCallback(cl_event event, cl_int command_exec_callback_type,
     ec->function = pfn_notify;
     ec->user_data = user_data;
     ec->type = command_exec_callback_type;
-    object_hold(&event->o);
+    object_retain(&event->o);
     rc = send_clSetEventCallback(event->o.session, &ec->pending, event->o.id,
                                  command_exec_callback_type);
     if (rc != CL_SUCCESS) {
-        object_unhold(&event->o);
+        object_release(&event->o);
         free(ec);
     }
     return rc;

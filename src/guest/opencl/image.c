@@ -345,7 +345,7 @@ image_shadow_new(const struct creation *n)
     set_map_pitches(m->image, n);
     if (n->parent) {
         m->parent = n->parent;
-        object_hold(&n->parent->o);
+        object_retain(&n->parent->o);
         m->storage = n->parent->storage;
     }
     return m;

@@ -60,8 +60,8 @@ mem_destroy(struct object *o)
         free(map);
     }
     if (m->parent)
-        object_unhold(&m->parent->o);
-    object_unhold(&m->context->o);
+        object_release(&m->parent->o);
+    object_release(&m->context->o);
     pthread_mutex_destroy(&m->lock);
     free(m->properties);
     free(m->shadow);
@@ -88,7 +88,7 @@ mem_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr)
         return NULL;
     object_init(&m->o, KIND_mem, context->o.session, mem_destroy);
     m->o.released = mem_released;
-    object_hold(&context->o);
+    object_retain(&context->o);
     pthread_mutex_init(&m->lock, NULL);
     m->context = context;
     m->flags = flags;
@@ -334,7 +334,7 @@ tsr_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_type t
     if (!m)
         RETURN_WITH(errcode_ret, CL_OUT_OF_HOST_MEMORY, NULL);
     m->parent = buffer;
-    object_hold(&buffer->o);
+    object_retain(&buffer->o);
     m->origin = r->origin;
     if (buffer->host_ptr)
         m->host_ptr = (uint8_t *)buffer->host_ptr + r->origin;

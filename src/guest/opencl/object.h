@@ -4,9 +4,9 @@
  * table (cl_khr_icd); then a magic number by kind, so that a wrong or stale handle is
  * refused with the call's error code instead of followed.
  *
- * Two counts: `refs` is OpenCL's (clRetain…, clRelease…); at 0 the object's id is
- * released. `holds` keeps the shadow itself alive: one for refs > 0, one per child or
- * command that still points here.
+ * Two counts: `refs` is OpenCL's (clRetain…, clRelease…, and the objects made of it, such as a
+ * context's); at 0 the object's id is released, and the handle is refused. `holds` keeps the
+ * shadow itself alive: one for refs > 0, one per command that still points here.
  */
 #ifndef TESSERA_GUEST_OPENCL_OBJECT_H
 #define TESSERA_GUEST_OPENCL_OBJECT_H
@@ -69,7 +69,8 @@ object_is(const void *handle, uint32_t kind)
 {
     const struct object *o = handle;
 
-    return o && o->magic == OBJECT_MAGIC + kind && o->kind == kind;
+    return o && o->magic == OBJECT_MAGIC + kind && o->kind == kind &&
+           atomic_load_explicit(&o->refs, memory_order_relaxed) > 0;
 }
 
 /* The table that serves this handle; the ordinary one refuses what is no object. */

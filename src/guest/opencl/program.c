@@ -77,7 +77,7 @@ program_destroy(struct object *o)
 
     destructors_run(&p->destructors, p);
     metadata_unhold(p->metadata);
-    object_unhold(&p->context->o);
+    object_release(&p->context->o);
     pthread_mutex_destroy(&p->lock);
     for (cl_uint i = 0; i < p->n_devices; i++)
         free(p->devices[i].options);
@@ -110,7 +110,7 @@ program_new(cl_context context, enum program_origin origin, cl_uint n,
     if (!p)
         return NULL;
     object_init(&p->o, KIND_program, context->o.session, program_destroy);
-    object_hold(&context->o);
+    object_retain(&context->o);
     p->context = context;
     p->origin = origin;
     pthread_mutex_init(&p->lock, NULL);

@@ -11,7 +11,7 @@ queue_destroy(struct object *o)
 {
     struct _cl_command_queue *q = (struct _cl_command_queue *)o;
 
-    object_unhold(&q->context->o);
+    object_release(&q->context->o);
     pthread_mutex_destroy(&q->lock);
     free(q->properties);
     free(q);
@@ -61,7 +61,7 @@ queue_new(cl_context context, cl_device_id device, cl_command_queue_properties f
     if (!q)
         return CL_OUT_OF_HOST_MEMORY;
     object_init(&q->o, KIND_queue, s, queue_destroy);
-    object_hold(&context->o);
+    object_retain(&context->o);
     pthread_mutex_init(&q->lock, NULL);
     q->context = context;
     q->device = device;

@@ -14,7 +14,7 @@ sampler_destroy(struct object *o)
     struct _cl_sampler *s = (struct _cl_sampler *)o;
 
     mem_set_remove(s);
-    object_unhold(&s->context->o);
+    object_release(&s->context->o);
     free(s);
 }
 
@@ -66,7 +66,7 @@ sampler_new(cl_context context, const struct _cl_sampler *as, cl_sampler *ret)
         return CL_OUT_OF_HOST_MEMORY;
     *s = *as;
     object_init(&s->o, KIND_sampler, context->o.session, sampler_destroy);
-    object_hold(&context->o);
+    object_retain(&context->o);
     s->context = context;
     s->o.id = session_new_id(context->o.session);
     mem_set_add(s);
