@@ -17,9 +17,9 @@ teardown() {
     e2e_clean
 }
 
-# alone PROGRAM...: on a vGPU of its own.
+# alone PROGRAM...: on a vGPU of its own, of the type ON.
 alone() {
-    timeout --foreground "${LIMIT_S:-120}" "$TESSERA" run --type $TYPE -- "$@"
+    timeout --foreground "${LIMIT_S:-120}" "$TESSERA" run --type "${ON:-$TYPE}" -- "$@"
 }
 
 need() {
@@ -155,8 +155,8 @@ clinfo_without_images_and_parts() {
 cracked() {
     local out=$BATS_TEST_TMPDIR/out home=$BATS_RUN_TMPDIR/hashcat
     mkdir -p "$home"
-    # It keeps its kernels' binaries below XDG_CACHE_HOME.
-    HOME=$home XDG_CACHE_HOME=$home XDG_DATA_HOME=$home LIMIT_S=170 alone hashcat --force \
+    # It keeps its kernels' binaries below XDG_CACHE_HOME, and takes all memory that it finds.
+    HOME=$home XDG_CACHE_HOME=$home XDG_DATA_HOME=$home LIMIT_S=170 ON=cpu-1g alone hashcat --force \
         --opencl-device-types 1 --potfile-disable --optimized-kernel-enable \
         --hash-type "$1" --attack-mode 3 "$3" '?l?l?l?d' >"$out" 2>&1 ||
         { cat "$out" && return 1; }
