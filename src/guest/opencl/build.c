@@ -297,11 +297,7 @@ build_send(struct build *b, const char *options)
         return rc;
     rc = send_clBuildProgram(s, &b->pending, b->program->o.id, b->n_devices, b->devices,
                              options, files, none);
-    if (rc != CL_SUCCESS)
-        heap_free(&s->heap, files.off);
-    else if (files.off != EXTENT_NONE)
-        session_expect_reclaim(s);
-    return rc;
+    return extent_sent(s, files.off, rc);
 }
 
 CL_API_ENTRY cl_int CL_API_CALL
@@ -390,11 +386,7 @@ compile_send(struct build *b, const char *options, const struct headers *h)
         return rc == CL_BUILD_PROGRAM_FAILURE ? CL_COMPILE_PROGRAM_FAILURE : rc;
     rc = send_clCompileProgram(s, &b->pending, b->program->o.id, b->n_devices, b->devices,
                                options, h->n, h->programs, names, len, files);
-    if (rc != CL_SUCCESS)
-        heap_free(&s->heap, files.off);
-    else if (files.off != EXTENT_NONE)
-        session_expect_reclaim(s);
-    return rc;
+    return extent_sent(s, files.off, rc);
 }
 
 CL_API_ENTRY cl_int CL_API_CALL

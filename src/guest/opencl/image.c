@@ -302,15 +302,12 @@ image_send(struct session *s, struct _cl_mem *m, const struct creation *n, bool 
                                 i->format.image_channel_data_type, i->type, i->sizes,
                                 n->parent ? n->desc->image_row_pitch : 0,
                                 object_id(n->parent), storage, content, staging);
-    *ret_sent = rc == CL_SUCCESS;
+    *ret_sent = extent_sent(s, staging.off, rc) == CL_SUCCESS;
     if (!*ret_sent) {
         heap_free(&s->heap, storage.off);
-        heap_free(&s->heap, staging.off);
         m->storage = EXTENT_NONE;
         return rc;
     }
-    if (staging.off != EXTENT_NONE)
-        session_expect_reclaim(s);
     rc = session_wait(s, &p);
     return rc == CL_SUCCESS ? (cl_int)p.status : rc;
 }

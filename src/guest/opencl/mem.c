@@ -192,15 +192,11 @@ buffer_make(struct session *s, struct _cl_mem *m, const void *initial)
     if (rc == CL_SUCCESS)
         rc = send_clCreateBuffer(s, NULL, m->o.id, m->context->o.id, m->flags & ~own,
                                  m->size, storage, content, staging);
-    if (rc == CL_SUCCESS) {
-        if (staging.off != EXTENT_NONE)
-            session_expect_reclaim(s);
-        return CL_SUCCESS;
+    if (rc != CL_SUCCESS) {
+        heap_free(&s->heap, m->storage);
+        m->storage = EXTENT_NONE;
     }
-    heap_free(&s->heap, m->storage);
-    heap_free(&s->heap, staging.off);
-    m->storage = EXTENT_NONE;
-    return rc;
+    return extent_sent(s, staging.off, rc);
 }
 
 static cl_int

@@ -242,14 +242,13 @@ tsr_clCreateProgramWithSource(cl_context context, cl_uint count, const char **st
     rc = p->source ? blob_init(p->o.session, &source, p->source, p->source_len)
                    : CL_OUT_OF_HOST_MEMORY;
     if (rc == CL_SUCCESS)
-        rc = send_clCreateProgramWithSource(p->o.session, NULL, p->o.id, context->o.id,
-                                            source);
+        rc = extent_sent(p->o.session, source.off,
+                         send_clCreateProgramWithSource(p->o.session, NULL, p->o.id,
+                                                        context->o.id, source));
     if (rc != CL_SUCCESS) {
         program_discard(p);
         RETURN_WITH(errcode_ret, rc, NULL);
     }
-    if (source.off != EXTENT_NONE)
-        session_expect_reclaim(p->o.session);
     RETURN_WITH(errcode_ret, CL_SUCCESS, p);
 }
 
@@ -296,10 +295,9 @@ binary_send(struct _cl_program *p, cl_uint n, const cl_device_id *devices,
     cl_int rc = send_clCreateProgramWithBinary(s, &pending, p->o.id, p->context->o.id, n,
                                                devices, *binaries);
 
+    rc = extent_sent(s, binaries->off, rc);
     if (rc != CL_SUCCESS)
         return rc;
-    if (binaries->off != EXTENT_NONE)
-        session_expect_reclaim(s);
     rc = session_wait(s, &pending);
     if (rc == CL_SUCCESS) {
         binary_take_statuses(&pending, n, ret_statuses);
@@ -403,15 +401,14 @@ tsr_clCreateProgramWithIL(cl_context context, const void *il, size_t length,
     p->source_len = length;
     rc = p->source ? blob_init(p->o.session, &blob, il, length) : CL_OUT_OF_HOST_MEMORY;
     if (rc == CL_SUCCESS)
-        rc = send_clCreateProgramWithIL(p->o.session, &pending, p->o.id, context->o.id,
-                                        blob);
+        rc = extent_sent(p->o.session, blob.off,
+                         send_clCreateProgramWithIL(p->o.session, &pending, p->o.id,
+                                                    context->o.id, blob));
     if (rc != CL_SUCCESS) {
         program_discard(p);
         RETURN_WITH(errcode_ret, rc, NULL);
     }
     memcpy(p->source, il, length);
-    if (blob.off != EXTENT_NONE)
-        session_expect_reclaim(p->o.session);
     rc = session_wait(p->o.session, &pending);
     if (rc == CL_SUCCESS)
         rc = (cl_int)pending.status;

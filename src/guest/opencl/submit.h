@@ -17,6 +17,22 @@ struct blob {
 cl_int blob_init(struct session *s, struct blob *b, const void *data, uint64_t len);
 
 /*
+ * The message that carries an extent (or none) was sent, or not: from now on the worker gives it
+ * back, or it is free. Returns rc.
+ */
+static inline cl_int
+extent_sent(struct session *s, uint64_t off, cl_int rc)
+{
+    if (off == EXTENT_NONE)
+        return rc;
+    if (rc == CL_SUCCESS)
+        session_expect_reclaim(s);
+    else
+        heap_free(&s->heap, off);
+    return rc;
+}
+
+/*
  * Begins a message of `size` bytes: takes tx_lock, writes the header, points e behind it. With a
  * pending the answer will come to it. submit_end() publishes, wakes the worker if it sleeps, and
  * unlocks. CL_OUT_OF_RESOURCES: the session is dead, or the message is too long for the ring;

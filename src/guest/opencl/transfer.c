@@ -377,13 +377,7 @@ store_piece(struct enqueue *q, struct _cl_mem *m, const struct rect *r, const vo
     rc = store_send(q, m, r, ptr, data,
                     first || !queue_in_order(q->queue) ? q->n_waits : 0,
                     last ? q->event_id : (struct guest_id){0});
-    if (data.off == EXTENT_NONE)
-        return rc;
-    if (rc == CL_SUCCESS)
-        session_expect_reclaim(q->session);
-    else
-        heap_free(&q->session->heap, data.off);
-    return rc;
+    return extent_sent(q->session, data.off, rc);
 }
 
 static cl_int
