@@ -156,7 +156,8 @@ cracked() {
     local out=$BATS_TEST_TMPDIR/out home=$BATS_RUN_TMPDIR/hashcat
     mkdir -p "$home"
     # It keeps its kernels' binaries below XDG_CACHE_HOME, and takes all memory that it finds.
-    HOME=$home XDG_CACHE_HOME=$home XDG_DATA_HOME=$home LIMIT_S=170 ON=cpu-1g alone hashcat --force \
+    HOME=$home XDG_CACHE_HOME=$home XDG_DATA_HOME=$home LIMIT_S=170 ON=cpu-1g \
+        alone hashcat --force \
         --opencl-device-types 1 --potfile-disable --optimized-kernel-enable \
         --hash-type "$1" --attack-mode 3 "$3" '?l?l?l?d' >"$out" 2>&1 ||
         { cat "$out" && return 1; }
