@@ -48,6 +48,12 @@ void destructors_watch(struct object *o, _Atomic(struct destructor *) *list,
                        cl_int (*send)(struct session *s, struct pending *p,
                                       struct guest_id id));
 
+/*
+ * The same for an object whose end the driver does not tell: at its release, to be called in
+ * `released` of the object. Where there is no thread they are called here.
+ */
+void destructors_run_later(struct object *o, _Atomic(struct destructor *) *list);
+
 /* Calls and frees all, newest first (OpenCL 3.0, section 5.5.9 "in the reverse order"). */
 void destructors_run(_Atomic(struct destructor *) *list, void *handle);
 

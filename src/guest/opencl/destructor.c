@@ -34,6 +34,43 @@ destructors_run(_Atomic(struct destructor *) *list, void *handle)
     }
 }
 
+/* ---- from the service thread ------------------------------------------------------- */
+
+struct destructor_run {
+    struct callback callback;
+    struct object *object; /* held */
+    _Atomic(struct destructor *) *list;
+};
+
+static void
+run_later(struct callback *c)
+{
+    struct destructor_run *r = container_of(c, struct destructor_run, callback);
+
+    destructors_run(r->list, r->object);
+    object_unhold(r->object);
+    free(r);
+}
+
+void
+destructors_run_later(struct object *o, _Atomic(struct destructor *) *list)
+{
+    struct destructor_run *r;
+
+    if (!atomic_load(list))
+        return;
+    r = malloc(sizeof *r);
+    if (!r || session_is_dead(o->session) ||
+        session_need_service(o->session) != CL_SUCCESS) {
+        free(r);
+        destructors_run(list, o);
+        return;
+    }
+    *r = (struct destructor_run){.callback.run = run_later, .object = o, .list = list};
+    object_hold(o);
+    session_post_callback(o->session, &r->callback);
+}
+
 struct destructor_watch {
     struct pending pending;
     struct callback callback;

@@ -75,7 +75,6 @@ program_destroy(struct object *o)
 {
     struct _cl_program *p = (struct _cl_program *)o;
 
-    destructors_run(&p->destructors, p);
     metadata_unhold(p->metadata);
     object_release(&p->context->o);
     pthread_mutex_destroy(&p->lock);
@@ -84,6 +83,12 @@ program_destroy(struct object *o)
     free(p->devices);
     free(p->source);
     free(p);
+}
+
+static void
+program_released(struct object *o)
+{
+    destructors_run_later(o, &((struct _cl_program *)o)->destructors);
 }
 
 static bool
@@ -110,6 +115,7 @@ program_new(cl_context context, enum program_origin origin, cl_uint n,
     if (!p)
         return NULL;
     object_init(&p->o, KIND_program, context->o.session, program_destroy);
+    p->o.released = program_released;
     object_retain(&context->o);
     p->context = context;
     p->origin = origin;
