@@ -390,8 +390,6 @@ tsr_clGetExtensionFunctionAddress(const char *func_name)
         return NULL;
     if (strcmp(func_name, "clIcdGetPlatformIDsKHR") == 0)
         return (void *)tsr_clGetPlatformIDs;
-    if (strcmp(func_name, "clCreateProgramWithILKHR") == 0)
-        return (void *)tsr_clCreateProgramWithIL;
     for (const struct opencl_function *f = opencl_functions; f->name; f++) {
         if (strcmp(f->name, func_name) == 0)
             return !f->extension || extension_present(f->extension) ? f->address : NULL;
