@@ -44,7 +44,7 @@ same_result() {
 
 @test "a killed worker: its program ends with an OpenCL error, others train on" {
     local victim other same begin
-    start_on a "$one" $(train)
+    start_on a "$one" $(train) --steps 5000
     victim=$started
     within 20 trains "$one"
     local worker
@@ -55,7 +55,6 @@ same_result() {
     other=$started
     within 20 trains "$two"
     within 20 trains "$three"
-    is_gone "$victim" && skip "the machine is too slow: the first was done already"
     begin=$(now_ms)
     kill -9 "$worker"
     within 2 is_gone "$victim"
