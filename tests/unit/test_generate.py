@@ -22,6 +22,7 @@ version = 1
 kinds = {json.dumps(list(KINDS))}
 """ + """
 [clCreateContext]
+section = "4.4"
 returns = "cl_context"
 args = ["cl_uint num_devices", "cl_int * errcode_ret"]
 guest = "hand"
@@ -30,6 +31,7 @@ worker = "hand"
 recipe = true
 
 [clEnqueueCopyBuffer]
+section = "5.2.2"
 returns = "cl_int"
 args = [
     "cl_command_queue command_queue",
@@ -47,6 +49,7 @@ wire = ["id:queue command_queue", "id:mem src_buffer", "u64 size", "waits event_
 worker = "driver"
 
 [clSVMAlloc]
+section = "5.6.1"
 returns = "void *"
 args = ["cl_context context"]
 guest = "refuse"
@@ -54,12 +57,14 @@ error = "CL_INVALID_OPERATION"
 why = "no SVM"
 
 [clCreateImage]
+section = "5.3.1"
 returns = "cl_mem"
 args = ["cl_context context", "cl_int * errcode_ret"]
 guest = "later"
 error = "CL_INVALID_OPERATION"
 
 [clGetDXThings]
+section = "cl_khr_dx_things"
 returns = "cl_int"
 args = []
 guest = "absent"
@@ -207,6 +212,16 @@ const struct _cl_icd_dispatch opencl_dispatch = {
     {"clCreateContextEXT", (void *)tsr_clCreateContext, "cl_ext_context"},
     {NULL, NULL, NULL},
 """)
+
+    def test_every_function_is_preceded_by_its_section(self):
+        self.assert_holds("opencl_send.h", "/* OpenCL 3.0, section 4.4 */\n"
+                          "CL_API_ENTRY cl_context CL_API_CALL tsr_clCreateContext(")
+        self.assert_holds("opencl_multi.h", "/* OpenCL 3.0, section 5.2.2 */\n"
+                          "CL_API_ENTRY cl_int CL_API_CALL multi_clEnqueueCopyBuffer(")
+        self.assert_holds("opencl_stubs.c", "/* OpenCL 3.0, section 5.6.1 */\n"
+                          "static CL_API_ENTRY void * CL_API_CALL\ntsr_clSVMAlloc(",
+                          "/* cl_khr_command_buffer */\n"
+                          "static CL_API_ENTRY cl_int CL_API_CALL\ntsr_clCommandCopyBufferKHR(")
 
     def test_extension_functions_are_outside_the_dispatch_table(self):
         self.assertNotIn(".clCommandCopyBufferKHR", self.files["opencl_stubs.c"])
@@ -382,6 +397,12 @@ class Wrong(unittest.TestCase):
                             "clCommandCopyBufferKHR: guest 'record' is for extension functions")
         self.assert_refused(SMALL.replace('extension = "cl_ext_context"\n', ""),
                             "clCreateContextEXT: guest 'alias' is for extension functions")
+
+    def test_a_function_without_its_section(self):
+        self.assert_refused(SMALL.replace('section = "5.2.2"\n', ""),
+                            "clEnqueueCopyBuffer: section '' is no place in a specification")
+        self.assert_refused(SMALL.replace('section = "4.4"', 'section = "chapter 4"'),
+                            "clCreateContext: section 'chapter 4' is no place")
 
     def test_an_alias_of_nothing(self):
         self.assert_refused(SMALL.replace('alias = "clCreateContext"\n', ""), "alias")
