@@ -15,7 +15,7 @@ API = Path(__file__).resolve().parents[2] / "api"
 ICD_HEADER = Path("/usr/include/CL/cl_icd.h")
 
 sys.path.insert(0, str(API))
-from generate import KINDS  # noqa: E402
+from generate import KINDS, load  # noqa: E402
 
 SMALL = f"""
 version = 1
@@ -436,6 +436,24 @@ class Description(unittest.TestCase):
                      if isinstance(d, dict) and d["guest"] != "message" and "extension" not in d]
         self.assertGreater(len(expected), 100)
         self.assertEqual(expected, described)
+
+    def test_the_functions_written_by_hand_name_the_same_sections(self):
+        sections = {c.name: c.section for c in load(API / "opencl.toml")[0]}
+        seen, wrong = 0, []
+        for path in sorted((API.parent / "src/guest/opencl").rglob("*.c")):
+            text = path.read_text()
+            head = re.match(r"/\* SPDX.*?\*/\s*(/\*.*?\*/)?", text, re.S)[1] or ""
+            for m in re.finditer(r"^(?:tsr|multi)_(cl\w+)\(", text, re.M):
+                above = re.search(r"(/\*(?:(?!\*/).)*\*/)\n[^\n]*\n$", text[:m.start()], re.S)
+                own = above[1] if above else ""
+                place = sections[m[1]].replace("extensions ", "")
+                named = re.compile(rf"(?<![\d.]){re.escape(place)}(?!\.?\d)")
+                other = set(re.findall(r"\d+\.[\d.]*\d", head.replace("OpenCL 3.0", ""))) - {place}
+                seen += 1
+                if not named.search(own) and (other or not named.search(head)):
+                    wrong.append(f"{path.name}: {m[0]}…): {place}")
+        self.assertGreater(seen, 150)
+        self.assertEqual(wrong, [])
 
 
 if __name__ == "__main__":
