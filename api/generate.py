@@ -31,6 +31,7 @@ KINDS = {"context": "cl_context", "queue": "cl_command_queue", "mem": "cl_mem",
 MEM_CHECKS = {"mem": "check_buffers", "image": "check_images", "any": "check_mems"}
 GUESTS = ("hand", "enqueue", "record", "alias", "refuse", "later", "absent", "message")
 WORKERS = ("driver", "hand")
+SECTION = re.compile(r"(extensions )?(\d+(?:\.\d+)+)|(cl_\w+)")
 
 
 @dataclass
@@ -66,6 +67,20 @@ class Call:
     def extension(self):
         """The extension that the function belongs to; empty for the core's."""
         return self.spec.get("extension", "")
+
+    @property
+    def section(self):
+        """Where the function is specified, as the description says it; messages: nowhere."""
+        return self.spec.get("section", self.extension)
+
+    @property
+    def section_comment(self):
+        """The same as a C comment, for the line before the function."""
+        in_extensions, number, name = SECTION.fullmatch(self.section).groups()
+        if name:
+            return f"/* {name} */"
+        book = "OpenCL 3.0 Extension Specification" if in_extensions else "OpenCL 3.0"
+        return f"/* {book}, section {number} */"
 
 
 class DescriptionError(Exception):
@@ -118,6 +133,14 @@ def load(path):
     shape = [(c.name, c.op, [vars(f) for f in c.wire]) for c in calls if c.on_wire]
     digest = hashlib.sha256(repr((description["version"], shape)).encode()).hexdigest()
     return calls, digest[:16]
+
+
+def check_sections(calls):
+    """Every function names its place; what needs no comments (calllog) does without."""
+    for c in calls:
+        if c.guest != "message" and not SECTION.fullmatch(c.section):
+            raise DescriptionError(f"{c.name}: section {c.section!r} is no place in a "
+                                   "specification")
 
 
 def arg_name(arg):
@@ -238,7 +261,8 @@ def send_header(calls):
     for c in calls:
         if c.guest == "hand":
             args = ", ".join(c.args) or "void"
-            out += [f"CL_API_ENTRY {c.returns} CL_API_CALL tsr_{c.name}({args});"]
+            out += [c.section_comment,
+                    f"CL_API_ENTRY {c.returns} CL_API_CALL tsr_{c.name}({args});"]
         if c.spec.get("check") is True:
             params = ["const struct enqueue *q"] + stub_own_args(c)
             out += [f"cl_int check_{c.name}({', '.join(params)});"]
@@ -367,7 +391,7 @@ def stubs_source(calls):
         if c.guest not in STUBS:
             continue
         body = STUBS[c.guest](c)
-        out += [f"static CL_API_ENTRY {c.returns} CL_API_CALL",
+        out += [c.section_comment, f"static CL_API_ENTRY {c.returns} CL_API_CALL",
                 f"tsr_{c.name}({', '.join(c.args) or 'void'})", "{"] + body + ["}", ""]
     out += ["const struct _cl_icd_dispatch opencl_dispatch = {"]
     for c in calls:
@@ -401,8 +425,10 @@ def is_multi(call):
 def multi_header(calls):
     out = ["/* SPDX-License-Identifier: MIT */", GENERATED, "#ifndef TESSERA_API_OPENCL_MULTI_H",
            "#define TESSERA_API_OPENCL_MULTI_H", "", "#include <CL/cl_icd.h>", ""]
-    out += [f"CL_API_ENTRY {c.returns} CL_API_CALL multi_{c.name}({', '.join(c.args)});"
-            for c in calls if is_multi(c)]
+    for c in calls:
+        if is_multi(c):
+            out += [c.section_comment,
+                    f"CL_API_ENTRY {c.returns} CL_API_CALL multi_{c.name}({', '.join(c.args)});"]
     return "\n".join(out + ["", "#endif", ""])
 
 
@@ -669,6 +695,7 @@ def main():
         sys.exit(__doc__)
     try:
         calls, fingerprint = load(sys.argv[1])
+        check_sections(calls)
         files = {
             "opencl_wire.h": wire_header(calls, fingerprint),
             "opencl_send.h": send_header(calls),

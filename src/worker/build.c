@@ -114,7 +114,7 @@ compile_run(struct job *job)
 /* ---- linking ----------------------------------------------------------------------- */
 
 /*
- * Section 5.8.6.9 allows these options to any link. They are permissions: a driver that does not
+ * Section 5.8.7.2 allows these options to any link. They are permissions: a driver that does not
  * know them may go without.
  */
 static char *

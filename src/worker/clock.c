@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Clocks: OpenCL 3.0, section 4.3 (timers), and the device's own for copies that a guest does. */
+/* Clocks: OpenCL 3.0, section 4.2 (timers), and the device's own for copies that a guest does. */
 #include "api/opencl_request.h"
 #include "base/io.h"
 

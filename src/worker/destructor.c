@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * "Tell me when the driver has destroyed that": the guest's destructor callbacks (OpenCL 3.0,
- * sections 4.4 and 5.5.9). Answered from the driver's own callback. CL_INVALID_OPERATION: it will
+ * sections 4.4 and 5.5.1). Answered from the driver's own callback. CL_INVALID_OPERATION: it will
  * not be told.
  */
 #include "api/opencl_request.h"

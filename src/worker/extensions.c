@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The driver's extension functions, found by their names (OpenCL 3.0, section 9.2). */
+/* The driver's extension functions, found by their names (Extension Specification, section 1.3). */
 #include "base/cleanup.h"
 #include "worker/device.h"
 

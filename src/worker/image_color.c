@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fill colors as elements. The conversions are those of the kernel language's write_image
- * functions (OpenCL C 3.0, section 6.15.15; OpenCL 3.0, section 8.3): round to nearest even,
- * saturate.
+ * functions (OpenCL C 3.0, sections 6.15.15 and 8.3): round to nearest even, saturate.
  */
 #include "worker/image.h"
 

@@ -15,13 +15,14 @@ API = Path(__file__).resolve().parents[2] / "api"
 ICD_HEADER = Path("/usr/include/CL/cl_icd.h")
 
 sys.path.insert(0, str(API))
-from generate import KINDS  # noqa: E402
+from generate import KINDS, load  # noqa: E402
 
 SMALL = f"""
 version = 1
 kinds = {json.dumps(list(KINDS))}
 """ + """
 [clCreateContext]
+section = "4.4"
 returns = "cl_context"
 args = ["cl_uint num_devices", "cl_int * errcode_ret"]
 guest = "hand"
@@ -30,6 +31,7 @@ worker = "hand"
 recipe = true
 
 [clEnqueueCopyBuffer]
+section = "5.2.2"
 returns = "cl_int"
 args = [
     "cl_command_queue command_queue",
@@ -47,6 +49,7 @@ wire = ["id:queue command_queue", "id:mem src_buffer", "u64 size", "waits event_
 worker = "driver"
 
 [clSVMAlloc]
+section = "5.6.1"
 returns = "void *"
 args = ["cl_context context"]
 guest = "refuse"
@@ -54,12 +57,14 @@ error = "CL_INVALID_OPERATION"
 why = "no SVM"
 
 [clCreateImage]
+section = "5.3.1"
 returns = "cl_mem"
 args = ["cl_context context", "cl_int * errcode_ret"]
 guest = "later"
 error = "CL_INVALID_OPERATION"
 
 [clGetDXThings]
+section = "cl_khr_dx_things"
 returns = "cl_int"
 args = []
 guest = "absent"
@@ -207,6 +212,16 @@ const struct _cl_icd_dispatch opencl_dispatch = {
     {"clCreateContextEXT", (void *)tsr_clCreateContext, "cl_ext_context"},
     {NULL, NULL, NULL},
 """)
+
+    def test_every_function_is_preceded_by_its_section(self):
+        self.assert_holds("opencl_send.h", "/* OpenCL 3.0, section 4.4 */\n"
+                          "CL_API_ENTRY cl_context CL_API_CALL tsr_clCreateContext(")
+        self.assert_holds("opencl_multi.h", "/* OpenCL 3.0, section 5.2.2 */\n"
+                          "CL_API_ENTRY cl_int CL_API_CALL multi_clEnqueueCopyBuffer(")
+        self.assert_holds("opencl_stubs.c", "/* OpenCL 3.0, section 5.6.1 */\n"
+                          "static CL_API_ENTRY void * CL_API_CALL\ntsr_clSVMAlloc(",
+                          "/* cl_khr_command_buffer */\n"
+                          "static CL_API_ENTRY cl_int CL_API_CALL\ntsr_clCommandCopyBufferKHR(")
 
     def test_extension_functions_are_outside_the_dispatch_table(self):
         self.assertNotIn(".clCommandCopyBufferKHR", self.files["opencl_stubs.c"])
@@ -383,6 +398,12 @@ class Wrong(unittest.TestCase):
         self.assert_refused(SMALL.replace('extension = "cl_ext_context"\n', ""),
                             "clCreateContextEXT: guest 'alias' is for extension functions")
 
+    def test_a_function_without_its_section(self):
+        self.assert_refused(SMALL.replace('section = "5.2.2"\n', ""),
+                            "clEnqueueCopyBuffer: section '' is no place in a specification")
+        self.assert_refused(SMALL.replace('section = "4.4"', 'section = "chapter 4"'),
+                            "clCreateContext: section 'chapter 4' is no place")
+
     def test_an_alias_of_nothing(self):
         self.assert_refused(SMALL.replace('alias = "clCreateContext"\n', ""), "alias")
 
@@ -415,6 +436,24 @@ class Description(unittest.TestCase):
                      if isinstance(d, dict) and d["guest"] != "message" and "extension" not in d]
         self.assertGreater(len(expected), 100)
         self.assertEqual(expected, described)
+
+    def test_the_functions_written_by_hand_name_the_same_sections(self):
+        sections = {c.name: c.section for c in load(API / "opencl.toml")[0]}
+        seen, wrong = 0, []
+        for path in sorted((API.parent / "src/guest/opencl").rglob("*.c")):
+            text = path.read_text()
+            head = re.match(r"/\* SPDX.*?\*/\s*(/\*.*?\*/)?", text, re.S)[1] or ""
+            for m in re.finditer(r"^(?:tsr|multi)_(cl\w+)\(", text, re.M):
+                above = re.search(r"(/\*(?:(?!\*/).)*\*/)\n[^\n]*\n$", text[:m.start()], re.S)
+                own = above[1] if above else ""
+                place = sections[m[1]].replace("extensions ", "")
+                named = re.compile(rf"(?<![\d.]){re.escape(place)}(?!\.?\d)")
+                other = set(re.findall(r"\d+\.[\d.]*\d", head.replace("OpenCL 3.0", ""))) - {place}
+                seen += 1
+                if not named.search(own) and (other or not named.search(head)):
+                    wrong.append(f"{path.name}: {m[0]}…): {place}")
+        self.assertGreater(seen, 150)
+        self.assertEqual(wrong, [])
 
 
 if __name__ == "__main__":

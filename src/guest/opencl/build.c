@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * OpenCL 3.0, sections 5.8.2 to 5.8.4: building, compiling and linking. With a callback the call
+ * OpenCL 3.0, sections 5.8.4 and 5.8.5: building, compiling and linking. With a callback the call
  * only sends; the service thread takes the answer, notes how it ended, and calls back.
  */
 #include "guest/opencl/program.h"
@@ -59,7 +59,7 @@ build_new(struct _cl_program *p, cl_uint n, const cl_device_id *devices,
     return b;
 }
 
-/* Section 5.8.2 ff.: CL_INVALID_OPERATION while another build runs or kernels are attached. */
+/* Sections 5.8.4 f.: CL_INVALID_OPERATION while another build runs or kernels are attached. */
 static cl_int
 build_begin(struct build *b, const char *options)
 {
@@ -300,6 +300,7 @@ build_send(struct build *b, const char *options)
     return extent_sent(s, files.off, rc);
 }
 
+/* Section 5.8.4. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clBuildProgram(cl_program program, cl_uint num_devices,
                    const cl_device_id *device_list, const char *options,
@@ -389,6 +390,7 @@ compile_send(struct build *b, const char *options, const struct headers *h)
     return extent_sent(s, files.off, rc);
 }
 
+/* Section 5.8.5. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clCompileProgram(cl_program program, cl_uint num_devices,
                      const cl_device_id *device_list, const char *options,
@@ -457,7 +459,7 @@ check_input(struct _cl_program *p, cl_device_id device, bool *ret_linkable)
 }
 
 /*
- * Section 5.8.4: on a device all inputs are compiled objects or libraries, or none is and nothing
+ * Section 5.8.5: on a device all inputs are compiled objects or libraries, or none is and nothing
  * is linked for it. *devices loses those.
  */
 static cl_int
@@ -515,6 +517,7 @@ link_send(cl_context context, struct build *b, const char *options, cl_uint n,
                               none);
 }
 
+/* Section 5.8.5. */
 CL_API_ENTRY cl_program CL_API_CALL
 tsr_clLinkProgram(cl_context context, cl_uint num_devices,
                   const cl_device_id *device_list, const char *options,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the specification asks of the arguments of generated enqueue functions (section 5.2). */
+/* What sections 5.2 and 5.5.4 of OpenCL 3.0 ask of the arguments of generated functions. */
 #include "api/opencl_send.h"
 #include "guest/opencl/transfer.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenCL 3.0, section 4.3: host and device timers; and the device's clock for our own copies. */
+/* OpenCL 3.0, section 4.2: host and device timers; and the device's clock for our own copies. */
 #include "guest/opencl/clock.h"
 
 #include "api/opencl_send.h"

@@ -27,7 +27,7 @@ struct _cl_context {
 bool context_has_device(const struct _cl_context *c, cl_device_id device);
 
 /*
- * The device lists of sections 5.8.2 ff.: CL_INVALID_VALUE when count and pointer disagree (none
+ * The device lists of sections 5.8.4 f.: CL_INVALID_VALUE when count and pointer disagree (none
  * means all of the context's), CL_INVALID_DEVICE for one that is not the context's.
  */
 cl_int context_check_devices(const struct _cl_context *c, cl_uint n,
@@ -54,7 +54,7 @@ void destructors_watch(struct object *o, _Atomic(struct destructor *) *list,
  */
 void destructors_run_later(struct object *o, _Atomic(struct destructor *) *list);
 
-/* Calls and frees all, newest first (OpenCL 3.0, section 5.5.9 "in the reverse order"). */
+/* Calls and frees all, newest first (OpenCL 3.0, section 5.5.1 "in the reverse order"). */
 void destructors_run(_Atomic(struct destructor *) *list, void *handle);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Destructor callbacks, OpenCL 3.0, sections 4.4 (contexts) and 5.5.9 (memory objects). */
+/* Destructor callbacks, OpenCL 3.0, sections 4.4 (contexts) and 5.5.1 (memory objects). */
 #include "guest/opencl/context.h"
 
 #include <stdlib.h>

@@ -192,6 +192,7 @@ device_unlock_all(void)
 
 /* ---- OpenCL 3.0, sections 4.1 and 4.2 ---------------------------------------------- */
 
+/* Section 4.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetPlatformIDs(cl_uint num_entries, cl_platform_id *platforms,
                      cl_uint *num_platforms)
@@ -214,6 +215,7 @@ static const cl_name_version platform_extensions[] = {
     {CL_MAKE_VERSION(1, 0, 0), "cl_khr_icd"},
 };
 
+/* Section 4.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetPlatformInfo(cl_platform_id platform, cl_platform_info param_name,
                       size_t param_value_size, void *param_value,
@@ -266,6 +268,7 @@ device_matches(struct device *d, cl_device_type wanted, bool first, bool *ret)
     return CL_SUCCESS;
 }
 
+/* Section 4.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetDeviceIDs(cl_platform_id platform, cl_device_type device_type,
                    cl_uint num_entries, cl_device_id *devices, cl_uint *num_devices)
@@ -300,6 +303,7 @@ tsr_clGetDeviceIDs(cl_platform_id platform, cl_device_type device_type,
     return found ? CL_SUCCESS : CL_DEVICE_NOT_FOUND;
 }
 
+/* Section 4.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetDeviceInfo(cl_device_id device, cl_device_info param_name,
                     size_t param_value_size, void *param_value,
@@ -343,6 +347,7 @@ tsr_clRetainDevice(cl_device_id device)
     return object_retain_call(device, KIND_device, CL_INVALID_DEVICE);
 }
 
+/* Section 4.3. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clReleaseDevice(cl_device_id device)
 {
@@ -351,12 +356,14 @@ tsr_clReleaseDevice(cl_device_id device)
     return object_release_call(device, KIND_device, CL_INVALID_DEVICE);
 }
 
+/* cl_ext_device_fission. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clRetainDeviceEXT(cl_device_id device)
 {
     return tsr_clRetainDevice(device);
 }
 
+/* cl_ext_device_fission. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clReleaseDeviceEXT(cl_device_id device)
 {
@@ -383,6 +390,7 @@ extension_present(const char *name)
     return false;
 }
 
+/* OpenCL 3.0 Extension Specification, section 1.3. */
 CL_API_ENTRY void *CL_API_CALL
 tsr_clGetExtensionFunctionAddress(const char *func_name)
 {
@@ -397,6 +405,7 @@ tsr_clGetExtensionFunctionAddress(const char *func_name)
     return NULL;
 }
 
+/* OpenCL 3.0 Extension Specification, section 1.3. */
 CL_API_ENTRY void *CL_API_CALL
 tsr_clGetExtensionFunctionAddressForPlatform(cl_platform_id platform,
                                              const char *func_name)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenCL 3.0, sections 5.11 to 5.14: event objects, waiting, callbacks, profiling. */
+/* OpenCL 3.0, sections 5.11 and 5.14: event objects, waiting, callbacks, profiling. */
 #include "guest/opencl/event.h"
 
 #include "api/opencl_send.h"
@@ -117,6 +117,7 @@ events_wait(cl_uint n, const cl_event *events)
     return rc;
 }
 
+/* Section 5.11. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clWaitForEvents(cl_uint num_events, const cl_event *event_list)
 {
@@ -168,6 +169,7 @@ event_ask_status(struct _cl_event *e, cl_int *ret)
     return CL_SUCCESS;
 }
 
+/* Section 5.11. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetEventInfo(cl_event event, cl_event_info param_name, size_t param_value_size,
                    void *param_value, size_t *param_value_size_ret)
@@ -219,6 +221,7 @@ event_ask_stamps(struct _cl_event *e)
     return rc;
 }
 
+/* Section 5.14. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetEventProfilingInfo(cl_event event, cl_profiling_info param_name,
                             size_t param_value_size, void *param_value,
@@ -244,12 +247,14 @@ tsr_clGetEventProfilingInfo(cl_event event, cl_profiling_info param_name,
     return INFO_VALUE(cl_ulong, event->stamp[param_name - CL_PROFILING_COMMAND_QUEUED]);
 }
 
+/* Section 5.11. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clRetainEvent(cl_event event)
 {
     return object_retain_call(event, KIND_event, CL_INVALID_EVENT);
 }
 
+/* Section 5.11. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clReleaseEvent(cl_event event)
 {
@@ -258,6 +263,7 @@ tsr_clReleaseEvent(cl_event event)
 
 /* ---- user events ------------------------------------------------------------------- */
 
+/* Section 5.11. */
 CL_API_ENTRY cl_event CL_API_CALL
 tsr_clCreateUserEvent(cl_context context, cl_int *errcode_ret)
 {
@@ -278,6 +284,7 @@ tsr_clCreateUserEvent(cl_context context, cl_int *errcode_ret)
     RETURN_WITH(errcode_ret, CL_SUCCESS, e);
 }
 
+/* Section 5.11. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clSetUserEventStatus(cl_event event, cl_int execution_status)
 {
@@ -329,6 +336,7 @@ event_callback_due(struct pending *p)
     session_post_callback(ec->event->o.session, &ec->callback);
 }
 
+/* Section 5.11. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clSetEventCallback(cl_event event, cl_int command_exec_callback_type,
                        event_notify_fn pfn_notify, void *user_data)

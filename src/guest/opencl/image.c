@@ -391,6 +391,7 @@ image_new(cl_context context, cl_mem_flags flags, const cl_image_format *format,
     return rc == CL_SUCCESS ? image_make(&n, ret) : rc;
 }
 
+/* Section 5.3.1. */
 CL_API_ENTRY cl_mem CL_API_CALL
 tsr_clCreateImage(cl_context context, cl_mem_flags flags,
                   const cl_image_format *image_format, const cl_image_desc *image_desc,
@@ -402,6 +403,7 @@ tsr_clCreateImage(cl_context context, cl_mem_flags flags,
     RETURN_WITH(errcode_ret, rc, m);
 }
 
+/* Section 5.3.1. */
 CL_API_ENTRY cl_mem CL_API_CALL
 tsr_clCreateImageWithProperties(cl_context context, const cl_mem_properties *properties,
                                 cl_mem_flags flags, const cl_image_format *image_format,
@@ -430,6 +432,7 @@ old_error(cl_int rc)
     return rc == CL_INVALID_IMAGE_DESCRIPTOR ? CL_INVALID_IMAGE_SIZE : rc;
 }
 
+/* Section 5.3.1. */
 CL_API_ENTRY cl_mem CL_API_CALL
 tsr_clCreateImage2D(cl_context context, cl_mem_flags flags,
                     const cl_image_format *image_format, size_t image_width,
@@ -446,6 +449,7 @@ tsr_clCreateImage2D(cl_context context, cl_mem_flags flags,
     RETURN_WITH(errcode_ret, old_error(rc), m);
 }
 
+/* Section 5.3.1. */
 CL_API_ENTRY cl_mem CL_API_CALL
 tsr_clCreateImage3D(cl_context context, cl_mem_flags flags,
                     const cl_image_format *image_format, size_t image_width,
@@ -466,6 +470,7 @@ tsr_clCreateImage3D(cl_context context, cl_mem_flags flags,
 
 /* ---- queries ----------------------------------------------------------------------- */
 
+/* Section 5.3.7. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetImageInfo(cl_mem image, cl_image_info param_name, size_t param_value_size,
                    void *param_value, size_t *param_value_size_ret)

@@ -136,6 +136,7 @@ image_transfer(struct enqueue *q, struct image_call *c)
                   : transfer_write(q, c->image, &r, c->src, c->blocking);
 }
 
+/* Section 5.3.3. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clEnqueueReadImage(cl_command_queue command_queue, cl_mem image,
                        cl_bool blocking_read, const size_t *origin, const size_t *region,
@@ -154,6 +155,7 @@ tsr_clEnqueueReadImage(cl_command_queue command_queue, cl_mem image,
     return enqueue_end(&q, image_transfer(&q, &c), event);
 }
 
+/* Section 5.3.3. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clEnqueueWriteImage(cl_command_queue command_queue, cl_mem image,
                         cl_bool blocking_write, const size_t *origin,
@@ -206,6 +208,7 @@ image_fill(struct enqueue *q, cl_mem image, const void *color, const size_t *ori
                                    q->event_id);
 }
 
+/* Section 5.3.4. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clEnqueueFillImage(cl_command_queue command_queue, cl_mem image,
                        const void *fill_color, const size_t *origin, const size_t *region,

@@ -93,6 +93,7 @@ metadata_find(const struct metadata *m, const char *name)
     return NULL;
 }
 
+/* Section 5.9.1. */
 CL_API_ENTRY cl_kernel CL_API_CALL
 tsr_clCreateKernel(cl_program program, const char *kernel_name, cl_int *errcode_ret)
 {
@@ -117,6 +118,7 @@ tsr_clCreateKernel(cl_program program, const char *kernel_name, cl_int *errcode_
     RETURN_WITH(errcode_ret, rc, k);
 }
 
+/* Section 5.9.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clCreateKernelsInProgram(cl_program program, cl_uint num_kernels, cl_kernel *kernels,
                              cl_uint *num_kernels_ret)
@@ -146,12 +148,14 @@ tsr_clCreateKernelsInProgram(cl_program program, cl_uint num_kernels, cl_kernel 
     return rc;
 }
 
+/* Section 5.9.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clRetainKernel(cl_kernel kernel)
 {
     return object_retain_call(kernel, KIND_kernel, CL_INVALID_KERNEL);
 }
 
+/* Section 5.9.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clReleaseKernel(cl_kernel kernel)
 {
@@ -293,6 +297,7 @@ set_value(struct _cl_kernel *k, cl_uint index, size_t size, const void *value)
     return rc;
 }
 
+/* Section 5.9.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clSetKernelArg(cl_kernel kernel, cl_uint arg_index, size_t arg_size,
                    const void *arg_value)
@@ -340,6 +345,7 @@ kernel_check_args(struct _cl_kernel *k)
 
 /* ---- queries ----------------------------------------------------------------------- */
 
+/* Section 5.9.4. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetKernelInfo(cl_kernel kernel, cl_kernel_info param_name, size_t param_value_size,
                     void *param_value, size_t *param_value_size_ret)
@@ -368,6 +374,7 @@ tsr_clGetKernelInfo(cl_kernel kernel, cl_kernel_info param_name, size_t param_va
     }
 }
 
+/* Section 5.9.4. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetKernelArgInfo(cl_kernel kernel, cl_uint arg_index, cl_kernel_arg_info param_name,
                        size_t param_value_size, void *param_value,

@@ -14,7 +14,7 @@ struct kernel_arg {
     size_t local_bytes; /* of a local argument */
 };
 
-/* Work-group facts of a kernel on one device, asked once (section 5.9.4, table 42). */
+/* Work-group facts of a kernel on one device, asked once (section 5.9.4). */
 struct kernel_limits {
     bool known;
     size_t work_group_size, required[3];

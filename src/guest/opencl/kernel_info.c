@@ -130,6 +130,7 @@ check_device(const struct _cl_kernel *k, cl_device_id *device)
     return *device && program_on(k->program, *device) ? CL_SUCCESS : CL_INVALID_DEVICE;
 }
 
+/* Section 5.9.4. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device,
                              cl_kernel_work_group_info param_name,
@@ -174,6 +175,7 @@ sub_group_info_send(void *arg, struct pending *p, struct extent out)
                                         out);
 }
 
+/* Section 5.9.4. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetKernelSubGroupInfo(cl_kernel kernel, cl_device_id device,
                             cl_kernel_sub_group_info param_name, size_t input_value_size,
@@ -204,6 +206,7 @@ tsr_clGetKernelSubGroupInfo(cl_kernel kernel, cl_device_id device,
     return info_put(bytes, len, param_value_size, param_value, param_value_size_ret);
 }
 
+/* cl_khr_subgroups. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetKernelSubGroupInfoKHR(cl_kernel in_kernel, cl_device_id in_device,
                                cl_kernel_sub_group_info param_name,
@@ -216,8 +219,9 @@ tsr_clGetKernelSubGroupInfoKHR(cl_kernel in_kernel, cl_device_id in_device,
                                        param_value_size_ret);
 }
 
-/* ---- section 5.9.1: clones --------------------------------------------------------- */
+/* ---- section 5.9.3: clones --------------------------------------------------------- */
 
+/* Section 5.9.3. */
 CL_API_ENTRY cl_kernel CL_API_CALL
 tsr_clCloneKernel(cl_kernel source_kernel, cl_int *errcode_ret)
 {

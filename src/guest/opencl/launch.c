@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenCL 3.0, section 5.10: executing kernels; and the older calls of section 5.13. */
+/* OpenCL 3.0, section 5.10: executing kernels; and the deprecated calls of section 5.12. */
 #include "guest/opencl/launch.h"
 
 #include "api/opencl_send.h"
@@ -166,6 +166,7 @@ launch(cl_command_queue queue, cl_kernel kernel, cl_command_type type, cl_uint d
     return enqueue_end(&q, rc, event);
 }
 
+/* Section 5.10. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clEnqueueNDRangeKernel(cl_command_queue command_queue, cl_kernel kernel,
                            cl_uint work_dim, const size_t *global_work_offset,
@@ -178,6 +179,7 @@ tsr_clEnqueueNDRangeKernel(cl_command_queue command_queue, cl_kernel kernel,
                   num_events_in_wait_list, event_wait_list, event);
 }
 
+/* Section 5.10. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clEnqueueTask(cl_command_queue command_queue, cl_kernel kernel,
                   cl_uint num_events_in_wait_list, const cl_event *event_wait_list,
@@ -189,9 +191,7 @@ tsr_clEnqueueTask(cl_command_queue command_queue, cl_kernel kernel,
                   num_events_in_wait_list, event_wait_list, event);
 }
 
-/* ---- cl_khr_suggested_local_work_size ---------------------------------------------- */
-
-/* Section 5.10: what clEnqueueNDRangeKernel would choose for a local size of NULL. */
+/* cl_khr_suggested_local_work_size: what clEnqueueNDRangeKernel would choose for NULL. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetKernelSuggestedLocalWorkSizeKHR(cl_command_queue command_queue, cl_kernel kernel,
                                          cl_uint work_dim,
@@ -240,6 +240,7 @@ tsr_clGetKernelSuggestedLocalWorkSizeKHR(cl_command_queue command_queue, cl_kern
 
 /* ---- calls deprecated with 1.2, on top of their successors ------------------------- */
 
+/* Section 5.12. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clEnqueueMarker(cl_command_queue command_queue, cl_event *event)
 {
@@ -248,12 +249,14 @@ tsr_clEnqueueMarker(cl_command_queue command_queue, cl_event *event)
     return opencl_dispatch.clEnqueueMarkerWithWaitList(command_queue, 0, NULL, event);
 }
 
+/* Section 5.12. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clEnqueueBarrier(cl_command_queue command_queue)
 {
     return opencl_dispatch.clEnqueueBarrierWithWaitList(command_queue, 0, NULL, NULL);
 }
 
+/* Section 5.12. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clEnqueueWaitForEvents(cl_command_queue command_queue, cl_uint num_events,
                            const cl_event *event_list)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenCL 3.0, section 5.2.4: mapping buffers. */
+/* OpenCL 3.0, section 5.2.4: mapping buffers; 5.5.2: unmapping any memory object. */
 #include "guest/opencl/image.h"
 
 #include "api/opencl_send.h"
@@ -123,6 +123,7 @@ check_map(const struct _cl_mem *m, cl_map_flags flags, size_t offset, size_t siz
     return CL_SUCCESS;
 }
 
+/* Section 5.2.4. */
 CL_API_ENTRY void *CL_API_CALL
 tsr_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
                        cl_bool blocking_map, cl_map_flags map_flags, size_t offset,
@@ -176,6 +177,7 @@ unmap_send(struct enqueue *q, struct _cl_mem *m, const struct mapping *map)
                                             q->waits, q->event_id);
 }
 
+/* Section 5.5.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clEnqueueUnmapMemObject(cl_command_queue command_queue, cl_mem memobj,
                             void *mapped_ptr, cl_uint num_events_in_wait_list,

@@ -229,6 +229,7 @@ buffer_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr,
     return CL_SUCCESS;
 }
 
+/* Section 5.2.1. */
 CL_API_ENTRY cl_mem CL_API_CALL
 tsr_clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr,
                    cl_int *errcode_ret)
@@ -239,6 +240,7 @@ tsr_clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *ho
     RETURN_WITH(errcode_ret, rc, m);
 }
 
+/* Section 5.2.1. */
 CL_API_ENTRY cl_mem CL_API_CALL
 tsr_clCreateBufferWithProperties(cl_context context, const cl_mem_properties *properties,
                                  cl_mem_flags flags, size_t size, void *host_ptr,
@@ -311,6 +313,7 @@ check_region(const struct _cl_mem *m, cl_buffer_create_type type,
     return CL_SUCCESS;
 }
 
+/* Section 5.2.1. */
 CL_API_ENTRY cl_mem CL_API_CALL
 tsr_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_type type,
                       const void *info, cl_int *errcode_ret)
@@ -347,18 +350,21 @@ tsr_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_type t
     RETURN_WITH(errcode_ret, CL_SUCCESS, m);
 }
 
+/* Section 5.5.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clRetainMemObject(cl_mem memobj)
 {
     return object_retain_call(memobj, KIND_mem, CL_INVALID_MEM_OBJECT);
 }
 
+/* Section 5.5.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clReleaseMemObject(cl_mem memobj)
 {
     return object_release_call(memobj, KIND_mem, CL_INVALID_MEM_OBJECT);
 }
 
+/* Section 5.5.5. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetMemObjectInfo(cl_mem memobj, cl_mem_info param_name, size_t param_value_size,
                        void *param_value, size_t *param_value_size_ret)
@@ -405,6 +411,7 @@ call_mem_destructor(struct destructor *d, void *handle)
     ((mem_destructor_fn)d->function)(handle, d->user_data);
 }
 
+/* Section 5.5.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clSetMemObjectDestructorCallback(cl_mem memobj, mem_destructor_fn pfn_notify,
                                      void *user_data)

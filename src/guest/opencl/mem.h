@@ -63,7 +63,7 @@ struct _cl_mem *mem_new(cl_context context, cl_mem_flags flags, size_t size,
 /* Takes back an object whose message was never sent. */
 void mem_discard(struct _cl_mem *m);
 
-/* CL_INVALID_VALUE for flags that do not go together (table 12 of section 5.2.1). */
+/* CL_INVALID_VALUE for flags that do not go together (the memory flags of section 5.2.1). */
 cl_int mem_check_flags(cl_mem_flags flags);
 
 /* Adds to *flags what an object made from another one inherits; checks what it may narrow. */

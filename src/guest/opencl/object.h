@@ -103,8 +103,8 @@ cl_int object_retain_call(void *handle, uint32_t kind, cl_int error);
 cl_int object_release_call(void *handle, uint32_t kind, cl_int error);
 
 /*
- * Answers a clGet…Info query (OpenCL 3.0, section 3.3.2 "param_value_size"): copies len
- * bytes when value is given, CL_INVALID_VALUE when cap is too small; tells the length.
+ * Answers a clGet…Info query, as OpenCL 3.0 says at each of them (first in section 4.1): copies
+ * len bytes when value is given, CL_INVALID_VALUE when cap is too small; tells the length.
  */
 cl_int info_put(const void *data, size_t len, size_t cap, void *value, size_t *ret_len);
 cl_int info_string(const char *s, size_t cap, void *value, size_t *ret_len);

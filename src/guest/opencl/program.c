@@ -225,6 +225,7 @@ join_strings(cl_uint count, const char **strings, const size_t *lengths, size_t 
     return all;
 }
 
+/* Section 5.8.1. */
 CL_API_ENTRY cl_program CL_API_CALL
 tsr_clCreateProgramWithSource(cl_context context, cl_uint count, const char **strings,
                               const size_t *lengths, cl_int *errcode_ret)
@@ -336,6 +337,7 @@ check_binaries(cl_context context, cl_uint n, const cl_device_id *devices,
     return rc;
 }
 
+/* Section 5.8.1. */
 CL_API_ENTRY cl_program CL_API_CALL
 tsr_clCreateProgramWithBinary(cl_context context, cl_uint num_devices,
                               const cl_device_id *device_list, const size_t *lengths,
@@ -384,7 +386,7 @@ context_takes_il(const struct _cl_context *c)
     return il && len > 1 && il[0];
 }
 
-/* Also clCreateProgramWithILKHR (cl_khr_il_program). */
+/* Section 5.8.1. Also clCreateProgramWithILKHR (cl_khr_il_program). */
 CL_API_ENTRY cl_program CL_API_CALL
 tsr_clCreateProgramWithIL(cl_context context, const void *il, size_t length,
                           cl_int *errcode_ret)
@@ -424,6 +426,7 @@ tsr_clCreateProgramWithIL(cl_context context, const void *il, size_t length,
     RETURN_WITH(errcode_ret, rc, NULL);
 }
 
+/* Section 5.8.3. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clSetProgramSpecializationConstant(cl_program program, cl_uint spec_id,
                                        size_t spec_size, const void *spec_value)
@@ -461,6 +464,7 @@ device_has_kernels(cl_device_id device, const char *names)
     return all != NULL;
 }
 
+/* Section 5.8.1. */
 CL_API_ENTRY cl_program CL_API_CALL
 tsr_clCreateProgramWithBuiltInKernels(cl_context context, cl_uint num_devices,
                                       const cl_device_id *device_list,
@@ -510,24 +514,28 @@ tsr_clCreateProgramWithBuiltInKernels(cl_context context, cl_uint num_devices,
     RETURN_WITH(errcode_ret, CL_SUCCESS, p);
 }
 
+/* Section 5.8.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clRetainProgram(cl_program program)
 {
     return object_retain_call(program, KIND_program, CL_INVALID_PROGRAM);
 }
 
+/* Section 5.8.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clReleaseProgram(cl_program program)
 {
     return object_release_call(program, KIND_program, CL_INVALID_PROGRAM);
 }
 
+/* Section 5.8.8. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clUnloadCompiler(void)
 {
     return CL_SUCCESS;
 }
 
+/* Section 5.8.8. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clUnloadPlatformCompiler(cl_platform_id platform)
 {
@@ -542,7 +550,7 @@ call_program_release(struct destructor *d, void *handle)
     ((program_release_fn)d->function)(handle, d->user_data);
 }
 
-/* Deprecated with 2.2; only a program with global destructors may have one (section 5.8.4). */
+/* Deprecated with 2.2; only a program with global destructors may have one (section 5.8.2). */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clSetProgramReleaseCallback(cl_program program, program_release_fn pfn_notify,
                                 void *user_data)

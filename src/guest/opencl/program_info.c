@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenCL 3.0, section 5.8.7: program queries. */
+/* OpenCL 3.0, section 5.8.9: program queries. */
 #include "guest/opencl/program.h"
 
 #include "api/opencl_send.h"

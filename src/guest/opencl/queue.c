@@ -114,6 +114,7 @@ check_queue_arguments(cl_context context, cl_device_id device)
     return CL_SUCCESS;
 }
 
+/* Section 5.1. */
 CL_API_ENTRY cl_command_queue CL_API_CALL
 tsr_clCreateCommandQueue(cl_context context, cl_device_id device,
                          cl_command_queue_properties properties, cl_int *errcode_ret)
@@ -128,6 +129,7 @@ tsr_clCreateCommandQueue(cl_context context, cl_device_id device,
     RETURN_WITH(errcode_ret, rc, q);
 }
 
+/* Section 5.1. */
 CL_API_ENTRY cl_command_queue CL_API_CALL
 tsr_clCreateCommandQueueWithProperties(cl_context context, cl_device_id device,
                                        const cl_queue_properties *properties,
@@ -156,6 +158,7 @@ tsr_clCreateCommandQueueWithProperties(cl_context context, cl_device_id device,
     RETURN_WITH(errcode_ret, rc, q);
 }
 
+/* Section 5.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clRetainCommandQueue(cl_command_queue command_queue)
 {
@@ -169,6 +172,7 @@ tsr_clReleaseCommandQueue(cl_command_queue command_queue)
     return object_release_call(command_queue, KIND_queue, CL_INVALID_COMMAND_QUEUE);
 }
 
+/* Section 5.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetCommandQueueInfo(cl_command_queue command_queue,
                           cl_command_queue_info param_name, size_t param_value_size,
@@ -199,7 +203,7 @@ tsr_clGetCommandQueueInfo(cl_command_queue command_queue,
     }
 }
 
-/* Deprecated since 1.1: an implementation may refuse to change a living queue. */
+/* Section 5.1. Deprecated since 1.1: an implementation may refuse to change a living queue. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clSetCommandQueueProperty(cl_command_queue command_queue,
                               cl_command_queue_properties properties, cl_bool enable,
@@ -227,6 +231,7 @@ tsr_clSetDefaultDeviceCommandQueue(cl_context context, cl_device_id device,
                                                 : CL_INVALID_COMMAND_QUEUE;
 }
 
+/* Section 5.15. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clFlush(cl_command_queue command_queue)
 {
@@ -235,6 +240,7 @@ tsr_clFlush(cl_command_queue command_queue)
     return send_clFlush(command_queue->o.session, NULL, command_queue->o.id);
 }
 
+/* Section 5.15. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clFinish(cl_command_queue command_queue)
 {

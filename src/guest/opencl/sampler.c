@@ -90,6 +90,7 @@ sampler_create(cl_context context, const struct _cl_sampler *as, cl_sampler *ret
     return sampler_new(context, as, ret);
 }
 
+/* Section 5.7.1. */
 CL_API_ENTRY cl_sampler CL_API_CALL
 tsr_clCreateSampler(cl_context context, cl_bool normalized_coords,
                     cl_addressing_mode addressing_mode, cl_filter_mode filter_mode,
@@ -141,6 +142,7 @@ take_properties(struct _cl_sampler *s, const cl_sampler_properties *p)
     return CL_SUCCESS;
 }
 
+/* Section 5.7.1. */
 CL_API_ENTRY cl_sampler CL_API_CALL
 tsr_clCreateSamplerWithProperties(cl_context context,
                                   const cl_sampler_properties *sampler_properties,
@@ -160,18 +162,21 @@ tsr_clCreateSamplerWithProperties(cl_context context,
     RETURN_WITH(errcode_ret, rc, s);
 }
 
+/* Section 5.7.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clRetainSampler(cl_sampler sampler)
 {
     return object_retain_call(sampler, KIND_sampler, CL_INVALID_SAMPLER);
 }
 
+/* Section 5.7.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clReleaseSampler(cl_sampler sampler)
 {
     return object_release_call(sampler, KIND_sampler, CL_INVALID_SAMPLER);
 }
 
+/* Section 5.7.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 tsr_clGetSamplerInfo(cl_sampler sampler, cl_sampler_info param_name,
                      size_t param_value_size, void *param_value,

@@ -82,10 +82,11 @@ enc_blob(struct enc *e, const struct blob *b)
 }
 
 /*
- * An enqueue in progress. enqueue_begin() checks queue and wait list (OpenCL 3.0, section 5.13:
- * CL_INVALID_COMMAND_QUEUE, CL_INVALID_CONTEXT, CL_INVALID_EVENT_WAIT_LIST), makes the event's
- * shadow when one is wanted, and takes the queue's lock. enqueue_end() gives the event out, or
- * takes it back when rc is an error, unlocks and returns rc.
+ * An enqueue in progress. enqueue_begin() checks queue and wait list (as OpenCL 3.0 says at every
+ * command, first in section 5.2.2: CL_INVALID_COMMAND_QUEUE, CL_INVALID_CONTEXT,
+ * CL_INVALID_EVENT_WAIT_LIST), makes the event's shadow when one is wanted, and takes the queue's
+ * lock. enqueue_end() gives the event out, or takes it back when rc is an error, unlocks and
+ * returns rc.
  */
 struct enqueue {
     struct session *session;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * OpenCL 3.0, sections 5.8.2 and 5.8.3: building, compiling and linking for devices of several
+ * OpenCL 3.0, sections 5.8.4 and 5.8.5: building, compiling and linking for devices of several
  * vGPUs: one after the other, and the program's callback once, when all are done.
  */
 #include "base/cleanup.h"
@@ -157,6 +157,7 @@ build_call(struct multi_program *p, cl_uint n, const cl_device_id *devices,
     return CL_SUCCESS;
 }
 
+/* Section 5.8.4. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clBuildProgram(cl_program program, cl_uint num_devices,
                      const cl_device_id *device_list, const char *options,
@@ -171,6 +172,7 @@ multi_clBuildProgram(cl_program program, cl_uint num_devices,
     return build_call(p, num_devices, device_list, &b, pfn_notify, user_data);
 }
 
+/* Section 5.8.5. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clCompileProgram(cl_program program, cl_uint num_devices,
                        const cl_device_id *device_list, const char *options,
@@ -240,7 +242,7 @@ link_on_vgpu(struct multi_program *p, unsigned v, const char *options, cl_uint n
     return rc;
 }
 
-/* A link that fails still gives a program, whose log says why (section 5.8.3). */
+/* A link that fails still gives a program, whose log says why (section 5.8.5). */
 CL_API_ENTRY cl_program CL_API_CALL
 multi_clLinkProgram(cl_context context, cl_uint num_devices,
                     const cl_device_id *device_list, const char *options,

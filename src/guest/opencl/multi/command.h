@@ -43,8 +43,8 @@ struct command {
 };
 
 /*
- * OpenCL 3.0, section 5.13: CL_INVALID_COMMAND_QUEUE, CL_INVALID_CONTEXT,
- * CL_INVALID_EVENT_WAIT_LIST. On failure there is nothing to end.
+ * As OpenCL 3.0 says at every command, first in section 5.2.2: CL_INVALID_COMMAND_QUEUE,
+ * CL_INVALID_CONTEXT, CL_INVALID_EVENT_WAIT_LIST. On failure there is nothing to end.
  */
 cl_int command_begin(struct command *c, cl_command_queue queue, cl_command_type type,
                      cl_uint n_waits, const cl_event *waits, cl_event *event);

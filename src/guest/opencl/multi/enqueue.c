@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+/* Section 5.2.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueReadBuffer(cl_command_queue command_queue, cl_mem buffer,
                           cl_bool blocking_read, size_t offset, size_t size, void *ptr,
@@ -32,7 +33,10 @@ multi_clEnqueueReadBuffer(cl_command_queue command_queue, cl_mem buffer,
     return command_end(&c, rc, event);
 }
 
-/* A write takes its bytes before it returns (transfer.c), so it never holds the lock for long. */
+/*
+ * Section 5.2.2. A write takes its bytes before it returns (transfer.c), so it never holds the lock
+ * for long.
+ */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueWriteBuffer(cl_command_queue command_queue, cl_mem buffer,
                            cl_bool blocking_write, size_t offset, size_t size,
@@ -85,6 +89,7 @@ rect_span(const size_t *origin, const size_t *region, size_t row, size_t slice)
                              (region[2] == 1 || slice == region[0] * region[1])};
 }
 
+/* Section 5.2.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueReadBufferRect(cl_command_queue command_queue, cl_mem buffer,
                               cl_bool blocking_read, const size_t *buffer_origin,
@@ -114,6 +119,7 @@ multi_clEnqueueReadBufferRect(cl_command_queue command_queue, cl_mem buffer,
     return command_end(&c, rc, event);
 }
 
+/* Section 5.2.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueWriteBufferRect(cl_command_queue command_queue, cl_mem buffer,
                                cl_bool blocking_write, const size_t *buffer_origin,
@@ -143,6 +149,7 @@ multi_clEnqueueWriteBufferRect(cl_command_queue command_queue, cl_mem buffer,
                           : command_end(&c, rc, event);
 }
 
+/* Section 5.2.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueCopyBufferRect(cl_command_queue command_queue, cl_mem src_buffer,
                               cl_mem dst_buffer, const size_t *src_origin,
@@ -176,6 +183,7 @@ multi_clEnqueueCopyBufferRect(cl_command_queue command_queue, cl_mem src_buffer,
 
 /* ---- on the device alone ----------------------------------------------------------- */
 
+/* Section 5.2.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueCopyBuffer(cl_command_queue command_queue, cl_mem src_buffer,
                           cl_mem dst_buffer, size_t src_offset, size_t dst_offset,
@@ -199,6 +207,7 @@ multi_clEnqueueCopyBuffer(cl_command_queue command_queue, cl_mem src_buffer,
     return command_end(&c, rc, event);
 }
 
+/* Section 5.2.3. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueFillBuffer(cl_command_queue command_queue, cl_mem buffer,
                           const void *pattern, size_t pattern_size, size_t offset,
@@ -219,7 +228,7 @@ multi_clEnqueueFillBuffer(cl_command_queue command_queue, cl_mem buffer,
     return command_end(&c, rc, event);
 }
 
-/* Moves for real: to this vGPU, or nowhere when it is the host that shall have them. */
+/* Section 5.5.4. Moves for real: to this vGPU, or nowhere when the host shall have them. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueMigrateMemObjects(cl_command_queue command_queue, cl_uint num_mem_objects,
                                  const cl_mem *mem_objects, cl_mem_migration_flags flags,
@@ -252,6 +261,7 @@ multi_clEnqueueMigrateMemObjects(cl_command_queue command_queue, cl_uint num_mem
 
 /* ---- order ------------------------------------------------------------------------- */
 
+/* Section 5.12. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueMarkerWithWaitList(cl_command_queue command_queue,
                                   cl_uint num_events_in_wait_list,
@@ -268,6 +278,7 @@ multi_clEnqueueMarkerWithWaitList(cl_command_queue command_queue,
     return command_end(&c, rc, event);
 }
 
+/* Section 5.12. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueBarrierWithWaitList(cl_command_queue command_queue,
                                    cl_uint num_events_in_wait_list,
@@ -284,7 +295,7 @@ multi_clEnqueueBarrierWithWaitList(cl_command_queue command_queue,
     return command_end(&c, rc, event);
 }
 
-/* Deprecated with 1.2, on top of their successors. */
+/* Section 5.12. The deprecated ones are on top of their successors. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueMarker(cl_command_queue command_queue, cl_event *event)
 {
@@ -293,12 +304,14 @@ multi_clEnqueueMarker(cl_command_queue command_queue, cl_event *event)
     return multi_clEnqueueMarkerWithWaitList(command_queue, 0, NULL, event);
 }
 
+/* Section 5.12. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueBarrier(cl_command_queue command_queue)
 {
     return multi_clEnqueueBarrierWithWaitList(command_queue, 0, NULL, NULL);
 }
 
+/* Section 5.12. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueWaitForEvents(cl_command_queue command_queue, cl_uint num_events,
                              const cl_event *event_list)

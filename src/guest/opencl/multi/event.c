@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenCL 3.0, sections 5.11 to 5.14: events of a context over several vGPUs. */
+/* OpenCL 3.0, sections 5.11 and 5.14: events of a context over several vGPUs. */
 #include "guest/opencl/multi/event.h"
 
 #include "base/cleanup.h"
@@ -150,6 +150,7 @@ wait_on_vgpu(unsigned vgpu, cl_uint n, const cl_event *events, cl_event *inner)
     return n_inner ? ordinary->clWaitForEvents(n_inner, inner) : CL_SUCCESS;
 }
 
+/* Section 5.11. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clWaitForEvents(cl_uint num_events, const cl_event *event_list)
 {
@@ -181,6 +182,7 @@ multi_clWaitForEvents(cl_uint num_events, const cl_event *event_list)
     return rc;
 }
 
+/* Section 5.11. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clGetEventInfo(cl_event event, cl_event_info param_name, size_t param_value_size,
                      void *param_value, size_t *param_value_size_ret)
@@ -204,6 +206,7 @@ multi_clGetEventInfo(cl_event event, cl_event_info param_name, size_t param_valu
     }
 }
 
+/* Section 5.14. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clGetEventProfilingInfo(cl_event event, cl_profiling_info param_name,
                               size_t param_value_size, void *param_value,
@@ -217,12 +220,14 @@ multi_clGetEventProfilingInfo(cl_event event, cl_profiling_info param_name,
                                              param_value, param_value_size_ret);
 }
 
+/* Section 5.11. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clRetainEvent(cl_event event)
 {
     return object_retain_call(event, KIND_multi_event, CL_INVALID_EVENT);
 }
 
+/* Section 5.11. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clReleaseEvent(cl_event event)
 {
@@ -231,6 +236,7 @@ multi_clReleaseEvent(cl_event event)
 
 /* ---- user events ------------------------------------------------------------------- */
 
+/* Section 5.11. */
 CL_API_ENTRY cl_event CL_API_CALL
 multi_clCreateUserEvent(cl_context context, cl_int *errcode_ret)
 {
@@ -251,6 +257,7 @@ multi_clCreateUserEvent(cl_context context, cl_int *errcode_ret)
     RETURN_WITH(errcode_ret, CL_SUCCESS, (cl_event)e);
 }
 
+/* Section 5.11. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clSetUserEventStatus(cl_event event, cl_int execution_status)
 {
@@ -300,6 +307,7 @@ callback_run(cl_event inner, cl_int status, void *arg)
     free(cb);
 }
 
+/* Section 5.11. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clSetEventCallback(cl_event event, cl_int command_exec_callback_type,
                          event_notify_fn pfn_notify, void *user_data)

@@ -130,6 +130,7 @@ image_new(cl_context context, const cl_mem_properties *properties, cl_mem_flags 
     return CL_SUCCESS;
 }
 
+/* Section 5.3.1. */
 CL_API_ENTRY cl_mem CL_API_CALL
 multi_clCreateImage(cl_context context, cl_mem_flags flags,
                     const cl_image_format *image_format, const cl_image_desc *image_desc,
@@ -141,6 +142,7 @@ multi_clCreateImage(cl_context context, cl_mem_flags flags,
     RETURN_WITH(errcode_ret, rc, (cl_mem)m);
 }
 
+/* Section 5.3.1. */
 CL_API_ENTRY cl_mem CL_API_CALL
 multi_clCreateImageWithProperties(cl_context context, const cl_mem_properties *properties,
                                   cl_mem_flags flags, const cl_image_format *image_format,
@@ -167,6 +169,7 @@ old_image(cl_context context, cl_mem_flags flags, const cl_image_format *format,
     RETURN_WITH(errcode_ret, rc, (cl_mem)m);
 }
 
+/* Section 5.3.1. */
 CL_API_ENTRY cl_mem CL_API_CALL
 multi_clCreateImage2D(cl_context context, cl_mem_flags flags,
                       const cl_image_format *image_format, size_t image_width,
@@ -181,6 +184,7 @@ multi_clCreateImage2D(cl_context context, cl_mem_flags flags,
     return old_image(context, flags, image_format, &desc, host_ptr, errcode_ret);
 }
 
+/* Section 5.3.1. */
 CL_API_ENTRY cl_mem CL_API_CALL
 multi_clCreateImage3D(cl_context context, cl_mem_flags flags,
                       const cl_image_format *image_format, size_t image_width,
@@ -261,6 +265,7 @@ multi_clGetSupportedImageFormats(cl_context context, cl_mem_flags flags,
     return rc;
 }
 
+/* Section 5.3.7. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clGetImageInfo(cl_mem image, cl_image_info param_name, size_t param_value_size,
                      void *param_value, size_t *param_value_size_ret)
@@ -283,6 +288,7 @@ multi_clGetImageInfo(cl_mem image, cl_image_info param_name, size_t param_value_
 
 /* ---- commands ---------------------------------------------------------------------- */
 
+/* Section 5.3.3. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueReadImage(cl_command_queue command_queue, cl_mem image,
                          cl_bool blocking_read, const size_t *origin,
@@ -307,6 +313,7 @@ multi_clEnqueueReadImage(cl_command_queue command_queue, cl_mem image,
     return command_end(&c, rc, event);
 }
 
+/* Section 5.3.3. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueWriteImage(cl_command_queue command_queue, cl_mem image,
                           cl_bool blocking_write, const size_t *origin,
@@ -331,6 +338,7 @@ multi_clEnqueueWriteImage(cl_command_queue command_queue, cl_mem image,
                           : command_end(&c, rc, event);
 }
 
+/* Section 5.3.4. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueFillImage(cl_command_queue command_queue, cl_mem image,
                          const void *fill_color, const size_t *origin,
@@ -367,6 +375,7 @@ copy_begin(struct command *c, cl_command_queue queue, cl_command_type type,
     return rc == CL_SUCCESS ? rc : command_end(c, rc, event);
 }
 
+/* Section 5.3.3. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueCopyImage(cl_command_queue command_queue, cl_mem src_image,
                          cl_mem dst_image, const size_t *src_origin,
@@ -387,6 +396,7 @@ multi_clEnqueueCopyImage(cl_command_queue command_queue, cl_mem src_image,
     return command_end(&c, rc, event);
 }
 
+/* Section 5.3.5. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueCopyImageToBuffer(cl_command_queue command_queue, cl_mem src_image,
                                  cl_mem dst_buffer, const size_t *src_origin,
@@ -408,6 +418,7 @@ multi_clEnqueueCopyImageToBuffer(cl_command_queue command_queue, cl_mem src_imag
     return command_end(&c, rc, event);
 }
 
+/* Section 5.3.5. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueCopyBufferToImage(cl_command_queue command_queue, cl_mem src_buffer,
                                  cl_mem dst_image, size_t src_offset,

@@ -126,6 +126,7 @@ multi_kernel_new(struct multi_program *p, const char *name, struct multi_kernel 
     return CL_SUCCESS;
 }
 
+/* Section 5.9.1. */
 CL_API_ENTRY cl_kernel CL_API_CALL
 multi_clCreateKernel(cl_program program, const char *kernel_name, cl_int *errcode_ret)
 {
@@ -156,6 +157,7 @@ kernel_names(cl_program program, char **ret)
     return multi_clGetProgramInfo(program, CL_PROGRAM_KERNEL_NAMES, len, *ret, NULL);
 }
 
+/* Section 5.9.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clCreateKernelsInProgram(cl_program program, cl_uint num_kernels,
                                cl_kernel *kernels, cl_uint *num_kernels_ret)
@@ -192,12 +194,14 @@ multi_clCreateKernelsInProgram(cl_program program, cl_uint num_kernels,
     return rc;
 }
 
+/* Section 5.9.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clRetainKernel(cl_kernel kernel)
 {
     return object_retain_call(kernel, KIND_multi_kernel, CL_INVALID_KERNEL);
 }
 
+/* Section 5.9.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clReleaseKernel(cl_kernel kernel)
 {
@@ -319,6 +323,7 @@ set_value(struct multi_kernel *k, cl_uint index, size_t size, const void *value)
     return CL_SUCCESS;
 }
 
+/* Section 5.9.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clSetKernelArg(cl_kernel kernel, cl_uint arg_index, size_t arg_size,
                      const void *arg_value)
@@ -374,6 +379,7 @@ arg_copy(struct multi_arg *to, const struct multi_arg *from)
     return CL_SUCCESS;
 }
 
+/* Section 5.9.3. */
 CL_API_ENTRY cl_kernel CL_API_CALL
 multi_clCloneKernel(cl_kernel source_kernel, cl_int *errcode_ret)
 {
@@ -403,6 +409,7 @@ multi_clCloneKernel(cl_kernel source_kernel, cl_int *errcode_ret)
 
 /* ---- queries ----------------------------------------------------------------------- */
 
+/* Section 5.9.4. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clGetKernelInfo(cl_kernel kernel, cl_kernel_info param_name,
                       size_t param_value_size, void *param_value,
@@ -425,6 +432,7 @@ multi_clGetKernelInfo(cl_kernel kernel, cl_kernel_info param_name,
     }
 }
 
+/* Section 5.9.4. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clGetKernelArgInfo(cl_kernel kernel, cl_uint arg_index,
                          cl_kernel_arg_info param_name, size_t param_value_size,
@@ -453,6 +461,7 @@ kernel_on_device(const struct multi_kernel *k, cl_device_id device, cl_kernel *r
     return CL_SUCCESS;
 }
 
+/* Section 5.9.4. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device,
                                cl_kernel_work_group_info param_name,
@@ -469,6 +478,7 @@ multi_clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device,
                                               param_value, param_value_size_ret);
 }
 
+/* Section 5.9.4. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clGetKernelSubGroupInfo(cl_kernel kernel, cl_device_id device,
                               cl_kernel_sub_group_info param_name,
@@ -487,6 +497,7 @@ multi_clGetKernelSubGroupInfo(cl_kernel kernel, cl_device_id device,
                                              param_value_size_ret);
 }
 
+/* cl_khr_subgroups. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clGetKernelSubGroupInfoKHR(cl_kernel in_kernel, cl_device_id in_device,
                                  cl_kernel_sub_group_info param_name,

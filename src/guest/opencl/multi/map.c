@@ -30,6 +30,7 @@ map_keep(struct command *c, struct multi_mem *m, struct multi_map *map, size_t b
     m->map_count++;
 }
 
+/* Section 5.2.4. */
 CL_API_ENTRY void *CL_API_CALL
 multi_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
                          cl_bool blocking_map, cl_map_flags map_flags, size_t offset,
@@ -61,6 +62,7 @@ multi_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
     RETURN_WITH(errcode_ret, rc, rc == CL_SUCCESS ? ptr : NULL);
 }
 
+/* Section 5.3.6. */
 CL_API_ENTRY void *CL_API_CALL
 multi_clEnqueueMapImage(cl_command_queue command_queue, cl_mem image,
                         cl_bool blocking_map, cl_map_flags map_flags,
@@ -179,6 +181,7 @@ unmap_here(struct command *c, struct multi_mem *m, const struct multi_map *map)
     return rc == CL_SUCCESS ? unmap_written(c, m, map, c->inner) : rc;
 }
 
+/* Section 5.5.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clEnqueueUnmapMemObject(cl_command_queue command_queue, cl_mem memobj,
                               void *mapped_ptr, cl_uint num_events_in_wait_list,

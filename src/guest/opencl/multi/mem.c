@@ -199,6 +199,7 @@ buffer_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr,
     return CL_SUCCESS;
 }
 
+/* Section 5.2.1. */
 CL_API_ENTRY cl_mem CL_API_CALL
 multi_clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr,
                      cl_int *errcode_ret)
@@ -209,6 +210,7 @@ multi_clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *
     RETURN_WITH(errcode_ret, rc, (cl_mem)m);
 }
 
+/* Section 5.2.1. */
 CL_API_ENTRY cl_mem CL_API_CALL
 multi_clCreateBufferWithProperties(cl_context context,
                                    const cl_mem_properties *properties,
@@ -251,6 +253,7 @@ check_region(const struct multi_mem *m, cl_buffer_create_type type,
     return CL_MISALIGNED_SUB_BUFFER_OFFSET;
 }
 
+/* Section 5.2.1. */
 CL_API_ENTRY cl_mem CL_API_CALL
 multi_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_type type,
                         const void *info, cl_int *errcode_ret)
@@ -343,12 +346,14 @@ mem_replica(struct multi_mem *m, unsigned vgpu, cl_mem *ret)
 
 /* ---- the rest ---------------------------------------------------------------------- */
 
+/* Section 5.5.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clRetainMemObject(cl_mem memobj)
 {
     return object_retain_call(memobj, KIND_multi_mem, CL_INVALID_MEM_OBJECT);
 }
 
+/* Section 5.5.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clReleaseMemObject(cl_mem memobj)
 {
@@ -381,6 +386,7 @@ image_mem_info(struct multi_mem *m, cl_mem_info name, size_t cap, void *value,
                : rc;
 }
 
+/* Section 5.5.5. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clGetMemObjectInfo(cl_mem memobj, cl_mem_info param_name, size_t param_value_size,
                          void *param_value, size_t *param_value_size_ret)
@@ -429,6 +435,7 @@ call_mem_destructor(struct destructor *d, void *handle)
     ((mem_destructor_fn)d->function)(handle, d->user_data);
 }
 
+/* Section 5.5.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clSetMemObjectDestructorCallback(cl_mem memobj, mem_destructor_fn pfn_notify,
                                        void *user_data)

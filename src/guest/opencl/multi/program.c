@@ -94,6 +94,7 @@ create_everywhere(cl_context context, const struct source *s, cl_program *ret)
     return CL_SUCCESS;
 }
 
+/* Section 5.8.1. */
 CL_API_ENTRY cl_program CL_API_CALL
 multi_clCreateProgramWithSource(cl_context context, cl_uint count, const char **strings,
                                 const size_t *lengths, cl_int *errcode_ret)
@@ -105,6 +106,7 @@ multi_clCreateProgramWithSource(cl_context context, cl_uint count, const char **
     RETURN_WITH(errcode_ret, rc, p);
 }
 
+/* Section 5.8.1. */
 CL_API_ENTRY cl_program CL_API_CALL
 multi_clCreateProgramWithIL(cl_context context, const void *il, size_t length,
                             cl_int *errcode_ret)
@@ -187,6 +189,7 @@ binaries_on_vgpu(struct multi_program *p, int v, cl_uint n, const cl_device_id *
     return rc;
 }
 
+/* Section 5.8.1. */
 CL_API_ENTRY cl_program CL_API_CALL
 multi_clCreateProgramWithBinary(cl_context context, cl_uint num_devices,
                                 const cl_device_id *device_list, const size_t *lengths,
@@ -230,6 +233,7 @@ multi_clCreateProgramWithBinary(cl_context context, cl_uint num_devices,
     RETURN_WITH(errcode_ret, rc, (cl_program)p);
 }
 
+/* Section 5.8.1. */
 CL_API_ENTRY cl_program CL_API_CALL
 multi_clCreateProgramWithBuiltInKernels(cl_context context, cl_uint num_devices,
                                         const cl_device_id *device_list,
@@ -261,12 +265,14 @@ multi_clCreateProgramWithBuiltInKernels(cl_context context, cl_uint num_devices,
     RETURN_WITH(errcode_ret, rc, (cl_program)p);
 }
 
+/* Section 5.8.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clRetainProgram(cl_program program)
 {
     return object_retain_call(program, KIND_multi_program, CL_INVALID_PROGRAM);
 }
 
+/* Section 5.8.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clReleaseProgram(cl_program program)
 {
@@ -281,6 +287,7 @@ call_program_release(struct destructor *d, void *handle)
     ((program_release_fn)d->function)(handle, d->user_data);
 }
 
+/* Section 5.8.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clSetProgramReleaseCallback(cl_program program, program_release_fn pfn_notify,
                                   void *user_data)
@@ -295,6 +302,7 @@ multi_clSetProgramReleaseCallback(cl_program program, program_release_fn pfn_not
                            user_data);
 }
 
+/* Section 5.8.3. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clSetProgramSpecializationConstant(cl_program program, cl_uint spec_id,
                                          size_t spec_size, const void *spec_value)
@@ -434,6 +442,7 @@ program_info_of_any(struct multi_program *p, cl_program_info name, size_t cap,
     return rc;
 }
 
+/* Section 5.8.9. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clGetProgramInfo(cl_program program, cl_program_info param_name,
                        size_t param_value_size, void *param_value,
@@ -464,6 +473,7 @@ multi_clGetProgramInfo(cl_program program, cl_program_info param_name,
     }
 }
 
+/* Section 5.8.9. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clGetProgramBuildInfo(cl_program program, cl_device_id device,
                             cl_program_build_info param_name, size_t param_value_size,

@@ -54,6 +54,7 @@ queue_new(cl_context context, cl_device_id device, bool old,
     return CL_SUCCESS;
 }
 
+/* Section 5.1. */
 CL_API_ENTRY cl_command_queue CL_API_CALL
 multi_clCreateCommandQueue(cl_context context, cl_device_id device,
                            cl_command_queue_properties properties, cl_int *errcode_ret)
@@ -64,6 +65,7 @@ multi_clCreateCommandQueue(cl_context context, cl_device_id device,
     RETURN_WITH(errcode_ret, rc, q);
 }
 
+/* Section 5.1. */
 CL_API_ENTRY cl_command_queue CL_API_CALL
 multi_clCreateCommandQueueWithProperties(cl_context context, cl_device_id device,
                                          const cl_queue_properties *properties,
@@ -75,18 +77,21 @@ multi_clCreateCommandQueueWithProperties(cl_context context, cl_device_id device
     RETURN_WITH(errcode_ret, rc, q);
 }
 
+/* Section 5.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clRetainCommandQueue(cl_command_queue command_queue)
 {
     return object_retain_call(command_queue, KIND_multi_queue, CL_INVALID_COMMAND_QUEUE);
 }
 
+/* Section 5.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clReleaseCommandQueue(cl_command_queue command_queue)
 {
     return object_release_call(command_queue, KIND_multi_queue, CL_INVALID_COMMAND_QUEUE);
 }
 
+/* Section 5.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clGetCommandQueueInfo(cl_command_queue command_queue,
                             cl_command_queue_info param_name, size_t param_value_size,
@@ -109,6 +114,7 @@ multi_clGetCommandQueueInfo(cl_command_queue command_queue,
     }
 }
 
+/* Section 5.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clSetCommandQueueProperty(cl_command_queue command_queue,
                                 cl_command_queue_properties properties, cl_bool enable,
@@ -122,6 +128,7 @@ multi_clSetCommandQueueProperty(cl_command_queue command_queue,
                                                old_properties);
 }
 
+/* Section 5.15. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clFlush(cl_command_queue command_queue)
 {
@@ -130,6 +137,7 @@ multi_clFlush(cl_command_queue command_queue)
     return q ? ordinary->clFlush(q->inner) : CL_INVALID_COMMAND_QUEUE;
 }
 
+/* Section 5.15. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clFinish(cl_command_queue command_queue)
 {

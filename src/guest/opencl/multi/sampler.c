@@ -41,6 +41,7 @@ sampler_new(cl_context context, struct multi_sampler **ret)
     return CL_SUCCESS;
 }
 
+/* Section 5.7.1. */
 CL_API_ENTRY cl_sampler CL_API_CALL
 multi_clCreateSampler(cl_context context, cl_bool normalized_coords,
                       cl_addressing_mode addressing_mode, cl_filter_mode filter_mode,
@@ -60,6 +61,7 @@ multi_clCreateSampler(cl_context context, cl_bool normalized_coords,
     RETURN_WITH(errcode_ret, rc, (cl_sampler)s);
 }
 
+/* Section 5.7.1. */
 CL_API_ENTRY cl_sampler CL_API_CALL
 multi_clCreateSamplerWithProperties(cl_context context,
                                     const cl_sampler_properties *sampler_properties,
@@ -78,18 +80,21 @@ multi_clCreateSamplerWithProperties(cl_context context,
     RETURN_WITH(errcode_ret, rc, (cl_sampler)s);
 }
 
+/* Section 5.7.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clRetainSampler(cl_sampler sampler)
 {
     return object_retain_call(sampler, KIND_multi_sampler, CL_INVALID_SAMPLER);
 }
 
+/* Section 5.7.1. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clReleaseSampler(cl_sampler sampler)
 {
     return object_release_call(sampler, KIND_multi_sampler, CL_INVALID_SAMPLER);
 }
 
+/* Section 5.7.2. */
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clGetSamplerInfo(cl_sampler sampler, cl_sampler_info param_name,
                        size_t param_value_size, void *param_value,
