@@ -595,6 +595,18 @@ def driver_argument(call, arg):
     return f"({ctype})r->{name}" if f.type in ("u64", "i64") else f"r->{name}"
 
 
+def bounds_checks(c):
+    """A range or a rectangle outside its buffer ends the session: the guest library checks them."""
+    out = []
+    for words in map(str.split, c.spec.get("bounds", [])):
+        check = {3: "buffer_check_range", 5: "buffer_check_rect"}.get(len(words))
+        if not check or not set(words) <= {f.name for f in c.wire}:
+            raise DescriptionError(f"{c.name}: bounds {' '.join(words)!r} name no fields")
+        passed = ", ".join(f"r->{w}" for w in words)
+        out += [f"    if ({check}(s, {passed}) < 0)", "        return -EPROTO;"]
+    return out
+
+
 def record_handler(c):
     passed = ", ".join(driver_argument(c, a) for a in c.args)
     mems = [f for f in c.wire if f.type == "id" and f.kind in MEM_CHECKS]
@@ -604,9 +616,9 @@ def record_handler(c):
     if mems:
         out += [f"    struct object *const used[] = {{{names}}};"]
     used = f"used, {len(mems)}" if mems else "NULL, 0"
-    return out + [
-        "    int bad = recording_begin(s, &rec, r->command_buffer, r->sync_point_wait_list, "
-        "r->n_sync_point_wait_list);", "", "    if (bad < 0)", "        return bad;",
+    return out + ["    int bad;", ""] + bounds_checks(c) + [
+        "    bad = recording_begin(s, &rec, r->command_buffer, r->sync_point_wait_list, "
+        "r->n_sync_point_wait_list);", "    if (bad < 0)", "        return bad;",
         f"    if (rec.rc == CL_SUCCESS && !s->device.ext.{c.name})",
         "        rec.rc = CL_INVALID_OPERATION;", "    if (rec.rc == CL_SUCCESS)",
         f"        rec.rc = s->device.ext.{c.name}({passed});",
@@ -618,9 +630,9 @@ def driver_handler(c):
         return record_handler(c)
     passed = ", ".join(driver_argument(c, a) for a in c.args)
     return [f"static int", f"op_{c.name}(struct session *s, const struct req_{c.name} *r)", "{",
-            "    struct submission sub;",
-            "    cl_int rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list, "
-            "r->event_wait_list, r->event);", "", "    if (rc == CL_SUCCESS)",
+            "    struct submission sub;", "    cl_int rc;", ""] + bounds_checks(c) + [
+            "    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list, "
+            "r->event_wait_list, r->event);", "    if (rc == CL_SUCCESS)",
             f"        rc = s->cl->{c.name}({passed});",
             "    return submission_end(s, &sub, rc, r->tag);", "}", ""]
 
@@ -628,7 +640,8 @@ def driver_handler(c):
 def dispatch_source(calls):
     wired = [c for c in calls if c.on_wire]
     out = ["/* SPDX-License-Identifier: MIT */", GENERATED, '#include "api/opencl_request.h"',
-           '#include "worker/command_buffer.h"', ""]
+           '#include "worker/bounds.h"', '#include "worker/command_buffer.h"', "",
+           "#include <errno.h>", ""]
     for c in wired:
         if c.spec["worker"] == "driver":
             out += driver_handler(c)

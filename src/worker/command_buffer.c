@@ -178,29 +178,6 @@ recording_end(struct session *s, struct recording *rec, struct object *const *us
     return 0;
 }
 
-int
-op_clCommandFillImageKHR(struct session *s, const struct req_clCommandFillImageKHR *r)
-{
-    _Alignas(16) uint8_t color[16] = {0}; /* whole even where one number is enough */
-    struct recording rec;
-    int bad;
-
-    if (r->fill_color_len > sizeof color)
-        return request_bad_field(s, "fill_color", "longer than a color");
-    memcpy(color, r->fill_color, r->fill_color_len);
-    bad = recording_begin(s, &rec, r->command_buffer, r->sync_point_wait_list,
-                          r->n_sync_point_wait_list);
-    if (bad < 0)
-        return bad;
-    if (rec.rc == CL_SUCCESS && !s->device.ext.clCommandFillImageKHR)
-        rec.rc = CL_INVALID_OPERATION;
-    if (rec.rc == CL_SUCCESS)
-        rec.rc = s->device.ext.clCommandFillImageKHR(
-            r->command_buffer->h.command_buffer, NULL, r->image->h.image, color,
-            r->origin, r->region, rec.n_syncs, rec.syncs, &rec.sync_point, NULL);
-    return recording_end(s, &rec, &r->image, 1, r->tag);
-}
-
 /*
  * A recorded kernel keeps the arguments that it has now; there are drivers that look at them only
  * when they replay (PoCL 3.1). So a copy is recorded, which nobody changes.

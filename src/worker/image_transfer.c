@@ -170,18 +170,29 @@ copy_images(struct session *s, struct submission *sub,
 }
 
 int
+image_check_copy(struct session *s, const struct mem *src, const struct mem *dst,
+                 const uint64_t src_origin[3], const uint64_t dst_origin[3],
+                 const uint64_t region[3])
+{
+    uint64_t bytes;
+
+    if (image_check_region(s, src, src_origin, region, &bytes) < 0 ||
+        image_check_region(s, dst, dst_origin, region, &bytes) < 0)
+        return -EPROTO;
+    if (src->element != dst->element)
+        return request_bad_field(s, "dst_image", "of another format");
+    return 0;
+}
+
+int
 op_clEnqueueCopyImage(struct session *s, const struct req_clEnqueueCopyImage *r)
 {
     const struct mem *src = mem_of(r->src_image), *dst = mem_of(r->dst_image);
     struct submission sub;
-    uint64_t bytes;
     cl_int rc;
 
-    if (image_check_region(s, src, r->src_origin, r->region, &bytes) < 0 ||
-        image_check_region(s, dst, r->dst_origin, r->region, &bytes) < 0)
+    if (image_check_copy(s, src, dst, r->src_origin, r->dst_origin, r->region) < 0)
         return -EPROTO;
-    if (src->element != dst->element)
-        return request_bad_field(s, "dst_image", "of another format");
     rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
                           r->event_wait_list, r->event);
     if (rc == CL_SUCCESS)
@@ -189,10 +200,10 @@ op_clEnqueueCopyImage(struct session *s, const struct req_clEnqueueCopyImage *r)
     return submission_end(s, &sub, rc, r->tag);
 }
 
-/* A region of an image, packed tight at an offset of a buffer. */
-static int
-check_with_buffer(struct session *s, const struct mem *m, const uint64_t origin[3],
-                  const uint64_t region[3], const struct object *buffer, uint64_t offset)
+int
+image_check_with_buffer(struct session *s, const struct mem *m, const uint64_t origin[3],
+                        const uint64_t region[3], const struct object *buffer,
+                        uint64_t offset)
 {
     uint64_t bytes;
 
@@ -213,8 +224,8 @@ op_clEnqueueCopyImageToBuffer(struct session *s,
     struct submission sub;
     cl_int rc;
 
-    if (check_with_buffer(s, m, r->src_origin, r->region, r->dst_buffer, r->dst_offset) <
-        0)
+    if (image_check_with_buffer(s, m, r->src_origin, r->region, r->dst_buffer,
+                                r->dst_offset) < 0)
         return -EPROTO;
     rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
                           r->event_wait_list, r->event);
@@ -238,8 +249,8 @@ op_clEnqueueCopyBufferToImage(struct session *s,
     struct submission sub;
     cl_int rc;
 
-    if (check_with_buffer(s, m, r->dst_origin, r->region, r->src_buffer, r->src_offset) <
-        0)
+    if (image_check_with_buffer(s, m, r->dst_origin, r->region, r->src_buffer,
+                                r->src_offset) < 0)
         return -EPROTO;
     rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
                           r->event_wait_list, r->event);

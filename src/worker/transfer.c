@@ -3,6 +3,7 @@
 
 #include "api/opencl_request.h"
 #include "base/checked.h"
+#include "worker/bounds.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -135,6 +136,9 @@ op_clEnqueueReadBufferRect(struct session *s, const struct req_clEnqueueReadBuff
     struct submission sub;
     cl_int rc;
 
+    if (buffer_check_rect(s, r->buffer, r->buffer_origin, r->region, r->buffer_row_pitch,
+                          r->buffer_slice_pitch) < 0)
+        return -EPROTO;
     if (r->data.len < bytes)
         return request_bad_field(s, "data", "shorter than the read");
     rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
@@ -159,6 +163,9 @@ op_clEnqueueWriteBufferRect(struct session *s,
     struct submission sub;
     cl_int rc;
 
+    if (buffer_check_rect(s, r->buffer, r->buffer_origin, r->region, r->buffer_row_pitch,
+                          r->buffer_slice_pitch) < 0)
+        return -EPROTO;
     if (r->data.len < bytes)
         return request_bad_field(s, "data", "shorter than the write");
     rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,

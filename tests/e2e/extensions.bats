@@ -27,6 +27,14 @@ teardown() {
     on a "$PROGRAMS/guest_command_buffer"
 }
 
+@test "command buffers with images of every type" {
+    [ "${TESSERA_BACKEND:-}" != fake ] || skip "the fake driver has no images"
+    natively "$PROGRAMS/guest_command_images" pocl >"$BATS_TEST_TMPDIR/native"
+    on a "$PROGRAMS/guest_command_images" pocl >"$BATS_TEST_TMPDIR/guest"
+    diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
+    on a "$PROGRAMS/guest_command_images"
+}
+
 @test "each extension has its functions, and its queries answer as the device does" {
     on a "$PROGRAMS/guest_extensions" >"$BATS_TEST_TMPDIR/guest"
     cat "$BATS_TEST_TMPDIR/guest"

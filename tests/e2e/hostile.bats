@@ -43,6 +43,20 @@ last_error_says() {
     ends other-format "clEnqueueCopyImage: dst_image: of another format"
 }
 
+@test "so are rectangles of buffers" {
+    ends rectangle "clEnqueueCopyBufferRect: offset: outside the buffer"
+}
+
+@test "what is recorded into a command buffer is checked as what is enqueued" {
+    ends recorded-fill "clCommandFillImageKHR: region: outside the image"
+    ends recorded-copy "clCommandCopyImageKHR: region: outside the image"
+    ends recorded-to-buffer "clCommandCopyImageToBufferKHR: region: outside the buffer"
+    ends recorded-to-image "clCommandCopyBufferToImageKHR: region: outside the buffer"
+    ends recorded-range "clCommandCopyBufferKHR: offset: outside the buffer"
+    ends recorded-bytes "clCommandFillBufferKHR: offset: outside the buffer"
+    ends recorded-rectangle "clCommandCopyBufferRectKHR: offset: outside the buffer"
+}
+
 @test "the next program finds everything in order" {
     used_is a 0
     on a "$PROGRAMS/guest_images" limit $FRAMEBUFFER

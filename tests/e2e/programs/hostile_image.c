@@ -101,14 +101,120 @@ other_format(cl_mem image, cl_mem buffer)
     clEnqueueCopyImage(c.queue, image, other, zero, zero, whole, 0, NULL, NULL);
 }
 
+/* ---- recorded commands ------------------------------------------------------------- */
+
+#define FIND(name)                                                                       \
+    ((__typeof__(name) *)clGetExtensionFunctionAddressForPlatform(c.platform, #name))
+
+static cl_command_buffer_khr
+recording(void)
+{
+    return FIND(clCreateCommandBufferKHR)(1, &c.queue, NULL, NULL);
+}
+
+static void
+recorded_fill(cl_mem image, cl_mem buffer)
+{
+    (void)buffer;
+    image->image->extent[1] = 4096;
+    FIND(clCommandFillImageKHR)
+    (recording(), NULL, image, bytes, zero, (size_t[]){64, 4096, 1}, 0, NULL, NULL, NULL);
+}
+
+static void
+recorded_copy(cl_mem image, cl_mem buffer)
+{
+    cl_mem other = image_in(NULL, 64);
+
+    (void)buffer;
+    image->image->extent[1] = 4096;
+    other->image->extent[1] = 4096;
+    FIND(clCommandCopyImageKHR)
+    (recording(), NULL, image, other, zero, zero, (size_t[]){64, 4096, 1}, 0, NULL, NULL,
+     NULL);
+}
+
+static void
+recorded_to_buffer(cl_mem image, cl_mem buffer)
+{
+    buffer->size = 1 << 30;
+    FIND(clCommandCopyImageToBufferKHR)
+    (recording(), NULL, image, buffer, zero, whole, 4096, 0, NULL, NULL, NULL);
+}
+
+static void
+recorded_to_image(cl_mem image, cl_mem buffer)
+{
+    buffer->size = 1 << 30;
+    FIND(clCommandCopyBufferToImageKHR)
+    (recording(), NULL, buffer, image, 4096, zero, whole, 0, NULL, NULL, NULL);
+}
+
+static void
+recorded_range(cl_mem image, cl_mem buffer)
+{
+    cl_mem other = cl_buffer(&c, CL_MEM_READ_WRITE, 65536, NULL);
+
+    (void)image;
+    buffer->size = 1 << 30;
+    FIND(clCommandCopyBufferKHR)
+    (recording(), NULL, buffer, other, 0, 0, 65536, 0, NULL, NULL, NULL);
+}
+
+static void
+recorded_bytes(cl_mem image, cl_mem buffer)
+{
+    (void)image;
+    buffer->size = 1 << 30;
+    FIND(clCommandFillBufferKHR)
+    (recording(), NULL, buffer, bytes, 4, 16384, 4, 0, NULL, NULL, NULL);
+}
+
+static const size_t three_slices[3] = {1, 1, 3}, two_slices[3] = {1, 1, 2};
+
+static void
+recorded_rectangle(cl_mem image, cl_mem buffer)
+{
+    cl_mem other = cl_buffer(&c, CL_MEM_READ_WRITE, 65536, NULL);
+
+    (void)image;
+    buffer->size = SIZE_MAX;
+    FIND(clCommandCopyBufferRectKHR)
+    (recording(), NULL, buffer, other, zero, zero, two_slices, 1, 1 << 20, 1, 1, 0, NULL,
+     NULL, NULL);
+}
+
+static void
+rectangle(cl_mem image, cl_mem buffer)
+{
+    cl_mem other = cl_buffer(&c, CL_MEM_READ_WRITE, 65536, NULL);
+
+    (void)image;
+    buffer->size = SIZE_MAX;
+    clEnqueueCopyBufferRect(c.queue, buffer, other, zero, zero, three_slices, 1,
+                            (SIZE_MAX >> 1) - 1, 1, 1, 0, NULL, NULL);
+}
+
 static const struct {
     const char *name;
     void (*run)(cl_mem image, cl_mem buffer);
 } cases[] = {
-    {"region", region},           {"overflow", overflow},
-    {"short-read", short_read},   {"short-write", short_write},
-    {"past-buffer", past_buffer}, {"large-line", large_line},
-    {"other-kind", other_kind},   {"other-format", other_format},
+    {"region", region},
+    {"overflow", overflow},
+    {"short-read", short_read},
+    {"short-write", short_write},
+    {"past-buffer", past_buffer},
+    {"large-line", large_line},
+    {"other-kind", other_kind},
+    {"other-format", other_format},
+    {"rectangle", rectangle},
+    {"recorded-fill", recorded_fill},
+    {"recorded-copy", recorded_copy},
+    {"recorded-to-buffer", recorded_to_buffer},
+    {"recorded-to-image", recorded_to_image},
+    {"recorded-range", recorded_range},
+    {"recorded-bytes", recorded_bytes},
+    {"recorded-rectangle", recorded_rectangle},
 };
 
 int
