@@ -85,6 +85,18 @@ use_on_vgpu() {
     use_on_vgpu refused
 }
 
+@test "on a vGPU: command buffers, where the device has them" {
+    use_on_vgpu command_buffer
+}
+
+@test "on a vGPU: functions of other extensions, where the device has them" {
+    for name in clGetKernelSuggestedLocalWorkSizeKHR clCreateCommandQueueWithPropertiesKHR \
+        clCreateProgramWithILKHR; do
+        grep -qE "^(skipped $name|ok $name right):" "$BATS_FILE_TMPDIR/native"
+    done
+    use_on_vgpu extension
+}
+
 @test "nothing of all that is left" {
     within 1 sessions_are a 0
     used_is a 0

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Right and wrong use of every entry of the OpenCL 3.0 dispatch table. A case is one call with
+ * Right and wrong use of every entry of the OpenCL 3.0 dispatch table, and of every extension
+ * function that we know of, where the device has the extension. A case is one call with
  * exactly one thing wrong (the specification orders no errors), or one right use whose outcome
  * is looked at. What is expected is the specification's answer.
  *
@@ -50,6 +51,8 @@ struct use_case {
 /* False: not chosen, or not for this driver (says so). */
 bool use_begins(const struct use_case *c);
 void use_ends(const struct use_case *c, cl_int got);
+/* The device has not the extension of that function. */
+void use_skips(const char *function, const char *extension);
 void use_ends_truth(const struct use_case *c, bool truth);
 
 #define CASE_(c, call)                                                                   \
@@ -186,5 +189,7 @@ void api_enqueue(struct use *u);
 void api_event(struct use *u);
 void api_refused(struct use *u);
 void api_graphics(struct use *u); /* a part of it */
+void api_command_buffer(struct use *u);
+void api_extension(struct use *u);
 
 #endif
