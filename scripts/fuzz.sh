@@ -6,8 +6,9 @@
 # fuzz.sh run TARGET SECONDS  feeds one of them for so long; an input that breaks it is left
 #                             in build-fuzz/findings
 #
-# Seeds are tests/fuzz/corpus/NAME/*; words are NAME.dict, in tests/fuzz or generated, or
-# else the dictionary generated from the API description.
+# Seeds are tests/fuzz/corpus/NAME/*, or written from tests/fuzz/seeds/NAME/* by seeds.py; words
+# are NAME.dict, in tests/fuzz or generated, or else the dictionary generated from the API
+# description.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -39,14 +40,25 @@ dictionary() {
     [ -z "$file" ] || echo "-dict=$file"
 }
 
+# seeds NAME: the folder of its seeds, if it has any.
+seeds() {
+    local written=$dir/seeds/$1
+    if [ -d "tests/fuzz/seeds/$1" ]; then
+        /usr/bin/python3 tests/fuzz/seeds.py api/opencl.toml "tests/fuzz/seeds/$1" "$written"
+        echo "$written"
+    elif [ -d "tests/fuzz/corpus/$1" ]; then
+        echo "tests/fuzz/corpus/$1"
+    fi
+}
+
 run() {
-    local exe=$1 seconds=$2 name corpus args=()
+    local exe=$1 seconds=$2 name corpus seeds args=()
     name=$(basename "$exe")
     corpus=$dir/corpus/$name
     mkdir -p "$corpus" "$dir/findings"
     mapfile -t args < <(dictionary "$name")
-    [ ! -d "tests/fuzz/corpus/$name" ] || args+=("$corpus" "tests/fuzz/corpus/$name")
-    [ "${#args[@]}" -gt 1 ] || args+=("$corpus")
+    seeds=$(seeds "$name")
+    args+=("$corpus" ${seeds:+"$seeds"})
     "$exe" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="$dir/findings/$name-" "${args[@]}"
 }

@@ -176,6 +176,7 @@ run_one(struct session *s, const uint8_t **data, size_t *size)
     static uint64_t fields[RING_BYTES / 4 / 8];
     struct frame_header h;
     size_t n;
+    int rc;
 
     memcpy(&h, *data, sizeof h);
     n = h.size < sizeof h ? 0 : (h.size - sizeof h) / sizeof *fields;
@@ -187,7 +188,11 @@ run_one(struct session *s, const uint8_t **data, size_t *size)
     *data += sizeof h + n * sizeof *fields;
     *size -= sizeof h + n * sizeof *fields;
     tame(s, h.op, fields, n);
-    return run(s, h.op, h.tag, fields, n);
+    rc = run(s, h.op, h.tag, fields, n);
+    if (getenv("FUZZ_TRACE"))
+        fprintf(stderr, "trace: %s: %s\n", opencl_op_name(h.op),
+                rc < 0 ? s->reason : "ran");
+    return rc;
 }
 
 /* ---- between inputs ------------------------------------------------------------------------ */
