@@ -37,6 +37,9 @@ check_queue(const struct _cl_command_queue *q)
 {
     cl_command_queue_properties required;
 
+    /* What is recorded stays on one vGPU, and a composite's bytes do not. */
+    if (object_is(q, KIND_multi_queue))
+        return CL_INCOMPATIBLE_COMMAND_QUEUE_KHR;
     if (!object_is(q, KIND_queue))
         return CL_INVALID_COMMAND_QUEUE;
     if (!device_has_extension(q->context->device, "cl_khr_command_buffer"))

@@ -6,6 +6,7 @@
  */
 #include "cltest.h"
 
+#include <CL/cl_ext.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -960,6 +961,23 @@ kernel_arguments(void)
 
 /* What belongs to another context. */
 
+/* Queues of a context over several vGPUs take no command buffers. */
+static void
+no_command_buffers(void)
+{
+    cl_platform_id platform;
+    __typeof__(clCreateCommandBufferKHR) *create;
+    cl_int rc = 77;
+
+    OK(clGetDeviceInfo(devices[0], CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL));
+    create = (__typeof__(create))clGetExtensionFunctionAddressForPlatform(
+        platform, "clCreateCommandBufferKHR");
+    EXPECT(create);
+    EXPECT(!create(1, &queues[0], NULL, &rc));
+    EXPECT(rc == CL_INCOMPATIBLE_COMMAND_QUEUE_KHR);
+    done("no command buffers");
+}
+
 static void
 foreign_objects(void)
 {
@@ -1121,6 +1139,7 @@ main(int argc, char **argv)
     if (!pocl) {
         program_of_one_device();
         binaries();
+        no_command_buffers();
     }
     build_errors();
     kernel_arguments();
