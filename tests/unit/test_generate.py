@@ -87,6 +87,7 @@ check = "clEnqueueCopyBuffer"
 wire = ["id:command_buffer command_buffer", "id:mem src_buffer", "u64 size",
         "syncs sync_point_wait_list"]
 worker = "driver"
+bounds = ["src_buffer size size"]
 reply = true
 
 [clCreateContextEXT]
@@ -263,9 +264,12 @@ object_id(src_buffer), size, num_sync_points_in_wait_list, sync_point_wait_list)
         self.assert_holds("opencl_dispatch.c", """\
     struct recording rec;
     struct object *const used[] = {r->src_buffer};
-    int bad = recording_begin(s, &rec, r->command_buffer, r->sync_point_wait_list, \
-r->n_sync_point_wait_list);
+    int bad;
 
+    if (buffer_check_range(s, r->src_buffer, r->size, r->size) < 0)
+        return -EPROTO;
+    bad = recording_begin(s, &rec, r->command_buffer, r->sync_point_wait_list, \
+r->n_sync_point_wait_list);
     if (bad < 0)
         return bad;
     if (rec.rc == CL_SUCCESS && !s->device.ext.clCommandCopyBufferKHR)
@@ -386,6 +390,12 @@ class Wrong(unittest.TestCase):
         self.assert_refused(SMALL.replace('"u64 size", ', ""),
                             "clEnqueueCopyBuffer: no field for argument size")
 
+    def test_bounds_of_what_is_no_field(self):
+        self.assert_refused(SMALL.replace('"src_buffer size size"', '"src_buffer from size"'),
+                            "bounds")
+        self.assert_refused(SMALL.replace('"src_buffer size size"', '"src_buffer size"'),
+                            "bounds")
+
     def test_other_kinds_of_objects(self):
         self.assert_refused(SMALL.replace('"mem", ', ""), "kinds differ")
 
@@ -422,6 +432,15 @@ class Wrong(unittest.TestCase):
 
 class Description(unittest.TestCase):
     """The real description against the system's header."""
+
+    def test_the_seeds_of_the_fuzzer_name_its_messages_and_their_fields(self):
+        tests = Path(__file__).parents[1] / "fuzz"
+        seeds = tests / "seeds" / "fuzz_frame"
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([sys.executable, str(tests / "seeds.py"), str(API / "opencl.toml"),
+                            str(seeds), folder], check=True)
+            self.assertEqual(len(list(Path(folder).iterdir())), len(list(seeds.iterdir())))
+            self.assertGreater(len(list(seeds.iterdir())), 0)
 
     def test_the_dispatch_table_is_described_entry_by_entry_in_its_order(self):
         if not ICD_HEADER.exists():

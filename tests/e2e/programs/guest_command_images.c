@@ -97,8 +97,8 @@ static const cl_uint color[4] = {0x5a5a5a5a, 0x5a5a5a5a, 0x5a5a5a5a, 0x5a5a5a5a}
 static const cl_uint small_color[4] = {0x5a, 0x5a, 0x5a, 0x5a};
 
 /*
- * source → copy by clCommandCopyImageKHR; source → buffer → back by the two others; the whole-number
- * formats are filled first.
+ * source → copy by clCommandCopyImageKHR; source → buffer → back by the two others; formats of
+ * whole numbers are filled first.
  */
 static void
 record(cl_command_buffer_khr b, struct subject *from, struct subject *to, cl_mem bytes,
