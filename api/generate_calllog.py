@@ -14,7 +14,7 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
-from generate import GENERATED, DescriptionError, arg_name, load
+from generate import GENERATED, DescriptionError, arg_name, load, routed_by
 
 OBJECTS = {"cl_platform_id": "platform", "cl_device_id": "device", "cl_context": "context",
            "cl_command_queue": "queue", "cl_mem": "mem", "cl_sampler": "sampler",
@@ -188,6 +188,14 @@ class Wrapper:
             end.insert(0, 'line_pointer(&l, "ret", ret);')
         return end + ["return ret;"]
 
+    def table(self):
+        """Where the driver's function is, as the loader finds it."""
+        arg = routed_by(self.call)
+        if not arg:
+            return "calllog_real"
+        name = arg_name(arg)
+        return f"calllog_table_of({f'{name} ? *{name} : NULL' if '*' in arg else name})"
+
     def text(self):
         c, result = self.call, self.result
         out = [f"static CL_API_ENTRY {result} CL_API_CALL",
@@ -198,7 +206,7 @@ class Wrapper:
         out += ["", f"    line_begin(&l, CALL_{c.name});"]
         out += [f"    {line}" for line in self.first]
         assign = {"cl_int": "rc = ", "void": ""}.get(result, "ret = ")
-        table = "calllog_real->" if in_table(c) else "extension_real."
+        table = f"{self.table()}->" if in_table(c) else "extension_real."
         out += [f"    {assign}{table}{c.name}({', '.join(self.passed)});"]
         out += [f"    {line}" for line in self.then + self.ending()]
         return out + ["}", ""]

@@ -71,6 +71,7 @@ struct entry {
     const void *handle;
     enum object_kind kind;
     unsigned number;
+    const struct _cl_icd_dispatch *real; /* the table that the driver gave it */
 };
 
 /* Open addressing; entries are overwritten, never taken out. */
@@ -114,9 +115,10 @@ objects_grow(void)
 
 /* fresh: made just now, whatever had this address before is gone. */
 static struct entry
-objects_add(const void *handle, enum object_kind kind, bool fresh)
+objects_add(const void *handle, enum object_kind kind, bool fresh,
+            const struct _cl_icd_dispatch *real)
 {
-    struct entry found = {handle, kind, 0}, *e;
+    struct entry found = {handle, kind, 0, real}, *e;
 
     pthread_mutex_lock(&objects.lock);
     if (objects_grow()) {
@@ -124,7 +126,9 @@ objects_add(const void *handle, enum object_kind kind, bool fresh)
         if (!e->handle)
             objects.used++;
         if (!e->handle || fresh || e->kind != kind)
-            *e = (struct entry){handle, kind, ++objects.count[kind]};
+            *e = (struct entry){handle, kind, ++objects.count[kind], e->real};
+        if (real != &calllog_table)
+            e->real = real;
         found = *e;
     }
     pthread_mutex_unlock(&objects.lock);
@@ -159,8 +163,19 @@ objects_find_value(intptr_t value, struct entry *ret)
 static struct entry
 object_take(void *handle, enum object_kind kind, bool fresh)
 {
-    *(const struct _cl_icd_dispatch **)handle = &calllog_table;
-    return objects_add(handle, kind, fresh);
+    const struct _cl_icd_dispatch **table = handle, *real = *table;
+
+    *table = &calllog_table;
+    return objects_add(handle, kind, fresh, real);
+}
+
+/* A driver may have several tables. What is no object goes to the platform's. */
+const struct _cl_icd_dispatch *
+calllog_table_of(const void *handle)
+{
+    struct entry e;
+
+    return objects_find(handle, &e) && e.real ? e.real : calllog_real;
 }
 
 /* ---- lines ------------------------------------------------------------------------- */
@@ -349,7 +364,10 @@ line_properties(struct line *l, const char *arg, const intptr_t *list)
     if (!put_name(l, arg))
         return;
     put(l, "[");
-    for (int i = 0; list && list[i] && i < 64; i++) {
+    for (int i = 0; list && i < 64; i++) {
+        /* Pairs, but for the one list that holds numbers of work-items; those are never 0. */
+        if (list[i] == 0 && (i % 2 == 0 || list[0] == CL_DEVICE_PARTITION_BY_COUNTS))
+            break;
         put(l, i ? "," : "");
         if (objects_find_value(list[i], &e))
             put_entry(l, e);

@@ -58,7 +58,10 @@ extern const struct _cl_icd_dispatch calllog_table;
 extern const struct calllog_function calllog_functions[]; /* ends with NULL */
 extern const char *const calllog_names[];
 
-extern const struct _cl_icd_dispatch *calllog_real;
+extern const struct _cl_icd_dispatch *calllog_real; /* the platform's */
+
+/* The driver's table for calls that the loader brings by this handle. */
+const struct _cl_icd_dispatch *calllog_table_of(const void *handle);
 
 /* Our wrapper of the driver's extension function; the driver's own where there is none. */
 void *calllog_function(const char *name, void *real);
