@@ -43,7 +43,9 @@ SPECIAL = {
     ("*", "il"): 'line_bytes(&l, "il", il, length);',
     ("*", "spec_value"): 'line_bytes(&l, "spec_value", spec_value, spec_size);',
     ("*", "fill_color"): 'line_bytes(&l, "fill_color", fill_color, 16);',
-    ("*", "image_format"): 'line_bytes(&l, "image_format", image_format, sizeof *image_format);',
+    ("*", "image_format"): "line_image_format(&l, image_format);",
+    ("*", "sync_point_wait_list"): 'line_sync_points(&l, "sync_point_wait_list", '
+                                   "num_sync_points_in_wait_list, sync_point_wait_list);",
     ("*", "image_desc"): "line_image_desc(&l, image_desc);",
     ("clEnqueueCommandBufferKHR", "queues"):
         'line_objects(&l, "queues", num_queues, (void *const *)queues);',
@@ -113,6 +115,9 @@ class Wrapper:
             return "&answer_size"
         if special is not None:
             self.first += [special] if special else []
+        elif name == "sync_point":
+            self.then += ["if (rc == CL_SUCCESS && sync_point)",
+                          '    line_sync_points(&l, "sync_point", 1, sync_point);']
         elif name == "param_value" and "const" not in ctype:
             self.then += ["if (rc == CL_SUCCESS)", "    line_answer(&l, param_name, param_value, "
                           "answer_size);"]

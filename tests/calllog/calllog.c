@@ -500,6 +500,31 @@ line_initial(struct line *l, cl_mem_flags flags, const void *host_ptr, size_t si
         line_pointer(l, "host_ptr", host_ptr);
 }
 
+/* Takes the names out of #include lines, whose files may lie elsewhere; the length that is left. */
+static size_t
+without_include_names(char *text, size_t len)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0, end; i < len; i = end) {
+        char *newline = memchr(text + i, '\n', len - i);
+        size_t word = i;
+
+        end = newline ? (size_t)(newline - text) + 1 : len;
+        while (word < end && strchr(" \t#", text[word]))
+            word++;
+        if (word > i && end - word >= strlen("include") &&
+            memcmp(text + word, "include", strlen("include")) == 0) {
+            memmove(text + kept, text + word, strlen("include"));
+            kept += strlen("include");
+        } else {
+            memmove(text + kept, text + i, end - i);
+            kept += end - i;
+        }
+    }
+    return kept;
+}
+
 /* The same hash in however many pieces a source comes. */
 void
 line_source(struct line *l, const char *arg, cl_uint n, const char **strings,
@@ -522,7 +547,7 @@ line_source(struct line *l, const char *arg, cl_uint n, const char **strings,
             memcpy(all + at, strings[i], len);
         at += len;
     }
-    line_bytes(l, arg, all, size);
+    line_bytes(l, arg, all, all ? without_include_names(all, at) : size);
     free(all);
 }
 
@@ -538,6 +563,29 @@ line_binaries(struct line *l, const char *arg, cl_uint n,
         put_bytes(l, binaries[i], binaries[i] ? lengths[i] : 0);
     }
     put(l, "]");
+}
+
+/* The driver numbers the commands of each buffer. */
+void
+line_sync_points(struct line *l, const char *arg, cl_uint n,
+                 const cl_sync_point_khr *points)
+{
+    if (!put_name(l, arg))
+        return;
+    put(l, "[");
+    for (cl_uint i = 0; points && i < n; i++)
+        put(l, "%s%u", i ? "," : "", points[i]);
+    put(l, "]");
+}
+
+void
+line_image_format(struct line *l, const cl_image_format *f)
+{
+    if (f)
+        line_sizes(l, "image_format", 2,
+                   (size_t[]){f->image_channel_order, f->image_channel_data_type});
+    else
+        line_pointer(l, "image_format", f);
 }
 
 void

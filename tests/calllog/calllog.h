@@ -15,6 +15,7 @@
 #ifndef TESSERA_TESTS_CALLLOG_H
 #define TESSERA_TESTS_CALLLOG_H
 
+#include <CL/cl_ext.h>
 #include <CL/cl_icd.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -89,6 +90,9 @@ void line_source(struct line *l, const char *arg, cl_uint n, const char **string
                  const size_t *lengths);
 void line_binaries(struct line *l, const char *arg, cl_uint n,
                    const unsigned char *const *binaries, const size_t *lengths);
+void line_sync_points(struct line *l, const char *arg, cl_uint n,
+                      const cl_sync_point_khr *points);
+void line_image_format(struct line *l, const cl_image_format *f);
 void line_image_desc(struct line *l, const cl_image_desc *d);
 
 /* Objects that the driver has just made: take our table, and a number of their own. */

@@ -15,9 +15,12 @@ order is compared as a whole; where that differs in a program of several threads
 
 import json
 import re
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
+
+from images import Images, image_piece, volume
 
 RULES = {
     "query": "Queries are answered from the guest's shadow; the worker asks for its own needs.",
@@ -31,17 +34,29 @@ RULES = {
     "finish-marker": "On an out-of-order queue the worker ends a clFinish by a marker.",
     "older": "Older functions are sent as their successors: clCreateCommandQueue, clEnqueueTask, "
              "clEnqueueMarker, clEnqueueBarrier, clEnqueueWaitForEvents, clCreateContextFromType, "
-             "clCreateBufferWithProperties; clCreateKernelsInProgram as one clCreateKernel each.",
+             "clCreateImage2D and 3D, clCreateBufferWithProperties, clCreateImageWithProperties; "
+             "clCreateKernelsInProgram as one clCreateKernel each. A sampler as clCreateSampler.",
     "profiling": "Driver queues always have profiling, to account GPU time.",
     "host-flags": "How the host may use a buffer is checked in the guest; the driver gets access "
                   "flags alone, and CL_MEM_USE_HOST_PTR for storage shared with the guest.",
+    "sizes": "Where a driver takes arguments of any length, the worker builds a program once more, "
+             "with a kernel for each type of the program's own, to learn how long they are.",
+    "include": "Include files are the guest's: -I names a folder of the worker's, and absolute "
+               "names in sources and options lie below it.",
+    "clock": "Stamps of direct copies are the device's: a marker tells its clock, now and then.",
+    "record": "A command buffer's kernel is cloned when it is recorded, as its arguments stay.",
+    "simultaneous": "Driver command buffers may be replayed at once: the guest says when.",
     "arg-info": "-cl-kernel-arg-info is added to build options, to learn the arguments of kernels.",
     "binary": "A program binary that the driver made is not compared: it made two.",
     "direct": "With shared storage a transfer on an idle in-order queue is a copy in the guest.",
     "staging": "Transfers do not block; the host's side is a packed staging area.",
-    "pieces": "Transfers of more than 4 MiB on an in-order queue go in pieces of 4 MiB.",
+    "pieces": "Transfers of more than 4 MiB on an in-order queue go in pieces of 4 MiB; those of "
+              "images in as many rows or slices as fit.",
     "map": "A mapping without shared storage is a read, or a marker where nothing is read; an "
-           "unmap is a write, or a marker where nothing was written.",
+           "unmap is a write, or a marker where nothing was written. A blocking mapping of an "
+           "image that discards reads one element.",
+    "line": "Fills and copies of a 1D image buffer are those of its buffer: not every driver takes "
+            "such images there.",
     "empty": "A launch without work-items is a marker.",
     "complete": "A wait list leaves out events that were seen complete, or that are direct copies.",
 }
@@ -58,7 +73,8 @@ UNTOLD = {"event", "num_events_in_wait_list", "event_wait_list", "ptr", "pfn_not
           "num_devices", "device_list", "devices", "device", "pfn_free_func", "blocking_read",
           "blocking_write", "blocking_map", "mapped_ptr", "num_mem_objects", "host_origin",
           "host_row_pitch", "host_slice_pitch", "row_pitch", "slice_pitch", "input_row_pitch",
-          "input_slice_pitch", "image_row_pitch", "image_slice_pitch"}
+          "input_slice_pitch", "image_row_pitch", "image_slice_pitch", "in_device",
+          "out_devices", "mutable_handle", "sync_point"}
 OBJECT = re.compile(r"[a-z_]+#\d+$")
 ACCESS, USE_HOST_PTR, COPY_HOST_PTR = 7, 8, 32
 MAP_WRITES, MAP_INVALIDATES = 2 | 4, 4
@@ -69,6 +85,9 @@ INLINE = 32 << 10  # a write of so many bytes waits for no queue: it travels in 
 TRIES = 20000
 ANY = {"any": True}
 BUILDS = ("clBuildProgram", "clCompileProgram", "clLinkProgram")
+BUILD_FAILURES = (-11, -15, -17)  # the compiler's and the linker's own
+MEASURES = "tessera_sizeof_"
+PROFILING_QUEUED = 0x1280
 
 
 class TornLog(Exception):
@@ -106,29 +125,62 @@ def read_lines(path):
     return sorted(lines, key=lambda line: line["n"])
 
 
-class Log:
+class Log(Images):
     """The calls of one log that are compared, in one form; `left_out` counts the others."""
 
     def __init__(self, lines, worker, discrete):
         self.worker, self.discrete = worker, discrete
-        self.items, self.left_out = [], Counter()
+        self.items, self.left_out, self.recorded = [], Counter(), {}
         self.creator, self.by_event = {}, {}
         self.arguments, self.mappings, self.in_order, self.complete = {}, {}, {}, {}
         self.lines = lines
-        self.markers = self.finish_markers() if worker else set()
+        self.own = (self.finish_markers() | self.measures() | self.clock_looks() | self.records()
+                    if worker else {})
         for line in lines:
             self.take(line)
 
     def finish_markers(self):
         """Markers after which the worker lets go of the command that was newest before."""
-        last, found = {}, set()
+        last, found = {}, {}
         for line in self.lines:
             before = last.get(line["t"])
             if (before and before["call"] == "clEnqueueMarkerWithWaitList"
                     and line["call"] == "clReleaseEvent"
                     and line["args"]["event"] != before["args"]["event"]):
-                found.add(before["n"])
+                found[before["n"]] = "finish-marker"
             last[line["t"]] = line
+        return found
+
+    def measures(self):
+        """Programs that were built to measure types."""
+        kernels = [line for line in self.lines if line["call"] == "clCreateKernel"
+                   and (line["args"]["kernel_name"] or "").startswith(MEASURES)]
+        programs = {line["args"]["program"] for line in kernels}
+        return {line["n"]: "sizes" for line in self.lines
+                if line["args"].get("program") in programs
+                or line["call"] == "clCreateProgramWithSource" and line["args"]["ret"] in programs}
+
+    def clock_looks(self):
+        """Markers that are asked for nothing but when they were enqueued."""
+        asked = {}
+        for line in self.lines:
+            if line["call"] == "clGetEventProfilingInfo":
+                asked.setdefault(line["args"]["event"], set()).add(line["args"]["param_name"])
+        return {line["n"]: "clock" for line in self.lines
+                if line["call"] == "clEnqueueMarkerWithWaitList"
+                and asked.get(line["args"]["event"]) == {PROFILING_QUEUED}}
+
+    def records(self):
+        """Clones that were made to be recorded."""
+        clones, found = {}, {}
+        for line in self.lines:
+            if line["call"] == "clCloneKernel":
+                clones[line["t"]] = line
+            elif line["call"] == "clCommandNDRangeKernelKHR":
+                clone = clones.get(line["t"])
+                if clone and clone["args"]["ret"] == line["args"]["kernel"]:
+                    found[clone["n"]] = "record"
+                    self.recorded[line["n"]] = clone["args"]["source_kernel"]
         return found
 
     def rule_for(self, line):
@@ -139,12 +191,15 @@ class Log:
                 return rule
         if self.worker and call == "clCreateKernelsInProgram":
             return "metadata"
-        if line["n"] in self.markers:
-            return "finish-marker"
+        if line["n"] in self.own:
+            return self.own[line["n"]]
         if call == "clCreateKernelsInProgram" and "kernels" not in args:
             return "query"
+        if call == "clCreateSubDevices" and "out_devices" not in args:
+            return "query"
         empty = call == "clEnqueueNDRangeKernel" and 0 in (args["global_work_size"] or [0])
-        if line["status"] != 0 and call not in BUILDS and not empty:
+        failed_build = call in BUILDS and line["status"] in BUILD_FAILURES
+        if line["status"] != 0 and not failed_build and not empty:
             return "refused"
         return None
 
@@ -213,14 +268,6 @@ class Log:
                  {"buffer": args["buffer"], "access": args["flags"] & ACCESS or parent["access"],
                   "region": args["region"]})
 
-    def image(self, line, args):
-        desc = [v for i, v in enumerate(args["image_desc"]) if i not in (5, 6)]
-        self.add(line, "clCreateImage",
-                 {"context": args["context"], "access": args["flags"] & ACCESS or 1,
-                  "format": args["image_format"], "desc": desc, "from": args["image_from"]})
-
-    take_clCreateImage = take_clCreateImageWithProperties = image
-
     # ---- programs and kernels
 
     def take_clCreateProgramWithBinary(self, line, args):
@@ -228,7 +275,7 @@ class Log:
 
     def build(self, line, args):
         """clBuildProgram, clCompileProgram, clLinkProgram."""
-        words = (args["options"] or "").split()
+        words = option_words(args["options"] or "")
         if self.worker:
             words = [w for w in words if w != "-cl-kernel-arg-info"]
         self.add(line, line["call"], dict(self.plain(args), options=words, status=line["status"]))
@@ -257,9 +304,24 @@ class Log:
         told["arguments"] = dict(sorted(self.arguments.get(args["kernel"], {}).items()))
         self.add(line, "clEnqueueNDRangeKernel", told)
 
+    def take_clCloneKernel(self, line, args):
+        self.arguments[args["ret"]] = dict(self.arguments.get(args["source_kernel"], {}))
+        self.add(line, "clCloneKernel", self.plain(args))
+
     def take_clEnqueueTask(self, line, args):
         sizes = {"global_work_offset": None, "global_work_size": [1], "local_work_size": [1]}
         self.take_clEnqueueNDRangeKernel(line, dict(args, **sizes))
+
+    # ---- command buffers
+
+    def take_clCreateCommandBufferKHR(self, line, args):
+        self.add(line, "clCreateCommandBufferKHR", {"queues": args["queues"]})
+
+    def take_clCommandNDRangeKernelKHR(self, line, args):
+        kernel = self.recorded.get(line["n"], args["kernel"])
+        told = dict(self.plain(args), kernel=kernel)
+        told["arguments"] = dict(sorted(self.arguments.get(kernel, {}).items()))
+        self.add(line, "clCommandNDRangeKernelKHR", told)
 
     # ---- markers, barriers
 
@@ -306,15 +368,15 @@ class Log:
     def shadowed(self, mem):
         """Is a mapping of this buffer a copy? Without shared storage, and of the host's memory."""
         creator = self.creator.get(mem)
-        while creator and creator.call == "clCreateSubBuffer":
-            creator = self.creator.get(creator.args["buffer"])
+        while creator and (creator.args.get("from") or creator.call == "clCreateSubBuffer"):
+            creator = self.creator.get(creator.args.get("from") or creator.args["buffer"])
         flags = creator.line["args"].get("flags", 0) if creator else 0
         return self.discrete or bool(flags & USE_HOST_PTR)
 
     def take_clEnqueueMapBuffer(self, line, args):
         told = {k: args[k] for k in ("command_queue", "buffer", "offset", "size")}
         maps = self.mappings.setdefault((args["buffer"], args["ret"]), [])
-        maps.append((args["map_flags"], told))
+        maps.append((args["map_flags"], told, "clEnqueueWriteBuffer"))
         if self.worker or not self.shadowed(args["buffer"]):
             self.add(line, "clEnqueueMapBuffer", dict(told, map_flags=args["map_flags"]))
         elif args["map_flags"] & MAP_INVALIDATES:
@@ -324,13 +386,16 @@ class Log:
 
     def take_clEnqueueUnmapMemObject(self, line, args):
         known = self.mappings.get((args["memobj"], args["mapped_ptr"]))
-        flags, told = known.pop() if known else (0, None)
+        flags, told, call = known.pop() if known else (0, None, None)
         if self.worker or told is None or not self.shadowed(args["memobj"]):
             self.add(line, "clEnqueueUnmapMemObject",
                      {"command_queue": args["command_queue"], "memobj": args["memobj"]})
         elif flags & MAP_WRITES:
-            told = dict(told, command_queue=args["command_queue"], data=ANY)
-            self.transfer(line, "clEnqueueWriteBuffer", told, False)
+            told = dict(told, command_queue=args["command_queue"])
+            if call == "clEnqueueWriteBuffer":
+                self.transfer(line, call, dict(told, data=ANY), False)
+            else:
+                self.add(line, call, told)
         else:
             self.marker(line, args)
 
@@ -363,6 +428,16 @@ class Log:
     def others(self):
         """How many calls of each function there are that belong to no queue."""
         return Counter(i.call for i in self.items if "command_queue" not in i.args)
+
+
+def option_words(options):
+    """Without -I and what it names."""
+    try:
+        words = shlex.split(options)
+    except ValueError:
+        words = options.split()
+    named = {i + 1 for i, word in enumerate(words) if word == "-I"}
+    return [w for i, w in enumerate(words) if i not in named and not w.startswith("-I")]
 
 
 def choices_of(native, i):
@@ -445,6 +520,8 @@ class Walk:
     def pieces(self, n, items):
         """How many of the worker's items make up this transfer; 0: they do not."""
         size = n.args.get("size", 0)
+        if self.native.image_bytes(n) > PIECE:
+            return self.image_pieces(n, items)
         if n.call not in ("clEnqueueReadBuffer", "clEnqueueWriteBuffer") or size <= PIECE:
             return 0
         if not self.native.in_order.get(n.args["command_queue"]):
@@ -460,6 +537,19 @@ class Walk:
             done += part["size"]
             if done == size:
                 return count
+        return 0
+
+    def image_pieces(self, n, items):
+        """Boxes in order: what one covers begins where those before have ended."""
+        left = volume(n.args["region"])
+        for count, w in enumerate(items, 1):
+            part = Item(n.line, n.call, dict(n.args, origin=w.args.get("origin"),
+                                             region=w.args.get("region")))
+            if not self.matches(part, w) or not image_piece(n, w):
+                return 0
+            left -= volume(w.args["region"])
+            if left <= 0:
+                return count if left == 0 else 0
         return 0
 
     # ---- wait lists
@@ -506,7 +596,8 @@ class Walk:
         if j >= len(worker):
             return 0, f"native: {n}\nworker: nothing more"
         mark = len(self.trail)
-        count = self.pieces(n, worker[j:j + n.args.get("size", 0) // PIECE + 1])
+        size = n.args.get("size", 0) or 2 * self.native.image_bytes(n)
+        count = self.pieces(n, worker[j:j + size // PIECE + 2])
         count = count or int(self.matches(n, worker[j]))
         differ = None if count else "the worker makes another call"
         if count and self.in_whole:
