@@ -197,7 +197,7 @@ class Log(Images):
             return "query"
         if call == "clCreateSubDevices" and "out_devices" not in args:
             return "query"
-        empty = call == "clEnqueueNDRangeKernel" and 0 in (args["global_work_size"] or [0])
+        empty = call == "clEnqueueNDRangeKernel" and is_empty(args["global_work_size"])
         failed_build = call in BUILDS and line["status"] in BUILD_FAILURES
         if line["status"] != 0 and not failed_build and not empty:
             return "refused"
@@ -296,7 +296,7 @@ class Log(Images):
                                           "arg_size": args["arg_size"], "arg_value": value})
 
     def take_clEnqueueNDRangeKernel(self, line, args):
-        if 0 in (args["global_work_size"] or [0]):
+        if is_empty(args["global_work_size"]):
             self.marker(line, args)
             return
         told = {k: args[k] for k in ("command_queue", "kernel", "global_work_offset",
@@ -428,6 +428,10 @@ class Log(Images):
     def others(self):
         """How many calls of each function there are that belong to no queue."""
         return Counter(i.call for i in self.items if "command_queue" not in i.args)
+
+
+def is_empty(sizes):
+    return sizes is None or 0 in sizes
 
 
 def option_words(options):
