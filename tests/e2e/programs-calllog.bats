@@ -148,7 +148,7 @@ but_for_pocl() {
     agrees "$PROGRAMS/guest_threads" 4 10
 }
 
-# One cache of kernels for all that runs it (lib.bash's of PoCL is shared too), and the same sizes of
+# One cache of kernels for all that runs it (PoCL's is shared too), and the same sizes of
 # work on both sides: what it tunes by the clock is no matter of its calls.
 crack() {
     local home=$BATS_RUN_TMPDIR/hashcat how=$1
