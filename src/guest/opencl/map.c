@@ -198,3 +198,17 @@ tsr_clEnqueueUnmapMemObject(cl_command_queue command_queue, cl_mem memobj,
     free(map);
     return enqueue_end(&q, rc, event);
 }
+
+void
+map_undo(cl_command_queue queue, cl_mem m, void *ptr)
+{
+    pthread_mutex_lock(&m->lock);
+    for (struct mapping *map = m->mappings; map; map = map->next) {
+        if (map->ptr == ptr) {
+            map->flags = CL_MAP_READ;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&m->lock);
+    tsr_clEnqueueUnmapMemObject(queue, m, ptr, 0, NULL, NULL);
+}

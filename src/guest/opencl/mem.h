@@ -72,6 +72,8 @@ cl_int mem_inherit_flags(const struct _cl_mem *parent, cl_mem_flags *flags);
 /* Mappings (map.c). */
 uint64_t mapping_new_id(void);
 void mapping_add(struct _cl_mem *m, struct mapping *map);
+/* Unmaps what a map returned that failed later: nothing is written back. */
+void map_undo(cl_command_queue queue, cl_mem m, void *ptr);
 
 /* The bytes of an object in the heap. */
 static inline uint8_t *

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* OpenCL 3.0, sections 5.2.4 and 5.5.2: mapping buffers and images, and unmapping them. */
+#include "guest/opencl/mem.h"
 #include "guest/opencl/multi/command.h"
 
 #include <stdlib.h>
@@ -28,6 +29,38 @@ map_keep(struct command *c, struct multi_mem *m, struct multi_map *map, size_t b
     map->next = m->maps;
     m->maps = map;
     m->map_count++;
+}
+
+/* Takes out the newest mapping that returned ptr. */
+static struct multi_map *
+map_take(struct multi_mem *m, const void *ptr)
+{
+    for (struct multi_map **p = &m->maps; *p; p = &(*p)->next) {
+        struct multi_map *map = *p;
+
+        if (map->ptr != ptr)
+            continue;
+        *p = map->next;
+        m->map_count--;
+        return map;
+    }
+    return NULL;
+}
+
+/* A blocking map that failed was none: nothing counts it, and nothing is written back. */
+static void
+map_fail(cl_command_queue queue, struct multi_mem *m, void *ptr)
+{
+    const struct multi_queue *q = multi_queue_of(queue);
+    struct multi_map *map;
+
+    if (multi_lock(m->context) != CL_SUCCESS)
+        return;
+    map = map_take(m, ptr);
+    if (map)
+        map_undo(q->inner, m->replica[map->vgpu], ptr);
+    multi_unlock(m->context);
+    free(map);
 }
 
 /* Section 5.2.4. */
@@ -59,6 +92,8 @@ multi_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
     else
         free(map);
     rc = blocking_map ? command_end_blocking(&c, rc, event) : command_end(&c, rc, event);
+    if (rc != CL_SUCCESS && ptr)
+        map_fail(command_queue, (struct multi_mem *)buffer, ptr);
     RETURN_WITH(errcode_ret, rc, rc == CL_SUCCESS ? ptr : NULL);
 }
 
@@ -95,26 +130,12 @@ multi_clEnqueueMapImage(cl_command_queue command_queue, cl_mem image,
     else
         free(map);
     rc = blocking_map ? command_end_blocking(&c, rc, event) : command_end(&c, rc, event);
+    if (rc != CL_SUCCESS && ptr)
+        map_fail(command_queue, (struct multi_mem *)image, ptr);
     RETURN_WITH(errcode_ret, rc, rc == CL_SUCCESS ? ptr : NULL);
 }
 
 /* ---- unmapping --------------------------------------------------------------------- */
-
-/* Takes out the newest mapping that returned ptr. */
-static struct multi_map *
-map_take(struct multi_mem *m, const void *ptr)
-{
-    for (struct multi_map **p = &m->maps; *p; p = &(*p)->next) {
-        struct multi_map *map = *p;
-
-        if (map->ptr != ptr)
-            continue;
-        *p = map->next;
-        m->map_count--;
-        return map;
-    }
-    return NULL;
-}
 
 /* The bytes that the program wrote are `vgpu`'s, there when `e` has ended. */
 static cl_int
