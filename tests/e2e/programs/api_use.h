@@ -22,6 +22,8 @@
 struct use {
     cl_platform_id platform;
     cl_device_id device;
+    cl_uint n_devices, at; /* of the contexts; devices[at] is `device` */
+    cl_device_id devices[16];
     cl_context context, other; /* two contexts of one device */
     cl_command_queue queue;    /* in order, with profiling */
     cl_command_queue other_queue;
