@@ -63,6 +63,24 @@ map_fail(cl_command_queue queue, struct multi_mem *m, void *ptr)
     free(map);
 }
 
+/* What another vGPU maps for writing; the ordinary object knows its own. Under the lock. */
+static cl_int
+check_overlap(const struct multi_mem *m, size_t offset, size_t size, cl_map_flags flags)
+{
+    size_t begin = offset;
+
+    if (map_use(flags) == USE_READ)
+        return CL_SUCCESS;
+    for (const struct multi_mem *p = m; p->parent; p = p->parent)
+        begin += p->origin;
+    for (const struct multi_map *map = m->maps; map; map = map->next) {
+        if (map_use(map->flags) != USE_READ && begin < map->end &&
+            map->begin < begin + size)
+            return CL_INVALID_OPERATION;
+    }
+    return CL_SUCCESS;
+}
+
 /* Section 5.2.4. */
 CL_API_ENTRY void *CL_API_CALL
 multi_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
@@ -81,6 +99,8 @@ multi_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
     if (rc != CL_SUCCESS)
         RETURN_WITH(errcode_ret, rc, NULL);
     rc = command_use(&c, buffer, offset, size, map_use(map_flags), &inner);
+    if (rc == CL_SUCCESS)
+        rc = check_overlap((struct multi_mem *)buffer, offset, size, map_flags);
     if (rc == CL_SUCCESS && !(map = calloc(1, sizeof *map)))
         rc = CL_OUT_OF_HOST_MEMORY;
     if (rc == CL_SUCCESS)
