@@ -624,6 +624,7 @@ api_program(struct use *u)
     use_query(&q);
     use_counts(&counts);
     build_queries(u);
+    api_build(u);
     release_callback(u);
     unloading(u);
 }

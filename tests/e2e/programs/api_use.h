@@ -186,8 +186,10 @@ void api_pixels(struct use *u); /* a part of it */
 void api_sampler(struct use *u);
 void api_image_args(struct use *u); /* a part of it */
 void api_program(struct use *u);
+void api_build(struct use *u); /* a part of it */
 void api_kernel(struct use *u);
 void api_enqueue(struct use *u);
+void api_launch(struct use *u); /* a part of it */
 void api_event(struct use *u);
 void api_refused(struct use *u);
 void api_graphics(struct use *u); /* a part of it */
