@@ -86,7 +86,7 @@ link_takes(struct use *u, const char *options)
     return p && clReleaseProgram(p) == CL_SUCCESS && u->rc == CL_SUCCESS;
 }
 
-/* Section 5.8.7: a size of 0 for a device without a binary. */
+/* Section 5.8.9: a size of 0 for a device without a binary. */
 static bool
 unbuilt_sizes_are_0(struct use *u)
 {
