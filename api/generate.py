@@ -371,8 +371,10 @@ def refusal(c):
     error = c.spec["error"]
     handle = refused_handle(c)
     if handle:
-        body += [f"    if (!object_is({handle[0]}, KIND_{handle[1]}))",
-                 f"        return {handle[2]};"]
+        name, kind, invalid = handle
+        body += [f"    if (!object_is({name}, KIND_{kind}) &&",
+                 f"        !object_is({name}, KIND_multi_{kind}))",
+                 f"        return {invalid};"]
     if "errcode_ret" in names:
         return body + ["    if (errcode_ret)", f"        *errcode_ret = {error};",
                        "    return NULL;"]

@@ -55,6 +55,14 @@ nothing_is_left() {
     done
 }
 
+@test "every entry of the dispatch table is right and wrong there as on one vGPU" {
+    local device
+    for device in 0 1; do
+        export CLTEST_DEVICE=$device
+        on a,b "$PROGRAMS/api_use"
+    done
+}
+
 @test "the framebuffer's limit is each vGPU's own" {
     on a,b "$PROGRAMS/guest_multi_end" limit $FRAMEBUFFER
     within 2 nothing_is_left

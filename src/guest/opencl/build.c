@@ -22,6 +22,7 @@ struct build {
     struct pending pending;
     struct _cl_program *program; /* held */
     cl_program_binary_type type; /* what comes out of it */
+    bool hides_args;             /* of a build without -cl-kernel-arg-info */
     cl_uint n_devices;
     cl_device_id *devices; /* owned */
     program_notify_fn notify;
@@ -126,6 +127,8 @@ build_finish(struct build *b)
         m = program_take_metadata(b->program, &b->pending);
         if (!m)
             rc = session_is_dead(s) ? CL_OUT_OF_RESOURCES : CL_OUT_OF_HOST_MEMORY;
+        else
+            m->args_hidden = b->hides_args;
     }
     build_ended(b, rc, m);
     return rc;
@@ -336,6 +339,7 @@ tsr_clBuildProgram(cl_program program, cl_uint num_devices,
             build_free(b);
         return rc;
     }
+    b->hides_args = !options_have(options, "-cl-kernel-arg-info");
     return build_sent(b, build_send(b, options), pfn_notify != NULL);
 }
 

@@ -387,7 +387,7 @@ tsr_clGetKernelArgInfo(cl_kernel kernel, cl_uint arg_index, cl_kernel_arg_info p
     if (arg_index >= kernel->meta->n_args)
         return CL_INVALID_ARG_INDEX;
     a = &kernel->meta->args[arg_index];
-    if (!a->known)
+    if (!a->known || kernel->metadata->args_hidden)
         return CL_KERNEL_ARG_INFO_NOT_AVAILABLE;
     switch (param_name) {
     case CL_KERNEL_ARG_ADDRESS_QUALIFIER:

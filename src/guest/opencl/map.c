@@ -27,6 +27,63 @@ mem_shadow(struct _cl_mem *m)
     return root->shadow ? root->shadow + (m->parent ? m->origin : 0) : NULL;
 }
 
+#define WRITES (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)
+
+/* ---- what is mapped for writing ---------------------------------------------------- */
+
+static struct _cl_mem *
+buffer_root(struct _cl_mem *m)
+{
+    return m->parent ? m->parent : m;
+}
+
+/*
+ * Claims the region for a map that writes. CL_INVALID_OPERATION where it meets another such
+ * map, of this buffer, its parent or another part of that (section 5.2.4).
+ */
+static cl_int
+written_claim(struct _cl_mem *m, struct mapping *map)
+{
+    struct _cl_mem *root = buffer_root(m);
+    cl_int rc = CL_SUCCESS;
+
+    map->begin = map->offset + (m->parent ? m->origin : 0);
+    map->end = map->begin + map->size;
+    if (!(map->flags & WRITES))
+        return CL_SUCCESS;
+    pthread_mutex_lock(&root->lock);
+    for (const struct mapping *w = root->written; w; w = w->next_written) {
+        if (map->begin < w->end && w->begin < map->end)
+            rc = CL_INVALID_OPERATION;
+    }
+    if (rc == CL_SUCCESS) {
+        map->next_written = root->written;
+        root->written = map;
+    }
+    pthread_mutex_unlock(&root->lock);
+    return rc;
+}
+
+/* Nothing for one that claimed nothing. */
+void
+mapping_unclaim(struct _cl_mem *m, const struct mapping *map)
+{
+    struct _cl_mem *root = buffer_root(m);
+
+    if (m->image)
+        return;
+    pthread_mutex_lock(&root->lock);
+    for (struct mapping **p = &root->written; *p; p = &(*p)->next_written) {
+        if (*p == map) {
+            *p = map->next_written;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&root->lock);
+}
+
+/* ---- mappings ---------------------------------------------------------------------- */
+
 uint64_t
 mapping_new_id(void)
 {
@@ -61,6 +118,8 @@ mapping_take(struct _cl_mem *m, const void *ptr)
         }
     }
     pthread_mutex_unlock(&m->lock);
+    if (found)
+        mapping_unclaim(m, found);
     return found;
 }
 
@@ -123,6 +182,21 @@ check_map(const struct _cl_mem *m, cl_map_flags flags, size_t offset, size_t siz
     return CL_SUCCESS;
 }
 
+static cl_int
+buffer_map(struct enqueue *q, struct _cl_mem *m, bool blocking, struct mapping *map)
+{
+    cl_int rc = written_claim(m, map);
+
+    if (rc != CL_SUCCESS)
+        return rc;
+    rc = map_in_heap(m) ? map_heap(q, m, map, blocking) : map_shadow(q, m, map, blocking);
+    if (rc == CL_SUCCESS)
+        mapping_add(m, map);
+    else
+        mapping_unclaim(m, map);
+    return rc;
+}
+
 /* Section 5.2.4. */
 CL_API_ENTRY void *CL_API_CALL
 tsr_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
@@ -148,15 +222,12 @@ tsr_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
     }
     if (rc == CL_SUCCESS) {
         *map = (struct mapping){.offset = offset, .size = size, .flags = map_flags};
-        rc = map_in_heap(buffer) ? map_heap(&q, buffer, map, blocking_map)
-                                 : map_shadow(&q, buffer, map, blocking_map);
+        rc = buffer_map(&q, buffer, blocking_map, map);
     }
-    if (rc == CL_SUCCESS) {
+    if (rc == CL_SUCCESS)
         ptr = map->ptr;
-        mapping_add(buffer, map);
-    } else {
+    else
         free(map);
-    }
     rc = enqueue_end(&q, rc, event);
     RETURN_WITH(errcode_ret, rc, ptr);
 }
@@ -171,7 +242,7 @@ unmap_send(struct enqueue *q, struct _cl_mem *m, const struct mapping *map)
                                             map->id, q->n_waits, q->waits, q->event_id);
     if (m->image)
         return image_unmap_shadow(q, m, map);
-    if (map->flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION))
+    if (map->flags & WRITES)
         return transfer_write(q, m, &r, map->ptr, false);
     return send_clEnqueueMarkerWithWaitList(q->session, NULL, q->queue->o.id, q->n_waits,
                                             q->waits, q->event_id);
@@ -197,4 +268,18 @@ tsr_clEnqueueUnmapMemObject(cl_command_queue command_queue, cl_mem memobj,
     }
     free(map);
     return enqueue_end(&q, rc, event);
+}
+
+void
+map_undo(cl_command_queue queue, cl_mem m, void *ptr)
+{
+    pthread_mutex_lock(&m->lock);
+    for (struct mapping *map = m->mappings; map; map = map->next) {
+        if (map->ptr == ptr) {
+            map->flags = CL_MAP_READ;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&m->lock);
+    tsr_clEnqueueUnmapMemObject(queue, m, ptr, 0, NULL, NULL);
 }

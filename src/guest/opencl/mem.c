@@ -57,6 +57,7 @@ mem_destroy(struct object *o)
         struct mapping *map = m->mappings;
 
         m->mappings = map->next;
+        mapping_unclaim(m, map);
         free(map);
     }
     if (m->parent)

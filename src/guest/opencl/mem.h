@@ -14,10 +14,11 @@
 #include "guest/opencl/submit.h"
 
 struct mapping {
-    struct mapping *next;
+    struct mapping *next, *next_written; /* of the object; of all that share its bytes */
     void *ptr;
     size_t offset, size;         /* of a buffer */
     size_t origin[3], region[3]; /* of an image, in elements */
+    size_t begin, end;           /* of a buffer, in its root */
     cl_map_flags flags;
     uint64_t id; /* of the worker's mapping; 0: a shadow */
 };
@@ -39,6 +40,7 @@ struct _cl_mem {
 
     pthread_mutex_t lock; /* all below */
     struct mapping *mappings;
+    struct mapping *written; /* of a buffer and its sub-buffers, those for writing */
     cl_uint map_count;
     uint8_t *shadow; /* of the whole object, made at the first shadow map */
     _Atomic(struct destructor *) destructors;
@@ -72,6 +74,10 @@ cl_int mem_inherit_flags(const struct _cl_mem *parent, cl_mem_flags *flags);
 /* Mappings (map.c). */
 uint64_t mapping_new_id(void);
 void mapping_add(struct _cl_mem *m, struct mapping *map);
+/* No longer mapped for writing. */
+void mapping_unclaim(struct _cl_mem *m, const struct mapping *map);
+/* Unmaps what a map returned that failed later: nothing is written back. */
+void map_undo(cl_command_queue queue, cl_mem m, void *ptr);
 
 /* The bytes of an object in the heap. */
 static inline uint8_t *

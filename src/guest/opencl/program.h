@@ -26,6 +26,7 @@ struct metadata {
     _Atomic uint32_t holds;
     cl_uint n_kernels;
     struct kernel_meta *kernels;
+    bool args_hidden; /* the program did not ask for them: they are the library's own */
 };
 
 struct metadata *metadata_parse(const uint8_t *bytes, size_t len);

@@ -260,6 +260,7 @@ api_enqueue(struct use *u)
     WRONG(t.entry, "a kernel of another required size", CL_INVALID_WORK_GROUP_SIZE,
           clEnqueueTask(u->queue, four, 0, NULL, NULL));
     natives(u);
+    api_launch(u);
     MUST(clFinish(u->queue));
     MUST(clReleaseKernel(place));
     MUST(clReleaseKernel(task));

@@ -208,6 +208,21 @@ argument_is(cl_uint index, cl_uint address, const char *type, const char *name)
            strcmp(text, name) == 0;
 }
 
+/* Of a program whose build was given these options. */
+static cl_int
+argument_built_with(struct use *u, const char *options)
+{
+    cl_program p = program_of(u, use_source, options);
+    cl_kernel k = clCreateKernel(p, "add", &u->rc);
+    cl_int rc;
+
+    MUST(u->rc);
+    rc = clGetKernelArgInfo(k, 0, CL_KERNEL_ARG_NAME, 0, NULL, NULL);
+    MUST(clReleaseKernel(k));
+    MUST(clReleaseProgram(p));
+    return rc;
+}
+
 static void
 argument_queries(struct use *u)
 {
@@ -220,6 +235,11 @@ argument_queries(struct use *u)
           argument_is(1, CL_KERNEL_ARG_ADDRESS_PRIVATE, "uint", "n"));
     RIGHT(call, "of a pointer to local memory",
           argument_is(2, CL_KERNEL_ARG_ADDRESS_LOCAL, "uint*", "l"));
+    WRONG(call, "of a program that was built without -cl-kernel-arg-info",
+          CL_KERNEL_ARG_INFO_NOT_AVAILABLE, argument_built_with(u, ""));
+    WRONG_DIFFERS("arg-info-option", CL_SUCCESS, call,
+                  "where a macro's value alone says so", CL_KERNEL_ARG_INFO_NOT_AVAILABLE,
+                  argument_built_with(u, "-DA=-cl-kernel-arg-info"));
     WRONG(call, "no kernel", CL_INVALID_KERNEL,
           clGetKernelArgInfo(NULL, 0, CL_KERNEL_ARG_NAME, 0, NULL, NULL));
     WRONG_KIND(
@@ -271,8 +291,13 @@ group_queries(struct use *u)
     size_t v, three[3];
 
     RIGHT(call, "sizes, required and possible", groups_are_told(u));
-    RIGHT(call, "the one device need not be named",
-          group_info(add, NULL, CL_KERNEL_WORK_GROUP_SIZE, sizeof v, &v) == CL_SUCCESS);
+    if (u->n_devices == 1)
+        RIGHT(call, "the one device need not be named",
+              group_info(add, NULL, CL_KERNEL_WORK_GROUP_SIZE, sizeof v, &v) ==
+                  CL_SUCCESS);
+    else
+        WRONG(call, "no device, of several", CL_INVALID_DEVICE,
+              group_info(add, NULL, CL_KERNEL_WORK_GROUP_SIZE, sizeof v, &v));
     WRONG(call, "no kernel", CL_INVALID_KERNEL,
           group_info(NULL, u->device, CL_KERNEL_WORK_GROUP_SIZE, sizeof v, &v));
     WRONG_KIND(call, "a kernel that is a buffer", CL_INVALID_KERNEL,
@@ -319,7 +344,7 @@ sub_groups_are_told(struct use *u)
 static void
 sub_group_queries(struct use *u)
 {
-    const struct _cl_icd_dispatch *table = *(struct _cl_icd_dispatch **)u->platform;
+    const struct _cl_icd_dispatch *table = *(struct _cl_icd_dispatch **)add;
     const cl_uint param = CL_KERNEL_MAX_SUB_GROUP_SIZE_FOR_NDRANGE;
     const char *const call = "clGetKernelSubGroupInfo";
     const size_t local = 16;

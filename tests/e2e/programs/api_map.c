@@ -84,6 +84,44 @@ unmap_cmd(struct use *u, cl_command_queue q, cl_uint n, const cl_event *w, cl_ev
     return rc;
 }
 
+/* A second map while one of the middle is for writing; `of` may be a part of it. */
+static cl_int
+second_map(struct use *u, cl_mem of, cl_map_flags flags, size_t at, size_t n)
+{
+    void *first = clEnqueueMapBuffer(u->queue, u->buffer, CL_TRUE, CL_MAP_WRITE, 1024,
+                                     1024, 0, NULL, NULL, &u->rc);
+    void *p;
+    cl_int rc;
+
+    MUST(u->rc);
+    p = clEnqueueMapBuffer(u->queue, of, CL_TRUE, flags, at, n, 0, NULL, NULL, &u->rc);
+    rc = use_new(u, p);
+    if (p)
+        MUST(clEnqueueUnmapMemObject(u->queue, of, p, 0, NULL, NULL));
+    MUST(clEnqueueUnmapMemObject(u->queue, u->buffer, first, 0, NULL, NULL));
+    MUST(clFinish(u->queue));
+    return rc;
+}
+
+static void
+overlapping_maps(struct use *u, const char *call)
+{
+    const cl_buffer_region region = {1024, 2048};
+    cl_mem part =
+        clCreateSubBuffer(u->buffer, 0, CL_BUFFER_CREATE_TYPE_REGION, &region, &u->rc);
+
+    MUST(u->rc);
+    WRONG_DIFFERS("map-overlap", CL_SUCCESS, call, "a region mapped for writing, twice",
+                  CL_INVALID_OPERATION, second_map(u, u->buffer, CL_MAP_WRITE, 2047, 64));
+    WRONG_DIFFERS("map-overlap", CL_SUCCESS, call, "the same of a part of the buffer",
+                  CL_INVALID_OPERATION,
+                  second_map(u, part, CL_MAP_WRITE_INVALIDATE_REGION, 512, 64));
+    RIGHT(call, "regions for writing that only touch",
+          second_map(u, u->buffer, CL_MAP_WRITE, 2048, 64) == CL_SUCCESS &&
+              second_map(u, part, CL_MAP_WRITE, 1024, 64) == CL_SUCCESS);
+    MUST(clReleaseMemObject(part));
+}
+
 static void
 wrong_maps(struct use *u, const char *call)
 {
@@ -151,6 +189,7 @@ api_map(struct use *u)
           map_shows_and_keeps(u));
     RIGHT(m.entry, "two maps of one buffer count", maps_count(u));
     wrong_maps(u, m.entry);
+    overlapping_maps(u, m.entry);
     use_enqueue(u, &n);
     if (mapped)
         MUST(unmap_of(u, u->buffer, mapped));

@@ -99,7 +99,7 @@ devices_are_listed(const struct use *u)
     return clGetDeviceIDs(u->platform, CL_DEVICE_TYPE_ALL, 0, NULL, &n) == CL_SUCCESS &&
            n >= 1 && n <= 64 &&
            clGetDeviceIDs(u->platform, CL_DEVICE_TYPE_ALL, 64, all, NULL) == CL_SUCCESS &&
-           all[0] == u->device;
+           all[u->at] == u->device;
 }
 
 static bool

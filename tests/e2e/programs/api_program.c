@@ -32,6 +32,17 @@ program_stores(struct use *u, cl_program p, cl_int want)
 /* ---- 5.8.1 from source ------------------------------------------------------------- */
 
 static bool
+is_for_all_devices(const struct use *u, cl_program p)
+{
+    cl_device_id devices[16];
+    size_t size = u->n_devices * sizeof *devices;
+
+    return NUMBER(clGetProgramInfo, p, CL_PROGRAM_NUM_DEVICES) == u->n_devices &&
+           clGetProgramInfo(p, CL_PROGRAM_DEVICES, size, devices, NULL) == CL_SUCCESS &&
+           memcmp(devices, u->devices, size) == 0;
+}
+
+static bool
 pieces_are_joined(struct use *u)
 {
     const char *pieces[3] = {"kernel void (NOT THIS)", "one(global int *p)",
@@ -43,8 +54,7 @@ pieces_are_joined(struct use *u)
         TEXT_IS(clGetProgramInfo, p, CL_PROGRAM_SOURCE,
                 "kernel void one(global int *p){ *p = 1; }") &&
         NUMBER(clGetProgramInfo, p, CL_PROGRAM_CONTEXT) == (uintptr_t)u->context &&
-        NUMBER(clGetProgramInfo, p, CL_PROGRAM_NUM_DEVICES) == 1 &&
-        NUMBER(clGetProgramInfo, p, CL_PROGRAM_DEVICES) == (uintptr_t)u->device;
+        is_for_all_devices(u, p);
 
     return p && clReleaseProgram(p) == CL_SUCCESS && good;
 }
@@ -79,14 +89,20 @@ struct binary {
     unsigned char *bytes;
 };
 
+/* The binary for u->device. */
 static struct binary
-binary_of(cl_program p)
+binary_of(const struct use *u, cl_program p)
 {
+    const cl_uint n = (cl_uint)NUMBER(clGetProgramInfo, p, CL_PROGRAM_NUM_DEVICES);
+    const cl_uint at = n == u->n_devices ? u->at : 0;
+    unsigned char *all[16] = {NULL};
     struct binary b = {0};
+    size_t sizes[16];
 
-    MUST(clGetProgramInfo(p, CL_PROGRAM_BINARY_SIZES, sizeof b.size, &b.size, NULL));
-    b.bytes = malloc(b.size + 1);
-    MUST(clGetProgramInfo(p, CL_PROGRAM_BINARIES, sizeof b.bytes, &b.bytes, NULL));
+    MUST(clGetProgramInfo(p, CL_PROGRAM_BINARY_SIZES, n * sizeof *sizes, sizes, NULL));
+    b.size = sizes[at];
+    b.bytes = all[at] = malloc(b.size + 1);
+    MUST(clGetProgramInfo(p, CL_PROGRAM_BINARIES, n * sizeof *all, all, NULL));
     return b;
 }
 
@@ -367,7 +383,7 @@ builds(struct use *u)
     WRONG(call, "source that does not compile", CL_BUILD_PROGRAM_FAILURE,
           clBuildProgram(bad, 1, &u->device, "", NULL, NULL));
     RIGHT("clGetProgramBuildInfo", "the log says why", failed_build_says_why(u, bad));
-    b = binary_of(p);
+    b = binary_of(u, p);
     binaries(u, &b);
     free(b.bytes);
     MUST(clReleaseProgram(p));
@@ -608,6 +624,7 @@ api_program(struct use *u)
     use_query(&q);
     use_counts(&counts);
     build_queries(u);
+    api_build(u);
     release_callback(u);
     unloading(u);
 }

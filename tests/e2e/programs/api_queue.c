@@ -122,7 +122,7 @@ creation_with_properties(struct use *u)
 static void
 property_change(struct use *u)
 {
-    const struct _cl_icd_dispatch *table = *(struct _cl_icd_dispatch **)u->platform;
+    const struct _cl_icd_dispatch *table = *(struct _cl_icd_dispatch **)u->queue;
     const char *const call = "clSetCommandQueueProperty";
     cl_command_queue wrong = (cl_command_queue)u->buffer;
     cl_command_queue_properties old = 0;

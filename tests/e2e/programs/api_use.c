@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* usage: api_use [--driver] [CHAPTER | ENTRY]…   (all of them where none is named) */
+/*
+ * usage: api_use [--driver] [CHAPTER | ENTRY]…   (all of them where none is named)
+ *
+ * With CLTEST_DEVICE=N the contexts are over all devices, and device N is used.
+ */
 #include "api_use.h"
 
 #include "api_status.h"
@@ -236,15 +240,29 @@ complete_event(struct use *u, cl_context c)
     return e;
 }
 
+/* Two contexts over the first device, or over all, of which CLTEST_DEVICE is used. */
+static void
+contexts_open(struct use *u)
+{
+    const char *among_all = getenv("CLTEST_DEVICE");
+
+    MUST(clGetDeviceIDs(u->platform, CL_DEVICE_TYPE_ALL, 16, u->devices, &u->n_devices));
+    if (!among_all)
+        u->n_devices = 1;
+    u->at = among_all ? (cl_uint)strtoul(among_all, NULL, 10) : 0;
+    MUST(u->at < u->n_devices && u->n_devices <= 16 ? CL_SUCCESS : CL_INVALID_DEVICE);
+    u->device = u->devices[u->at];
+    u->context = clCreateContext(NULL, u->n_devices, u->devices, NULL, NULL, &u->rc);
+    MUST(u->rc);
+    u->other = clCreateContext(NULL, u->n_devices, u->devices, NULL, NULL, &u->rc);
+    MUST(u->rc);
+}
+
 static void
 use_open(struct use *u)
 {
     MUST(clGetPlatformIDs(1, &u->platform, NULL));
-    MUST(clGetDeviceIDs(u->platform, CL_DEVICE_TYPE_ALL, 1, &u->device, NULL));
-    u->context = clCreateContext(NULL, 1, &u->device, NULL, NULL, &u->rc);
-    MUST(u->rc);
-    u->other = clCreateContext(NULL, 1, &u->device, NULL, NULL, &u->rc);
-    MUST(u->rc);
+    contexts_open(u);
     u->queue =
         clCreateCommandQueue(u->context, u->device, CL_QUEUE_PROFILING_ENABLE, &u->rc);
     MUST(u->rc);

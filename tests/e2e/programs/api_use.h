@@ -22,6 +22,8 @@
 struct use {
     cl_platform_id platform;
     cl_device_id device;
+    cl_uint n_devices, at; /* of the contexts; devices[at] is `device` */
+    cl_device_id devices[16];
     cl_context context, other; /* two contexts of one device */
     cl_command_queue queue;    /* in order, with profiling */
     cl_command_queue other_queue;
@@ -184,8 +186,10 @@ void api_pixels(struct use *u); /* a part of it */
 void api_sampler(struct use *u);
 void api_image_args(struct use *u); /* a part of it */
 void api_program(struct use *u);
+void api_build(struct use *u); /* a part of it */
 void api_kernel(struct use *u);
 void api_enqueue(struct use *u);
+void api_launch(struct use *u); /* a part of it */
 void api_event(struct use *u);
 void api_refused(struct use *u);
 void api_graphics(struct use *u); /* a part of it */

@@ -3,6 +3,7 @@
 #include "guest/opencl/multi/kernel.h"
 
 #include "base/cleanup.h"
+#include "guest/opencl/kernel.h"
 #include "guest/opencl/mem.h"
 
 #include <stdlib.h>
@@ -41,23 +42,17 @@ kernel_destroy(struct object *o)
 static void
 arg_learn(struct multi_arg *a, cl_kernel inner, cl_uint index)
 {
-    cl_kernel_arg_address_qualifier address;
-    cl_kernel_arg_access_qualifier access = CL_KERNEL_ARG_ACCESS_NONE;
-    cl_kernel_arg_type_qualifier type = CL_KERNEL_ARG_TYPE_NONE;
-    char name[64] = "";
+    /* Not by clGetKernelArgInfo: the program may not have asked for it. */
+    const struct arg_meta *meta = &inner->meta->args[index];
+    const cl_kernel_arg_address_qualifier address = meta->address;
+    const cl_kernel_arg_access_qualifier access = meta->access;
+    const cl_kernel_arg_type_qualifier type = meta->type;
 
-    if (ordinary->clGetKernelArgInfo(inner, index, CL_KERNEL_ARG_ADDRESS_QUALIFIER,
-                                     sizeof address, &address, NULL) != CL_SUCCESS)
+    if (!meta->known)
         return;
-    ordinary->clGetKernelArgInfo(inner, index, CL_KERNEL_ARG_ACCESS_QUALIFIER,
-                                 sizeof access, &access, NULL);
-    ordinary->clGetKernelArgInfo(inner, index, CL_KERNEL_ARG_TYPE_QUALIFIER, sizeof type,
-                                 &type, NULL);
-    ordinary->clGetKernelArgInfo(inner, index, CL_KERNEL_ARG_TYPE_NAME, sizeof name, name,
-                                 NULL);
     a->known = true;
     a->access = access;
-    a->sampler = strcmp(name, "sampler_t") == 0;
+    a->sampler = strcmp(meta->type_name, "sampler_t") == 0;
     a->memory = !a->sampler && (address == CL_KERNEL_ARG_ADDRESS_GLOBAL ||
                                 address == CL_KERNEL_ARG_ADDRESS_CONSTANT ||
                                 access != CL_KERNEL_ARG_ACCESS_NONE);

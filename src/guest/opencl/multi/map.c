@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* OpenCL 3.0, sections 5.2.4 and 5.5.2: mapping buffers and images, and unmapping them. */
+#include "guest/opencl/mem.h"
 #include "guest/opencl/multi/command.h"
 
 #include <stdlib.h>
@@ -30,6 +31,56 @@ map_keep(struct command *c, struct multi_mem *m, struct multi_map *map, size_t b
     m->map_count++;
 }
 
+/* Takes out the newest mapping that returned ptr. */
+static struct multi_map *
+map_take(struct multi_mem *m, const void *ptr)
+{
+    for (struct multi_map **p = &m->maps; *p; p = &(*p)->next) {
+        struct multi_map *map = *p;
+
+        if (map->ptr != ptr)
+            continue;
+        *p = map->next;
+        m->map_count--;
+        return map;
+    }
+    return NULL;
+}
+
+/* A blocking map that failed was none: nothing counts it, and nothing is written back. */
+static void
+map_fail(cl_command_queue queue, struct multi_mem *m, void *ptr)
+{
+    const struct multi_queue *q = multi_queue_of(queue);
+    struct multi_map *map;
+
+    if (multi_lock(m->context) != CL_SUCCESS)
+        return;
+    map = map_take(m, ptr);
+    if (map)
+        map_undo(q->inner, m->replica[map->vgpu], ptr);
+    multi_unlock(m->context);
+    free(map);
+}
+
+/* What another vGPU maps for writing; the ordinary object knows its own. Under the lock. */
+static cl_int
+check_overlap(const struct multi_mem *m, size_t offset, size_t size, cl_map_flags flags)
+{
+    size_t begin = offset;
+
+    if (map_use(flags) == USE_READ)
+        return CL_SUCCESS;
+    for (const struct multi_mem *p = m; p->parent; p = p->parent)
+        begin += p->origin;
+    for (const struct multi_map *map = m->maps; map; map = map->next) {
+        if (map_use(map->flags) != USE_READ && begin < map->end &&
+            map->begin < begin + size)
+            return CL_INVALID_OPERATION;
+    }
+    return CL_SUCCESS;
+}
+
 /* Section 5.2.4. */
 CL_API_ENTRY void *CL_API_CALL
 multi_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
@@ -48,6 +99,8 @@ multi_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
     if (rc != CL_SUCCESS)
         RETURN_WITH(errcode_ret, rc, NULL);
     rc = command_use(&c, buffer, offset, size, map_use(map_flags), &inner);
+    if (rc == CL_SUCCESS)
+        rc = check_overlap((struct multi_mem *)buffer, offset, size, map_flags);
     if (rc == CL_SUCCESS && !(map = calloc(1, sizeof *map)))
         rc = CL_OUT_OF_HOST_MEMORY;
     if (rc == CL_SUCCESS)
@@ -59,6 +112,8 @@ multi_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
     else
         free(map);
     rc = blocking_map ? command_end_blocking(&c, rc, event) : command_end(&c, rc, event);
+    if (rc != CL_SUCCESS && ptr)
+        map_fail(command_queue, (struct multi_mem *)buffer, ptr);
     RETURN_WITH(errcode_ret, rc, rc == CL_SUCCESS ? ptr : NULL);
 }
 
@@ -95,26 +150,12 @@ multi_clEnqueueMapImage(cl_command_queue command_queue, cl_mem image,
     else
         free(map);
     rc = blocking_map ? command_end_blocking(&c, rc, event) : command_end(&c, rc, event);
+    if (rc != CL_SUCCESS && ptr)
+        map_fail(command_queue, (struct multi_mem *)image, ptr);
     RETURN_WITH(errcode_ret, rc, rc == CL_SUCCESS ? ptr : NULL);
 }
 
 /* ---- unmapping --------------------------------------------------------------------- */
-
-/* Takes out the newest mapping that returned ptr. */
-static struct multi_map *
-map_take(struct multi_mem *m, const void *ptr)
-{
-    for (struct multi_map **p = &m->maps; *p; p = &(*p)->next) {
-        struct multi_map *map = *p;
-
-        if (map->ptr != ptr)
-            continue;
-        *p = map->next;
-        m->map_count--;
-        return map;
-    }
-    return NULL;
-}
 
 /* The bytes that the program wrote are `vgpu`'s, there when `e` has ended. */
 static cl_int
