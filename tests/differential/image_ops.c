@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* Of the formats that every device with images must have (section 5.3.1.2). */
+/* Of the formats that every device with images must have (section 5.3.2.1). */
 static const struct format formats[] = {
     {{CL_RGBA, CL_UNORM_INT8}, 4, "rgba unorm8"},
     {{CL_RGBA, CL_UNSIGNED_INT8}, 4, "rgba u8"},

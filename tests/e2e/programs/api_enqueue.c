@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenCL 3.0, sections 5.10 and 5.13 of older versions: running kernels. */
+/* OpenCL 3.0, section 5.10: running kernels. */
 #include "api_use.h"
 
 static cl_kernel place, four, task; /* set up; task: place again */

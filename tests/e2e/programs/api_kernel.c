@@ -137,7 +137,7 @@ arguments(struct use *u)
           arguments_arrive(u, add));
 }
 
-/* ---- 5.9.1 clones ------------------------------------------------------------------ */
+/* ---- 5.9.3 clones ------------------------------------------------------------------ */
 
 /* The clone has its arguments; setting one of them does not show in the other. */
 static bool
@@ -166,7 +166,7 @@ clones(struct use *u)
                NEW(u, clCloneKernel((cl_kernel)u->buffer, &u->rc)));
 }
 
-/* ---- 5.9.3 queries ----------------------------------------------------------------- */
+/* ---- 5.9.4 queries ----------------------------------------------------------------- */
 
 static bool
 kernel_tells(const struct use *u)
@@ -316,7 +316,7 @@ group_queries(struct use *u)
           group_info(add, u->device, CL_KERNEL_GLOBAL_WORK_SIZE, sizeof three, three));
 }
 
-/* ---- 5.9.3 sub-groups -------------------------------------------------------------- */
+/* ---- 5.9.4 sub-groups -------------------------------------------------------------- */
 
 static cl_int
 sub_group(cl_kernel k, cl_device_id d, cl_uint param, size_t in_size, const void *in)

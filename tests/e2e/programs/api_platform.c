@@ -534,7 +534,7 @@ fission(struct use *u)
                table->clReleaseDeviceEXT(wrong));
 }
 
-/* ---- 4.1 extension functions ------------------------------------------------------- */
+/* ---- extension functions (Extension Specification 1.3) ----------------------------- */
 
 /* The function of an extension is there if the device reports the extension. */
 static const struct {

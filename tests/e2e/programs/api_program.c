@@ -163,7 +163,7 @@ binaries(struct use *u, const struct binary *b)
           loaded(u, 1, &u->device, &junk_size, &bad));
 }
 
-/* ---- 5.8.1 from IL, from built-in kernels; specialization constants ---------------- */
+/* ---- 5.8.1, 5.8.3 from IL, from built-in kernels; specialization constants --------- */
 
 static void
 intermediate(struct use *u)
@@ -269,7 +269,7 @@ built_ins(struct use *u)
                    built_in(u, u->context, 1, &wrong, names));
 }
 
-/* ---- 5.8.2 builds ------------------------------------------------------------------ */
+/* ---- 5.8.4 builds ------------------------------------------------------------------ */
 
 struct told {
     volatile int called;
@@ -390,7 +390,7 @@ builds(struct use *u)
     MUST(clReleaseProgram(bad));
 }
 
-/* ---- 5.8.3 compiling and linking --------------------------------------------------- */
+/* ---- 5.8.5 compiling and linking --------------------------------------------------- */
 
 static const char header_source[] = "#define FROM_HEADER 17\n";
 static const char library_source[] = "int helper(int x) { return x + 1; }\n";
@@ -532,7 +532,7 @@ compiling(struct use *u)
     MUST(clReleaseProgram(bad));
 }
 
-/* ---- 5.8.4 to 5.8.7: callbacks, unloading, queries --------------------------------- */
+/* ---- 5.8.2, 5.8.8, 5.8.9: callbacks, unloading, queries ---------------------------- */
 
 static bool
 release_is_told(struct use *u, struct told *t, cl_int *ret)

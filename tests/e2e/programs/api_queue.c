@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenCL 3.0, sections 5.1, 5.5.3, 5.12, 5.15: queues, migration, markers, flush, finish. */
+/* OpenCL 3.0, sections 5.1, 5.5.4, 5.12, 5.15: queues, migration, markers, flush, finish. */
 #include "api_use.h"
 
 /* ---- 5.1 creation and queries ------------------------------------------------------ */
@@ -282,7 +282,7 @@ older_synchronisation(struct use *u)
     MUST(clFinish(u->queue));
 }
 
-/* ---- 5.5.3 migration --------------------------------------------------------------- */
+/* ---- 5.5.4 migration --------------------------------------------------------------- */
 
 static cl_int
 migrate(struct use *u, cl_command_queue q, cl_uint n, const cl_event *w, cl_event *e)

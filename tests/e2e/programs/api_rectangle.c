@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenCL 3.0, section 5.2.2 and 5.2.3: rectangles of buffers. */
+/* OpenCL 3.0, section 5.2.2: rectangles of buffers. */
 #include "api_use.h"
 
 static uint8_t room[USE_BYTES];
