@@ -94,7 +94,7 @@ image_unmap_shadow(struct enqueue *q, struct _cl_mem *m, const struct mapping *m
                                             q->waits, q->event_id);
 }
 
-/* Does a live map meet the region, so that one of both would write there? */
+/* Does a live map for writing meet the region, which is to be mapped for writing too? */
 static bool
 meets_map_for_writing(struct _cl_mem *m, cl_map_flags flags, const size_t *origin,
                       const size_t *region)
@@ -103,7 +103,7 @@ meets_map_for_writing(struct _cl_mem *m, cl_map_flags flags, const size_t *origi
 
     pthread_mutex_lock(&m->lock);
     for (const struct mapping *map = m->mappings; map && !meets; map = map->next) {
-        meets = (flags | map->flags) & WRITES;
+        meets = (flags & WRITES) && (map->flags & WRITES);
         for (int k = 0; meets && k < 3; k++)
             meets = origin[k] < map->origin[k] + map->region[k] &&
                     map->origin[k] < origin[k] + region[k];
