@@ -63,6 +63,23 @@ nothing_is_left() {
     done
 }
 
+@test "so it is with programs, kernels, callbacks, sub-devices and what kernels print" {
+    local device
+    for device in 0 1; do
+        export CLTEST_DEVICE=$device
+        mkdir "$BATS_TEST_TMPDIR/$device"
+        on a,b "$PROGRAMS/guest_program"
+        on a,b "$PROGRAMS/guest_compile" "$BATS_TEST_TMPDIR/$device" strict
+        on a,b "$PROGRAMS/guest_kernel" strict
+        on a,b "$PROGRAMS/guest_callbacks"
+        on a,b "$PROGRAMS/guest_subdevices" kernels
+        on a,b "$PROGRAMS/guest_printf" order
+        on a,b "$PROGRAMS/guest_printf" own
+        on a,b "$PROGRAMS/guest_printf" large 2
+        on a,b "$PROGRAMS/guest_printf" closed
+    done
+}
+
 @test "the framebuffer's limit is each vGPU's own" {
     on a,b "$PROGRAMS/guest_multi_end" limit $FRAMEBUFFER
     within 2 nothing_is_left

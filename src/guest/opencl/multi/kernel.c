@@ -32,7 +32,7 @@ kernel_destroy(struct object *o)
     }
     for (cl_uint i = 0; k->args && i < k->n_args; i++)
         arg_clear(&k->args[i]);
-    object_unhold(&k->program->o);
+    object_release(&k->program->o);
     free(k->inner);
     free(k->args);
     free(k);
@@ -102,7 +102,7 @@ multi_kernel_new(struct multi_program *p, const char *name, struct multi_kernel 
     if (!k)
         return rc;
     multi_init(&k->o, KIND_multi_kernel, kernel_destroy);
-    object_hold(&p->o);
+    object_retain(&p->o);
     k->program = p;
     k->inner = calloc(p->context->n_vgpus, sizeof(cl_kernel));
     if (k->inner)

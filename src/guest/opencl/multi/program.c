@@ -15,7 +15,7 @@ program_destroy(struct object *o)
             ordinary->clReleaseProgram(p->inner[v]);
     }
     destructors_run(&p->destructors, p);
-    object_unhold(&p->context->o);
+    object_release(&p->context->o);
     free(p->devices);
     free(p->inner);
     free(p);
@@ -33,7 +33,7 @@ multi_program_new(struct multi_context *c, cl_uint n_devices, const cl_device_id
         devices = c->devices;
     }
     multi_init(&p->o, KIND_multi_program, program_destroy);
-    object_hold(&c->o);
+    object_retain(&c->o);
     p->context = c;
     p->devices = calloc(n_devices, sizeof(cl_device_id));
     p->inner = calloc(c->n_vgpus, sizeof(cl_program));
