@@ -7,6 +7,8 @@ load lib
 
 setup_file() {
     e2e_begin --software-gpus 2
+    "$TESSERA" gpu set gpu0 --mode mixed-size
+    "$TESSERA" gpu set gpu1 --mode mixed-size
     "$TESSERA" create a --type $TYPE --gpu gpu0
     "$TESSERA" create b --type $TYPE --gpu gpu1
     "$TESSERA" create c --type $TYPE --gpu gpu1
@@ -18,6 +20,7 @@ teardown_file() {
 
 teardown() {
     programs_end
+    "$TESSERA" delete small tiny >/dev/null 2>&1 || true
 }
 
 nothing_is_left() {
@@ -78,6 +81,15 @@ nothing_is_left() {
         on a,b "$PROGRAMS/guest_printf" large 2
         on a,b "$PROGRAMS/guest_printf" closed
     done
+}
+
+# The window of a vGPU of 64 MiB has room for 192 MiB, or 128 MiB where no storage is shared.
+@test "more bytes behind an unset event than the shared memory holds keep no call waiting" {
+    "$TESSERA" create small --type cpu-64m --gpu gpu0
+    "$TESSERA" create tiny --type cpu-64m --gpu gpu1
+    natively "$PROGRAMS/guest_transfer" behind 240
+    on small "$PROGRAMS/guest_transfer" behind 240
+    CLTEST_DEVICE=1 on small,tiny "$PROGRAMS/guest_transfer" behind 240
 }
 
 @test "the framebuffer's limit is each vGPU's own" {

@@ -278,10 +278,10 @@ set_sampler(struct multi_kernel *k, cl_uint index, size_t size, const void *valu
     cl_sampler handle = NULL;
     cl_int rc;
 
-    if (value)
-        memcpy(&handle, value, size < sizeof handle ? size : sizeof handle);
     if (size != sizeof handle)
         return CL_INVALID_ARG_SIZE;
+    if (value)
+        memcpy(&handle, value, sizeof handle);
     s = multi_sampler_of(handle);
     if (!s || s->context != k->program->context)
         return CL_INVALID_SAMPLER;
@@ -300,18 +300,17 @@ set_value(struct multi_kernel *k, cl_uint index, size_t size, const void *value)
 {
     struct multi_arg *a = &k->args[index];
     void *copy = NULL;
-    cl_int rc;
+    cl_int rc = ordinary->clSetKernelArg(k->inner[k->first], index, size, value);
 
-    if (value && size > 0) {
-        copy = malloc(size);
-        if (!copy)
-            return CL_OUT_OF_HOST_MEMORY;
-        memcpy(copy, value, size);
-    }
-    rc = ordinary->clSetKernelArg(k->inner[k->first], index, size, value);
-    if (rc != CL_SUCCESS) {
-        free(copy);
+    if (rc != CL_SUCCESS)
         return rc;
+    if (value && size > 0) { /* a size that is right: so much may be read */
+        copy = malloc(size);
+        if (!copy) {
+            a->fresh &= ~(1ull << k->first);
+            return CL_OUT_OF_HOST_MEMORY;
+        }
+        memcpy(copy, value, size);
     }
     arg_clear(a);
     a->value = copy;
