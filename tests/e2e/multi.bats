@@ -7,6 +7,8 @@ load lib
 
 setup_file() {
     e2e_begin --software-gpus 2
+    "$TESSERA" gpu set gpu0 --mode mixed-size
+    "$TESSERA" gpu set gpu1 --mode mixed-size
     "$TESSERA" create a --type $TYPE --gpu gpu0
     "$TESSERA" create b --type $TYPE --gpu gpu1
     "$TESSERA" create c --type $TYPE --gpu gpu1
@@ -18,6 +20,7 @@ teardown_file() {
 
 teardown() {
     programs_end
+    "$TESSERA" delete small tiny >/dev/null 2>&1 || true
 }
 
 nothing_is_left() {
@@ -61,6 +64,32 @@ nothing_is_left() {
         export CLTEST_DEVICE=$device
         on a,b "$PROGRAMS/api_use"
     done
+}
+
+@test "so it is with programs, kernels, callbacks, sub-devices and what kernels print" {
+    local device
+    for device in 0 1; do
+        export CLTEST_DEVICE=$device
+        mkdir "$BATS_TEST_TMPDIR/$device"
+        on a,b "$PROGRAMS/guest_program"
+        on a,b "$PROGRAMS/guest_compile" "$BATS_TEST_TMPDIR/$device" strict
+        on a,b "$PROGRAMS/guest_kernel" strict
+        on a,b "$PROGRAMS/guest_callbacks"
+        on a,b "$PROGRAMS/guest_subdevices" kernels
+        on a,b "$PROGRAMS/guest_printf" order
+        on a,b "$PROGRAMS/guest_printf" own
+        on a,b "$PROGRAMS/guest_printf" large 2
+        on a,b "$PROGRAMS/guest_printf" closed
+    done
+}
+
+# The window of a vGPU of 64 MiB has room for 192 MiB, or 128 MiB where no storage is shared.
+@test "more bytes behind an unset event than the shared memory holds keep no call waiting" {
+    "$TESSERA" create small --type cpu-64m --gpu gpu0
+    "$TESSERA" create tiny --type cpu-64m --gpu gpu1
+    natively "$PROGRAMS/guest_transfer" behind 240
+    on small "$PROGRAMS/guest_transfer" behind 240
+    CLTEST_DEVICE=1 on small,tiny "$PROGRAMS/guest_transfer" behind 240
 }
 
 @test "the framebuffer's limit is each vGPU's own" {

@@ -211,10 +211,11 @@ tsr_clCreateContext(const cl_context_properties *properties, cl_uint num_devices
     for (cl_uint i = 1; i < num_devices; i++)
         several |= devices[i]->d != devices[0]->d;
     if (rc == CL_SUCCESS && several)
-        rc = multi_context_new(properties, n_properties, num_devices, devices, &c);
+        rc = multi_context_new(properties, n_properties, num_devices, devices,
+                               &(struct multi_notify){pfn_notify, user_data}, &c);
     else if (rc == CL_SUCCESS)
         rc = context_new(num_devices, devices, properties, n_properties, &c);
-    if (rc == CL_SUCCESS && pfn_notify) {
+    if (rc == CL_SUCCESS && pfn_notify && !several) {
         rc = context_set_notify(c, pfn_notify, user_data);
         if (rc != CL_SUCCESS)
             object_release(&take_ptr(c)->o);

@@ -13,6 +13,8 @@ event_destroy(struct object *o)
 {
     struct _cl_event *e = (struct _cl_event *)o;
 
+    if (e->user && !atomic_load(&e->user_set))
+        atomic_fetch_sub(&o->session->user_events_open, 1);
     if (e->queue) {
         object_unhold(&e->queue->o);
         object_unhold(&e->context->o);
@@ -276,6 +278,7 @@ tsr_clCreateUserEvent(cl_context context, cl_int *errcode_ret)
     if (!e)
         RETURN_WITH(errcode_ret, CL_OUT_OF_HOST_MEMORY, NULL);
     e->user = true;
+    atomic_fetch_add(&context->o.session->user_events_open, 1);
     rc = send_clCreateUserEvent(context->o.session, NULL, e->o.id, context->o.id);
     if (rc != CL_SUCCESS) {
         event_discard(e);
@@ -294,6 +297,7 @@ tsr_clSetUserEventStatus(cl_event event, cl_int execution_status)
         return CL_INVALID_VALUE;
     if (atomic_exchange(&event->user_set, true))
         return CL_INVALID_OPERATION;
+    atomic_fetch_sub(&event->o.session->user_events_open, 1);
     atomic_store(&event->status, execution_status);
     return send_clSetUserEventStatus(event->o.session, NULL, event->o.id,
                                      execution_status);

@@ -213,6 +213,20 @@ block_split(struct heap *h, uint32_t i, uint64_t size)
     class_add(h, rest);
 }
 
+bool
+heap_has(struct heap *h, uint64_t len)
+{
+    uint64_t size = len / HEAP_GRANULE + (len % HEAP_GRANULE != 0);
+    bool found;
+
+    if (size == 0 || size > h->granules)
+        return false;
+    pthread_mutex_lock(&h->lock);
+    found = class_find(h, size) || class_find_exact(h, size);
+    pthread_mutex_unlock(&h->lock);
+    return found;
+}
+
 uint64_t
 heap_alloc(struct heap *h, uint64_t len)
 {

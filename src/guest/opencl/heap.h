@@ -40,6 +40,9 @@ void heap_fini(struct heap *h);
 /* An offset for len bytes (len > 0), or UINT64_MAX when no block is large enough. */
 uint64_t heap_alloc(struct heap *h, uint64_t len);
 
+/* Would heap_alloc() find as much now? */
+bool heap_has(struct heap *h, uint64_t len);
+
 /* Gives a block back. An offset that is not allocated is ignored. */
 void heap_free(struct heap *h, uint64_t off);
 

@@ -58,7 +58,8 @@ struct session {
     _Atomic bool text_comes; /* kernels may print */
     _Atomic uint32_t holds;  /* the device, and each object */
     _Atomic int64_t reclaims_due;
-    _Atomic int64_t clock_offset_ns; /* clock.c */
+    _Atomic int64_t user_events_open; /* not set yet */
+    _Atomic int64_t clock_offset_ns;  /* clock.c */
     _Atomic uint64_t clock_asked_ns;
 
     pthread_mutex_t tx_lock; /* the commands ring */

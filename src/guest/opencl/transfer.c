@@ -5,6 +5,7 @@
 #include "api/opencl_send.h"
 #include "base/io.h"
 #include "guest/opencl/clock.h"
+#include "guest/opencl/late.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -329,6 +330,8 @@ transfer_read(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void *
         return rc;
     if (blocking)
         return fetch_blocking(q, m, r, ptr);
+    if (late_wanted(q->session, rect_bytes(r)))
+        return late_transfer(q, m, r, ptr, NULL);
     rc = session_need_service(q->session);
     return rc == CL_SUCCESS ? fetch(q, m, r, ptr, NULL) : rc;
 }
@@ -430,6 +433,8 @@ transfer_write(struct enqueue *q, struct _cl_mem *m, const struct rect *r,
         rc = transfer_direct(q, m, r, NULL, ptr, &done);
     if (done)
         return rc;
+    if (!blocking && !short_one && late_wanted(q->session, rect_bytes(r)))
+        return late_transfer(q, m, r, NULL, ptr);
     if (blocking && q->n_waits) {
         /* The wait list's failure must show in a blocking call. */
         pthread_mutex_unlock(&q->queue->lock);

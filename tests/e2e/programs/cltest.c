@@ -59,7 +59,9 @@ cl_open(struct cl *c)
         first = (cl_uint)atoi(among_all);
     EXPECT(first < n && n <= 16);
     c->device = devices[first];
-    c->context = clCreateContext(NULL, among_all ? n : 1, devices, NULL, NULL, &rc);
+    c->n_devices = among_all ? n : 1;
+    c->index = first;
+    c->context = clCreateContext(NULL, c->n_devices, devices, NULL, NULL, &rc);
     OK(rc);
     c->queue = cl_queue(c, CL_QUEUE_PROFILING_ENABLE);
 }

@@ -17,7 +17,8 @@
 struct cl {
     cl_platform_id platform;
     cl_device_id device;
-    cl_context context;
+    cl_context context; /* of so many devices, of which `device` is this one: */
+    cl_uint n_devices, index;
     cl_command_queue queue; /* in order, with profiling */
 };
 

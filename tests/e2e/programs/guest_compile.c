@@ -320,16 +320,23 @@ include_and_embed(void)
 
 /* ---- binaries ---------------------------------------------------------------------- */
 
+/* The one for our device, of all that the program is for. */
 static unsigned char *
 binary_of(cl_program p, size_t *ret_size)
 {
-    unsigned char *bytes;
+    unsigned char *bytes[16] = {NULL};
+    cl_device_id devices[16];
+    size_t sizes[16], i = 0;
 
-    OK(clGetProgramInfo(p, CL_PROGRAM_BINARY_SIZES, sizeof *ret_size, ret_size, NULL));
+    OK(clGetProgramInfo(p, CL_PROGRAM_DEVICES, sizeof devices, devices, NULL));
+    while (devices[i] != c.device)
+        i++;
+    OK(clGetProgramInfo(p, CL_PROGRAM_BINARY_SIZES, sizeof sizes, sizes, NULL));
+    *ret_size = sizes[i];
     EXPECT(*ret_size > 0);
-    bytes = alloc(*ret_size);
-    OK(clGetProgramInfo(p, CL_PROGRAM_BINARIES, sizeof bytes, &bytes, NULL));
-    return bytes;
+    bytes[i] = alloc(*ret_size);
+    OK(clGetProgramInfo(p, CL_PROGRAM_BINARIES, sizeof bytes, bytes, NULL));
+    return bytes[i];
 }
 
 static cl_program

@@ -7,6 +7,7 @@
  */
 #include "imagetest.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -419,17 +420,17 @@ static void CL_CALLBACK
 destroyed(cl_mem image, void *arg)
 {
     (void)image;
-    *(volatile int *)arg += 1;
+    atomic_fetch_add((atomic_int *)arg, 1);
 }
 
 static void
 lifetime(void)
 {
     struct subject s = {.format = formats[0], .desc = types[FLAT].desc};
-    volatile int calls = 0;
+    atomic_int calls = 0;
 
     subject_make(&s);
-    OK(clSetMemObjectDestructorCallback(s.image, destroyed, (void *)&calls));
+    OK(clSetMemObjectDestructorCallback(s.image, destroyed, &calls));
     OK(clEnqueueMigrateMemObjects(c.queue, 1, &s.image, CL_MIGRATE_MEM_OBJECT_HOST, 0,
                                   NULL, NULL));
     subject_write(&s, 81);
@@ -440,7 +441,7 @@ lifetime(void)
     OK(clFinish(c.queue));
     EXPECT(calls == 0);
     subject_free(&s);
-    for (int i = 0; calls == 0 && i < 5000; i++)
+    for (int i = 0; atomic_load(&calls) == 0 && i < 5000; i++)
         sleep_ms(1);
     EXPECT(calls == 1);
     done("migration, destructor");

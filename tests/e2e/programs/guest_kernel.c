@@ -201,11 +201,16 @@ group_queries(cl_kernel fixed, cl_kernel plain)
 {
     size_t sizes[3], n;
     cl_ulong bytes;
+    cl_int rc;
 
     OK(clGetKernelWorkGroupInfo(fixed, c.device, CL_KERNEL_COMPILE_WORK_GROUP_SIZE,
                                 sizeof sizes, sizes, NULL));
     EXPECT(sizes[0] == 4 && sizes[1] == 2 && sizes[2] == 1);
-    OK(clGetKernelWorkGroupInfo(plain, NULL, CL_KERNEL_COMPILE_WORK_GROUP_SIZE,
+    /* NULL stands for the only device. */
+    rc = clGetKernelWorkGroupInfo(plain, NULL, CL_KERNEL_COMPILE_WORK_GROUP_SIZE,
+                                  sizeof sizes, sizes, &n);
+    EXPECT(rc == (c.n_devices > 1 ? CL_INVALID_DEVICE : CL_SUCCESS));
+    OK(clGetKernelWorkGroupInfo(plain, c.device, CL_KERNEL_COMPILE_WORK_GROUP_SIZE,
                                 sizeof sizes, sizes, &n));
     EXPECT(n == sizeof sizes && sizes[0] == 0 && sizes[1] == 0);
     OK(clGetKernelWorkGroupInfo(plain, c.device,

@@ -737,14 +737,17 @@ profiling(void)
         CL_PROFILING_COMMAND_START, CL_PROFILING_COMMAND_END};
     static uint32_t host[WORDS];
     cl_mem b = filled(host, 70);
-    cl_event e = launch(queues[1], b, WORDS, 71, 0, NULL);
     cl_ulong t[4];
 
-    OK(clFinish(queues[1]));
-    for (unsigned i = 0; i < 4; i++)
-        OK(clGetEventProfilingInfo(e, names[i], sizeof t[i], &t[i], NULL));
-    EXPECT(t[0] > 0 && t[0] <= t[1] && t[1] <= t[2] && t[2] <= t[3]);
-    OK(clReleaseEvent(e));
+    for (cl_uint k = 0; k < n; k++) {
+        cl_event e = launch(queues[k], b, WORDS, 71, 0, NULL);
+
+        OK(clFinish(queues[k]));
+        for (unsigned i = 0; i < 4; i++)
+            OK(clGetEventProfilingInfo(e, names[i], sizeof t[i], &t[i], NULL));
+        EXPECT(t[0] > 0 && t[0] <= t[1] && t[1] <= t[2] && t[2] <= t[3]);
+        OK(clReleaseEvent(e));
+    }
     OK(clReleaseMemObject(b));
     done("profiling");
 }
@@ -907,6 +910,7 @@ build_errors(void)
         OK(clGetProgramBuildInfo(bad, devices[i], CL_PROGRAM_BUILD_LOG, 0, NULL, &len));
         EXPECT(len > 1);
     }
+    atomic_store(&built, 0);
     OK(clBuildProgram(good, n, devices, "", on_built, &good));
     wait_for(&built, 1);
     EXPECT(clBuildProgram(good, 1, NULL, "", NULL, NULL) == CL_INVALID_VALUE);
@@ -957,6 +961,281 @@ kernel_arguments(void)
     OK(clReleaseMemObject(b));
     OK(clReleaseMemObject(to));
     done("kernel arguments");
+}
+
+static const char main_source[] =
+    "#include \"times.h\"\n"
+    "uint twice(uint x);\n"
+    "kernel void one(global uint *p) { p[0] = twice(TIMES); }\n"
+    "kernel void two(global uint *p, uint x) { p[0] = x; }\n";
+
+static uint32_t
+run_one(cl_command_queue q, cl_kernel k)
+{
+    const size_t once = 1;
+    uint32_t got = 0;
+    cl_mem b = buffer(0, 4, NULL);
+
+    OK(clSetKernelArg(k, 0, sizeof b, &b));
+    OK(clEnqueueNDRangeKernel(q, k, 1, NULL, &once, NULL, 0, NULL, NULL));
+    OK(clEnqueueReadBuffer(q, b, CL_TRUE, 0, 4, &got, 0, NULL, NULL));
+    OK(clReleaseMemObject(b));
+    return got;
+}
+
+/* Compiled with a header and linked, for all devices or one, with callbacks and without. */
+static void
+compile_and_link(void)
+{
+    const char *name = "times.h";
+    cl_program parts[2], header = source_program("#define TIMES 21u\n"), linked, none;
+    cl_kernel k[2];
+    cl_uint count;
+    cl_int rc;
+
+    atomic_store(&built, 0);
+    parts[0] = source_program(main_source);
+    parts[1] = source_program("uint twice(uint x) { return 2 * x; }\n");
+    OK(clCompileProgram(parts[0], 0, NULL, "", 1, &header, &name, on_built, &parts[0]));
+    wait_for(&built, 1);
+    EXPECT(clLinkProgram(context, 0, NULL, "", 2, parts, NULL, NULL, &rc) == NULL &&
+           rc == CL_INVALID_OPERATION); /* one is compiled, one is not */
+    OK(clCompileProgram(parts[1], n, devices, "", 0, NULL, NULL, NULL, NULL));
+    linked = clLinkProgram(context, 0, NULL, "", 2, parts, NULL, NULL, &rc);
+    OK(rc);
+    OK(clCreateKernelsInProgram(linked, 2, k, &count));
+    EXPECT(count == 2 &&
+           clCreateKernelsInProgram(linked, 1, k, NULL) == CL_INVALID_VALUE);
+    OK(clReleaseKernel(k[0]));
+    OK(clReleaseKernel(k[1]));
+    k[0] = cl_kernel_of(linked, "one");
+    for (cl_uint i = 0; i < n; i++)
+        EXPECT(run_one(queues[i], k[0]) == 42);
+    OK(clReleaseKernel(k[0]));
+    OK(clReleaseProgram(linked));
+    OK(clReleaseProgram(parts[1]));
+    /* For one device alone; for the others there is nothing to link. */
+    parts[1] = source_program("uint twice(uint x) { return 3 * x; }\n");
+    OK(clReleaseProgram(parts[0]));
+    parts[0] = source_program(main_source);
+    for (unsigned i = 0; i < 2; i++)
+        OK(clCompileProgram(parts[i], 1, &devices[1], "", i == 0, i ? NULL : &header,
+                            i ? NULL : &name, NULL, NULL));
+    none = clLinkProgram(context, 1, devices, "", 2, parts, NULL, NULL, &rc);
+    EXPECT(!none && rc == CL_INVALID_OPERATION);
+    linked = clLinkProgram(context, 0, NULL, "", 2, parts, NULL, NULL, &rc);
+    OK(rc);
+    EXPECT(build_status(linked, devices[1]) == CL_BUILD_SUCCESS);
+    EXPECT(build_status(linked, devices[0]) == CL_BUILD_NONE);
+    k[0] = cl_kernel_of(linked, "one");
+    EXPECT(run_one(queues[1], k[0]) == 63);
+    OK(clReleaseKernel(k[0]));
+    OK(clReleaseProgram(linked));
+    OK(clReleaseProgram(parts[0]));
+    OK(clReleaseProgram(parts[1]));
+    OK(clReleaseProgram(header));
+    done("compiled with a header, and linked");
+}
+
+/* A clone has the arguments that were set, and is changed alone. */
+static void
+clones(void)
+{
+    cl_program p =
+        source_program("kernel void two(global uint *p, uint x) { p[0] = x; }");
+    cl_device_id nobody = NULL;
+    cl_kernel k, clone;
+    cl_uint x = 7;
+    cl_int rc;
+
+    OK(clBuildProgram(p, 0, NULL, "", NULL, NULL));
+    k = cl_kernel_of(p, "two");
+    OK(clSetKernelArg(k, 1, sizeof x, &x));
+    clone = clCloneKernel(k, &rc);
+    OK(rc);
+    x = 8;
+    OK(clSetKernelArg(k, 1, sizeof x, &x));
+    EXPECT(clSetKernelArg(k, 1, 8, (cl_uint[]){9, 9}) == CL_INVALID_ARG_SIZE);
+    for (cl_uint i = 0; i < n; i++) {
+        size_t most;
+
+        EXPECT(run_one(queues[i], k) == 8 && run_one(queues[i], clone) == 7);
+        OK(clGetKernelWorkGroupInfo(k, devices[i], CL_KERNEL_WORK_GROUP_SIZE, sizeof most,
+                                    &most, NULL));
+        EXPECT(most > 0);
+    }
+    EXPECT(clGetKernelWorkGroupInfo(k, nobody, CL_KERNEL_WORK_GROUP_SIZE, 0, NULL,
+                                    NULL) == CL_INVALID_DEVICE);
+    EXPECT(!clCreateProgramWithBuiltInKernels(context, n, devices, "no such", &rc) &&
+           rc == CL_INVALID_VALUE);
+    OK(clReleaseKernel(clone));
+    OK(clReleaseKernel(k));
+    OK(clReleaseProgram(p));
+    done("clones");
+}
+
+/* How long objects live. */
+
+static char gone[16]; /* one letter a call */
+static atomic_uint n_gone;
+
+static void
+note_gone(void *letter)
+{
+    gone[atomic_load(&n_gone) % sizeof gone] = *(const char *)letter;
+    atomic_fetch_add(&n_gone, 1);
+}
+
+static void CL_CALLBACK
+mem_gone(cl_mem m, void *letter)
+{
+    (void)m;
+    note_gone(letter);
+}
+
+static void CL_CALLBACK
+context_gone(cl_context c, void *letter)
+{
+    (void)c;
+    note_gone(letter);
+}
+
+static cl_uint
+context_refs(cl_context c)
+{
+    cl_uint refs;
+
+    OK(clGetContextInfo(c, CL_CONTEXT_REFERENCE_COUNT, sizeof refs, &refs, NULL));
+    return refs;
+}
+
+/* Newest first, once, and not while a command on any device uses the memory. */
+static void
+destructors(void)
+{
+    cl_int rc;
+    cl_context c = clCreateContext(NULL, n, devices, NULL, NULL, &rc);
+    cl_command_queue q[2];
+    cl_event gate, e[2];
+    uint32_t word = 1;
+    cl_uint refs;
+    cl_mem m;
+
+    OK(rc);
+    OK(clSetContextDestructorCallback(c, context_gone, "d"));
+    OK(clSetContextDestructorCallback(c, context_gone, "c"));
+    for (unsigned i = 0; i < 2; i++) {
+        q[i] = clCreateCommandQueue(c, devices[i], 0, &rc);
+        OK(rc);
+    }
+    m = clCreateBuffer(c, CL_MEM_USE_HOST_PTR, sizeof word, &word, &rc);
+    OK(rc);
+    gate = clCreateUserEvent(c, &rc);
+    OK(rc);
+    EXPECT(context_refs(c) == 5);
+    OK(clSetMemObjectDestructorCallback(m, mem_gone, "b"));
+    OK(clSetMemObjectDestructorCallback(m, mem_gone, "a"));
+    OK(clEnqueueFillBuffer(q[0], m, "abcd", 4, 0, 4, 1, &gate, &e[0]));
+    OK(clEnqueueFillBuffer(q[1], m, "efgh", 4, 0, 4, 1, &e[0], &e[1]));
+    OK(clGetMemObjectInfo(m, CL_MEM_REFERENCE_COUNT, sizeof refs, &refs, NULL));
+    EXPECT(refs >= 1);
+    OK(clReleaseMemObject(m));
+    sleep_ms(30);
+    EXPECT(atomic_load(&n_gone) == 0);
+    OK(clSetUserEventStatus(gate, CL_COMPLETE));
+    OK(clWaitForEvents(2, e));
+    wait_for(&n_gone, 2);
+    EXPECT(strcmp(gone, "ab") == 0);
+    OK(clReleaseEvent(e[0]));
+    OK(clReleaseEvent(e[1]));
+    OK(clReleaseEvent(gate));
+    OK(clReleaseCommandQueue(q[0]));
+    OK(clReleaseCommandQueue(q[1]));
+    EXPECT(context_refs(c) == 1 && atomic_load(&n_gone) == 2);
+    OK(clReleaseContext(c));
+    wait_for(&n_gone, 4);
+    EXPECT(strcmp(gone, "abcd") == 0);
+    done("destructors and reference counts");
+}
+
+static void
+map_that_fails(void)
+{
+    static uint32_t host[WORDS];
+    cl_mem b = filled(host, 88);
+    cl_event gate = user_event();
+    cl_command_queue q;
+    cl_uint count;
+    cl_int rc;
+
+    q = clCreateCommandQueue(context, devices[1], 0, &rc);
+    OK(rc);
+    OK(clSetUserEventStatus(gate, -77));
+    EXPECT(
+        !clEnqueueMapBuffer(q, b, CL_TRUE, CL_MAP_READ, 0, BYTES, 1, &gate, NULL, &rc));
+    EXPECT(rc == CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST);
+    OK(clGetMemObjectInfo(b, CL_MEM_MAP_COUNT, sizeof count, &count, NULL));
+    EXPECT(count == 0);
+    compare(queues[0], b, host, "not mapped");
+    OK(clReleaseCommandQueue(q));
+    OK(clReleaseEvent(gate));
+    OK(clReleaseMemObject(b));
+    done("a map that fails");
+}
+
+/* Parts of several vGPUs in one context. */
+static void
+parts_of_all(void)
+{
+    const cl_device_partition_property each[] = {CL_DEVICE_PARTITION_EQUALLY, 1, 0};
+    static uint32_t host[WORDS];
+    cl_device_id parts[2 * MAX];
+    const size_t words = WORDS;
+    cl_uint n_parts = 0;
+    cl_command_queue q;
+    cl_context c;
+    cl_program p;
+    cl_kernel k;
+    cl_mem b;
+    cl_int rc;
+
+    for (cl_uint i = 0; i < n; i++) {
+        cl_uint made = 0;
+
+        if (clCreateSubDevices(devices[i], each, 0, NULL, &made) != CL_SUCCESS ||
+            made > 2)
+            made = 0; /* a device of one core has no parts: it is there itself */
+        if (made)
+            OK(clCreateSubDevices(devices[i], each, made, parts + n_parts, &made));
+        else
+            parts[n_parts] = devices[i];
+        n_parts += made ? made : 1;
+    }
+    c = clCreateContext(NULL, n_parts, parts, NULL, NULL, &rc);
+    OK(rc);
+    p = clCreateProgramWithSource(c, 1, (const char *[]){scramble_source}, NULL, &rc);
+    OK(rc);
+    OK(clBuildProgram(p, 0, NULL, "", NULL, NULL));
+    k = cl_kernel_of(p, "scramble");
+    pattern_fill(host, WORDS, 5);
+    b = clCreateBuffer(c, CL_MEM_COPY_HOST_PTR, BYTES, host, &rc);
+    OK(rc);
+    for (cl_uint i = 0; i < n_parts; i++) {
+        q = clCreateCommandQueue(c, parts[i], 0, &rc);
+        OK(rc);
+        cl_args(k, b, i);
+        OK(clEnqueueNDRangeKernel(q, k, 1, NULL, &words, NULL, 0, NULL, NULL));
+        scramble_host(host, WORDS, i);
+        compare(q, b, host, "on a part");
+        OK(clReleaseCommandQueue(q));
+    }
+    OK(clReleaseKernel(k));
+    OK(clReleaseProgram(p));
+    OK(clReleaseMemObject(b));
+    for (cl_uint i = 0; i < n_parts; i++)
+        OK(clReleaseDevice(parts[i]));
+    OK(clReleaseContext(c));
+    done("parts of all devices");
 }
 
 /* What belongs to another context. */
@@ -1140,6 +1419,11 @@ main(int argc, char **argv)
         program_of_one_device();
         binaries();
         no_command_buffers();
+        compile_and_link();
+        clones();
+        destructors();
+        map_that_fails();
+        parts_of_all();
     }
     build_errors();
     kernel_arguments();

@@ -142,23 +142,24 @@ static void
 binary(void)
 {
     cl_program program = cl_build(&c, scramble_source), again;
-    unsigned char *bytes;
+    unsigned char *bytes[16] = {NULL};
     cl_int rc, status;
-    size_t size;
+    size_t size[16], len;
 
-    OK(clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL));
-    EXPECT(size > 0);
-    bytes = alloc(size);
-    OK(clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof bytes, &bytes, NULL));
+    OK(clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, size, &len));
+    EXPECT(len == c.n_devices * sizeof *size && size[c.index] > 0);
+    bytes[c.index] = alloc(size[c.index]);
+    OK(clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof bytes, bytes, NULL));
     OK(clReleaseProgram(program));
-    again = clCreateProgramWithBinary(c.context, 1, &c.device, &size,
-                                      (const unsigned char **)&bytes, &status, &rc);
+    again =
+        clCreateProgramWithBinary(c.context, 1, &c.device, &size[c.index],
+                                  (const unsigned char **)&bytes[c.index], &status, &rc);
     OK(rc);
     OK(status);
     OK(clBuildProgram(again, 1, &c.device, NULL, NULL, NULL));
     run_scramble(again, 7, "program from a binary");
     OK(clReleaseProgram(again));
-    free(bytes);
+    free(bytes[c.index]);
     done("binary");
 }
 

@@ -2,6 +2,7 @@
 /*
  * guest_transfer [MIB]: every way in which bytes go to a device and back, checked against
  * plain C: read, write, copy, fill, rectangles, mappings, sub-buffers, big transfers.
+ * guest_transfer behind MIB: so much is written, and read, behind an event that is not set.
  */
 #include "cltest.h"
 
@@ -385,12 +386,62 @@ big(size_t mib)
     done("big");
 }
 
+/* None of these calls waits, however many bytes they take or will bring. */
+static void
+behind_an_event(size_t mib)
+{
+    enum { PIECE = 8 << 20 };
+    const size_t pieces = mib * (1 << 20) / PIECE, words = PIECE / 4;
+    uint32_t *in = alloc(pieces * PIECE), *out = alloc(pieces * PIECE);
+    cl_mem b = cl_buffer(&c, CL_MEM_READ_WRITE, PIECE, NULL);
+    cl_command_queue queue[2];
+    cl_event gate, last;
+    cl_int rc;
+
+    queue[0] = c.queue;
+    queue[1] = cl_queue(&c, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
+    pattern_fill(in, pieces * words, 3);
+    for (unsigned k = 0; k < 2; k++) {
+        gate = clCreateUserEvent(c.context, &rc);
+        OK(rc);
+        OK(clRetainEvent(gate));
+        last = gate;
+        for (size_t i = 0; i < pieces; i++) {
+            cl_event wrote, did;
+
+            OK(clEnqueueWriteBuffer(queue[k], b, CL_FALSE, 0, PIECE, in + i * words, 1,
+                                    &last, &wrote));
+            OK(clEnqueueReadBuffer(queue[k], b, CL_FALSE, 0, PIECE, out + i * words, 1,
+                                   &wrote, &did));
+            OK(clReleaseEvent(last));
+            OK(clReleaseEvent(wrote));
+            last = did;
+        }
+        OK(clSetUserEventStatus(gate, CL_COMPLETE));
+        OK(clWaitForEvents(1, &last));
+        same_words(out, in, pieces * words, "behind an event");
+        memset(out, 0, pieces * PIECE);
+        OK(clReleaseEvent(last));
+        OK(clReleaseEvent(gate));
+    }
+    OK(clReleaseCommandQueue(queue[1]));
+    OK(clReleaseMemObject(b));
+    free(in);
+    free(out);
+    done("behind an event");
+}
+
 int
 main(int argc, char **argv)
 {
     cl_program program;
 
     cl_open(&c);
+    if (argc > 2) {
+        behind_an_event(strtoul(argv[2], NULL, 10));
+        cl_close(&c);
+        return 0;
+    }
     program = cl_build(&c, scramble_source);
     scramble = cl_kernel_of(program, "scramble");
     want = alloc(BYTES);

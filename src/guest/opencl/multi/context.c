@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* OpenCL 3.0, section 4.4: contexts, here over the devices of several vGPUs. */
-#include "guest/opencl/multi/multi.h"
+#include "guest/opencl/multi/countdown.h"
 
 #include "guest/opencl/session.h"
 
@@ -91,10 +91,8 @@ multi_queue_out(struct multi_context *c, unsigned vgpu)
 /* ---- objects ----------------------------------------------------------------------- */
 
 static void
-context_destroy(struct object *o)
+vgpus_release(struct multi_context *c)
 {
-    struct multi_context *c = (struct multi_context *)o;
-
     for (unsigned i = 0; i < c->n_vgpus; i++) {
         struct multi_vgpu *v = &c->vgpus[i];
 
@@ -104,8 +102,46 @@ context_destroy(struct object *o)
             ordinary->clReleaseCommandQueue(v->out);
         if (v->context)
             ordinary->clReleaseContext(v->context);
-        free(v->devices);
+        v->in = v->out = NULL;
+        v->context = NULL;
     }
+}
+
+static void CL_CALLBACK
+inner_gone(cl_context inner, void *count)
+{
+    (void)inner;
+    countdown_step(count);
+}
+
+/* Destructors are called when every device has let go of it (section 4.4). */
+static void
+context_released(struct object *o)
+{
+    struct multi_context *c = (struct multi_context *)o;
+    struct countdown *count =
+        multi_is_inherited(c) ? NULL : farewell_begin(o, &c->destructors);
+
+    if (!count)
+        return;
+    for (unsigned i = 0; i < c->n_vgpus; i++) {
+        countdown_more(count);
+        if (ordinary->clSetContextDestructorCallback(c->vgpus[i].context, inner_gone,
+                                                     count) != CL_SUCCESS)
+            countdown_step(count);
+    }
+    countdown_begun(count, c);
+    vgpus_release(c);
+}
+
+static void
+context_destroy(struct object *o)
+{
+    struct multi_context *c = (struct multi_context *)o;
+
+    vgpus_release(c);
+    for (unsigned i = 0; i < c->n_vgpus; i++)
+        free(c->vgpus[i].devices);
     destructors_run(&c->destructors, c);
     pthread_mutex_destroy(&c->lock);
     free(c->vgpus);
@@ -144,7 +180,8 @@ context_take_devices(struct multi_context *c, cl_uint n, const cl_device_id *dev
 
 static cl_int
 context_fill(struct multi_context *c, const cl_context_properties *properties,
-             size_t n_properties, cl_uint n, const cl_device_id *devices)
+             size_t n_properties, cl_uint n, const cl_device_id *devices,
+             const struct multi_notify *notify)
 {
     cl_int rc = CL_SUCCESS;
 
@@ -159,13 +196,15 @@ context_fill(struct multi_context *c, const cl_context_properties *properties,
     }
     for (unsigned i = 0; rc == CL_SUCCESS && i < c->n_vgpus; i++)
         c->vgpus[i].context = ordinary->clCreateContext(
-            properties, c->vgpus[i].n_devices, c->vgpus[i].devices, NULL, NULL, &rc);
+            properties, c->vgpus[i].n_devices, c->vgpus[i].devices, notify->function,
+            notify->user_data, &rc);
     return rc;
 }
 
 cl_int
 multi_context_new(const cl_context_properties *properties, size_t n_properties,
-                  cl_uint n_devices, const cl_device_id *devices, cl_context *ret)
+                  cl_uint n_devices, const cl_device_id *devices,
+                  const struct multi_notify *notify, cl_context *ret)
 {
     struct multi_context *c = calloc(1, sizeof *c);
     cl_int rc;
@@ -174,9 +213,10 @@ multi_context_new(const cl_context_properties *properties, size_t n_properties,
         return CL_OUT_OF_HOST_MEMORY;
     pthread_once(&forks_once, forks_watch);
     multi_init(&c->o, KIND_multi_context, context_destroy);
+    c->o.released = context_released;
     pthread_mutex_init(&c->lock, NULL);
     c->forks = atomic_load(&forks);
-    rc = context_fill(c, properties, n_properties, n_devices, devices);
+    rc = context_fill(c, properties, n_properties, n_devices, devices, notify);
     if (rc != CL_SUCCESS) {
         object_unhold(&c->o);
         return rc;

@@ -19,8 +19,9 @@ event_destroy(struct object *o)
     if (e->inner)
         ordinary->clReleaseEvent(e->inner);
     if (e->queue)
-        object_unhold(&e->queue->o);
-    object_unhold(&e->context->o);
+        object_release(&e->queue->o);
+    else
+        object_release(&e->context->o);
     pthread_mutex_destroy(&e->lock);
     free(e->stand_in);
     free(e);
@@ -34,9 +35,7 @@ multi_event_new(struct multi_context *c, struct multi_queue *q, cl_command_type 
     if (!e)
         return NULL;
     multi_init(&e->o, KIND_multi_event, event_destroy);
-    object_hold(&c->o);
-    if (q)
-        object_hold(&q->o);
+    object_retain(q ? &q->o : &c->o); /* a queue keeps its context */
     pthread_mutex_init(&e->lock, NULL);
     e->context = c;
     e->queue = q;
@@ -291,7 +290,7 @@ multi_clSetUserEventStatus(cl_event event, cl_int execution_status)
 typedef void(CL_CALLBACK *event_notify_fn)(cl_event, cl_int, void *);
 
 struct multi_callback {
-    struct multi_event *event; /* held */
+    struct multi_event *event; /* retained: it can be asked of in the callback */
     event_notify_fn function;
     void *user_data;
 };
@@ -303,7 +302,7 @@ callback_run(cl_event inner, cl_int status, void *arg)
 
     (void)inner;
     cb->function((cl_event)cb->event, status, cb->user_data);
-    object_unhold(&cb->event->o);
+    object_release(&cb->event->o);
     free(cb);
 }
 
@@ -324,11 +323,11 @@ multi_clSetEventCallback(cl_event event, cl_int command_exec_callback_type,
     if (!cb)
         return CL_OUT_OF_HOST_MEMORY;
     *cb = (struct multi_callback){e, pfn_notify, user_data};
-    object_hold(&e->o);
+    object_retain(&e->o);
     rc = ordinary->clSetEventCallback(e->inner, command_exec_callback_type, callback_run,
                                       cb);
     if (rc != CL_SUCCESS) {
-        object_unhold(&e->o);
+        object_release(&e->o);
         free(cb);
     }
     return rc;

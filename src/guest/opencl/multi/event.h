@@ -12,8 +12,8 @@
 
 struct multi_event {
     struct object o;
-    struct multi_context *context; /* held */
-    struct multi_queue *queue;     /* held; NULL for user events */
+    struct multi_context *context; /* retained, or by the queue */
+    struct multi_queue *queue;     /* retained; NULL for user events */
     cl_command_type type;
     unsigned home;
     cl_event inner;

@@ -32,7 +32,7 @@ kernel_destroy(struct object *o)
     }
     for (cl_uint i = 0; k->args && i < k->n_args; i++)
         arg_clear(&k->args[i]);
-    object_unhold(&k->program->o);
+    object_release(&k->program->o);
     free(k->inner);
     free(k->args);
     free(k);
@@ -102,7 +102,7 @@ multi_kernel_new(struct multi_program *p, const char *name, struct multi_kernel 
     if (!k)
         return rc;
     multi_init(&k->o, KIND_multi_kernel, kernel_destroy);
-    object_hold(&p->o);
+    object_retain(&p->o);
     k->program = p;
     k->inner = calloc(p->context->n_vgpus, sizeof(cl_kernel));
     if (k->inner)
@@ -278,10 +278,10 @@ set_sampler(struct multi_kernel *k, cl_uint index, size_t size, const void *valu
     cl_sampler handle = NULL;
     cl_int rc;
 
-    if (value)
-        memcpy(&handle, value, size < sizeof handle ? size : sizeof handle);
     if (size != sizeof handle)
         return CL_INVALID_ARG_SIZE;
+    if (value)
+        memcpy(&handle, value, sizeof handle);
     s = multi_sampler_of(handle);
     if (!s || s->context != k->program->context)
         return CL_INVALID_SAMPLER;
@@ -300,18 +300,17 @@ set_value(struct multi_kernel *k, cl_uint index, size_t size, const void *value)
 {
     struct multi_arg *a = &k->args[index];
     void *copy = NULL;
-    cl_int rc;
+    cl_int rc = ordinary->clSetKernelArg(k->inner[k->first], index, size, value);
 
-    if (value && size > 0) {
-        copy = malloc(size);
-        if (!copy)
-            return CL_OUT_OF_HOST_MEMORY;
-        memcpy(copy, value, size);
-    }
-    rc = ordinary->clSetKernelArg(k->inner[k->first], index, size, value);
-    if (rc != CL_SUCCESS) {
-        free(copy);
+    if (rc != CL_SUCCESS)
         return rc;
+    if (value && size > 0) { /* a size that is right: so much may be read */
+        copy = malloc(size);
+        if (!copy) {
+            a->fresh &= ~(1ull << k->first);
+            return CL_OUT_OF_HOST_MEMORY;
+        }
+        memcpy(copy, value, size);
     }
     arg_clear(a);
     a->value = copy;

@@ -31,7 +31,7 @@ struct multi_arg {
 
 struct multi_kernel {
     struct object o;
-    struct multi_program *program; /* held */
+    struct multi_program *program; /* retained */
     cl_kernel *inner;              /* by vGPU; NULL where the program is not built */
     unsigned first;                /* a vGPU that has one */
     cl_uint n_args;
@@ -40,7 +40,7 @@ struct multi_kernel {
 
 struct multi_sampler {
     struct object o;
-    struct multi_context *context; /* held */
+    struct multi_context *context; /* retained */
     cl_sampler *inner;             /* by vGPU */
 };
 

@@ -3,6 +3,7 @@
 #include "guest/opencl/multi/mem.h"
 
 #include "guest/opencl/mem.h"
+#include "guest/opencl/multi/countdown.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,15 +60,22 @@ mem_ref_drop(struct mem_ref *r)
 /* ---- objects ----------------------------------------------------------------------- */
 
 static void
+replicas_release(struct multi_mem *m)
+{
+    for (unsigned v = 0; m->replica && v < m->context->n_vgpus; v++) {
+        if (m->replica[v])
+            ordinary->clReleaseMemObject(m->replica[v]);
+        m->replica[v] = NULL;
+    }
+}
+
+static void
 mem_destroy(struct object *o)
 {
     struct multi_mem *m = (struct multi_mem *)o;
 
     mem_set_remove(m);
-    for (unsigned v = 0; m->replica && v < m->context->n_vgpus; v++) {
-        if (m->replica[v])
-            ordinary->clReleaseMemObject(m->replica[v]);
-    }
+    replicas_release(m);
     destructors_run(&m->destructors, m);
     while (m->maps) {
         struct multi_map *map = m->maps;
@@ -78,8 +86,8 @@ mem_destroy(struct object *o)
     if (m->ranges.n)
         ranges_fini(&m->ranges);
     if (m->parent)
-        object_unhold(&m->parent->o);
-    object_unhold(&m->context->o);
+        object_release(&m->parent->o);
+    object_release(&m->context->o);
     mem_ref_drop(m->ref);
     free(m->replica);
     free(m->properties);
@@ -87,16 +95,40 @@ mem_destroy(struct object *o)
     free(m);
 }
 
-/* Kernels that have it as an argument cannot be enqueued from now on. */
+static void CL_CALLBACK
+replica_gone(cl_mem replica, void *count)
+{
+    (void)replica;
+    countdown_step(count);
+}
+
+/*
+ * Kernels that have it as an argument cannot be enqueued from now on. Its destructors are called
+ * when every device has let go of it: commands may still use the program's memory.
+ */
 static void
 mem_released(struct object *o)
 {
     struct multi_mem *m = (struct multi_mem *)o;
+    struct countdown *count;
 
     if (multi_lock(m->context) != CL_SUCCESS)
         return;
     m->ref->mem = NULL;
     multi_unlock(m->context);
+    count = farewell_begin(o, &m->destructors);
+    if (!count)
+        return;
+    for (unsigned v = 0; v < m->context->n_vgpus; v++) {
+        if (!m->replica[v])
+            continue;
+        countdown_more(count);
+        if (ordinary->clSetMemObjectDestructorCallback(m->replica[v], replica_gone,
+                                                       count) != CL_SUCCESS)
+            countdown_step(count);
+    }
+    countdown_begun(count, m->context);
+    replicas_release(m);
 }
 
 struct multi_mem *
@@ -108,9 +140,9 @@ multi_mem_new(struct multi_context *c, struct multi_mem *parent, cl_mem_flags fl
     if (!m)
         return NULL;
     multi_init(&m->o, KIND_multi_mem, mem_destroy);
-    object_hold(&c->o);
+    object_retain(&c->o);
     if (parent)
-        object_hold(&parent->o);
+        object_retain(&parent->o);
     m->context = c;
     m->parent = parent;
     m->flags = flags;

@@ -45,8 +45,8 @@ struct mem_ref {
 
 struct multi_mem {
     struct object o;
-    struct multi_context *context; /* held */
-    struct multi_mem *parent;      /* of a sub-buffer, or the buffer of an image; held */
+    struct multi_context *context; /* retained */
+    struct multi_mem *parent; /* of a sub-buffer, or the buffer of an image; retained */
     bool image;
     size_t origin, size; /* of a range of the parent; an image of its own: 0 and 1 */
     size_t bytes;        /* CL_MEM_SIZE of a buffer */

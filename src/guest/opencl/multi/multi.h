@@ -50,16 +50,23 @@ struct multi_context {
 
 struct multi_queue {
     struct object o;
-    struct multi_context *context; /* held */
+    struct multi_context *context; /* retained */
     cl_device_id device;
     unsigned vgpu;
     bool in_order;
     cl_command_queue inner;
 };
 
+/* clCreateContext's pfn_notify: told once for each vGPU that is lost. */
+struct multi_notify {
+    void(CL_CALLBACK *function)(const char *, const void *, size_t, void *); /* or NULL */
+    void *user_data;
+};
+
 /* clCreateContext for devices of more than one vGPU; the arguments are checked. */
 cl_int multi_context_new(const cl_context_properties *properties, size_t n_properties,
-                         cl_uint n_devices, const cl_device_id *devices, cl_context *ret);
+                         cl_uint n_devices, const cl_device_id *devices,
+                         const struct multi_notify *notify, cl_context *ret);
 
 /*
  * Takes the context's lock. CL_OUT_OF_RESOURCES in a forked child, where threads that do not

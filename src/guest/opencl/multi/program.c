@@ -2,8 +2,21 @@
 /* OpenCL 3.0, section 5.8: making programs of a context over several vGPUs, and their queries. */
 #include "guest/opencl/multi/program.h"
 
+#include "guest/opencl/multi/countdown.h"
+
 #include <stdlib.h>
 #include <string.h>
+
+/* Release callbacks come from a service thread (section 5.8.4). */
+static void
+program_released(struct object *o)
+{
+    struct multi_program *p = (struct multi_program *)o;
+    struct countdown *count = farewell_begin(o, &p->destructors);
+
+    if (count)
+        countdown_begun(count, p->context);
+}
 
 static void
 program_destroy(struct object *o)
@@ -15,7 +28,7 @@ program_destroy(struct object *o)
             ordinary->clReleaseProgram(p->inner[v]);
     }
     destructors_run(&p->destructors, p);
-    object_unhold(&p->context->o);
+    object_release(&p->context->o);
     free(p->devices);
     free(p->inner);
     free(p);
@@ -33,7 +46,8 @@ multi_program_new(struct multi_context *c, cl_uint n_devices, const cl_device_id
         devices = c->devices;
     }
     multi_init(&p->o, KIND_multi_program, program_destroy);
-    object_hold(&c->o);
+    p->o.released = program_released;
+    object_retain(&c->o);
     p->context = c;
     p->devices = calloc(n_devices, sizeof(cl_device_id));
     p->inner = calloc(c->n_vgpus, sizeof(cl_program));

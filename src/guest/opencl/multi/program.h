@@ -7,7 +7,7 @@
 
 struct multi_program {
     struct object o;
-    struct multi_context *context; /* held */
+    struct multi_context *context; /* retained */
     cl_uint n_devices;             /* associated with it (CL_PROGRAM_DEVICES) */
     cl_device_id *devices;
     cl_program *inner; /* by vGPU; NULL without a device there */

@@ -11,7 +11,7 @@ queue_destroy(struct object *o)
 
     if (q->inner)
         ordinary->clReleaseCommandQueue(q->inner);
-    object_unhold(&q->context->o);
+    object_release(&q->context->o);
     free(q);
 }
 
@@ -34,7 +34,7 @@ queue_new(cl_context context, cl_device_id device, bool old,
     if (!q)
         return CL_OUT_OF_HOST_MEMORY;
     multi_init(&q->o, KIND_multi_queue, queue_destroy);
-    object_hold(&c->o);
+    object_retain(&c->o);
     q->context = c;
     q->device = device;
     q->vgpu = (unsigned)vgpu;
@@ -88,7 +88,13 @@ multi_clRetainCommandQueue(cl_command_queue command_queue)
 CL_API_ENTRY cl_int CL_API_CALL
 multi_clReleaseCommandQueue(cl_command_queue command_queue)
 {
-    return object_release_call(command_queue, KIND_multi_queue, CL_INVALID_COMMAND_QUEUE);
+    struct multi_queue *q = multi_queue_of(command_queue);
+
+    if (!q)
+        return CL_INVALID_COMMAND_QUEUE;
+    ordinary->clFlush(q->inner); /* events may keep it, and the program flushes no more */
+    object_release(&q->o);
+    return CL_SUCCESS;
 }
 
 /* Section 5.1. */

@@ -13,7 +13,7 @@ sampler_destroy(struct object *o)
         if (s->inner[v])
             ordinary->clReleaseSampler(s->inner[v]);
     }
-    object_unhold(&s->context->o);
+    object_release(&s->context->o);
     free(s->inner);
     free(s);
 }
@@ -30,7 +30,7 @@ sampler_new(cl_context context, struct multi_sampler **ret)
     if (!s)
         return CL_OUT_OF_HOST_MEMORY;
     multi_init(&s->o, KIND_multi_sampler, sampler_destroy);
-    object_hold(&c->o);
+    object_retain(&c->o);
     s->context = c;
     s->inner = calloc(c->n_vgpus, sizeof(cl_sampler));
     if (!s->inner) {
