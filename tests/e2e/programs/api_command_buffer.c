@@ -524,6 +524,26 @@ is_there(struct use *u)
     return false;
 }
 
+static cl_uint
+context_device_count(cl_context context)
+{
+    cl_uint n = 0;
+
+    MUST(clGetContextInfo(context, CL_CONTEXT_NUM_DEVICES, sizeof n, &n, NULL));
+    return n;
+}
+
+/* Queues of a context over several vGPUs take none (docs/architecture.md). */
+static bool
+are_taken(struct use *u)
+{
+    cl_command_buffer_khr b = f.clCreateCommandBufferKHR(1, &u->queue, NULL, &u->rc);
+
+    if (b)
+        MUST(f.clReleaseCommandBufferKHR(b));
+    return b || context_device_count(u->context) == 1;
+}
+
 void
 api_command_buffer(struct use *u)
 {
@@ -531,6 +551,11 @@ api_command_buffer(struct use *u)
 
     if (!is_there(u))
         return;
+    if (!are_taken(u)) {
+        RIGHT("clCreateCommandBufferKHR", "refused for a queue among several devices",
+              u->rc == CL_INCOMPATIBLE_COMMAND_QUEUE_KHR);
+        return;
+    }
     image = image_of(u);
     other_image = image_of(u);
     place = clCreateKernel(u->program, "place", &u->rc);
