@@ -290,8 +290,9 @@ sub_buffers(struct use *u)
 /* ---- 5.5 queries, counts, destructors ---------------------------------------------- */
 
 struct order {
-    volatile int n;
+    int n;
     int seen[2];
+    volatile int both; /* set by the one that was registered first, so comes last */
 };
 
 static void CL_CALLBACK
@@ -301,6 +302,7 @@ first(cl_mem m, void *user_data)
 
     (void)m;
     o->seen[o->n++] = 1;
+    __atomic_store_n(&o->both, 1, __ATOMIC_RELEASE);
 }
 
 static void CL_CALLBACK
@@ -322,7 +324,7 @@ destructors_run_last_first(struct use *u)
     return clSetMemObjectDestructorCallback(m, first, &o) == CL_SUCCESS &&
            clSetMemObjectDestructorCallback(m, second, &o) == CL_SUCCESS &&
            clRetainMemObject(m) == CL_SUCCESS && clReleaseMemObject(m) == CL_SUCCESS &&
-           o.n == 0 && clReleaseMemObject(m) == CL_SUCCESS && comes_true(&o.n) &&
+           o.n == 0 && clReleaseMemObject(m) == CL_SUCCESS && comes_true(&o.both) &&
            o.n == 2 && o.seen[0] == 2 && o.seen[1] == 1;
 }
 

@@ -135,8 +135,9 @@ creation_from_type(struct use *u)
 /* ---- destructor callbacks ---------------------------------------------------------- */
 
 struct order {
-    volatile int n;
+    int n;
     int seen[2];
+    volatile int both; /* set by the one that was registered first, so comes last */
 };
 
 static void CL_CALLBACK
@@ -146,6 +147,7 @@ first(cl_context c, void *user_data)
 
     (void)c;
     o->seen[o->n++] = 1;
+    __atomic_store_n(&o->both, 1, __ATOMIC_RELEASE);
 }
 
 static void CL_CALLBACK
@@ -167,7 +169,7 @@ destructors_run_last_first(struct use *u)
     return clSetContextDestructorCallback(c, first, &o) == CL_SUCCESS &&
            clSetContextDestructorCallback(c, second, &o) == CL_SUCCESS &&
            clRetainContext(c) == CL_SUCCESS && clReleaseContext(c) == CL_SUCCESS &&
-           o.n == 0 && clReleaseContext(c) == CL_SUCCESS && comes_true(&o.n) &&
+           o.n == 0 && clReleaseContext(c) == CL_SUCCESS && comes_true(&o.both) &&
            o.n == 2 && o.seen[0] == 2 && o.seen[1] == 1;
 }
 
