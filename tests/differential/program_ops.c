@@ -115,7 +115,7 @@ link_program(struct world *w)
     cl_program part[3], linked;
     cl_int rc;
 
-    if (!free_program(w))
+    if (!free_program(w) || chance(w, 50)) /* four builds in one */
         return;
     part[0] = program_of(w, linked_helper);
     part[1] = program_of(w, linked_main);
@@ -169,9 +169,12 @@ binary_program(struct world *w)
 static void
 broken_program(struct world *w)
 {
-    cl_program program = program_of(w, broken_source);
     cl_build_status state = 1;
+    cl_program program;
 
+    if (chance(w, 80)) /* it costs as much as a good one */
+        return;
+    program = program_of(w, broken_source);
     step(w, "clBuildProgram", "a broken one");
     answer(w, clBuildProgram(program, 0, NULL, "", NULL, NULL));
     step(w, "clGetProgramBuildInfo", "CL_PROGRAM_BUILD_STATUS");
@@ -442,9 +445,9 @@ clone(struct world *w)
 }
 
 const struct op program_ops[] = {
-    {"create program", PROGRAM, 4, create_program},
-    {"link program", PROGRAM | LINK, 2, link_program},
-    {"program from binary", PROGRAM, 2, binary_program},
+    {"create program", PROGRAM, 6, create_program},
+    {"link program", PROGRAM | LINK, 1, link_program},
+    {"program from binary", PROGRAM, 1, binary_program},
     {"broken program", PROGRAM, 1, broken_program},
     {"release program", PROGRAM, 1, release_program},
     {"create kernel", PROGRAM, 8, create_kernel},

@@ -59,7 +59,8 @@ struct command {
     unsigned queue;
     struct access access[ACCESSES];
     unsigned accesses;
-    bool user; /* a user event that is not set */
+    bool user;   /* a user event that is not set */
+    bool pixels; /* uses an image made of a buffer */
     unsigned event_id;
     /* What is to be printed once it is complete. */
     const void *result;
@@ -74,6 +75,7 @@ struct event {
     int command;
     unsigned queue;
     bool user, profiled;
+    bool pixels; /* its command was on an image made of a buffer */
     cl_command_type type;
 };
 
