@@ -70,14 +70,17 @@ program_of(struct world *w, const char *source)
 }
 
 static void
-program_keep(struct world *w, cl_program program, unsigned source)
+program_keep(struct world *w, cl_program program, unsigned source, bool binary)
 {
     struct program *p = free_program(w);
 
     if (!p)
         give_up("no room for a program");
-    *p = (struct program){
-        .program = program, .id = ++w->ids, .source = source, .linked = source == LINKED};
+    *p = (struct program){.program = program,
+                          .id = ++w->ids,
+                          .source = source,
+                          .linked = source == LINKED,
+                          .binary = binary};
     note(w, "-> p%u", p->id);
 }
 
@@ -94,7 +97,7 @@ create_program(struct world *w)
         return;
     program = program_of(w, sources[source]);
     if (build(w, program, options) == CL_SUCCESS)
-        program_keep(w, program, source);
+        program_keep(w, program, source, false);
     else
         clReleaseProgram(program);
 }
@@ -125,7 +128,7 @@ link_program(struct world *w)
         step(w, "clLinkProgram", "2 programs");
         linked = clLinkProgram(w->context, 0, NULL, NULL, 2, part, NULL, NULL, &rc);
         if (answer(w, rc) == CL_SUCCESS)
-            program_keep(w, linked, LINKED);
+            program_keep(w, linked, LINKED, false);
     }
     for (int i = 0; i < 3; i++)
         clReleaseProgram(part[i]);
@@ -160,7 +163,7 @@ binary_program(struct world *w)
     for (unsigned i = 0; i < n; i++)
         note(w, "binary status %s", status_name(status[i]));
     if (build(w, program, "") == CL_SUCCESS)
-        program_keep(w, program, from->source);
+        program_keep(w, program, from->source, true);
     else
         clReleaseProgram(program);
 }
@@ -226,6 +229,7 @@ create_kernel(struct world *w)
     k->id = ++w->ids;
     k->kind = kind;
     k->set = false;
+    k->binary = p->binary;
     if (answer(w, rc) != CL_SUCCESS)
         k->kernel = NULL;
 }

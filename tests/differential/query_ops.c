@@ -287,7 +287,10 @@ kernel_info(struct world *w)
          context == w->context ? "the same" : "another");
 }
 
-/* Programs from source are built with -cl-kernel-arg-info. */
+/*
+ * Programs from source are built with -cl-kernel-arg-info; whether a binary tells its arguments
+ * is the implementation's to choose (section 5.9.3).
+ */
 static void
 argument_info(struct world *w)
 {
@@ -298,7 +301,7 @@ argument_info(struct world *w)
     cl_uint i;
     cl_int rc;
 
-    if (!k || kinds[k->kind].source > 1)
+    if (!k || k->binary || kinds[k->kind].source > 1)
         return;
     i = (cl_uint)below(w, strlen(kinds[k->kind].args));
     step(w, "clGetKernelArgInfo", "k%u argument %u", k->id, i);

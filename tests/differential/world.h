@@ -119,12 +119,14 @@ struct program {
     cl_program program; /* NULL: a free slot */
     unsigned id, source, kernels;
     bool linked; /* not from clBuildProgram */
+    bool binary; /* from another one's binaries */
 };
 
 struct kernel {
     cl_kernel kernel; /* NULL: a free slot */
     unsigned id, kind;
-    bool set; /* has all of its arguments */
+    bool set;    /* has all of its arguments */
+    bool binary; /* its program's */
 };
 
 struct sampler {
