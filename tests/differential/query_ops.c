@@ -158,7 +158,7 @@ event_info(struct world *w)
         rc = clGetEventInfo(e->event, CL_EVENT_CONTEXT, sizeof context, &context, NULL);
     answer(w, rc);
     if (e->pixels)
-        note(w, "type [image-buffer-command] = %s", command_name(type));
+        note(w, "type [image-buffer-type] = %s", command_name(type));
     else
         note(w, "type %x", type);
     note(w, "queue %s, context %s",
