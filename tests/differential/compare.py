@@ -47,6 +47,8 @@ class Side:
         if not prefix:
             for variable in ("OCL_ICD_VENDORS", "TESSERA_VGPU"):
                 self.env.pop(variable, None)
+            # PoCL shows its device as often as it is named; on sub-devices images crash it.
+            self.env["POCL_DEVICES"] = " ".join(["pthread"] * args.devices)
 
     def command(self, seed, count, extra=()):
         command = [self.args.program, "--seed", str(seed), "--count", str(count)]

@@ -119,6 +119,8 @@ release_event(struct world *w)
         step(w, "clReleaseEvent", "e%u", e->id);
         answer(w, clReleaseEvent(e->event));
     }
+    if (e->command >= 0) /* PoCL 3.1 may wait for the command in this call */
+        unblock(w, w->command[e->command].before);
     step(w, "clReleaseEvent", "e%u, for good", e->id);
     answer(w, clReleaseEvent(e->event));
     if (e->command >= 0)

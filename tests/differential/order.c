@@ -115,6 +115,7 @@ enqueue_use(struct enqueue *e, const struct memory *m, size_t lo, size_t bytes,
 {
     e->command.access[e->command.accesses++] = (struct access){
         .root = m->root, .lo = m->lo + lo, .hi = m->lo + lo + bytes, .write = write};
+    e->command.pixels |= m->desc.image_type == CL_MEM_OBJECT_IMAGE1D_BUFFER;
 }
 
 static void
@@ -186,6 +187,7 @@ enqueue_end(struct world *w, struct enqueue *e, cl_int status, bool blocking)
                                   .command = index,
                                   .queue = e->command.queue,
                                   .profiled = e->queue->profiled,
+                                  .pixels = e->command.pixels,
                                   .type = e->type};
     }
     e->queue->all |= closure(w, (unsigned)index);

@@ -70,14 +70,17 @@ program_of(struct world *w, const char *source)
 }
 
 static void
-program_keep(struct world *w, cl_program program, unsigned source)
+program_keep(struct world *w, cl_program program, unsigned source, bool binary)
 {
     struct program *p = free_program(w);
 
     if (!p)
         give_up("no room for a program");
-    *p = (struct program){
-        .program = program, .id = ++w->ids, .source = source, .linked = source == LINKED};
+    *p = (struct program){.program = program,
+                          .id = ++w->ids,
+                          .source = source,
+                          .linked = source == LINKED,
+                          .binary = binary};
     note(w, "-> p%u", p->id);
 }
 
@@ -94,7 +97,7 @@ create_program(struct world *w)
         return;
     program = program_of(w, sources[source]);
     if (build(w, program, options) == CL_SUCCESS)
-        program_keep(w, program, source);
+        program_keep(w, program, source, false);
     else
         clReleaseProgram(program);
 }
@@ -115,7 +118,7 @@ link_program(struct world *w)
     cl_program part[3], linked;
     cl_int rc;
 
-    if (!free_program(w))
+    if (!free_program(w) || chance(w, 50)) /* four builds in one */
         return;
     part[0] = program_of(w, linked_helper);
     part[1] = program_of(w, linked_main);
@@ -125,7 +128,7 @@ link_program(struct world *w)
         step(w, "clLinkProgram", "2 programs");
         linked = clLinkProgram(w->context, 0, NULL, NULL, 2, part, NULL, NULL, &rc);
         if (answer(w, rc) == CL_SUCCESS)
-            program_keep(w, linked, LINKED);
+            program_keep(w, linked, LINKED, false);
     }
     for (int i = 0; i < 3; i++)
         clReleaseProgram(part[i]);
@@ -160,7 +163,7 @@ binary_program(struct world *w)
     for (unsigned i = 0; i < n; i++)
         note(w, "binary status %s", status_name(status[i]));
     if (build(w, program, "") == CL_SUCCESS)
-        program_keep(w, program, from->source);
+        program_keep(w, program, from->source, true);
     else
         clReleaseProgram(program);
 }
@@ -169,9 +172,12 @@ binary_program(struct world *w)
 static void
 broken_program(struct world *w)
 {
-    cl_program program = program_of(w, broken_source);
     cl_build_status state = 1;
+    cl_program program;
 
+    if (chance(w, 80)) /* it costs as much as a good one */
+        return;
+    program = program_of(w, broken_source);
     step(w, "clBuildProgram", "a broken one");
     answer(w, clBuildProgram(program, 0, NULL, "", NULL, NULL));
     step(w, "clGetProgramBuildInfo", "CL_PROGRAM_BUILD_STATUS");
@@ -223,6 +229,7 @@ create_kernel(struct world *w)
     k->id = ++w->ids;
     k->kind = kind;
     k->set = false;
+    k->binary = p->binary;
     if (answer(w, rc) != CL_SUCCESS)
         k->kernel = NULL;
 }
@@ -442,9 +449,9 @@ clone(struct world *w)
 }
 
 const struct op program_ops[] = {
-    {"create program", PROGRAM, 4, create_program},
-    {"link program", PROGRAM | LINK, 2, link_program},
-    {"program from binary", PROGRAM, 2, binary_program},
+    {"create program", PROGRAM, 6, create_program},
+    {"link program", PROGRAM | LINK, 1, link_program},
+    {"program from binary", PROGRAM, 1, binary_program},
     {"broken program", PROGRAM, 1, broken_program},
     {"release program", PROGRAM, 1, release_program},
     {"create kernel", PROGRAM, 8, create_kernel},

@@ -115,6 +115,30 @@ kernel_count(struct world *w)
     clReleaseKernel(k->kernel);
 }
 
+static const char *
+command_name(cl_command_type type)
+{
+    static const struct {
+        cl_command_type type;
+        const char *name;
+    } names[] = {{CL_COMMAND_READ_BUFFER, "CL_COMMAND_READ_BUFFER"},
+                 {CL_COMMAND_WRITE_BUFFER, "CL_COMMAND_WRITE_BUFFER"},
+                 {CL_COMMAND_COPY_BUFFER, "CL_COMMAND_COPY_BUFFER"},
+                 {CL_COMMAND_MAP_BUFFER, "CL_COMMAND_MAP_BUFFER"},
+                 {CL_COMMAND_READ_IMAGE, "CL_COMMAND_READ_IMAGE"},
+                 {CL_COMMAND_WRITE_IMAGE, "CL_COMMAND_WRITE_IMAGE"},
+                 {CL_COMMAND_COPY_IMAGE, "CL_COMMAND_COPY_IMAGE"},
+                 {CL_COMMAND_MAP_IMAGE, "CL_COMMAND_MAP_IMAGE"},
+                 {CL_COMMAND_UNMAP_MEM_OBJECT, "CL_COMMAND_UNMAP_MEM_OBJECT"},
+                 {CL_COMMAND_MIGRATE_MEM_OBJECTS, "CL_COMMAND_MIGRATE_MEM_OBJECTS"}};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (names[i].type == type)
+            return names[i].name;
+    }
+    return "another";
+}
+
 static void
 event_info(struct world *w)
 {
@@ -133,7 +157,11 @@ event_info(struct world *w)
     if (rc == CL_SUCCESS)
         rc = clGetEventInfo(e->event, CL_EVENT_CONTEXT, sizeof context, &context, NULL);
     answer(w, rc);
-    note(w, "type %x, queue %s, context %s", type,
+    if (e->pixels)
+        note(w, "type [image-buffer-type] = %s", command_name(type));
+    else
+        note(w, "type %x", type);
+    note(w, "queue %s, context %s",
          !queue                              ? "none"
          : queue == w->queue[e->queue].queue ? "its own"
                                              : "another",
@@ -259,7 +287,10 @@ kernel_info(struct world *w)
          context == w->context ? "the same" : "another");
 }
 
-/* Programs from source are built with -cl-kernel-arg-info. */
+/*
+ * Programs from source are built with -cl-kernel-arg-info; whether a binary tells its arguments
+ * is the implementation's to choose (section 5.9.3).
+ */
 static void
 argument_info(struct world *w)
 {
@@ -270,7 +301,7 @@ argument_info(struct world *w)
     cl_uint i;
     cl_int rc;
 
-    if (!k || kinds[k->kind].source > 1)
+    if (!k || k->binary || kinds[k->kind].source > 1)
         return;
     i = (cl_uint)below(w, strlen(kinds[k->kind].args));
     step(w, "clGetKernelArgInfo", "k%u argument %u", k->id, i);

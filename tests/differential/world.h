@@ -59,7 +59,8 @@ struct command {
     unsigned queue;
     struct access access[ACCESSES];
     unsigned accesses;
-    bool user; /* a user event that is not set */
+    bool user;   /* a user event that is not set */
+    bool pixels; /* uses an image made of a buffer */
     unsigned event_id;
     /* What is to be printed once it is complete. */
     const void *result;
@@ -74,6 +75,7 @@ struct event {
     int command;
     unsigned queue;
     bool user, profiled;
+    bool pixels; /* its command was on an image made of a buffer */
     cl_command_type type;
 };
 
@@ -117,12 +119,14 @@ struct program {
     cl_program program; /* NULL: a free slot */
     unsigned id, source, kernels;
     bool linked; /* not from clBuildProgram */
+    bool binary; /* from another one's binaries */
 };
 
 struct kernel {
     cl_kernel kernel; /* NULL: a free slot */
     unsigned id, kind;
-    bool set; /* has all of its arguments */
+    bool set;    /* has all of its arguments */
+    bool binary; /* its program's */
 };
 
 struct sampler {

@@ -10,6 +10,7 @@ setup_file() {
     e2e_begin
     export POCL_CACHE_DIR=$BATS_RUN_TMPDIR/pocl
     "$TESSERA" create a --type $TYPE
+    "$TESSERA" create b --type $TYPE
 }
 
 teardown_file() {
@@ -22,27 +23,28 @@ teardown() {
 
 readonly COMPARE=$BATS_TEST_DIRNAME/../differential/compare.py
 
-# same SEED COUNT GROUPS [OPTION...]
+# same VGPUS SEED COUNT [OPTION...]
 same() {
-    local seed=$1 count=$2 only=$3
+    local on=a vgpus=$1 seed=$2 count=$3
     shift 3
+    [ "$vgpus" = 1 ] || on=a,b
     timeout --foreground 150 /usr/bin/python3 "$COMPARE" --seed "$seed" --count "$count" \
-        --only "$only" --program "$BUILD/tests/differential/sequences" \
-        --guest "$TESSERA run a --" "$@"
+        --devices "$vgpus" --program "$BUILD/tests/differential/sequences" \
+        --guest "$TESSERA run $on --" "$@"
 }
 
-@test "buffers, sub-buffers, mappings, events, queues" {
-    same 1000 40 memory,events,queries,wrong --chunk 40
+@test "all groups of steps, on one vGPU" {
+    same 1 1 60 --chunk 60
 }
 
-@test "programs and kernels among them" {
-    same 2000 15 memory,events,programs,queries --chunk 15
+@test "all groups of steps, on two vGPUs in one context" {
+    same 2 1 60 --chunk 60
 }
 
 @test "found: the flags of a buffer are told as they were given" {
-    same 100 20 memory,queries
+    same 1 100 20 --only memory,queries
 }
 
 @test "found: a blocking map that invalidates waits for what it has to wait for" {
-    same 2008 1 memory,events,programs,queries
+    same 1 2000 40 --only memory,events
 }

@@ -57,6 +57,7 @@ map_heap(struct enqueue *q, struct _cl_mem *m, struct mapping *map, bool blockin
                                 q->waits, q->event_id);
     if (rc != CL_SUCCESS || !blocking)
         return rc;
+    q->event_sent = true;
     pthread_mutex_unlock(&q->queue->lock);
     rc = session_wait(q->session, &p);
     pthread_mutex_lock(&q->queue->lock);

@@ -152,6 +152,8 @@ enqueue_end(struct enqueue *q, cl_int rc, cl_event *event)
         return rc;
     if (rc == CL_SUCCESS)
         *event = q->shadow;
+    else if (q->event_sent)
+        object_release(&q->shadow->o);
     else
         event_discard(q->shadow);
     return rc;

@@ -93,6 +93,7 @@ struct enqueue {
     struct _cl_command_queue *queue;
     struct _cl_event *shadow; /* NULL when no event is wanted */
     struct guest_id event_id;
+    bool event_sent; /* the worker has it, though the call may fail */
     cl_uint n_waits;
     const cl_event *waits;
 };

@@ -228,6 +228,7 @@ fetch_begin(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void *pt
     }
     rc = fetch_send(q, m, f, first || !queue_in_order(q->queue) ? q->n_waits : 0,
                     last ? q->event_id : (struct guest_id){0});
+    q->event_sent |= rc == CL_SUCCESS && last;
     if (rc != CL_SUCCESS) {
         f->pending.status = rc;
         fetch_arrived(&f->pending);

@@ -155,6 +155,40 @@ failed_user_event(void)
     done("failed user event");
 }
 
+/* A blocking command that fails gives no event; what comes next has one of its own. */
+static void
+failed_blocking_commands(void)
+{
+    uint32_t host[WORDS], word;
+    cl_mem b = new_buffer(host, 7);
+    cl_event e, more[8];
+    cl_int rc;
+
+    for (unsigned i = 0; i < 4 && !pocl; i++) {
+        cl_command_queue queue = cl_queue(&c, 0);
+        cl_event user = user_event();
+
+        OK(clSetUserEventStatus(user, -7));
+        EXPECT(clEnqueueReadBuffer(queue, b, CL_TRUE, 0, 4, &word, 1, &user, &e) < 0);
+        clEnqueueMapBuffer(queue, b, CL_TRUE, CL_MAP_READ, 0, 4, 1, &user, &e, &rc);
+        EXPECT(rc < 0);
+        for (unsigned k = 0; k < 8; k++)
+            more[k] = user_event();
+        for (unsigned k = 0; k < 8; k++)
+            OK(clReleaseEvent(more[k]));
+        OK(clReleaseEvent(user));
+        OK(clReleaseCommandQueue(queue));
+        e = launch(c.queue, b, i, 0, NULL);
+        scramble_host(host, WORDS, i);
+        OK(clWaitForEvents(1, &e));
+        EXPECT(status_of(e) == CL_COMPLETE);
+        OK(clReleaseEvent(e));
+        compare(b, host, "after a failed blocking command");
+    }
+    OK(clReleaseMemObject(b));
+    done("failed blocking commands");
+}
+
 /* Callbacks. */
 
 struct called {
@@ -368,6 +402,7 @@ main(int argc, char **argv)
     set_by_another_thread();
     finish_waits_for_user_event();
     failed_user_event();
+    failed_blocking_commands();
     event_callbacks();
     callback_of_a_user_event();
     destructor_callbacks();

@@ -27,6 +27,8 @@ multi_clEnqueueReadBuffer(cl_command_queue command_queue, cl_mem buffer,
     if (blocking_read)
         command_unlock(&c);
     if (rc == CL_SUCCESS)
+        rc = mem_host_access(buffer, true, false);
+    if (rc == CL_SUCCESS)
         rc = ordinary->clEnqueueReadBuffer(c.queue->inner, inner, blocking_read, offset,
                                            size, ptr, c.n_waits, c.waits,
                                            event ? &c.inner : NULL);
@@ -51,6 +53,8 @@ multi_clEnqueueWriteBuffer(cl_command_queue command_queue, cl_mem buffer,
     if (rc != CL_SUCCESS)
         return rc;
     rc = command_use(&c, buffer, offset, size, USE_OVERWRITE, &inner);
+    if (rc == CL_SUCCESS)
+        rc = mem_host_access(buffer, false, true);
     if (rc == CL_SUCCESS)
         rc = ordinary->clEnqueueWriteBuffer(c.queue->inner, inner, CL_FALSE, offset, size,
                                             ptr, c.n_waits, c.waits, &c.inner);
@@ -112,6 +116,8 @@ multi_clEnqueueReadBufferRect(cl_command_queue command_queue, cl_mem buffer,
     if (blocking_read)
         command_unlock(&c);
     if (rc == CL_SUCCESS)
+        rc = mem_host_access(buffer, true, false);
+    if (rc == CL_SUCCESS)
         rc = ordinary->clEnqueueReadBufferRect(
             c.queue->inner, inner, blocking_read, buffer_origin, host_origin, region,
             buffer_row_pitch, buffer_slice_pitch, host_row_pitch, host_slice_pitch, ptr,
@@ -140,6 +146,8 @@ multi_clEnqueueWriteBufferRect(cl_command_queue command_queue, cl_mem buffer,
         return rc;
     rc = command_use(&c, buffer, s.offset, s.size, s.whole ? USE_OVERWRITE : USE_UPDATE,
                      &inner);
+    if (rc == CL_SUCCESS)
+        rc = mem_host_access(buffer, false, true);
     if (rc == CL_SUCCESS)
         rc = ordinary->clEnqueueWriteBufferRect(
             c.queue->inner, inner, CL_FALSE, buffer_origin, host_origin, region,

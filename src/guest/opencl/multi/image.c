@@ -4,6 +4,7 @@
  * makes of a format and a description, so the first replica is made with the image, on the first
  * vGPU that takes it; the others at their first use.
  */
+#include "guest/opencl/mem.h"
 #include "guest/opencl/multi/command.h"
 
 #include <stdlib.h>
@@ -78,15 +79,19 @@ image_first_replica(struct multi_mem *m)
     return rc;
 }
 
+/* `asked`: with what an image made from another object inherits of it (section 5.3.1). */
 static cl_int
-image_take_flags(struct multi_mem *m)
+image_take_flags(struct multi_mem *m, cl_mem_flags asked)
 {
     unsigned v = 0;
+    cl_int rc;
 
     while (!m->replica[v]) /* one was just made */
         v++;
-    return ordinary->clGetMemObjectInfo(m->replica[v], CL_MEM_FLAGS, sizeof m->flags,
-                                        &m->flags, NULL);
+    rc = ordinary->clGetMemObjectInfo(m->replica[v], CL_MEM_FLAGS, sizeof m->flags,
+                                      &m->flags, NULL);
+    m->flags |= asked & HOST_ACCESS_FLAGS;
+    return rc;
 }
 
 static cl_int
@@ -96,6 +101,7 @@ image_new(cl_context context, const cl_mem_properties *properties, cl_mem_flags 
 {
     struct multi_context *c = multi_context_of(context);
     struct multi_mem *m, *parent;
+    cl_mem_flags asked = flags;
     cl_int rc;
 
     if (!c)
@@ -103,6 +109,9 @@ image_new(cl_context context, const cl_mem_properties *properties, cl_mem_flags 
     if (!format)
         return CL_INVALID_IMAGE_FORMAT_DESCRIPTOR;
     rc = image_parent(c, desc, &parent);
+    if (rc == CL_SUCCESS)
+        rc = parent ? mem_inherit_flags(&(struct _cl_mem){.flags = parent->flags}, &asked)
+                    : mem_check_flags(flags);
     if (rc != CL_SUCCESS)
         return rc;
     m = multi_mem_new(c, parent, flags, host_ptr);
@@ -121,7 +130,7 @@ image_new(cl_context context, const cl_mem_properties *properties, cl_mem_flags 
         rc = image_first_replica(m);
     /* What it has inherited, or by default. */
     if (rc == CL_SUCCESS)
-        rc = image_take_flags(m);
+        rc = image_take_flags(m, asked);
     if (rc != CL_SUCCESS) {
         object_unhold(&m->o);
         return rc;
@@ -307,6 +316,8 @@ multi_clEnqueueReadImage(cl_command_queue command_queue, cl_mem image,
     if (blocking_read)
         command_unlock(&c);
     if (rc == CL_SUCCESS)
+        rc = mem_host_access(image, true, false);
+    if (rc == CL_SUCCESS)
         rc = ordinary->clEnqueueReadImage(c.queue->inner, inner, blocking_read, origin,
                                           region, row_pitch, slice_pitch, ptr, c.n_waits,
                                           c.waits, event ? &c.inner : NULL);
@@ -330,6 +341,8 @@ multi_clEnqueueWriteImage(cl_command_queue command_queue, cl_mem image,
     if (rc != CL_SUCCESS)
         return rc;
     rc = command_use_all(&c, image, USE_UPDATE, &inner);
+    if (rc == CL_SUCCESS)
+        rc = mem_host_access(image, false, true);
     if (rc == CL_SUCCESS)
         rc = ordinary->clEnqueueWriteImage(c.queue->inner, inner, CL_FALSE, origin,
                                            region, input_row_pitch, input_slice_pitch,

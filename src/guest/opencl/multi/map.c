@@ -13,6 +13,13 @@ map_use(cl_map_flags flags)
     return flags & CL_MAP_WRITE ? USE_UPDATE : USE_READ;
 }
 
+static cl_int
+check_access(cl_mem memobj, cl_map_flags flags)
+{
+    return mem_host_access(memobj, flags & CL_MAP_READ,
+                           flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION));
+}
+
 /* Keeps the mapping with the object, where any queue's unmap finds it. */
 static void
 map_keep(struct command *c, struct multi_mem *m, struct multi_map *map, size_t begin,
@@ -100,6 +107,8 @@ multi_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
         RETURN_WITH(errcode_ret, rc, NULL);
     rc = command_use(&c, buffer, offset, size, map_use(map_flags), &inner);
     if (rc == CL_SUCCESS)
+        rc = check_access(buffer, map_flags);
+    if (rc == CL_SUCCESS)
         rc = check_overlap((struct multi_mem *)buffer, offset, size, map_flags);
     if (rc == CL_SUCCESS && !(map = calloc(1, sizeof *map)))
         rc = CL_OUT_OF_HOST_MEMORY;
@@ -138,6 +147,8 @@ multi_clEnqueueMapImage(cl_command_queue command_queue, cl_mem image,
     if (rc != CL_SUCCESS)
         RETURN_WITH(errcode_ret, rc, NULL);
     rc = command_use_all(&c, image, use, &inner);
+    if (rc == CL_SUCCESS)
+        rc = check_access(image, map_flags);
     if (rc == CL_SUCCESS && !(map = calloc(1, sizeof *map)))
         rc = CL_OUT_OF_HOST_MEMORY;
     if (rc == CL_SUCCESS)

@@ -331,7 +331,7 @@ static cl_mem
 root_replica_new(struct multi_mem *m, unsigned vgpu, cl_int *ret_rc)
 {
     cl_context inner = m->context->vgpus[vgpu].context;
-    cl_mem_flags flags = m->flags;
+    cl_mem_flags flags = m->flags & ~(cl_mem_flags)HOST_ACCESS_FLAGS;
     const void *bytes = m->host_ptr ? m->host_ptr : m->initial;
     cl_mem made;
 
@@ -374,6 +374,20 @@ mem_replica(struct multi_mem *m, unsigned vgpu, cl_mem *ret)
     *ret = m->replica[vgpu];
     m->placed |= m->replica[vgpu] != NULL;
     return rc;
+}
+
+cl_int
+mem_host_access(cl_mem memobj, bool reads, bool writes)
+{
+    const struct multi_mem *m = multi_mem_of(memobj);
+    cl_mem_flags against = CL_MEM_HOST_NO_ACCESS;
+
+    if (reads)
+        against |= CL_MEM_HOST_WRITE_ONLY;
+    if (writes)
+        against |= CL_MEM_HOST_READ_ONLY;
+    return m && (reads || writes) && (m->flags & against) ? CL_INVALID_OPERATION
+                                                          : CL_SUCCESS;
 }
 
 /* ---- the rest ---------------------------------------------------------------------- */

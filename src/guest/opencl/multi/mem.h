@@ -93,6 +93,14 @@ extern const struct stamp_ops stamp_ops;
 
 void mem_ref_drop(struct mem_ref *r);
 
+/*
+ * Section 5.2.1: what the program's host may not do with an object, CL_INVALID_OPERATION. Checked
+ * here: the replica of a root forbids nothing, since bytes move through the host.
+ */
+#define HOST_ACCESS_FLAGS                                                                \
+    (CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS)
+cl_int mem_host_access(cl_mem memobj, bool reads, bool writes);
+
 /* The replica on this vGPU, made if need be. Under the lock. */
 cl_int mem_replica(struct multi_mem *m, unsigned vgpu, cl_mem *ret);
 
