@@ -43,9 +43,9 @@ ROW = re.compile(r"\| `(\w+)` \| [^|]* \| (\w+) \| ([^|]*) \| ([^|]*) \|")
 
 HEAD = """# OpenCL 3.0, entry by entry
 
-Each entry of the dispatch table, its section of the OpenCL 3.0 specification (or its extension),
-and how it is served, from `api/opencl.toml`: *shadow* is answered in the guest library, *asynchronous*
-is a message that nobody waits for, *waits* is one that is answered; *refused* as the specification
+Each entry of the dispatch table: its section of the OpenCL 3.0 specification or its extension; how
+it is served, from `api/opencl.toml`: *shadow* is answered in the guest library, *asynchronous* is a
+message that nobody waits for, *waits* is one that is answered; *refused* as the specification
 allows; *later* is not done yet; *absent* has no platform interface on Linux. Then which tests call
 it rightly (it succeeds) and wrongly (it answers an error), as `test/program`: taken from logs of a
 run of the end-to-end tests, not written by hand. A refused entry's test is that of its refusal.
