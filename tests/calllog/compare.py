@@ -379,8 +379,10 @@ class Log(Images):
         maps.append((args["map_flags"], told, "clEnqueueWriteBuffer"))
         if self.worker or not self.shadowed(args["buffer"]):
             self.add(line, "clEnqueueMapBuffer", dict(told, map_flags=args["map_flags"]))
-        elif args["map_flags"] & MAP_INVALIDATES:
+        elif args["map_flags"] & MAP_INVALIDATES and not args["blocking_map"]:
             self.marker(line, args)
+        elif args["map_flags"] & MAP_INVALIDATES:  # one byte tells when
+            self.transfer(line, "clEnqueueReadBuffer", dict(told, size=1), True)
         else:
             self.transfer(line, "clEnqueueReadBuffer", told, args["blocking_map"])
 

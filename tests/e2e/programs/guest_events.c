@@ -267,7 +267,7 @@ callback_of_a_user_event(void)
     /* PoCL 3.1 calls none of a user event that failed (OpenCL 3.0, section 5.11). */
     if (!pocl)
         wait_for_call(&bad);
-    EXPECT(bad.status == (pocl ? 0 : -3));
+    EXPECT(bad.status == -3 || (pocl && bad.status == 0));
     OK(clReleaseEvent(e));
     OK(clReleaseEvent(f));
     done("callbacks of user events");
