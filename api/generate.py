@@ -631,9 +631,10 @@ def driver_handler(c):
     if c.guest == "record":
         return record_handler(c)
     passed = ", ".join(driver_argument(c, a) for a in c.args)
+    sync = "_sync" if c.spec.get("command") in ("CL_COMMAND_MARKER", "CL_COMMAND_BARRIER") else ""
     return [f"static int", f"op_{c.name}(struct session *s, const struct req_{c.name} *r)", "{",
             "    struct submission sub;", "    cl_int rc;", ""] + bounds_checks(c) + [
-            "    rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list, "
+            f"    rc = submission_begin{sync}(s, &sub, r->command_queue, r->n_event_wait_list, "
             "r->event_wait_list, r->event);", "    if (rc == CL_SUCCESS)",
             f"        rc = s->cl->{c.name}({passed});",
             "    return submission_end(s, &sub, rc, r->tag);", "}", ""]

@@ -286,9 +286,61 @@ submission_begin(struct session *s, struct submission *sub, struct object *queue
     return rc;
 }
 
+/* An event that is complete, of the queue's context. */
+static cl_event
+complete_event(struct session *s, cl_command_queue queue, cl_int *ret_rc)
+{
+    cl_context context;
+    cl_event event;
+
+    *ret_rc = s->cl->clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof context,
+                                           &context, NULL);
+    if (*ret_rc != CL_SUCCESS)
+        return NULL;
+    event = s->cl->clCreateUserEvent(context, ret_rc);
+    if (event)
+        *ret_rc = s->cl->clSetUserEventStatus(event, CL_COMPLETE);
+    return event;
+}
+
+/* A wait list of one event that is complete: of those given, if the driver knows one. */
+static cl_int
+submission_wait_for_nothing(struct session *s, struct submission *sub, uint64_t n,
+                            struct object *const *waits)
+{
+    cl_event *handle = request_scratch(s, 1);
+    cl_int rc = CL_SUCCESS;
+
+    *handle = NULL;
+    for (uint64_t i = 0; i < n && !*handle; i++)
+        *handle = waits[i]->h.event;
+    if (!*handle)
+        *handle = sub->stand_in = complete_event(s, sub->queue->o.h.queue, &rc);
+    sub->n_waits = 1;
+    sub->waits = handle;
+    return rc;
+}
+
+/*
+ * OpenCL 3.0, section 5.12: without a wait list they wait for all commands before them. Where the
+ * queue is out of order, one whose events are all complete must not become one without any.
+ */
+cl_int
+submission_begin_sync(struct session *s, struct submission *sub, struct object *queue,
+                      uint64_t n_waits, struct object **waits, struct guest_id event_id)
+{
+    cl_int rc = submission_begin(s, sub, queue, n_waits, waits, event_id);
+
+    if (rc != CL_SUCCESS || n_waits == 0 || sub->n_waits > 0 || !sub->queue->out_of_order)
+        return rc;
+    return submission_wait_for_nothing(s, sub, n_waits, waits);
+}
+
 int
 submission_end(struct session *s, struct submission *sub, cl_int rc, uint64_t tag)
 {
+    if (sub->stand_in)
+        s->cl->clReleaseEvent(sub->stand_in);
     if (sub->event_id.v != 0 && event_new(s, sub, rc) < 0)
         return -ENOMEM;
     if (rc == CL_SUCCESS) {

@@ -32,6 +32,7 @@ struct submission {
     struct queue *queue;
     cl_uint n_waits;
     const cl_event *waits; /* NULL when there are none */
+    cl_event stand_in;     /* in waits, ours; NULL when not needed */
     cl_event event;        /* the driver's; every command has one */
     struct guest_id event_id;
 };
@@ -40,6 +41,11 @@ struct submission {
 cl_int submission_begin(struct session *s, struct submission *sub, struct object *queue,
                         uint64_t n_waits, struct object **waits,
                         struct guest_id event_id);
+
+/* The same for a marker or a barrier, whose empty wait list has a meaning of its own. */
+cl_int submission_begin_sync(struct session *s, struct submission *sub,
+                             struct object *queue, uint64_t n_waits,
+                             struct object **waits, struct guest_id event_id);
 
 /* After the driver's call: its event, its error. Answers rc if tag is not 0. Returns 0. */
 int submission_end(struct session *s, struct submission *sub, cl_int rc, uint64_t tag);

@@ -53,11 +53,14 @@ RULES = {
     "pieces": "Transfers of more than 4 MiB on an in-order queue go in pieces of 4 MiB; those of "
               "images in as many rows or slices as fit.",
     "map": "A mapping without shared storage is a read, or a marker where nothing is read; an "
-           "unmap is a write, or a marker where nothing was written. A blocking mapping of an "
+           "unmap is a write, or a marker where nothing was written (out of order: a migration to "
+           "where the object is). A blocking mapping of an "
            "image that discards reads one element.",
     "line": "Fills and copies of a 1D image buffer are those of its buffer: not every driver takes "
             "such images there.",
-    "empty": "A launch without work-items is a marker.",
+    "empty": "A launch without work-items is a marker; out of order and without a wait list a "
+             "barrier behind a user event that is complete.",
+    "stand-in": "Where the driver has none of a barrier's events, one that is complete.",
     "complete": "A wait list leaves out events that were seen complete, or that are direct copies.",
 }
 
@@ -88,6 +91,8 @@ BUILDS = ("clBuildProgram", "clCompileProgram", "clLinkProgram")
 BUILD_FAILURES = (-11, -15, -17)  # the compiler's and the linker's own
 MEASURES = "tessera_sizeof_"
 PROFILING_QUEUED = 0x1280
+
+STAND_IN = ["clGetCommandQueueInfo", "clCreateUserEvent", "clSetUserEventStatus"]
 
 
 class TornLog(Exception):
@@ -135,6 +140,7 @@ class Log(Images):
         self.arguments, self.mappings, self.in_order, self.complete = {}, {}, {}, {}
         self.lines = lines
         self.own = (self.finish_markers() | self.measures() | self.clock_looks() | self.records()
+                    | self.stand_ins()
                     if worker else {})
         for line in lines:
             self.take(line)
@@ -169,6 +175,19 @@ class Log(Images):
         return {line["n"]: "clock" for line in self.lines
                 if line["call"] == "clEnqueueMarkerWithWaitList"
                 and asked.get(line["args"]["event"]) == {PROFILING_QUEUED}}
+
+    def stand_ins(self):
+        """User events that are made complete, for the wait list of one marker or barrier."""
+        threads, found = {}, {}
+        for line in self.lines:
+            threads.setdefault(line["t"], []).append(line)
+        for lines in threads.values():
+            for asked, made, was_set, used in zip(lines, lines[1:], lines[2:], lines[3:]):
+                if ([asked["call"], made["call"], was_set["call"]] == STAND_IN
+                        and was_set["args"]["event"] == made["args"]["ret"]
+                        and used["args"].get("event_wait_list") == [made["args"]["ret"]]):
+                    found[made["n"]] = found[was_set["n"]] = "stand-in"
+        return found
 
     def records(self):
         """Clones that were made to be recorded."""
@@ -297,7 +316,8 @@ class Log(Images):
 
     def take_clEnqueueNDRangeKernel(self, line, args):
         if is_empty(args["global_work_size"]):
-            self.marker(line, args)
+            alone = self.in_order.get(args["command_queue"], True) or args["event_wait_list"]
+            (self.marker if alone else self.barrier)(line, args)
             return
         told = {k: args[k] for k in ("command_queue", "kernel", "global_work_offset",
                                      "global_work_size", "local_work_size")}
@@ -329,6 +349,14 @@ class Log(Images):
         self.add(line, "clEnqueueMarkerWithWaitList", {"command_queue": args["command_queue"]})
 
     take_clEnqueueMarker = marker
+
+    def place(self, line, args, mem):
+        """Of a command about an object that has nothing to do."""
+        if self.in_order.get(args["command_queue"], True):
+            self.marker(line, args)
+        else:
+            self.add(line, "clEnqueueMigrateMemObjects",
+                     {"command_queue": args["command_queue"], "mem_objects": [mem], "flags": 0})
 
     def barrier(self, line, args):
         self.add(line, "clEnqueueBarrierWithWaitList", {"command_queue": args["command_queue"]})
@@ -380,7 +408,7 @@ class Log(Images):
         if self.worker or not self.shadowed(args["buffer"]):
             self.add(line, "clEnqueueMapBuffer", dict(told, map_flags=args["map_flags"]))
         elif args["map_flags"] & MAP_INVALIDATES and not args["blocking_map"]:
-            self.marker(line, args)
+            self.place(line, args, args["buffer"])
         elif args["map_flags"] & MAP_INVALIDATES:  # one byte tells when
             self.transfer(line, "clEnqueueReadBuffer", dict(told, size=1), True)
         else:
@@ -399,7 +427,7 @@ class Log(Images):
             else:
                 self.add(line, call, told)
         else:
-            self.marker(line, args)
+            self.place(line, args, args["memobj"])
 
     def released(self):
         """Objects made here whose last reference went, and the line in which it did."""

@@ -80,8 +80,7 @@ map_shadow(struct enqueue *q, struct _cl_mem *m, struct mapping *map, bool block
                        m->image->map_slice);
     if (blocking || !discards)
         return transfer_read(q, m, &r, map->ptr, blocking);
-    return send_clEnqueueMarkerWithWaitList(q->session, NULL, q->queue->o.id, q->n_waits,
-                                            q->waits, q->event_id);
+    return enqueue_place(q, m);
 }
 
 cl_int
@@ -91,8 +90,7 @@ image_unmap_shadow(struct enqueue *q, struct _cl_mem *m, const struct mapping *m
 
     if (map->flags & WRITES)
         return transfer_write(q, m, &r, map->ptr, false);
-    return send_clEnqueueMarkerWithWaitList(q->session, NULL, q->queue->o.id, q->n_waits,
-                                            q->waits, q->event_id);
+    return enqueue_place(q, m);
 }
 
 /* Does a live map for writing meet the region, which is to be mapped for writing too? */

@@ -159,8 +159,7 @@ launch(cl_command_queue queue, cl_kernel kernel, cl_command_type type, cl_uint d
     rc = check_launch(&q, kernel, dims, offset, global, &local, &limits, &empty);
     /* Nothing to run (since 2.1 no error): it only keeps its place in the order. */
     if (rc == CL_SUCCESS && empty)
-        rc = send_clEnqueueMarkerWithWaitList(q.session, NULL, q.queue->o.id, q.n_waits,
-                                              q.waits, q.event_id);
+        rc = enqueue_place(&q, NULL);
     else if (rc == CL_SUCCESS)
         rc = launch_send(&q, kernel, dims, offset, global, local);
     return enqueue_end(&q, rc, event);

@@ -149,7 +149,6 @@ map_shadow(struct enqueue *q, struct _cl_mem *m, struct mapping *map, bool block
 {
     struct rect r = rect_of_range(map->offset, map->size);
     uint8_t *shadow = mem_shadow(m);
-    cl_int rc;
 
     if (!shadow)
         return CL_MAP_FAILURE;
@@ -159,9 +158,7 @@ map_shadow(struct enqueue *q, struct _cl_mem *m, struct mapping *map, bool block
         r = rect_of_range(map->offset, 1);
     if (blocking || !(map->flags & CL_MAP_WRITE_INVALIDATE_REGION))
         return transfer_read(q, m, &r, map->ptr, blocking);
-    rc = send_clEnqueueMarkerWithWaitList(q->session, NULL, q->queue->o.id, q->n_waits,
-                                          q->waits, q->event_id);
-    return rc;
+    return enqueue_place(q, m);
 }
 
 static cl_int
@@ -245,8 +242,7 @@ unmap_send(struct enqueue *q, struct _cl_mem *m, const struct mapping *map)
         return image_unmap_shadow(q, m, map);
     if (map->flags & WRITES)
         return transfer_write(q, m, &r, map->ptr, false);
-    return send_clEnqueueMarkerWithWaitList(q->session, NULL, q->queue->o.id, q->n_waits,
-                                            q->waits, q->event_id);
+    return enqueue_place(q, m);
 }
 
 /* Section 5.5.2. */

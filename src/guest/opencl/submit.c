@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/opencl/submit.h"
 
+#include "api/opencl_send.h"
 #include "guest/opencl/event.h"
 #include "guest/opencl/mem.h"
 #include "guest/opencl/queue.h"
@@ -157,6 +158,42 @@ enqueue_end(struct enqueue *q, cl_int rc, cl_event *event)
     else
         event_discard(q->shadow);
     return rc;
+}
+
+/* A barrier behind an event that is complete holds up nothing that comes after it. */
+static cl_int
+place_without_waits(struct enqueue *q)
+{
+    struct _cl_event *none = event_new(q->queue->context, q->queue, CL_COMMAND_MARKER);
+    cl_int rc;
+
+    if (!none)
+        return CL_OUT_OF_HOST_MEMORY;
+    rc = send_tessera_completed_event(q->session, NULL, none->o.id, q->queue->o.id);
+    if (rc != CL_SUCCESS) {
+        event_discard(none);
+        return rc;
+    }
+    rc = send_clEnqueueBarrierWithWaitList(q->session, NULL, q->queue->o.id, 1, &none,
+                                           q->event_id);
+    object_release(&none->o);
+    return rc;
+}
+
+/*
+ * Out of order, a marker without a wait list waits for all (section 5.12), and PoCL's does with one,
+ * too. To leave an object on its device is a command like any other.
+ */
+cl_int
+enqueue_place(struct enqueue *q, cl_mem m)
+{
+    if (!queue_in_order(q->queue) && m)
+        return send_clEnqueueMigrateMemObjects(q->session, NULL, q->queue->o.id, 1, &m, 0,
+                                               q->n_waits, q->waits, q->event_id);
+    if (!queue_in_order(q->queue) && q->n_waits == 0)
+        return place_without_waits(q);
+    return send_clEnqueueMarkerWithWaitList(q->session, NULL, q->queue->o.id, q->n_waits,
+                                            q->waits, q->event_id);
 }
 
 cl_int

@@ -103,6 +103,13 @@ cl_int enqueue_begin(struct enqueue *q, cl_command_queue queue, cl_command_type 
 cl_int enqueue_end(struct enqueue *q, cl_int rc, cl_event *event);
 
 /*
+ * A command that has nothing to do on the device. It is complete when its wait list is, and what
+ * comes before it in a queue that is in order, or before the last barrier in one that is not.
+ * m: the object that it is about, which is not changed; NULL when it is about none.
+ */
+cl_int enqueue_place(struct enqueue *q, cl_mem m);
+
+/*
  * CL_INVALID_MEM_OBJECT, CL_INVALID_CONTEXT, or CL_INVALID_VALUE for a missing list: of any memory
  * objects, of buffers alone, of images alone.
  */

@@ -372,6 +372,73 @@ barriers_and_markers(void)
     done("barriers and markers");
 }
 
+static bool
+comes_soon(cl_event e)
+{
+    for (unsigned ms = 0; status_of(e) != CL_COMPLETE; ms++) {
+        if (ms == WAIT_MS)
+            return false;
+        sleep_ms(1);
+    }
+    return true;
+}
+
+/* Maps that bring nothing, and what ends maps that were only read. */
+static void
+place_keepers(cl_command_queue queue, cl_mem b, cl_event ret[2])
+{
+    cl_int rc;
+    void *read = clEnqueueMapBuffer(c.queue, b, CL_TRUE, CL_MAP_READ, 0, 64, 0, NULL,
+                                    NULL, &rc);
+
+    OK(rc);
+    OK(clEnqueueUnmapMemObject(queue, b, read, 0, NULL, &ret[0]));
+    clEnqueueMapBuffer(queue, b, CL_FALSE, CL_MAP_WRITE_INVALIDATE_REGION, 128, 64, 0,
+                       NULL, &ret[1], &rc);
+    OK(rc);
+}
+
+/*
+ * Out of order, a command waits for its wait list alone, whether that is complete already, and for
+ * no more than barriers where it has none. A marker without one waits for all; PoCL's do with one,
+ * too, so there is none here.
+ */
+static void
+nothing_else_is_waited_for(void)
+{
+    cl_command_queue queue = cl_queue(&c, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
+    uint32_t host[WORDS];
+    cl_mem b = new_buffer(host, 61), other = new_buffer(host, 62);
+    cl_event open = user_event(), set = user_event(), written, e[6];
+    cl_event held = launch(queue, b, 1, 1, &open);
+
+    OK(clSetUserEventStatus(set, CL_COMPLETE));
+    OK(clEnqueueWriteBuffer(c.queue, other, CL_TRUE, 0, 64, host, 0, NULL, &written));
+    place_keepers(queue, other, e);
+    OK(clEnqueueBarrierWithWaitList(queue, 1, &set, &e[2]));
+    OK(clEnqueueBarrierWithWaitList(queue, 1, &written, &e[3]));
+    OK(clEnqueueBarrierWithWaitList(queue, 2, (cl_event[]){set, written}, &e[4]));
+    OK(clEnqueueMarkerWithWaitList(queue, 0, NULL, &e[5]));
+    OK(clFlush(queue));
+    for (unsigned i = 0; i < 5; i++)
+        EXPECT(comes_soon(e[i]));
+    sleep_ms(20);
+    EXPECT(status_of(held) > CL_COMPLETE && status_of(e[5]) > CL_COMPLETE);
+    OK(clSetUserEventStatus(open, CL_COMPLETE));
+    OK(clFinish(queue));
+    EXPECT(status_of(held) == CL_COMPLETE && status_of(e[5]) == CL_COMPLETE);
+    for (unsigned i = 0; i < 6; i++)
+        OK(clReleaseEvent(e[i]));
+    OK(clReleaseEvent(open));
+    OK(clReleaseEvent(set));
+    OK(clReleaseEvent(written));
+    OK(clReleaseEvent(held));
+    OK(clReleaseCommandQueue(queue));
+    OK(clReleaseMemObject(b));
+    OK(clReleaseMemObject(other));
+    done("nothing else is waited for");
+}
+
 static void
 profiling(void)
 {
@@ -408,6 +475,7 @@ main(int argc, char **argv)
     destructor_callbacks();
     random_graph();
     barriers_and_markers();
+    nothing_else_is_waited_for();
     profiling();
     OK(clReleaseKernel(scramble));
     OK(clReleaseProgram(program));
