@@ -388,8 +388,8 @@ static void
 place_keepers(cl_command_queue queue, cl_mem b, cl_event ret[2])
 {
     cl_int rc;
-    void *read = clEnqueueMapBuffer(c.queue, b, CL_TRUE, CL_MAP_READ, 0, 64, 0, NULL,
-                                    NULL, &rc);
+    void *read =
+        clEnqueueMapBuffer(c.queue, b, CL_TRUE, CL_MAP_READ, 0, 64, 0, NULL, NULL, &rc);
 
     OK(rc);
     OK(clEnqueueUnmapMemObject(queue, b, read, 0, NULL, &ret[0]));
