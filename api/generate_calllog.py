@@ -275,7 +275,7 @@ def served(call):
 def served_list(calls):
     by_name = {c.name: c for c in calls}
     rows = [f"{c.name}\t{served(by_name[c.spec.get('alias', c.name)])}\t{c.spec.get('error', '')}"
-            for c in calls if c.guest != "message"]
+            f"\t{c.spec.get('section', c.extension)}" for c in calls if c.guest != "message"]
     return "\n".join(rows + [""])
 
 

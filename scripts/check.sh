@@ -188,7 +188,7 @@ readonly OWN_SIGNALS=handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=
 # first. Signals stay the program's own (a test may crash a worker on purpose), and reports go
 # to files, since nobody reads what a background process prints.
 stage_asan() {
-    local files reports=$PWD/build-asan/reports
+    local files reports=$PWD/build-asan/reports supp=$PWD/scripts/asan.supp
     one "build with ASan and UBSan" compile_asan
     [ -f build-asan/build.ninja ] || return
     TIMEOUT_MULTIPLIER=4 meson_tests build-asan
@@ -196,7 +196,7 @@ stage_asan() {
     mapfile -t files < <(e2e_files)
     scripts/sanitizer-view.sh build-asan build-asan/view libasan.so
     BATS_ENV=(env "UBSAN_OPTIONS=log_path=$reports/ubsan"
-        "ASAN_OPTIONS=log_path=$reports/asan:detect_leaks=0:$OWN_SIGNALS")
+        "ASAN_OPTIONS=log_path=$reports/asan:detect_leaks=0:suppressions=$supp:$OWN_SIGNALS")
     bats_tests build-asan/view "${files[@]}"
     BATS_ENV=(env)
     one "no sanitizer report" no_reports "$reports"

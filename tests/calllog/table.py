@@ -4,7 +4,7 @@
 
 usage: table.py write SERVED TABLE [CALLS]   writes TABLE; without CALLS its tests stay as they are
        table.py listed SERVED TABLE          TABLE has the entries of SERVED, served as there
-       table.py tested SERVED TABLE CALLS    no entry lacks a test that has one in TABLE
+       table.py tested SERVED TABLE CALLS    no entry lacks a test of its right or its wrong use
 
 SERVED is opencl-served.tsv of api/generate_calllog.py. CALLS is a folder that a run of the
 end-to-end tests filled: TEST/NUMBER/PROGRAM.PID.jsonl, where the interposing driver in front of
@@ -39,19 +39,20 @@ NO_RIGHT_USE = {
 }
 # CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_RESOURCES, CL_OUT_OF_HOST_MEMORY: no fault of the use.
 NO_RESOURCES = (-4, -5, -6)
-ROW = re.compile(r"\| `(\w+)` \| (\w+) \| ([^|]*) \| ([^|]*) \|")
+ROW = re.compile(r"\| `(\w+)` \| [^|]* \| (\w+) \| ([^|]*) \| ([^|]*) \|")
 
 HEAD = """# OpenCL 3.0, entry by entry
 
-How each entry of the dispatch table is served, from `api/opencl.toml`: *shadow* is answered in the
-guest library, *asynchronous* is a message that nobody waits for, *waits* is one that is answered;
-*refused* as the specification allows; *later* is not done yet; *absent* has no platform interface
-on Linux. Then which tests call it rightly (it succeeds) and wrongly (it answers an error), as
-`test/program`: taken from logs of a run of the end-to-end tests, not written by hand. A refused
-entry's test is that of its refusal. Made by `tests/calllog/table.py`, held by `make check`.
+Each entry of the dispatch table: its section of the OpenCL 3.0 specification or its extension; how
+it is served, from `api/opencl.toml`: *shadow* is answered in the guest library, *asynchronous* is a
+message that nobody waits for, *waits* is one that is answered; *refused* as the specification
+allows; *later* is not done yet; *absent* has no platform interface on Linux. Then which tests call
+it rightly (it succeeds) and wrongly (it answers an error), as `test/program`: taken from logs of a
+run of the end-to-end tests, not written by hand. A refused entry's test is that of its refusal.
+Made by `tests/calllog/table.py`, held by `make check`.
 
-| function | served | right use | wrong use |
-|---|---|---|---|
+| function | section | served | right use | wrong use |
+|---|---|---|---|---|
 """
 
 
@@ -59,6 +60,12 @@ def read_served(path):
     """[(function, served)] in the order of the table."""
     rows = [line.split("\t") for line in Path(path).read_text().splitlines()]
     return [(row[0], row[1]) for row in rows]
+
+
+def read_sections(path):
+    """{function: section}, of the same file."""
+    rows = [line.split("\t") for line in Path(path).read_text().splitlines()]
+    return {row[0]: row[3] for row in rows}
 
 
 def read_table(path):
@@ -124,7 +131,8 @@ def rows_of(served, tests, old):
 def write(served, table, calls=None):
     tests = read_calls(calls) if calls else None
     rows = rows_of(read_served(served), tests, read_table(table))
-    text = HEAD + "".join(f"| `{f}` | {how} | {right} | {wrong} |\n"
+    sections = read_sections(served)
+    text = HEAD + "".join(f"| `{f}` | {sections[f]} | {how} | {right} | {wrong} |\n"
                           for f, (how, right, wrong) in rows.items())
     lacking = len({g.split(":")[0] for g in all_gaps(rows)})
     kinds = ", ".join(f"{sum(r[0] == kind for r in rows.values())} {kind}"
@@ -144,8 +152,7 @@ def listed(served, table):
 
 def tested(served, table, calls):
     new = rows_of(read_served(served), read_calls(calls), {})
-    lacking = all_gaps(new) - all_gaps(read_table(table))
-    return [f"no test of {what}" for what in sorted(lacking)]
+    return [f"no test of {what}" for what in sorted(all_gaps(new))]
 
 
 def main():

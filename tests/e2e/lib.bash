@@ -92,6 +92,11 @@ manager_stop() {
     end_process "$pid"
 }
 
+# For what takes a minute and moves few bytes.
+on_shared_storage_alone() {
+    [ -z "${TESSERA_SOFTWARE_DISCRETE:-}" ] || skip "takes long: on shared storage alone"
+}
+
 # Waiting.
 
 # within SECONDS COMMAND...: as soon as it succeeds; fails when it never does in that time.

@@ -181,8 +181,8 @@ place_without_waits(struct enqueue *q)
 }
 
 /*
- * Out of order, a marker without a wait list waits for all (section 5.12), and PoCL's does with one,
- * too. To leave an object on its device is a command like any other.
+ * Out of order, a marker without a wait list waits for all (section 5.12), and PoCL's does with
+ * one, too. To leave an object on its device is a command like any other.
  */
 cl_int
 enqueue_place(struct enqueue *q, cl_mem m)

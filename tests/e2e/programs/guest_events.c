@@ -267,7 +267,7 @@ callback_of_a_user_event(void)
     /* PoCL 3.1 calls none of a user event that failed (OpenCL 3.0, section 5.11). */
     if (!pocl)
         wait_for_call(&bad);
-    EXPECT(bad.status == (pocl ? 0 : -3));
+    EXPECT(bad.status == -3 || (pocl && bad.status == 0));
     OK(clReleaseEvent(e));
     OK(clReleaseEvent(f));
     done("callbacks of user events");
@@ -388,8 +388,8 @@ static void
 place_keepers(cl_command_queue queue, cl_mem b, cl_event ret[2])
 {
     cl_int rc;
-    void *read = clEnqueueMapBuffer(c.queue, b, CL_TRUE, CL_MAP_READ, 0, 64, 0, NULL,
-                                    NULL, &rc);
+    void *read =
+        clEnqueueMapBuffer(c.queue, b, CL_TRUE, CL_MAP_READ, 0, 64, 0, NULL, NULL, &rc);
 
     OK(rc);
     OK(clEnqueueUnmapMemObject(queue, b, read, 0, NULL, &ret[0]));
