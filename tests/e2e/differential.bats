@@ -48,3 +48,9 @@ same() {
 @test "found: a blocking map that invalidates waits for what it has to wait for" {
     same 1 2000 40 --only memory,events
 }
+
+@test "found: a barrier whose events are complete does not wait for all" {
+    for _ in 1 2 3; do
+        same 1 20142 1
+    done
+}
