@@ -67,8 +67,10 @@ prints_as_native() {
     run ! grep -a "much text" "$MANAGER_LOG"
 }
 
+# PoCL 3.1 sometimes dies natively of kernels on sub-devices.
 @test "sub-devices: equally, by counts, errors, contexts over them, kernels" {
-    natively "$PROGRAMS/guest_subdevices" kernels pocl >"$BATS_TEST_TMPDIR/native"
+    natively "$PROGRAMS/guest_subdevices" kernels pocl >"$BATS_TEST_TMPDIR/native" ||
+        natively "$PROGRAMS/guest_subdevices" kernels pocl >"$BATS_TEST_TMPDIR/native"
     on a "$PROGRAMS/guest_subdevices" kernels >"$BATS_TEST_TMPDIR/guest"
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
 }
