@@ -4,6 +4,8 @@
 
 #include "world.h"
 
+#include "../e2e/programs/api_status.h"
+
 #include <stdio.h>
 
 /*
@@ -22,7 +24,5 @@ void note_bytes(const struct world *w, const char *what, const void *p, size_t b
  * has an id there (NULL: none).
  */
 void wrong(struct world *w, const char *id, const char *call, cl_int status);
-
-const char *status_name(cl_int status);
 
 #endif
