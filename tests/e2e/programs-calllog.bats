@@ -78,6 +78,13 @@ need() {
     PYOPENCL_NO_CACHE=1 agrees /usr/bin/python3 "$BATS_TEST_DIRNAME/arrays.py"
 }
 
+# Most of its time is the compiler's, and the second run finds the kernels in the cache.
+@test "CLBlast: levels 1 to 3" {
+    [ -x "$PROGRAMS/clblast_levels" ] || skip "libclblast-dev is not installed"
+    on_shared_storage_alone
+    LIMIT_S=170 agrees "$PROGRAMS/clblast_levels"
+}
+
 on_a() {
     LIMIT_S=170 on a "$@"
 }

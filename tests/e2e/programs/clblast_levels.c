@@ -33,17 +33,29 @@ struct block {
 
 static struct cl cl;
 
-static struct block
-block_new(size_t n, uint32_t seed)
+static float *
+numbers(size_t n, uint32_t seed)
 {
-    struct block b = {.n = n, .host = alloc(n * sizeof(float))};
+    float *p = alloc(n * sizeof(float));
 
     for (size_t i = 0; i < n; i++) {
         seed = seed * 1664525u + 1013904223u;
-        b.host[i] = (float)(seed >> 8) / 8388608.0f - 1.0f;
+        p[i] = (float)(seed >> 8) / 8388608.0f - 1.0f;
     }
-    b.mem = cl_buffer(&cl, CL_MEM_COPY_HOST_PTR, n * sizeof(float), b.host);
-    return b;
+    return p;
+}
+
+static struct block
+block_of(size_t n, float *host)
+{
+    return (struct block){n, host,
+                          cl_buffer(&cl, CL_MEM_COPY_HOST_PTR, n * sizeof(float), host)};
+}
+
+static struct block
+block_new(size_t n, uint32_t seed)
+{
+    return block_of(n, numbers(n, seed));
 }
 
 static void
@@ -254,13 +266,13 @@ symmetric_matrices(void)
 static void
 triangular_solve(void)
 {
-    struct block a = block_new(N * N, 24), b = block_new(N * K, 25);
+    float *factors = numbers(N * N, 24);
+    struct block a, b = block_new(N * K, 25);
     CLBlastStatusCode rc;
 
     for (size_t i = 0; i < N * N; i++)
-        a.host[i] = i % (N + 1) == 0 ? 4.0f + a.host[i] : a.host[i] / (float)N;
-    OK(clEnqueueWriteBuffer(cl.queue, a.mem, CL_TRUE, 0, N * N * sizeof(float), a.host, 0,
-                            NULL, NULL));
+        factors[i] = i % (N + 1) == 0 ? 4.0f + factors[i] : factors[i] / (float)N;
+    a = block_of(N * N, factors);
     rc = CLBlastStrsm(ROW, CLBlastSideLeft, LOWER, PLAIN, CLBlastDiagonalNonUnit, N, K,
                       ALPHA, a.mem, 0, N, b.mem, 0, K, &cl.queue, NULL);
     for (size_t j = 0; j < K; j++) {
