@@ -1,29 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* cl_khr_command_buffer 0.9.0: functions found by name, where the device has the extension. */
 #include "api_use.h"
-
-#include <CL/cl_ext.h>
-
-#define FUNCTIONS(X)                                                                     \
-    X(clCreateCommandBufferKHR)                                                          \
-    X(clRetainCommandBufferKHR)                                                          \
-    X(clReleaseCommandBufferKHR)                                                         \
-    X(clFinalizeCommandBufferKHR)                                                        \
-    X(clEnqueueCommandBufferKHR)                                                         \
-    X(clCommandBarrierWithWaitListKHR)                                                   \
-    X(clCommandCopyBufferKHR)                                                            \
-    X(clCommandCopyBufferRectKHR)                                                        \
-    X(clCommandCopyBufferToImageKHR)                                                     \
-    X(clCommandCopyImageKHR)                                                             \
-    X(clCommandCopyImageToBufferKHR)                                                     \
-    X(clCommandFillBufferKHR)                                                            \
-    X(clCommandFillImageKHR)                                                             \
-    X(clCommandNDRangeKernelKHR)                                                         \
-    X(clGetCommandBufferInfoKHR)
+#include "command_buffer.h"
 
 #define MEMBER(name) __typeof__(name) *(name);
 static struct {
-    FUNCTIONS(MEMBER)
+    COMMAND_BUFFER_FUNCTIONS(MEMBER)
 } f;
 
 /* What the recorders work on: two images of SIDE × SIDE, four bytes an element. */
@@ -516,11 +498,11 @@ is_there(struct use *u)
     f.name = (__typeof__(name) *)clGetExtensionFunctionAddressForPlatform(u->platform,   \
                                                                           #name);        \
     RIGHT(#name, "it is found by its name", f.name != NULL);
-        FUNCTIONS(FIND)
+        COMMAND_BUFFER_FUNCTIONS(FIND)
         return true;
     }
 #define SKIP(name) use_skips(#name, "cl_khr_command_buffer, or no images");
-    FUNCTIONS(SKIP)
+    COMMAND_BUFFER_FUNCTIONS(SKIP)
     return false;
 }
 

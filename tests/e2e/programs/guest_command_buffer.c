@@ -4,8 +4,8 @@
  * wrong order gives a wrong result. With "pocl" it does not ask for what PoCL itself leaves out.
  */
 #include "cltest.h"
+#include "command_buffer.h"
 
-#include <CL/cl_ext.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,26 +22,9 @@ static cl_program program;
 static cl_kernel scramble;
 static bool pocl;
 
-#define FUNCTIONS(X)                                                                     \
-    X(clCreateCommandBufferKHR)                                                          \
-    X(clRetainCommandBufferKHR)                                                          \
-    X(clReleaseCommandBufferKHR)                                                         \
-    X(clFinalizeCommandBufferKHR)                                                        \
-    X(clEnqueueCommandBufferKHR)                                                         \
-    X(clCommandBarrierWithWaitListKHR)                                                   \
-    X(clCommandCopyBufferKHR)                                                            \
-    X(clCommandCopyBufferRectKHR)                                                        \
-    X(clCommandCopyBufferToImageKHR)                                                     \
-    X(clCommandCopyImageKHR)                                                             \
-    X(clCommandCopyImageToBufferKHR)                                                     \
-    X(clCommandFillBufferKHR)                                                            \
-    X(clCommandFillImageKHR)                                                             \
-    X(clCommandNDRangeKernelKHR)                                                         \
-    X(clGetCommandBufferInfoKHR)
-
 #define MEMBER(name) __typeof__(name) *(name);
 static struct {
-    FUNCTIONS(MEMBER)
+    COMMAND_BUFFER_FUNCTIONS(MEMBER)
 } f;
 
 static void
@@ -65,7 +48,7 @@ static void
 find_functions(void)
 {
 #define FIND(name) f.name = (__typeof__(name) *)find(#name);
-    FUNCTIONS(FIND)
+    COMMAND_BUFFER_FUNCTIONS(FIND)
 }
 
 static cl_command_buffer_khr
