@@ -7,32 +7,16 @@
 #include "link/account.h"
 
 #include "base/cleanup.h"
+#include "base/futex.h"
 #include "base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <time.h>
-
-static void
-futex_wake_all(_Atomic uint32_t *word)
-{
-    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-}
-
-static void
-futex_sleep(_Atomic uint32_t *word, uint32_t seen, int timeout_ms)
-{
-    struct timespec ts = {timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000l};
-
-    syscall(SYS_futex, word, FUTEX_WAIT, seen, &ts, NULL, 0);
-}
 
 static void
 account_sum_again(struct account_page *a)
@@ -175,7 +159,7 @@ account_recall_start(struct account_page *a)
 {
     uint32_t recall = atomic_fetch_add(&a->recall, 1) + 1;
 
-    futex_wake_all(&a->recall);
+    futex_wake(&a->recall, INT_MAX);
     return recall;
 }
 
@@ -214,7 +198,7 @@ uint32_t
 account_recall_sleep(struct account_page *a, uint32_t seen, int timeout_ms)
 {
     if (atomic_load(&a->recall) == seen)
-        futex_sleep(&a->recall, seen, timeout_ms);
+        futex_wait(&a->recall, seen, timeout_ms);
     return atomic_load(&a->recall);
 }
 

@@ -14,6 +14,7 @@
 
 #include "wire/hello.h"
 #include "wire/ring.h"
+#include "wire/waiter.h"
 
 #include <sys/types.h>
 
@@ -35,6 +36,7 @@ struct channel_page {
     _Alignas(64) _Atomic uint64_t
         copied_bytes;                    /* counted up by the guest's own direct copies */
     _Alignas(64) _Atomic uint32_t state; /* enum channel_state, written by the worker */
+    struct waiter waiters[CHANNEL_WAITERS];
 };
 
 struct channel;

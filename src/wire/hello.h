@@ -15,7 +15,7 @@
 
 #define HELLO_MAGIC 0x72735354u   /* "TSsr" */
 #define WELCOME_MAGIC 0x77735354u /* "TSsw" */
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 #define TOKEN_BYTES 16
 #define WELCOME_INFO_MAX (1u << 20)
 

@@ -80,6 +80,14 @@ ring_commit(struct ring *r, uint32_t len)
 }
 
 bool
+ring_crowded(struct ring *r)
+{
+    if (r->cur - r->seen <= r->size / 2)
+        return false;
+    return ring_load_head(r) < 0 || r->cur - r->seen > r->size / 2;
+}
+
+bool
 ring_readable(struct ring *r)
 {
     if (r->seen == r->cur)

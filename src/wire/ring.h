@@ -53,6 +53,9 @@ ring_max_frame(uint32_t size)
 void *ring_reserve(struct ring *r, uint32_t len, int *ret_err);
 bool ring_commit(struct ring *r, uint32_t len);
 
+/* Writer: is more than half of it unread, as far as we know? Looks again before it says so. */
+bool ring_crowded(struct ring *r);
+
 /*
  * Reader: copies the next frame out, once, into buf of cap bytes. Returns its size, 0
  * when the ring is empty, -EPROTO when the counter or the frame's size is forged.

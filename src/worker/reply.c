@@ -38,6 +38,19 @@ replies_init(struct replies *r)
     atomic_init(&r->text_expected, false);
 }
 
+/* The frame is in the ring: its waiter must know. */
+static void
+waiter_tell_frame(struct session *s, const void *frame)
+{
+    struct frame_header h;
+    struct waiter *w;
+
+    memcpy(&h, frame, sizeof h);
+    w = h.op == FRAME_REPLY ? tag_waiter(s->channel.page->waiters, h.tag) : NULL;
+    if (w)
+        waiter_look(w);
+}
+
 /* Lock held. The frame's room in the ring, or NULL while there is none. */
 static void *
 ring_room(struct session *s, uint32_t len)
@@ -149,7 +162,7 @@ static void
 reply_frame(struct session *s, const void *frame, uint32_t len, bool text_first)
 {
     struct replies *r = &s->replies;
-    bool wake = false;
+    bool wake = false, crowded;
     void *at;
 
     pthread_mutex_lock(&r->lock);
@@ -162,9 +175,29 @@ reply_frame(struct session *s, const void *frame, uint32_t len, bool text_first)
     } else {
         replies_wait_in_line(s, frame, len, 0);
     }
+    crowded = !at || ring_crowded(&s->channel.tx);
     pthread_mutex_unlock(&r->lock);
+    if (at)
+        waiter_tell_frame(s, frame);
     if (wake)
         s->channel.transport->kick(&s->channel);
+    else if (crowded)
+        waiters_look(s->channel.page->waiters);
+}
+
+/*
+ * Any thread: answers a waiter in its own word. false: it has none, or what kernels printed must come
+ * before, through the ring.
+ */
+static bool
+reply_to_waiter(struct session *s, uint64_t tag, int64_t status)
+{
+    struct waiter *w = tag_waiter(s->channel.page->waiters, tag);
+
+    if (!w || atomic_load_explicit(&s->replies.text_expected, memory_order_relaxed))
+        return false;
+    waiter_done(w, status);
+    return true;
 }
 
 void
@@ -173,7 +206,8 @@ reply_status(struct session *s, uint64_t tag, int64_t status)
     const struct reply_header h = {
         .frame = {.size = sizeof h, .op = FRAME_REPLY, .tag = tag}, .status = status};
 
-    reply_frame(s, &h, sizeof h, true);
+    if (!reply_to_waiter(s, tag, status))
+        reply_frame(s, &h, sizeof h, true);
 }
 
 void
@@ -252,6 +286,7 @@ replies_flush_first(struct session *s, bool *wake)
             return false;
         memcpy(at, w->bytes, w->len);
         *wake |= ring_commit(&s->channel.tx, w->len);
+        waiter_tell_frame(s, w->bytes);
     }
     r->waiting_bytes -= sizeof *w + w->len;
     r->first = w->next;

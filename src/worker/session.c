@@ -49,6 +49,9 @@
 /* While replies wait for room: the guest does not ring when it has read. */
 #define SLEEP_REPLIES_MS 1
 
+/* A dispatcher that sleeps costs the guest a wake-up for its next message. */
+#define DISPATCH_SPIN_FACTOR 4
+
 #define BUILD_THREADS 4
 #define ASK_THREADS 1
 #define WAIT_THREADS 64
@@ -282,7 +285,7 @@ session_prepare(struct session *s)
     if (!s->frame || !s->request.scratch)
         session_refuse(s, -ENOMEM, "the worker has no memory");
     memory_init(&s->memory, s->account, s->options->slot, &s->channel.page->credit_bytes);
-    s->spin_ns = channel_spin_ns();
+    spin_init(&s->spin, DISPATCH_SPIN_FACTOR * channel_spin_ns());
 }
 
 static void
@@ -361,7 +364,12 @@ session_look_at_guest(struct session *s, uint64_t now)
 static bool
 session_spin(struct session *s)
 {
-    uint64_t end = now_ns() + s->spin_ns;
+    const uint64_t ns = spin_ns(&s->spin);
+    uint64_t end;
+
+    if (ns == 0)
+        return ring_readable(&s->channel.rx);
+    end = now_ns() + ns;
 
     do {
         for (unsigned i = 0; i < 64; i++) {
@@ -395,12 +403,14 @@ session_tidy(struct session *s)
 static void
 session_sleep(struct session *s)
 {
+    const uint64_t began = now_ns();
     int timeout_ms = session_tidy(s), rc;
 
     if (!ring_may_sleep(&s->channel.rx))
         return;
     rc = s->channel.transport->wait(&s->channel, timeout_ms);
     ring_awake(&s->channel.rx);
+    spin_learn(&s->spin, spin_ns(&s->spin) + now_ns() - began);
     if (rc < 0 && !ring_readable(&s->channel.rx))
         session_left(s);
 }

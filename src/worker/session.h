@@ -15,6 +15,7 @@
 #include "gate/gate.h"
 #include "link/account.h"
 #include "wire/channel.h"
+#include "wire/spin.h"
 #include "worker/device.h"
 #include "worker/jobs.h"
 #include "worker/memory.h"
@@ -70,7 +71,7 @@ struct session {
     _Atomic unsigned open_user_events; /* shared */
     unsigned mappings;
     uint64_t *frame; /* the frame being run, ring_max_frame() bytes */
-    uint64_t spin_ns;
+    struct spin spin;
     uint64_t guest_seen_ns; /* when the doorbell was last looked at */
     char reason[ACCOUNT_REASON_BYTES];
     _Atomic bool ended;

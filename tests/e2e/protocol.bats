@@ -30,16 +30,16 @@ last_error_says() {
 }
 
 @test "a guest library of another protocol version is refused, saying so" {
-    hello --version 2
-    refused 1 "the guest library speaks protocol version 2" "speaks version 1" "one Tessera release"
-    within 2 last_error_says "protocol version 2"
-    "$TESSERA" show a | grep -q "protocol version 2"
-    says "$MANAGER_LOG" "vGPU 'a'.*protocol version 2"
+    hello --version 3
+    refused 1 "the guest library speaks protocol version 3" "speaks version 2" "one Tessera release"
+    within 2 last_error_says "protocol version 3"
+    "$TESSERA" show a | grep -q "protocol version 3"
+    says "$MANAGER_LOG" "vGPU 'a'.*protocol version 3"
 }
 
 @test "one of another build is refused, saying so" {
     hello --fingerprint 1
-    refused 1 "another build of protocol version 1"
+    refused 1 "another build of protocol version 2"
     within 2 last_error_says "another build"
 }
 

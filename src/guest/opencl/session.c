@@ -8,6 +8,7 @@
 #include "guest/opencl/device.h"
 #include "guest/opencl/mem.h"
 #include "guest/opencl/print.h"
+#include "guest/opencl/wait.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -80,6 +81,7 @@ session_attach(struct session *s, const struct welcome *w, const int fds[2])
     s->shared_storage = w->flags & WELCOME_SHARED_STORAGE;
     s->framebuffer_bytes = w->framebuffer_bytes;
     s->spin_ns = channel_spin_ns();
+    waits_init(s);
     memcpy(s->token, w->token, TOKEN_BYTES);
     s->channel.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->channel.wake_fd < 0)
@@ -205,7 +207,8 @@ pending_complete(struct session *s, struct pending *p, const struct pending *ans
     void (*done)(struct pending *);
 
     pthread_mutex_lock(&s->wait_lock);
-    list_del(&p->node);
+    if (p->waiter == 0)
+        list_del(&p->node);
     p->status = answer->status;
     p->place = answer->place;
     p->answer_len = answer->answer_len;
@@ -274,7 +277,7 @@ frame_received(struct session *s, const void *frame, size_t len)
         struct pending answer = {0};
 
         reply_parse(&answer, frame, len);
-        pending_complete(s, (struct pending *)(uintptr_t)h.tag, &answer);
+        pending_complete(s, (struct pending *)(uintptr_t)tag_own(h.tag), &answer);
     }
 }
 
@@ -298,7 +301,7 @@ session_post_deaths(struct session *s)
  * Marks the session dead and ends every wait. May be called by several threads at once. rx_lock is
  * held all the while: nobody is about to answer what is ended here.
  */
-static void
+void
 session_die(struct session *s)
 {
     struct list lost;
@@ -321,6 +324,7 @@ session_die(struct session *s)
     }
     told = session_post_deaths(s);
     pthread_cond_broadcast(&s->wait_cond);
+    waits_wake_all(s);
     pthread_mutex_unlock(&s->wait_lock);
     if (told)
         session_need_service(s);
@@ -359,19 +363,13 @@ session_read_all(struct session *s)
     return n < 0 ? n : count;
 }
 
-void
-session_pump(struct session *s)
+/* rx_lock held; released here. Reads, then tells those who wait for what may have come. */
+static void
+session_read_and_tell(struct session *s)
 {
-    int rc;
-
-    /* In this order: in a forked child there is no ring. */
-    if (session_is_dead(s) || !ring_hint(&s->channel.rx))
-        return;
-    /* Somebody else is reading already: what is for us will be there when they are done. */
-    if (pthread_mutex_trylock(&s->rx_lock) != 0)
-        return;
     /* A session that died meanwhile has ended its waits: what is left has no asker. */
-    rc = session_is_dead(s) ? 0 : session_read_all(s);
+    int rc = session_is_dead(s) ? 0 : session_read_all(s);
+
     pthread_mutex_unlock(&s->rx_lock);
     if (rc < 0) {
         session_die(s);
@@ -380,6 +378,26 @@ session_pump(struct session *s)
         session_notify(s);
         pthread_mutex_unlock(&s->wait_lock);
     }
+}
+
+void
+session_pump(struct session *s)
+{
+    /* In this order: in a forked child there is no ring. */
+    if (session_is_dead(s) || !ring_hint(&s->channel.rx))
+        return;
+    /* Somebody else is reading already: what is for us will be there when they are done. */
+    if (pthread_mutex_trylock(&s->rx_lock) == 0)
+        session_read_and_tell(s);
+}
+
+void
+session_read(struct session *s)
+{
+    if (session_is_dead(s))
+        return;
+    pthread_mutex_lock(&s->rx_lock);
+    session_read_and_tell(s);
 }
 
 /* Spins for a while; true when the condition holds or there is something to read. */
@@ -465,6 +483,8 @@ pending_is_complete(void *arg)
 cl_int
 session_wait(struct session *s, struct pending *p)
 {
+    if (p->waiter != 0)
+        return wait_answer(s, p);
     while (!pending_is_complete(p)) {
         if (session_wait_until(s, pending_is_complete, p) != CL_SUCCESS &&
             pending_is_complete(p))

@@ -6,8 +6,9 @@
  *   submit (any thread, tx_lock) ──▶ commands ring ──▶ worker
  *   pump   (any thread, rx_lock) ◀── replies ring  ◀──
  *
- * There is no receiver thread in the fast path: who waits reads the replies, also those of others,
- * for a short while by spinning; then one waiter sleeps on the doorbell for all. A service thread
+ * There is no receiver thread in the fast path. Who waits for one answer has a word of its own that the
+ * worker writes and wakes it by (wait.h). What else is waited for comes through the ring: who waits reads
+ * the replies, also those of others, for a short while by spinning; then one sleeps on the doorbell for all. A service thread
  * exists once there are callbacks to call or transfers to finish behind the program's back.
  *
  * A dead session (worker gone, or inherited by fork) answers every call with an error, at once.
@@ -20,6 +21,7 @@
 #include "guest/opencl/heap.h"
 #include "guest/opencl/object.h"
 #include "wire/channel.h"
+#include "wire/spin.h"
 
 #include <pthread.h>
 
@@ -34,6 +36,7 @@ struct pending {
      */
     void (*done)(struct pending *p);
     _Atomic bool complete;
+    unsigned waiter; /* its number (wait.h); 0: waits by the replies ring */
     int64_t status; /* CL_OUT_OF_RESOURCES when the session died */
     uint32_t place; /* enum reply_place */
     uint64_t answer_len;
@@ -53,7 +56,10 @@ struct session {
     bool shared_storage;
     uint8_t token[TOKEN_BYTES];
     uint64_t framebuffer_bytes;
-    uint64_t spin_ns; /* how long a wait spins before it sleeps */
+    uint64_t spin_ns;      /* how long a wait for the replies ring spins before it sleeps */
+    struct spin wait_spin; /* the same for a waiter's word (wait.c) */
+    _Atomic uint32_t spinning;     /* a thread spins on its word: one is enough */
+    _Atomic uint64_t waiters_free; /* a bit each */
     _Atomic bool dead;
     _Atomic bool text_comes; /* kernels may print */
     _Atomic uint32_t holds;  /* the device, and each object */
@@ -111,8 +117,14 @@ cl_int session_wait_until(struct session *s, bool (*holds)(void *arg), void *arg
 /* Reads what has come, without waiting, but for the program's stdout if kernels print. */
 void session_pump(struct session *s);
 
+/* The same, but waits for a thread that is reading already: what is in the ring now is read then. */
+void session_read(struct session *s);
+
+/* The worker is gone: ends every wait. Any thread. */
+void session_die(struct session *s);
+
 /*
- * The same for calls that must not wait at all: where kernels may print, the service thread reads,
+ * session_pump() for calls that must not wait at all: where kernels may print, the service thread reads,
  * since whoever should empty a full stdout may be the caller.
  */
 static inline void

@@ -5,6 +5,7 @@
 #include "guest/opencl/event.h"
 #include "guest/opencl/mem.h"
 #include "guest/opencl/queue.h"
+#include "guest/opencl/wait.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -57,6 +58,29 @@ submit_wait_for_room(struct session *s, uint32_t len)
     return p;
 }
 
+/* The answer will find the pending. false: the session is dead. */
+static bool
+pending_begin(struct session *s, struct pending *p)
+{
+    bool alive;
+
+    p->waiter = wait_take(s, p);
+    if (p->waiter != 0)
+        return true;
+    pthread_mutex_lock(&s->wait_lock);
+    alive = !session_is_dead(s);
+    if (alive)
+        list_add_tail(&s->pendings, &p->node);
+    pthread_mutex_unlock(&s->wait_lock);
+    return alive;
+}
+
+static uint64_t
+pending_tag(const struct pending *p)
+{
+    return p ? tag_make((uint64_t)(uintptr_t)p, p->waiter) : 0;
+}
+
 cl_int
 submit_begin(struct session *s, struct enc *e, unsigned op, uint64_t size,
              struct pending *p)
@@ -70,20 +94,14 @@ submit_begin(struct session *s, struct enc *e, unsigned op, uint64_t size,
     h = ring_reserve(&s->channel.tx, (uint32_t)size, &err);
     if (!h)
         h = submit_wait_for_room(s, (uint32_t)size);
-    if (h && p) {
-        pthread_mutex_lock(&s->wait_lock);
-        if (session_is_dead(s))
-            h = NULL;
-        else
-            list_add_tail(&s->pendings, &p->node);
-        pthread_mutex_unlock(&s->wait_lock);
-    }
+    if (h && p && !pending_begin(s, p))
+        h = NULL;
     if (!h) {
         pthread_mutex_unlock(&s->tx_lock);
         return CL_OUT_OF_RESOURCES;
     }
     *h = (struct frame_header){
-        .size = (uint32_t)size, .op = (uint16_t)op, .tag = (uint64_t)(uintptr_t)p};
+        .size = (uint32_t)size, .op = (uint16_t)op, .tag = pending_tag(p)};
     e->p = (uint8_t *)(h + 1);
     s->tx_len = (uint32_t)size;
     return CL_SUCCESS;

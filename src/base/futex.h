@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* futex(2) on a word that processes share (no FUTEX_PRIVATE_FLAG). */
+#ifndef TESSERA_BASE_FUTEX_H
+#define TESSERA_BASE_FUTEX_H
+
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Wakes up to n who sleep on the word. */
+static inline void
+futex_wake(_Atomic uint32_t *word, int n)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
+}
+
+/* Sleeps while the word is `seen`, at most timeout_ms (-1: for ever). May wake for nothing. */
+static inline void
+futex_wait(_Atomic uint32_t *word, uint32_t seen, int timeout_ms)
+{
+    const struct timespec ts = {timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000l};
+
+    syscall(SYS_futex, word, FUTEX_WAIT, seen, timeout_ms < 0 ? NULL : &ts, NULL, 0);
+}
+
+#endif
