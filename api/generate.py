@@ -257,7 +257,7 @@ def send_header(calls):
                 f"    cl_int rc = submit_begin(s, &e, OP_{c.name}, {sizes}, p);", "",
                 "    if (rc != CL_SUCCESS)", "        return rc;"]
         out += [f"    {send_code(f)}" for f in c.wire]
-        out += ["    return submit_end(s, &e);", "}", ""]
+        out += ["    return submit_end(s, &e, p);", "}", ""]
     for c in calls:
         if c.guest == "hand":
             args = ", ".join(c.args) or "void"

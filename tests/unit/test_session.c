@@ -88,6 +88,7 @@ worker_next(struct world *w, struct frame_header *ret, bool wait)
 static void
 worker_send(struct world *w, const struct frame_header *h)
 {
+    struct waiter *waiter;
     int err;
     void *p;
 
@@ -96,6 +97,9 @@ worker_send(struct world *w, const struct frame_header *h)
     memcpy(p, h, h->size);
     if (ring_commit(&w->worker.tx, h->size))
         w->worker.transport->kick(&w->worker);
+    waiter = h->op == FRAME_REPLY ? tag_waiter(w->worker.page->waiters, h->tag) : NULL;
+    if (waiter)
+        waiter_look(waiter);
 }
 
 static void
@@ -180,7 +184,7 @@ send_op(struct session *s, unsigned op, struct pending *p)
     if (rc != CL_SUCCESS)
         return rc;
     enc_u64(&e, 1);
-    return submit_end(s, &e);
+    return submit_end(s, &e, p);
 }
 
 /* A call that is answered. */
@@ -245,7 +249,7 @@ a_connection_brings_channel_and_information(void **state)
 static void
 a_socket_that_nobody_serves_is_an_error_with_words(void **state)
 {
-    struct device d = {.socket_path = "/nowhere/socket"};
+    static struct device d = {.socket_path = "/nowhere/socket"};
     struct session *s = NULL;
     char reason[160] = "";
 

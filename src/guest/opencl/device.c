@@ -91,6 +91,7 @@ device_take_info(struct device *d, uint8_t *info, size_t len)
     }
     d->info = info;
     d->info_len = len;
+    device_info_index(&d->index, info, len);
     d->type = device_number(d, CL_DEVICE_TYPE, CL_DEVICE_TYPE_DEFAULT);
 }
 
@@ -118,7 +119,7 @@ device_session(struct device *d, struct session **ret)
 const void *
 device_bytes(const struct device *d, cl_device_info param, size_t *ret_len)
 {
-    return device_info_find(d->info, d->info_len, param, ret_len);
+    return device_info_get(&d->index, param, ret_len);
 }
 
 static uint64_t

@@ -8,6 +8,7 @@
 #define TESSERA_GUEST_OPENCL_DEVICE_H
 
 #include "guest/opencl/object.h"
+#include "wire/device_info.h"
 
 #include <pthread.h>
 
@@ -34,6 +35,7 @@ struct device {
     struct session *session; /* may be dead */
     uint8_t *info;           /* as told at the first connection; immutable then */
     size_t info_len;
+    struct device_info index; /* of info */
     cl_device_type type;
 };
 

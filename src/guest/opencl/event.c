@@ -270,6 +270,7 @@ CL_API_ENTRY cl_event CL_API_CALL
 tsr_clCreateUserEvent(cl_context context, cl_int *errcode_ret)
 {
     struct _cl_event *e;
+    struct pending hold;
     cl_int rc;
 
     if (!object_is(context, KIND_context))
@@ -279,7 +280,8 @@ tsr_clCreateUserEvent(cl_context context, cl_int *errcode_ret)
         RETURN_WITH(errcode_ret, CL_OUT_OF_HOST_MEMORY, NULL);
     e->user = true;
     atomic_fetch_add(&context->o.session->user_events_open, 1);
-    rc = send_clCreateUserEvent(context->o.session, NULL, e->o.id, context->o.id);
+    hold = pending_hold(&e->held, &e->o);
+    rc = send_clCreateUserEvent(context->o.session, &hold, e->o.id, context->o.id);
     if (rc != CL_SUCCESS) {
         event_discard(e);
         RETURN_WITH(errcode_ret, rc, NULL);

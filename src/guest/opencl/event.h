@@ -2,6 +2,7 @@
 #ifndef TESSERA_GUEST_OPENCL_EVENT_H
 #define TESSERA_GUEST_OPENCL_EVENT_H
 
+#include "guest/opencl/hold.h"
 #include "guest/opencl/queue.h"
 
 /* Profiling stamps in the order of docs/protocol.md, in nanoseconds of the device's clock. */
@@ -15,6 +16,7 @@ struct _cl_event {
     /* What is known: CL_COMPLETE or an error once it is final, else CL_QUEUED. */
     _Atomic cl_int status;
     bool user;
+    struct held held; /* of a user event */
     _Atomic bool user_set;
     bool local; /* a copy that this process did itself: stamps are known */
     _Atomic bool stamped;

@@ -73,13 +73,15 @@ kernel_new(struct _cl_program *p, struct metadata *m, const struct kernel_meta *
            cl_kernel *ret)
 {
     struct _cl_kernel *k = kernel_alloc(p, m, meta);
+    struct pending hold;
     cl_int rc;
 
     if (!k)
         return CL_OUT_OF_HOST_MEMORY;
     rc = k->args && k->limits && k->o.id.v ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+    hold = pending_hold(&k->held, &k->o);
     if (rc == CL_SUCCESS)
-        rc = send_clCreateKernel(p->o.session, NULL, k->o.id, p->o.id, meta->name);
+        rc = send_clCreateKernel(p->o.session, &hold, k->o.id, p->o.id, meta->name);
     return kernel_made(k, rc, ret);
 }
 

@@ -2,6 +2,7 @@
 #ifndef TESSERA_GUEST_OPENCL_KERNEL_H
 #define TESSERA_GUEST_OPENCL_KERNEL_H
 
+#include "guest/opencl/hold.h"
 #include "guest/opencl/program.h"
 
 struct kernel_arg {
@@ -25,6 +26,7 @@ struct _cl_kernel {
     struct _cl_program *program; /* retained: an OpenCL reference */
     struct metadata *metadata;   /* held */
     const struct kernel_meta *meta;
+    struct held held;
     pthread_mutex_t lock; /* all below */
     struct kernel_arg *args;
     struct kernel_limits *limits; /* by the program's devices */

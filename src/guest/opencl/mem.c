@@ -44,6 +44,9 @@ mem_credit_return(struct session *s, uint64_t size)
         atomic_fetch_add(&s->channel.page->credit_bytes, size);
 }
 
+/* A buffer up to this size is made when something is sent that may use it (hold.h). */
+#define HOLD_MOST_BYTES (64u << 10)
+
 /* ---- objects ----------------------------------------------------------------------- */
 
 static void
@@ -76,8 +79,12 @@ mem_released(struct object *o)
 {
     struct _cl_mem *m = (struct _cl_mem *)o;
 
-    if (m->storage != EXTENT_NONE && !m->parent)
+    if (o->never_sent) {
+        heap_free(&o->session->heap, m->storage);
+        mem_credit_return(o->session, m->size);
+    } else if (m->storage != EXTENT_NONE && !m->parent) {
         session_expect_reclaim(o->session);
+    }
 }
 
 struct _cl_mem *
@@ -187,11 +194,15 @@ buffer_make(struct session *s, struct _cl_mem *m, const void *initial)
                              CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS;
     struct extent staging, storage;
     enum buffer_content content;
+    bool may_hold;
+    struct pending hold = pending_hold(&m->held, &m->o);
     cl_int rc = buffer_place(s, m, initial, &staging, &content);
 
+    /* Staging is wanted back, and a large buffer wants to be seen in the vGPU's account: made now. */
+    may_hold = staging.off == EXTENT_NONE && m->size <= HOLD_MOST_BYTES;
     storage = (struct extent){m->storage, m->storage == EXTENT_NONE ? 0 : m->size};
     if (rc == CL_SUCCESS)
-        rc = send_clCreateBuffer(s, NULL, m->o.id, m->context->o.id, m->flags & ~own,
+        rc = send_clCreateBuffer(s, may_hold ? &hold : NULL, m->o.id, m->context->o.id, m->flags & ~own,
                                  m->size, storage, content, staging);
     if (rc != CL_SUCCESS) {
         heap_free(&s->heap, m->storage);

@@ -11,6 +11,7 @@
 #define TESSERA_GUEST_OPENCL_MEM_H
 
 #include "guest/opencl/context.h"
+#include "guest/opencl/hold.h"
 #include "guest/opencl/submit.h"
 
 struct mapping {
@@ -36,6 +37,7 @@ struct _cl_mem {
     void *host_ptr;
     cl_mem_properties *properties;
     size_t n_properties;
+    struct held held; /* of a buffer */
     uint64_t storage; /* heap offset of byte 0, or EXTENT_NONE */
 
     pthread_mutex_t lock; /* all below */

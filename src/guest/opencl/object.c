@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/opencl/object.h"
 
+#include "guest/opencl/hold.h"
 #include "guest/opencl/session.h"
 
 #include <string.h>
@@ -50,9 +51,12 @@ object_release(struct object *o)
 {
     if (atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) != 1)
         return;
+    o->never_sent = held_take_back(o);
     if (o->released)
         o->released(o);
-    if (o->session && o->id.v != 0)
+    if (o->never_sent)
+        session_drop_id(o->session, o->id);
+    else if (o->session && o->id.v != 0)
         session_release_id(o->session, o->id);
     object_unhold(o);
 }

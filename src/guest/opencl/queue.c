@@ -30,13 +30,16 @@ queue_drain(struct _cl_command_queue *q)
 {
     struct pending p = {0};
     uint64_t upto;
+    bool idle;
     cl_int rc;
 
     pthread_mutex_lock(&q->lock);
     upto = q->submitted;
-    rc = send_clFinish(q->o.session, &p, q->o.id);
+    idle = q->drained == upto && reads_finished(q) && !session_is_dead(q->o.session);
+    rc = idle ? CL_SUCCESS : send_clFinish(q->o.session, &p, q->o.id);
     pthread_mutex_unlock(&q->lock);
-    if (rc != CL_SUCCESS)
+    /* Whoever drained it has told of its errors, too. */
+    if (idle || rc != CL_SUCCESS)
         return rc;
     rc = session_wait(q->o.session, &p);
     if (rc != CL_SUCCESS)

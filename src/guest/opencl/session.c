@@ -25,6 +25,7 @@ session_init_locks(struct session *s)
     pthread_mutex_init(&s->wait_lock, NULL);
     pthread_mutex_init(&s->id_lock, NULL);
     pthread_cond_init(&s->wait_cond, NULL);
+    list_init(&s->held);
     list_init(&s->pendings);
     list_init(&s->callbacks);
     list_init(&s->deaths);

@@ -36,6 +36,7 @@ struct pending {
      */
     void (*done)(struct pending *p);
     _Atomic bool complete;
+    struct held *hold; /* the message is held back there (hold.h); NULL: it is sent */
     unsigned waiter; /* its number (wait.h); 0: waits by the replies ring */
     int64_t status; /* CL_OUT_OF_RESOURCES when the session died */
     uint32_t place; /* enum reply_place */
@@ -68,8 +69,10 @@ struct session {
     _Atomic int64_t clock_offset_ns;  /* clock.c */
     _Atomic uint64_t clock_asked_ns;
 
-    pthread_mutex_t tx_lock; /* the commands ring */
+    pthread_mutex_t tx_lock; /* the commands ring, all to the next lock */
     uint32_t tx_len;
+    bool tx_wake;     /* the worker slept before one of the frames that are in the ring */
+    struct list held; /* struct held, oldest first */
 
     pthread_mutex_t rx_lock; /* the replies ring and its buffer */
     uint64_t *rx_buf;

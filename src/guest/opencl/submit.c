@@ -3,6 +3,7 @@
 
 #include "api/opencl_send.h"
 #include "guest/opencl/event.h"
+#include "guest/opencl/hold.h"
 #include "guest/opencl/mem.h"
 #include "guest/opencl/queue.h"
 #include "guest/opencl/wait.h"
@@ -58,12 +59,31 @@ submit_wait_for_room(struct session *s, uint32_t len)
     return p;
 }
 
+void *
+submit_room(struct session *s, uint32_t len)
+{
+    int err;
+    void *at = ring_reserve(&s->channel.tx, len, &err);
+
+    return at ? at : submit_wait_for_room(s, len);
+}
+
+static void
+frame_begin(struct frame_header *h, struct enc *e, unsigned op, uint32_t size,
+            uint64_t tag)
+{
+    *h = (struct frame_header){.size = size, .op = (uint16_t)op, .tag = tag};
+    e->p = (uint8_t *)(h + 1);
+}
+
 /* The answer will find the pending. false: the session is dead. */
 static bool
 pending_begin(struct session *s, struct pending *p)
 {
     bool alive;
 
+    if (p->hold)
+        return true;
     p->waiter = wait_take(s, p);
     if (p->waiter != 0)
         return true;
@@ -78,7 +98,7 @@ pending_begin(struct session *s, struct pending *p)
 static uint64_t
 pending_tag(const struct pending *p)
 {
-    return p ? tag_make((uint64_t)(uintptr_t)p, p->waiter) : 0;
+    return p && !p->hold ? tag_make((uint64_t)(uintptr_t)p, p->waiter) : 0;
 }
 
 cl_int
@@ -86,33 +106,37 @@ submit_begin(struct session *s, struct enc *e, unsigned op, uint64_t size,
              struct pending *p)
 {
     struct frame_header *h;
-    int err;
 
+    if (p && p->hold && size <= HELD_FRAME_BYTES) {
+        frame_begin((struct frame_header *)p->hold->frame, e, op, (uint32_t)size, 0);
+        p->hold->size = (uint32_t)size;
+        return CL_SUCCESS;
+    }
     if (session_is_dead(s) || size > ring_max_frame(s->channel.tx.size))
         return CL_OUT_OF_RESOURCES;
     pthread_mutex_lock(&s->tx_lock);
-    h = ring_reserve(&s->channel.tx, (uint32_t)size, &err);
-    if (!h)
-        h = submit_wait_for_room(s, (uint32_t)size);
+    h = held_flush(s) ? submit_room(s, (uint32_t)size) : NULL;
     if (h && p && !pending_begin(s, p))
         h = NULL;
     if (!h) {
         pthread_mutex_unlock(&s->tx_lock);
         return CL_OUT_OF_RESOURCES;
     }
-    *h = (struct frame_header){
-        .size = (uint32_t)size, .op = (uint16_t)op, .tag = pending_tag(p)};
-    e->p = (uint8_t *)(h + 1);
+    frame_begin(h, e, op, (uint32_t)size, pending_tag(p));
     s->tx_len = (uint32_t)size;
     return CL_SUCCESS;
 }
 
 cl_int
-submit_end(struct session *s, struct enc *e)
+submit_end(struct session *s, struct enc *e, const struct pending *p)
 {
-    bool wake = ring_commit(&s->channel.tx, s->tx_len);
+    bool wake;
 
     (void)e;
+    if (p && p->hold && p->hold->size > 0)
+        return held_add(s, p->hold);
+    wake = ring_commit(&s->channel.tx, s->tx_len) || s->tx_wake;
+    s->tx_wake = false;
     pthread_mutex_unlock(&s->tx_lock);
     if (wake)
         s->channel.transport->kick(&s->channel);

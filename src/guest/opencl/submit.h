@@ -40,7 +40,10 @@ extent_sent(struct session *s, uint64_t off, cl_int rc)
  */
 cl_int submit_begin(struct session *s, struct enc *e, unsigned op, uint64_t size,
                     struct pending *p);
-cl_int submit_end(struct session *s, struct enc *e);
+cl_int submit_end(struct session *s, struct enc *e, const struct pending *p);
+
+/* tx_lock held: room for a frame in the ring, waiting for it if need be. NULL: the session is dead. */
+void *submit_room(struct session *s, uint32_t len);
 
 static inline void
 enc_objects(struct enc *e, uint32_t n, void *const *handles)

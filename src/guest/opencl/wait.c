@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <sched.h>
+#include <stdlib.h>
 
 /* A futex does not notice a dead peer: so often the doorbell is looked at. */
 #define LOOK_FIRST_MS 10
@@ -15,7 +16,7 @@ _Static_assert(CHANNEL_WAITERS == 64, "the free waiters are one word's bits");
 void
 waits_init(struct session *s)
 {
-    const uint64_t max = channel_spin_ns();
+    const uint64_t max = getenv("SPG") ? strtoul(getenv("SPG"),0,10) : channel_spin_ns();
 
     spin_init(&s->wait_spin, max);
     atomic_init(&s->waiters_free, UINT64_MAX);
@@ -102,6 +103,9 @@ waiter_spin(struct session *s, const struct waiter *w)
             told = waiter_state(w) != WAITER_WAITS;
             cpu_relax();
         }
+        /* The device's threads may need this core: they come first. */
+        if (!told)
+            sched_yield();
     } while (!told && now_ns() < end);
     atomic_store_explicit(&s->spinning, 0, memory_order_relaxed);
     return told;
@@ -115,6 +119,20 @@ peer_hung_up(const struct session *s)
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLRDHUP | POLLERR | POLLNVAL));
 }
 
+/* Woken by nobody: looks at what else may have happened. true: the answer is there after all, or none will be. */
+static bool
+waiter_in_vain(struct session *s, struct waiter *w, struct pending *p)
+{
+    const bool gone = peer_hung_up(s);
+
+    session_pump(s); /* what came before the end still counts */
+    if (waiter_answered(s, w, p))
+        return true;
+    if (gone)
+        session_die(s);
+    return gone;
+}
+
 static void
 waiter_wait(struct session *s, struct waiter *w, struct pending *p)
 {
@@ -125,12 +143,8 @@ waiter_wait(struct session *s, struct waiter *w, struct pending *p)
         return;
     while (waiter_state(w) == WAITER_WAITS && !session_is_dead(s)) {
         waiter_sleep(w, ms);
-        if (waiter_state(w) == WAITER_WAITS && peer_hung_up(s)) {
-            session_read(s); /* what came before the end still counts */
-            if (!waiter_answered(s, w, p))
-                session_die(s);
+        if (waiter_state(w) == WAITER_WAITS && waiter_in_vain(s, w, p))
             return;
-        }
         ms = ms * 2 < LOOK_MOST_MS ? ms * 2 : LOOK_MOST_MS;
     }
     spin_learn(&s->wait_spin, now_ns() - began);
