@@ -19,7 +19,7 @@ FUZZ_SECONDS ?= 300
 # need(groups): installs packages only when some are missing.
 need = @scripts/deps.sh --check $(1) 2>/dev/null || scripts/deps.sh $(1)
 
-.PHONY: all deps demo check bench asan tsan fuzz differential format format-check \
+.PHONY: all deps demo check bench instructions asan tsan fuzz differential format format-check \
 	lint install clean help
 
 all: ## build everything (the default)
@@ -42,6 +42,11 @@ check: ## build and run every test
 bench: all ## micro-benchmarks, native and vGPU side by side
 	$(call need,build run)
 	@$(BUILD)/bench/tessera-bench --build $(BUILD) $(BENCH_ARGS)
+
+instructions: all ## count the instructions of the fast paths, and renew the baseline
+	$(call need)
+	@/usr/bin/python3 tests/instructions/instructions.py write $(BUILD) \
+		docs/results/instructions.json
 
 asan: ## unit and end-to-end tests under AddressSanitizer and UBSan
 	$(call need)
