@@ -39,7 +39,7 @@ check: ## build and run every test
 	$(call need)
 	@scripts/check.sh
 
-bench: all ## micro-benchmarks, native and vGPU side by side
+bench: all ## micro-benchmarks, native and vGPU side by side, both kinds of GPU
 	$(call need,build run)
 	@$(BUILD)/bench/tessera-bench --build $(BUILD) $(BENCH_ARGS)
 

@@ -75,6 +75,7 @@ void calls_launch(cl_command_queue queue, cl_kernel kernel);
 
 /* One function per benchmark; some rows of the table share one. */
 void bench_null_kernel(struct run *r);
+void bench_once(struct run *r);
 void bench_enqueue(struct run *r);
 void bench_write(struct run *r);
 void bench_read(struct run *r);
