@@ -23,9 +23,10 @@ MANAGER = (
     Bound("threads", "", 2, "it makes none for a session"),
 )
 WORKER = (
-    Bound("rss", "bytes", 4 * MIB, "beyond what the same program natively grows by"),
-    Bound("fds", "", 0, "the same calls again and again need no more"),
-    Bound("threads", "", 0, "as its descriptors"),
+    Bound("rss", "bytes", 4 * MIB, "the rings are touched page by page; else as private"),
+    Bound("private", "bytes", 2 * MIB, "beyond what the same program natively grows by"),
+    Bound("fds", "", 2, "the compiler may have a file open just then; the same calls need no more"),
+    Bound("threads", "", 2, "as its descriptors"),
 )
 
 

@@ -20,6 +20,9 @@ GRACE_S = 5  # who ends so soon after the kill may have been done with its vGPU
 LOOK_S = 0.02
 TAIL = 600
 
+CALLS = ("null-kernel", "buffers", "kernels", "events", "write-64k", "read-1m", "threads-4",
+         "build-cold")
+
 # seconds: about how long it takes, to kill it in between. strict: ends with an error when its
 # worker is gone.
 Program = collections.namedtuple("Program", "name argv seconds strict quick")
@@ -37,8 +40,7 @@ def programs(build, source, have, quick):
         Program("clpeak", ["clpeak", "--kernel-latency", "--transfer-bandwidth"], 10, False, False),
         Program("pyopencl", ["/usr/bin/python3", source / "tests/e2e/arrays.py"], 3, False, False),
         Program("clblast", [tests / "clblast_levels"], 5, True, False),
-        Program("calls", [build / "bench/bench-calls", "--time", "100", "null-kernel", "buffers",
-                          "kernels", "events", "write-64k", "read-1m", "threads-4"], 2, True, True),
+        Program("calls", [build / "bench/bench-calls", "--time", "100", *CALLS], 3, True, True),
     ]
     for name in ("callbacks", "command_buffer", "events", "images", "image_kernels", "kernel",
                  "program", "subdevices", "threads", "transfer"):

@@ -27,19 +27,20 @@ def children(pid):
 
 
 def rollup(pid):
-    """Rss and Pss in bytes."""
+    """Rss, Pss and what of it is private memory (no file, not shared), in bytes."""
     values = {}
     for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
         key, value, *_ = line.split()
         values[key] = int(value) * 1024
-    return values["Rss:"], values["Pss:"]
+    return values["Rss:"], values["Pss:"], values["Anonymous:"]
 
 
 def usage(pid):
     """What is sampled of a process; None when it is gone."""
     try:
-        rss, pss = rollup(pid)
-        return {"rss": rss, "pss": pss, "fds": len(os.listdir(f"/proc/{pid}/fd")),
+        rss, pss, private = rollup(pid)
+        return {"rss": rss, "pss": pss, "private": private,
+                "fds": len(os.listdir(f"/proc/{pid}/fd")),
                 "threads": len(os.listdir(f"/proc/{pid}/task"))}
     except (OSError, KeyError):
         return None

@@ -73,6 +73,8 @@ class Soak:
             for n in range(SLOTS_EACH):
                 manager.create(f"v{n}", VGPU_TYPE)
             manager.create("steady", VGPU_TYPE)
+        if not self.short:
+            self.warm_up(self.managers[0])
         rest = {m.kind: m.sample() for m in self.managers}
         self.steady = [guests.Steady(self, None, None)]
         self.steady += [guests.Steady(self, m, "steady") for m in self.managers]
@@ -82,6 +84,18 @@ class Soak:
         for thread in self.steady + self.slots:
             thread.start()
         return rest
+
+    def warm_up(self, manager):
+        """Each program once: some compile for a minute, eight times that if all do at once."""
+        for program in self.programs:
+            say(f"once alone: {program.name}")
+            with open(self.folder / "warm-up.log", "wb") as output:
+                guest = guests.Guest(manager, "v0", program.argv, output)
+            status = guest.wait(guests.ALONE_S)
+            guest.kill()
+            if status != 0:
+                words = (self.folder / "warm-up.log").read_text(errors="replace")
+                raise host.Failed(f"{program.name} ends with status {status}: {words[-600:]}")
 
     def sample(self, t):
         now = {"t": round(t, 1), "guests": len(self.outcomes)}
