@@ -51,10 +51,13 @@ class Soak:
         self.lock = threading.Lock()
         self.outcomes, self.crashes, self.samples = [], [], []
         self.slots, self.steady = [], []
+        self.cleaning = False
 
     # Told by the threads.
 
     def tell(self, outcome):
+        if self.cleaning:
+            return
         with self.lock:
             self.outcomes.append(outcome)
         if outcome.bad:
@@ -62,6 +65,8 @@ class Soak:
                 f"{outcome.output}")
 
     def crashed(self, thread, why):
+        if self.cleaning:
+            return
         with self.lock:
             self.crashes.append(f"{thread.name}: {type(why).__name__}: {why}")
 
@@ -152,6 +157,7 @@ class Soak:
         return wrong
 
     def clean(self):
+        self.cleaning = True  # what is killed from here on says nothing
         self.over.set()
         for slot in self.slots:
             if slot.guest:
@@ -222,7 +228,8 @@ def parse():
 
 def main():
     options = parse()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell ignores the first
+        signal.signal(number, signal.default_int_handler)
     soak = Soak(options)
     say(f"soak: seed {soak.seed}, {soak.minutes:g} minutes, "
         f"programs: {', '.join(p.name for p in soak.programs)}")
