@@ -5,6 +5,7 @@
 #   PREFIX         where to install (/usr/local), below DESTDIR
 #   MESON_ARGS     more options for meson setup
 #   DEMO_ARGS, BENCH_ARGS, DIFFERENTIAL_ARGS   options of these
+#   SOAK_ARGS      the same; SOAK_MINUTES how long the soak is (20)
 #   FUZZ_SECONDS   how long each fuzz target runs (300)
 
 BUILD ?= build
@@ -14,13 +15,15 @@ MESON_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 DIFFERENTIAL_ARGS ?= --count 10000
+SOAK_ARGS ?=
+SOAK_MINUTES ?= 20
 FUZZ_SECONDS ?= 300
 
 # need(groups): installs packages only when some are missing.
 need = @scripts/deps.sh --check $(1) 2>/dev/null || scripts/deps.sh $(1)
 
-.PHONY: all deps demo check bench asan tsan fuzz differential format format-check \
-	lint install clean help
+.PHONY: all deps demo check bench instructions soak asan tsan fuzz differential format \
+	format-check lint install clean help
 
 all: ## build everything (the default)
 	$(call need,build)
@@ -39,9 +42,19 @@ check: ## build and run every test
 	$(call need)
 	@scripts/check.sh
 
-bench: all ## micro-benchmarks, native and vGPU side by side
+bench: all ## micro-benchmarks, native and vGPU side by side, both kinds of GPU
 	$(call need,build run)
 	@$(BUILD)/bench/tessera-bench --build $(BUILD) $(BENCH_ARGS)
+
+instructions: all ## count instructions of the fast paths, and renew the baseline
+	$(call need)
+	@/usr/bin/python3 tests/instructions/instructions.py write $(BUILD) \
+		docs/results/instructions.json
+
+soak: all ## guests and kills for SOAK_MINUTES (20): does anything grow?
+	$(call need,build run test)
+	@/usr/bin/python3 tests/soak/soak.py --build $(BUILD) --minutes $(SOAK_MINUTES) \
+		$(SOAK_ARGS)
 
 asan: ## unit and end-to-end tests under AddressSanitizer and UBSan
 	$(call need)

@@ -40,6 +40,7 @@ struct arguments {
 
 const struct benchmark benchmarks[] = {
     {.name = "null-kernel", .run = bench_null_kernel, .about = "enqueue + finish"},
+    {.name = "once", .run = bench_once, .most = 1, .about = "a single null kernel"},
     {.name = "enqueue-batch",
      .series = {"call", "drain"},
      .run = bench_enqueue,

@@ -69,12 +69,19 @@ void calls_check(cl_int code, const char *call);
 void calls_open(struct calls *c, const char *device);
 void calls_close(struct calls *c);
 
-/* The kernel that does nothing, with its arguments set. */
-cl_kernel calls_null_kernel(struct calls *c);
+/* The kernel that does nothing, and the buffer that is its first argument. */
+struct null_kernel {
+    cl_kernel kernel;
+    cl_mem out;
+};
+
+void null_kernel_init(struct null_kernel *k, struct calls *c);
+void null_kernel_fini(struct null_kernel *k);
 void calls_launch(cl_command_queue queue, cl_kernel kernel);
 
 /* One function per benchmark; some rows of the table share one. */
 void bench_null_kernel(struct run *r);
+void bench_once(struct run *r);
 void bench_enqueue(struct run *r);
 void bench_write(struct run *r);
 void bench_read(struct run *r);

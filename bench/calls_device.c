@@ -96,23 +96,29 @@ calls_close(struct calls *c)
     clReleaseContext(c->context);
 }
 
-cl_kernel
-calls_null_kernel(struct calls *c)
+void
+null_kernel_init(struct null_kernel *k, struct calls *c)
 {
     const cl_uint n = 0;
-    cl_mem out;
     cl_int code;
-    cl_kernel k = clCreateKernel(c->program, "nothing", &code);
 
+    k->kernel = clCreateKernel(c->program, "nothing", &code);
     calls_check(code, "clCreateKernel");
-    out = clCreateBuffer(c->context, CL_MEM_READ_WRITE, 4096, NULL, &code);
+    k->out = clCreateBuffer(c->context, CL_MEM_READ_WRITE, 4096, NULL, &code);
     calls_check(code, "clCreateBuffer");
-    calls_check(clSetKernelArg(k, 0, sizeof(cl_mem), &out), "clSetKernelArg");
-    calls_check(clSetKernelArg(k, 1, sizeof n, &n), "clSetKernelArg");
-    calls_check(clEnqueueFillBuffer(c->queue, out, &n, sizeof n, 0, 4096, 0, NULL, NULL),
-                "clEnqueueFillBuffer");
+    calls_check(clSetKernelArg(k->kernel, 0, sizeof(cl_mem), &k->out), "clSetKernelArg");
+    calls_check(clSetKernelArg(k->kernel, 1, sizeof n, &n), "clSetKernelArg");
+    calls_check(
+        clEnqueueFillBuffer(c->queue, k->out, &n, sizeof n, 0, 4096, 0, NULL, NULL),
+        "clEnqueueFillBuffer");
     calls_check(clFinish(c->queue), "clFinish");
-    return k;
+}
+
+void
+null_kernel_fini(struct null_kernel *k)
+{
+    clReleaseKernel(k->kernel);
+    clReleaseMemObject(k->out);
 }
 
 void

@@ -198,10 +198,10 @@ ended(struct child *c, int *ret_status)
 static bool
 wait_ms(struct child *c, int ms, int *ret_status)
 {
-    for (; !ended(c, ret_status); ms -= 10) {
+    for (; !ended(c, ret_status); ms--) {
         if (ms <= 0)
             return false;
-        poll(NULL, 0, 10);
+        poll(NULL, 0, 1);
     }
     return true;
 }

@@ -2,7 +2,7 @@
 /*
  * Child processes that are asked by lines and answer by lines. Each leads a process group
  * of its own, so that it can be ended with all it started; it sees the end of its input
- * when we are gone, however we went. One thread uses this.
+ * when we are gone, however we went. A child is one thread's.
  */
 #ifndef BENCH_CHILD_H
 #define BENCH_CHILD_H

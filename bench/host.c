@@ -102,14 +102,17 @@ pin_native(unsigned cores)
 static int
 set_environment(const struct host *h, const struct host_options *o, struct err *e)
 {
+    char gpus[16];
+
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
         unsetenv(foreign[i]);
     if (set_folder(h, "TESSERA_RUNTIME_DIR", "run") < 0 ||
         set_folder(h, "TESSERA_STATE_DIR", "state") < 0 ||
         set_folder(h, "POCL_CACHE_DIR", "cache") < 0)
         return err_set(e, -EIO, "cannot make folders below %s", h->folder);
-    setenv("TESSERA_SOFTWARE_GPUS", o->pin ? "2" : "1", 1);
-    setenv("TESSERA_SOFTWARE_MEMORY", SOFTWARE_MEMORY, 1);
+    snprintf(gpus, sizeof gpus, "%u", o->pin ? 2 : o->gpus ? o->gpus : 1);
+    setenv("TESSERA_SOFTWARE_GPUS", gpus, 1);
+    setenv("TESSERA_SOFTWARE_MEMORY", o->memory ? o->memory : SOFTWARE_MEMORY, 1);
     setenv("TESSERA_SOFTWARE_DISCRETE", o->discrete ? "1" : "0", 1);
     return 0;
 }
@@ -124,9 +127,9 @@ text_of(const json_t *o, const char *key)
     return text ? text : "";
 }
 
-static int
-ask(const struct host *h, const char *command, const char *word, json_t **ret,
-    struct err *e)
+int
+host_ask(const struct host *h, const char *command, const char *word, json_t **ret,
+         struct err *e)
 {
     const char *const argv[] = {h->tessera, command, "-o", "json", word, NULL};
     int rc = child_run(argv, COMMAND_MS, ret, e);
@@ -151,7 +154,7 @@ pick_gpu(struct host *h, const char *name, struct err *e)
     int rc;
 
     h->started = true; /* asking starts it */
-    rc = ask(h, "gpus", NULL, &answer, e);
+    rc = host_ask(h, "gpus", NULL, &answer, e);
     if (rc < 0)
         return rc;
     list = json_object_get(answer, "gpus");
@@ -169,12 +172,13 @@ pick_gpu(struct host *h, const char *name, struct err *e)
 
 /* The largest that is small enough, and there often enough. */
 static int
-pick_type(struct host *h, struct err *e)
+pick_type(struct host *h, unsigned vgpus, struct err *e)
 {
+    const json_int_t wanted = vgpus ? vgpus : VGPUS_AT_ONCE;
     json_int_t best = 0;
     json_t *answer;
     const json_t *list;
-    int rc = ask(h, "types", text_of(h->gpu, "name"), &answer, e);
+    int rc = host_ask(h, "types", text_of(h->gpu, "name"), &answer, e);
 
     if (rc < 0)
         return rc;
@@ -184,7 +188,7 @@ pick_type(struct host *h, struct err *e)
         const json_int_t bytes =
             json_integer_value(json_object_get(t, "framebuffer_bytes"));
 
-        if (json_integer_value(json_object_get(t, "available")) < VGPUS_AT_ONCE ||
+        if (json_integer_value(json_object_get(t, "available")) < wanted ||
             bytes > TYPE_BYTES_MAX || bytes <= best)
             continue;
         best = bytes;
@@ -192,7 +196,7 @@ pick_type(struct host *h, struct err *e)
         h->type = strdup(text_of(t, "name"));
     }
     json_decref(answer);
-    return h->type ? 0 : err_set(e, -ENOSPC, "no vGPU type fits %d times", VGPUS_AT_ONCE);
+    return h->type ? 0 : err_set(e, -ENOSPC, "no vGPU type fits %d times", (int)wanted);
 }
 
 static int
@@ -232,7 +236,7 @@ host_init(struct host *h, const struct host_options *o, struct err *e)
     if (rc == 0)
         rc = pick_gpu(h, o->gpu, e);
     if (rc == 0)
-        rc = pick_type(h, e);
+        rc = pick_type(h, o->vgpus, e);
     return rc == 0 && o->pin ? check_pinned(h, e) : rc;
 }
 
@@ -281,6 +285,18 @@ host_program(const struct host *h, const char *program, bool vgpu, struct host_a
         host_add(ret, "--device");
         host_add(ret, h->device);
     }
+}
+
+pid_t
+host_manager(const struct host *h)
+{
+    _cleanup_free_ char *path = str_printf("%s/run/tesserad.pid", h->folder);
+    _cleanup_free_ char *text = NULL;
+    size_t len;
+
+    if (!path || read_file(path, 64, &text, &len) < 0)
+        return 0;
+    return (pid_t)strtol(text, NULL, 10);
 }
 
 bool

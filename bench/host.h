@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define HOST_ARGV_MAX 32
 
@@ -20,6 +21,11 @@ struct host_options {
     const char *gpu;   /* a GPU's name; NULL: the software GPU */
     bool discrete;     /* the software GPU shares no storage */
     bool pin;          /* the software GPU gets cores of its own */
+    /* Of software GPUs: how many (0: one), and the memory of each (NULL: what a few vGPUs
+     * of a common size take). */
+    unsigned gpus;
+    const char *memory;
+    unsigned vgpus; /* that a type must have room for on the GPU; 0: a few */
 };
 
 struct host {
@@ -49,6 +55,13 @@ void host_add(struct host_argv *a, const char *word);
 /* bench-calls or tessera-train (both take --device), on one side. */
 void host_program(const struct host *h, const char *program, bool vgpu,
                   struct host_argv *ret);
+
+/* Runs `tessera COMMAND -o json WORD`; word may be NULL, *ret is the caller's. */
+int host_ask(const struct host *h, const char *command, const char *word, json_t **ret,
+             struct err *e);
+
+/* The manager's process, 0 when it cannot be told. */
+pid_t host_manager(const struct host *h);
 
 /* Is it a GPU that shares no storage with its guests? */
 bool host_discrete(const struct host *h);

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "child.h"
+#include "fleet.h"
 #include "host.h"
 #include "measure.h"
 #include "options.h"
@@ -50,7 +51,8 @@ report_init(struct report *r, const struct options *o, bool discrete)
     r->results = calloc(ROWS_MAX, sizeof *r->results);
     for (const struct row *row = rows; row->name && r->results && r->n < ROWS_MAX;
          row++) {
-        if (options_want(o, row->name, row->only_long))
+        /* Rows about many vGPUs are about software GPUs, which hold that many. */
+        if (options_want(o, row->name, row->only_long) && !(o->gpu && fleet_has(row)))
             r->results[r->n++].row = row;
     }
     return r->results ? 0 : -ENOMEM;
@@ -86,6 +88,23 @@ measure_on(struct bench *b, const struct host *h, struct err *e)
     return rc;
 }
 
+/* On managers of their own, once that of the rounds is gone. */
+static int
+measure_fleet(struct bench *b, bool discrete, struct err *e)
+{
+    const struct report *r = &b->reports[b->nreports - 1];
+    const struct fleet f = {.build = b->o.build,
+                            .discrete = discrete,
+                            .quick = b->o.quick,
+                            .results = r->results,
+                            .nresults = r->n,
+                            .progress = progress};
+    int rc = fleet_run(&f, e);
+
+    progress_end();
+    return rc;
+}
+
 static int
 measure_kind(struct bench *b, bool discrete, struct err *e)
 {
@@ -97,7 +116,7 @@ measure_kind(struct bench *b, bool discrete, struct err *e)
     if (rc == 0)
         rc = measure_on(b, &h, e);
     host_fini(&h);
-    return rc;
+    return rc == 0 ? measure_fleet(b, discrete, e) : rc;
 }
 
 /* Reports. */
@@ -188,9 +207,9 @@ write_reports(const struct bench *b, struct err *e)
 static int
 bench_run(struct bench *b, struct err *e)
 {
-    int rc = measure_kind(b, false, e);
+    int rc = b->o.kinds & KIND_SHARED ? measure_kind(b, false, e) : 0;
 
-    if (rc == 0 && b->o.discrete)
+    if (rc == 0 && b->o.kinds & KIND_DISCRETE)
         rc = measure_kind(b, true, e);
     return rc == 0 ? write_reports(b, e) : rc;
 }
@@ -204,8 +223,7 @@ main(int argc, char **argv)
 
     options_parse(&b.o, argc, argv);
     child_catch_signals();
-    b.folder =
-        b.o.output ? strdup(b.o.output) : str_printf("%s/bench/results", b.o.build);
+    b.folder = b.o.output ? strdup(b.o.output) : str_printf("%s/bench", b.o.build);
     rc = b.folder ? bench_run(&b, &e) : err_set(&e, -ENOMEM, "out of memory");
     if (rc < 0)
         fprintf(stderr, "tessera-bench: %s\n", err_msg(&e));

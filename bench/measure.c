@@ -197,6 +197,7 @@ static const struct {
     [SOURCE_CALLS] = {run_calls},
     [SOURCE_GUESTS] = {run_guests},
     [SOURCE_TRAINING] = {run_training},
+    [SOURCE_START] = {NULL}, /* no part of a round: fleet.h */
 };
 
 /* Rounds. */
@@ -259,6 +260,8 @@ run_task(const struct task *t, struct side sides[SIDES])
 static bool
 is_due(const struct measure *m, unsigned i)
 {
+    if (!sources[m->results[i].row->source].run)
+        return false;
     for (unsigned k = 0; k < i; k++) {
         if (same_task(m->results[k].row, m->results[i].row))
             return false;

@@ -22,8 +22,8 @@ struct measure {
 };
 
 /*
- * Fills the results. A benchmark that fails says so in its results' problem; only an
- * interruption (-EINTR) ends the whole.
+ * Fills the results, but for those of fleet.h. A benchmark that fails says so in its
+ * results' problem; only an interruption (-EINTR) ends the whole.
  */
 int measure_run(const struct measure *m, struct err *e);
 

@@ -20,6 +20,7 @@ enum key {
     KEY_LIST,
     KEY_QUICK,
     KEY_LONG,
+    KEY_SHARED,
     KEY_DISCRETE,
     KEY_PIN,
 };
@@ -31,12 +32,12 @@ static const struct argp_option option_table[] = {
     {"list", KEY_LIST, NULL, 0, "List the names", 0},
     {"quick", KEY_QUICK, NULL, 0, "Few samples, two rounds: does it work?", 0},
     {"long", KEY_LONG, NULL, 0, "With 1 GiB transfers and mnist-deep", 0},
-    {"discrete", KEY_DISCRETE, NULL, 0,
-     "A second table: a software GPU that shares no storage", 0},
+    {"shared", KEY_SHARED, NULL, 0,
+     "Only a software GPU that shares its storage with guests (both kinds)", 0},
+    {"discrete", KEY_DISCRETE, NULL, 0, "Only one that shares none", 0},
     {"gpu", KEY_GPU, "GPU", 0, "This GPU (the software GPU)", 0},
     {"pin", KEY_PIN, NULL, 0, "Give the software GPU a core of its own", 0},
-    {"output", KEY_OUTPUT, "DIR", 0, "For bench.json, .md and .svg (BUILD/bench/results)",
-     0},
+    {"output", KEY_OUTPUT, "DIR", 0, "For bench.json, .md and .svg (BUILD/bench)", 0},
     {NULL, 'o', "FORMAT", 0, "What to print: table or json", 0},
     {0},
 };
@@ -112,8 +113,6 @@ flag_of(struct options *o, int key)
         return &o->quick;
     case KEY_LONG:
         return &o->long_;
-    case KEY_DISCRETE:
-        return &o->discrete;
     case KEY_PIN:
         return &o->pin;
     default:
@@ -129,6 +128,8 @@ option_seen(int key, char *arg, struct argp_state *state)
 
     if (flag)
         *flag = true;
+    else if (key == KEY_SHARED || key == KEY_DISCRETE)
+        o->kinds |= key == KEY_SHARED ? KIND_SHARED : KIND_DISCRETE;
     else if (key == KEY_BUILD)
         o->build = arg;
     else if (key == KEY_OUTPUT)
@@ -163,12 +164,14 @@ options_parse(struct options *ret, int argc, char **argv)
     struct options o = {.build = "build"};
 
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    if (o.gpu && (o.discrete || o.pin)) {
+    if (o.gpu && (o.kinds || o.pin)) {
         fprintf(stderr,
-                "tessera-bench: --discrete and --pin are for the software GPU, not "
-                "for --gpu\n");
+                "tessera-bench: --shared, --discrete and --pin are for the software GPU, "
+                "not for --gpu\n");
         exit(EXIT_FAILURE);
     }
+    if (!o.kinds)
+        o.kinds = o.gpu ? KIND_SHARED : KIND_SHARED | KIND_DISCRETE;
     if (!o.rounds)
         o.rounds = o.quick ? ROUNDS_QUICK : ROUNDS;
     *ret = o;

@@ -5,11 +5,14 @@
 
 #include <stdbool.h>
 
+enum { KIND_SHARED = 1, KIND_DISCRETE = 2 };
+
 struct options {
-    const char *build, *output, *gpu; /* output: NULL = BUILD/bench/results */
+    const char *build, *output, *gpu; /* output: NULL = BUILD/bench */
     const char *only;                 /* "a,b": rows' names; NULL = all */
     unsigned rounds;
-    bool quick, long_, discrete, pin, json;
+    unsigned kinds; /* of GPUs: one table each */
+    bool quick, long_, pin, json;
 };
 
 /* Prints and exits for --help, --list, and for mistakes. */

@@ -41,13 +41,34 @@ single_ratio(const struct report *r)
     return NAN;
 }
 
+bool
+report_met(const struct report *r, const struct result *result)
+{
+    return row_met(result->row, r->discrete, result_summary(result).score,
+                   single_ratio(r));
+}
+
+static void
+spread_words(const struct row *row, const struct summary *s, char *buf)
+{
+    char least[CELL_BYTES / 4], most[CELL_BYTES / 4];
+
+    if (row->target == TARGET_BELOW) {
+        row_value_words(row, s->score_least, least, sizeof least);
+        row_value_words(row, s->score_most, most, sizeof most);
+    } else {
+        row_score_words(row, s->score_least, least, sizeof least);
+        row_score_words(row, s->score_most, most, sizeof most);
+    }
+    snprintf(buf, CELL_BYTES, row_is_ratio(row) ? "%s-%s" : "%s to %s", least, most);
+}
+
 static struct cells
 cells_of(const struct report *r, const struct result *result)
 {
     const struct row *row = result->row;
     const struct summary s = result_summary(result);
-    struct cells c = {.measured = result->rounds > 0,
-                      .met = row_met(row, r->discrete, s.ratio, single_ratio(r))};
+    struct cells c = {.measured = result->rounds > 0, .met = report_met(r, result)};
 
     snprintf(c.text[WHAT], CELL_BYTES, "%s", row->what);
     row_target_words(row, r->discrete, c.text[TARGET], CELL_BYTES);
@@ -59,8 +80,8 @@ cells_of(const struct report *r, const struct result *result)
         return c;
     row_value_words(row, s.native_ns, c.text[NATIVE], CELL_BYTES);
     row_value_words(row, s.vgpu_ns, c.text[VGPU], CELL_BYTES);
-    snprintf(c.text[RATIO], CELL_BYTES, "%.3f", s.ratio);
-    snprintf(c.text[SPREAD], CELL_BYTES, "%.3f-%.3f", s.least, s.most);
+    row_score_words(row, s.score, c.text[RATIO], CELL_BYTES);
+    spread_words(row, &s, c.text[SPREAD]);
     return c;
 }
 
@@ -143,23 +164,31 @@ ratios_json(const struct result *r)
 static json_t *
 result_json(const struct report *r, const struct result *result)
 {
-    static const char *const units[] = {"time", "bandwidth", "rate"};
+    static const char *const units[] = {"time", "bandwidth", "rate", "core"};
     const struct summary s = result_summary(result);
     const struct cells c = cells_of(r, result);
+    const bool share = result->row->unit == ROW_SHARE;
     json_t *o = json_pack("{ss ss ss so so so so so}", "name", result->row->name, "what",
                           result->row->what, "ratio_of", units[result->row->unit],
-                          "native_ns", number(s.native_ns), "vgpu_ns", number(s.vgpu_ns),
-                          "ratio", number(s.ratio), "ratio_min", number(s.least),
-                          "ratio_max", number(s.most));
+                          "native_ns", number(s.native_ns), "vgpu_ns",
+                          number(share ? NAN : s.vgpu_ns), "ratio", number(s.ratio),
+                          "ratio_min", number(s.least), "ratio_max", number(s.most));
 
+    if (share)
+        json_object_set_new(o, "vgpu_core_percent", number(s.vgpu_ns));
+    if (result->row->target == TARGET_ADDS)
+        json_object_set_new(o, "added_ns", number(s.score));
     json_object_set_new(o, "target", json_string(c.text[TARGET]));
     json_object_set_new(o, "reached", c.measured ? json_boolean(c.met) : json_null());
     json_object_set_new(o, "problem",
                         result->problem[0] ? json_string(result->problem) : json_null());
-    json_object_set_new(o, "rounds_native_ns",
-                        figures_json(result->native, result->rounds, false));
-    json_object_set_new(o, "rounds_vgpu_ns",
+    if (row_has_native(result->row))
+        json_object_set_new(o, "rounds_native_ns",
+                            figures_json(result->native, result->rounds, false));
+    json_object_set_new(o, share ? "rounds_core_percent" : "rounds_vgpu_ns",
                         figures_json(result->vgpu, result->rounds, false));
+    if (share)
+        return o;
     json_object_set_new(o, "rounds_native_p99_ns",
                         figures_json(result->native, result->rounds, true));
     json_object_set_new(o, "rounds_vgpu_p99_ns",

@@ -20,6 +20,9 @@ struct report {
 /* On stdout; colours only on a terminal. */
 void report_table(const struct report *r);
 
+/* Has the row reached what it should? */
+bool report_met(const struct report *r, const struct result *result);
+
 /* What is true of the whole run is added by the caller. */
 json_t *report_json(const struct report *r);
 

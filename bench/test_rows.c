@@ -95,6 +95,50 @@ growth_is_held_against_one_thread_but_not_past_native(void **state)
     assert_false(row_met(&rate_row, false, 0.5, NAN));
 }
 
+/* Nothing native to compare with: the vGPU's own figure counts. */
+static void
+a_share_of_a_core_is_judged_by_itself(void **state)
+{
+    static const struct row row = {
+        .name = "s", .unit = ROW_SHARE, .target = TARGET_BELOW, .aim = 1.0};
+    struct result *r = calloc(1, sizeof *r);
+    char text[32];
+
+    (void)state;
+    r->row = &row;
+    result_add(r, (struct figure){NAN, NAN}, (struct figure){0.9, NAN});
+    assert_true(isnan(result_summary(r).ratio));
+    assert_true(row_met(&row, false, result_summary(r).score, NAN));
+    result_add(r, (struct figure){NAN, NAN}, (struct figure){1.1, NAN});
+    assert_false(row_met(&row, false, result_summary(r).score, NAN));
+    row_value_words(&row, 0.123, text, sizeof text);
+    assert_string_equal(text, "0.12 %");
+    row_target_words(&row, false, text, sizeof text);
+    assert_string_equal(text, "< 1 %");
+    free(r);
+}
+
+static void
+added_time_is_judged_by_the_difference(void **state)
+{
+    static const struct row row = {
+        .name = "a", .unit = ROW_TIME, .target = TARGET_ADDS, .aim = 1e8};
+    struct result *r = calloc(1, sizeof *r);
+    char text[32];
+
+    (void)state;
+    r->row = &row;
+    result_add(r, (struct figure){1e9, 1e9}, (struct figure){1.09e9, 2e9});
+    assert_true(row_met(&row, false, result_summary(r).score, NAN));
+    row_score_words(&row, result_summary(r).score, text, sizeof text);
+    assert_string_equal(text, "+90 ms");
+    row_target_words(&row, false, text, sizeof text);
+    assert_string_equal(text, "< +100 ms");
+    r->vgpu[0].median = 1.1e9;
+    assert_false(row_met(&row, false, result_summary(r).score, NAN));
+    free(r);
+}
+
 static void
 values_keep_three_digits(void **state)
 {
@@ -135,6 +179,8 @@ main(void)
         cmocka_unit_test(the_ratio_is_of_rounds_not_of_medians),
         cmocka_unit_test(targets_are_judged_by_kind_of_gpu),
         cmocka_unit_test(growth_is_held_against_one_thread_but_not_past_native),
+        cmocka_unit_test(a_share_of_a_core_is_judged_by_itself),
+        cmocka_unit_test(added_time_is_judged_by_the_difference),
         cmocka_unit_test(values_keep_three_digits),
         cmocka_unit_test(row_names_are_unique_and_fit),
     };

@@ -8,16 +8,17 @@
 #   unit      unit tests                  tsan      rings and sessions under TSan
 #   e2e       end-to-end tests            fuzz      each target for FUZZ_SECONDS (5)
 #   lint      clang-tidy                  tsan-all  unit and e2e under TSan
+#   instructions   counts of the fast paths, against docs/results/instructions.json
 #
 # The last line is the sum over all runners: N passed, N failed, N skipped. With CI=true a
 # skip for a missing package is a failure.
 set -uo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-readonly STAGES=(build style unit e2e programs asan tsan fuzz)
+readonly STAGES=(build style unit instructions e2e programs asan tsan fuzz)
 readonly FUZZ_SECONDS=${FUZZ_SECONDS:-5}
 # What a stage may take on two cores; a run of e2e tests is ended at three times that.
-declare -rA BUDGET_S=([build]=240 [style]=60 [unit]=120 [e2e]=300 [programs]=300
+declare -rA BUDGET_S=([build]=240 [style]=60 [unit]=120 [instructions]=30 [e2e]=300 [programs]=300
     [asan]=240 [tsan]=120 [fuzz]=120 [lint]=600 [tsan-all]=600)
 readonly SUMMARY=build/check-summary.txt
 
@@ -161,6 +162,26 @@ stage_style() {
 
 stage_unit() {
     built && meson_tests build
+}
+
+# Status 77: they cannot be compared here, as the last line of the output says.
+stage_instructions() {
+    local status=0 log=build/instructions.log why
+    built || return
+    /usr/bin/python3 tests/instructions/instructions.py compare build \
+        docs/results/instructions.json >"$log" 2>&1 || status=$?
+    why=$(tail -n 1 "$log")
+    if [ "$status" -eq 77 ] && [[ "${CI:-}" != true || "$why" != *"not installed" ]]; then
+        skip "instructions: $why"
+    else
+        one "instructions of the fast paths" told "$status" "$log"
+    fi
+}
+
+# told STATUS FILE: prints it, and ends like that.
+told() {
+    cat "$2"
+    return "$1"
 }
 
 stage_e2e() {
