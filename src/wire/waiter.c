@@ -3,14 +3,18 @@
 
 #include "base/futex.h"
 
-void
+#include <sched.h>
+
+bool
 waiter_done(struct waiter *w, int64_t status)
 {
     atomic_store_explicit(&w->status, status, memory_order_relaxed);
     /* Pairs with the guest's acquire load of the state: the status is visible with it. */
-    if (atomic_exchange_explicit(&w->state, WAITER_DONE, memory_order_acq_rel) ==
+    if (atomic_exchange_explicit(&w->state, WAITER_DONE, memory_order_acq_rel) !=
         WAITER_SLEEPS)
-        futex_wake(&w->state, 1);
+        return false;
+    futex_wake(&w->state, 1);
+    return true;
 }
 
 /*
@@ -57,9 +61,9 @@ waiter_sleep(struct waiter *w, int timeout_ms)
 {
     uint32_t state = WAITER_WAITS;
 
-    if (!atomic_compare_exchange_strong_explicit(&w->state, &state, WAITER_SLEEPS,
-                                                 memory_order_acq_rel,
-                                                 memory_order_acquire))
+    atomic_store_explicit(&w->cpu, (uint32_t)sched_getcpu(), memory_order_relaxed);
+    if (!atomic_compare_exchange_strong_explicit(
+            &w->state, &state, WAITER_SLEEPS, memory_order_acq_rel, memory_order_acquire))
         return;
     futex_wait(&w->state, WAITER_SLEEPS, timeout_ms);
     state = WAITER_SLEEPS;

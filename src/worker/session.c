@@ -285,7 +285,9 @@ session_prepare(struct session *s)
     if (!s->frame || !s->request.scratch)
         session_refuse(s, -ENOMEM, "the worker has no memory");
     memory_init(&s->memory, s->account, s->options->slot, &s->channel.page->credit_bytes);
-    spin_init(&s->spin, getenv("LANG") && atoi(getenv("LANG")) ? strtoul(getenv("LANG"),0,10) : DISPATCH_SPIN_FACTOR * channel_spin_ns());
+    spin_init(&s->spin, getenv("LANG") && atoi(getenv("LANG"))
+                            ? strtoul(getenv("LANG"), 0, 10)
+                            : DISPATCH_SPIN_FACTOR * channel_spin_ns());
 }
 
 static void
@@ -367,7 +369,7 @@ session_spin(struct session *s)
     const uint64_t ns = spin_ns(&s->spin);
     uint64_t end;
 
-    if (ns == 0)
+    if (ns == 0 || atomic_load_explicit(&s->step_aside, memory_order_relaxed))
         return ring_readable(&s->channel.rx);
     end = now_ns() + ns;
 
@@ -377,9 +379,15 @@ session_spin(struct session *s)
                 return true;
             cpu_relax();
         }
-        /* The driver's threads may need this core: they come first. */
+        /*
+         * The driver's threads may need this core: they come first. The guest's may, too, but yielding
+         * does not reach beyond our own process group.
+         */
         sched_yield();
-    } while (now_ns() < end);
+        atomic_store_explicit(&s->dispatch_cpu, (uint32_t)sched_getcpu(),
+                              memory_order_relaxed);
+    } while (now_ns() < end &&
+             !atomic_load_explicit(&s->step_aside, memory_order_relaxed));
     return false;
 }
 
@@ -410,7 +418,8 @@ session_sleep(struct session *s)
         return;
     rc = s->channel.transport->wait(&s->channel, timeout_ms);
     ring_awake(&s->channel.rx);
-    spin_learn(&s->spin, spin_ns(&s->spin) + now_ns() - began);
+    if (!atomic_exchange_explicit(&s->step_aside, false, memory_order_relaxed))
+        spin_learn(&s->spin, spin_ns(&s->spin) + now_ns() - began);
     if (rc < 0 && !ring_readable(&s->channel.rx))
         session_left(s);
 }

@@ -72,6 +72,8 @@ struct session {
     unsigned mappings;
     uint64_t *frame; /* the frame being run, ring_max_frame() bytes */
     struct spin spin;
+    _Atomic uint32_t dispatch_cpu; /* where the dispatcher spins */
+    _Atomic bool step_aside;       /* it shall not, for now; any thread */
     uint64_t guest_seen_ns; /* when the doorbell was last looked at */
     char reason[ACCOUNT_REASON_BYTES];
     _Atomic bool ended;

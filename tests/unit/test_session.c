@@ -333,7 +333,7 @@ answer_in_reverse(void *arg)
             break;
         left -= n;
         while (n-- > 0)
-            worker_reply(arg, h[n].tag, (int64_t)h[n].tag);
+            worker_reply(arg, h[n].tag, (int64_t)tag_own(h[n].tag));
     }
     return NULL;
 }

@@ -9,7 +9,8 @@
 
 #include "guest/opencl/session.h"
 
-#define HELD_FRAME_BYTES 112u /* clCreateBuffer's 104; a kernel with a long name is sent at once */
+#define HELD_FRAME_BYTES                                                                 \
+    112u /* clCreateBuffer's 104; a kernel with a long name is sent at once */
 
 /* In the object that it makes. */
 struct held {

@@ -202,8 +202,8 @@ buffer_make(struct session *s, struct _cl_mem *m, const void *initial)
     may_hold = staging.off == EXTENT_NONE && m->size <= HOLD_MOST_BYTES;
     storage = (struct extent){m->storage, m->storage == EXTENT_NONE ? 0 : m->size};
     if (rc == CL_SUCCESS)
-        rc = send_clCreateBuffer(s, may_hold ? &hold : NULL, m->o.id, m->context->o.id, m->flags & ~own,
-                                 m->size, storage, content, staging);
+        rc = send_clCreateBuffer(s, may_hold ? &hold : NULL, m->o.id, m->context->o.id,
+                                 m->flags & ~own, m->size, storage, content, staging);
     if (rc != CL_SUCCESS) {
         heap_free(&s->heap, m->storage);
         m->storage = EXTENT_NONE;

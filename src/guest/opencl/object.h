@@ -43,9 +43,9 @@ struct object {
     _Atomic uint32_t refs;
     _Atomic uint32_t holds;
     struct guest_id id;
-    struct session *session;           /* NULL for platform and device */
-    struct held *_Atomic held;         /* the message that makes it, while held back (hold.h) */
-    bool never_sent;                   /* in released(): the worker never knew it */
+    struct session *session;   /* NULL for platform and device */
+    struct held *_Atomic held; /* the message that makes it, while held back (hold.h) */
+    bool never_sent;           /* in released(): the worker never knew it */
     void (*destroy)(struct object *o); /* frees the shadow; called at holds == 0 */
     void (*released)(
         struct object *o); /* at refs == 0, before the id goes; may be NULL */

@@ -37,9 +37,9 @@ struct pending {
     void (*done)(struct pending *p);
     _Atomic bool complete;
     struct held *hold; /* the message is held back there (hold.h); NULL: it is sent */
-    unsigned waiter; /* its number (wait.h); 0: waits by the replies ring */
-    int64_t status; /* CL_OUT_OF_RESOURCES when the session died */
-    uint32_t place; /* enum reply_place */
+    unsigned waiter;   /* its number (wait.h); 0: waits by the replies ring */
+    int64_t status;    /* CL_OUT_OF_RESOURCES when the session died */
+    uint32_t place;    /* enum reply_place */
     uint64_t answer_len;
     uint8_t *answer; /* inline answer, malloc'ed, NULL if none; owned by the waiter */
 };
@@ -57,8 +57,8 @@ struct session {
     bool shared_storage;
     uint8_t token[TOKEN_BYTES];
     uint64_t framebuffer_bytes;
-    uint64_t spin_ns;      /* how long a wait for the replies ring spins before it sleeps */
-    struct spin wait_spin; /* the same for a waiter's word (wait.c) */
+    uint64_t spin_ns; /* how long a wait for the replies ring spins before it sleeps */
+    struct spin wait_spin;         /* the same for a waiter's word (wait.c) */
     _Atomic uint32_t spinning;     /* a thread spins on its word: one is enough */
     _Atomic uint64_t waiters_free; /* a bit each */
     _Atomic bool dead;

@@ -16,7 +16,8 @@ _Static_assert(CHANNEL_WAITERS == 64, "the free waiters are one word's bits");
 void
 waits_init(struct session *s)
 {
-    const uint64_t max = getenv("SPG") ? strtoul(getenv("SPG"),0,10) : channel_spin_ns();
+    const uint64_t max =
+        getenv("SPG") ? strtoul(getenv("SPG"), 0, 10) : channel_spin_ns();
 
     spin_init(&s->wait_spin, max);
     atomic_init(&s->waiters_free, UINT64_MAX);
@@ -39,10 +40,9 @@ wait_take(struct session *s, const struct pending *p)
         if (free == 0 || p->done)
             return 0;
         i = (unsigned)__builtin_ctzll(free);
-    } while (!atomic_compare_exchange_weak_explicit(&s->waiters_free, &free,
-                                                    free & (free - 1),
-                                                    memory_order_acquire,
-                                                    memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(
+        &s->waiters_free, &free, free & (free - 1), memory_order_acquire,
+        memory_order_relaxed));
     atomic_store_explicit(&waiter_of(s, i + 1)->state, WAITER_WAITS,
                           memory_order_relaxed);
     return i + 1;
