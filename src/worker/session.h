@@ -74,7 +74,7 @@ struct session {
     struct spin spin;
     _Atomic uint32_t dispatch_cpu; /* where the dispatcher spins */
     _Atomic bool step_aside;       /* it shall not, for now; any thread */
-    uint64_t guest_seen_ns; /* when the doorbell was last looked at */
+    uint64_t guest_seen_ns;        /* when the doorbell was last looked at */
     char reason[ACCOUNT_REASON_BYTES];
     _Atomic bool ended;
 };
