@@ -120,6 +120,8 @@ find_gpus(struct manager *m, struct err *e)
     }
     if (m->inventory.n == 0)
         log_warning("no OpenCL device found");
+    if (strcmp(m->options->jail, "none") == 0)
+        manager_warn(m, "workers are not jailed (--jail none)");
     return 0;
 }
 

@@ -73,6 +73,18 @@ set_backend(struct options *o, const char *value)
 }
 
 static int
+set_jail(struct options *o, const char *value)
+{
+    static const char *const words[] = {"auto", "none", "software", "hardware"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(value, words[i]) == 0)
+            return set_text(&o->jail, value);
+    }
+    return -EINVAL;
+}
+
+static int
 set_software_gpus(struct options *o, const char *value)
 {
     unsigned n;
@@ -153,6 +165,8 @@ static const struct {
      "The guests' OpenCL library (beside tesserad, else the installed one)"},
     {"backend", "NAME", "TESSERA_BACKEND", set_backend, 0,
      "What workers run on: opencl, or fake for tests"},
+    {"jail", "auto|none|software|hardware", "TESSERA_JAIL", set_jail, 0,
+     "How much is forbidden to workers (auto: by the kind of GPU)"},
     {"foreground", NULL, NULL, set_foreground, 0,
      "Stay in the foreground, log to stderr (this is what it does anyway)"},
     {"daemon-log", NULL, NULL, set_daemon_log, OPTION_HIDDEN, NULL},
@@ -220,6 +234,8 @@ options_parse(int argc, char **argv, struct options *ret, struct err *e)
                             .software_memory_bytes = DEFAULT_SOFTWARE_MEMORY};
     rc = set_backend(ret, "opencl");
     if (rc == 0)
+        rc = set_jail(ret, "auto");
+    if (rc == 0)
         rc = options_from_environment(ret, e);
     if (rc == 0)
         rc = -(int)argp_parse(&argp, argc, argv, 0, NULL, ret);
@@ -234,4 +250,5 @@ options_fini(struct options *o)
     free(o->worker);
     free(o->icd);
     free(o->backend);
+    free(o->jail);
 }

@@ -12,6 +12,7 @@ struct options {
     char *runtime_dir, *state_dir; /* NULL = the usual ones */
     char *worker, *icd;            /* NULL = beside tesserad, else installed */
     char *backend;                 /* opencl or fake */
+    char *jail;                    /* auto, none, software or hardware */
     int software_gpus;             /* -1 = one if there is no other GPU */
     uint64_t software_memory_bytes;
     bool software_discrete; /* software GPUs without storage shared with the guest */

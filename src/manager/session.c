@@ -22,6 +22,16 @@
 
 #define REFUSAL_LOG_NS UINT64_C(1000000000) /* one line a second is enough */
 
+static const char *
+jail_profile(const struct vgpu *v)
+{
+    const char *told = v->m->options->jail;
+
+    if (strcmp(told, "auto") != 0)
+        return told;
+    return v->gpu->software ? "software" : "hardware";
+}
+
 static void
 worker_arguments(struct strv *argv, const struct vgpu *v, unsigned slot)
 {
@@ -44,6 +54,8 @@ worker_arguments(struct strv *argv, const struct vgpu *v, unsigned slot)
     strv_add(argv, "%llu", (unsigned long long)g->device.index);
     strv_add(argv, "--backend");
     strv_add(argv, "%s", v->m->options->backend);
+    strv_add(argv, "--jail");
+    strv_add(argv, "%s", jail_profile(v));
     if (g->discrete)
         strv_add(argv, "--discrete");
     if (g->pinned) {

@@ -23,6 +23,7 @@ enum option_key {
     OPT_CORES,
     OPT_THREADS,
     OPT_BACKEND,
+    OPT_JAIL,
 };
 
 struct arguments {
@@ -43,6 +44,8 @@ static const struct argp_option options[] = {
     {"cores", OPT_CORES, "LIST", 0, "Run the driver's threads on these cores (0,2-3)", 1},
     {"threads", OPT_THREADS, "N", 0, "Threads of a software GPU", 1},
     {"backend", OPT_BACKEND, "opencl|fake", 0, "The driver (fake: for tests)", 1},
+    {"jail", OPT_JAIL, "none|software|hardware", 0,
+     "How much is forbidden to this process (none)", 1},
     {0},
 };
 
@@ -126,6 +129,10 @@ parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_BACKEND:
         o->device.fake = is_fake(state, arg);
+        return 0;
+    case OPT_JAIL:
+        if (jail_profile_parse(arg, &o->jail.profile) < 0)
+            argp_error(state, "--jail: there is no '%s'", arg);
         return 0;
     case ARGP_KEY_END:
         check_complete(state, a);

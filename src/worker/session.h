@@ -16,6 +16,7 @@
 #include "link/account.h"
 #include "wire/channel.h"
 #include "worker/device.h"
+#include "worker/jail.h"
 #include "worker/jobs.h"
 #include "worker/memory.h"
 #include "worker/object.h"
@@ -32,6 +33,7 @@ struct session_options {
     uint64_t framebuffer_bytes;
     bool discrete; /* no storage shared with the guest, whatever the device is */
     struct device_options device;
+    struct jail_options jail;
 };
 
 /* The request being run (worker/request.h). */
