@@ -119,6 +119,15 @@ set_software_discrete(struct options *o, const char *value)
 }
 
 static int
+set_share_cache(struct options *o, const char *value)
+{
+    if (value && strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+        return -EINVAL;
+    o->share_cache = !value || value[0] == '1';
+    return 0;
+}
+
+static int
 set_idle_exit(struct options *o, const char *value)
 {
     return set_number(value, INT_MAX / 1000, &o->idle_exit_s);
@@ -167,6 +176,8 @@ static const struct {
      "What workers run on: opencl, or fake for tests"},
     {"jail", "auto|none|software|hardware", "TESSERA_JAIL", set_jail, 0,
      "How much is forbidden to workers (auto: by the kind of GPU)"},
+    {"share-cache", NULL, "TESSERA_SHARE_CACHE", set_share_cache, 0,
+     "One compiler cache for all vGPUs of a GPU: for guests that trust each other"},
     {"foreground", NULL, NULL, set_foreground, 0,
      "Stay in the foreground, log to stderr (this is what it does anyway)"},
     {"daemon-log", NULL, NULL, set_daemon_log, OPTION_HIDDEN, NULL},

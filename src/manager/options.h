@@ -13,6 +13,7 @@ struct options {
     char *worker, *icd;            /* NULL = beside tesserad, else installed */
     char *backend;                 /* opencl or fake */
     char *jail;                    /* auto, none, software or hardware */
+    bool share_cache;              /* one cache for all vGPUs of a GPU */
     int software_gpus;             /* -1 = one if there is no other GPU */
     uint64_t software_memory_bytes;
     bool software_discrete; /* software GPUs without storage shared with the guest */

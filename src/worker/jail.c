@@ -66,6 +66,10 @@ jail_enter(const struct jail_options *o, const char **ret_step)
     rc = jail_limits();
     if (rc < 0)
         return rc;
+    *ret_step = "files";
+    rc = jail_paths(o);
+    if (rc < 0)
+        return rc;
     *ret_step = "system calls";
     return jail_calls(o->profile);
 }

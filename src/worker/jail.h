@@ -24,6 +24,7 @@ enum jail_profile {
 
 struct jail_options {
     enum jail_profile profile;
+    const char *cache, *tmp; /* the folders that it may write to; NULL: there is none */
 };
 
 /* "none", "software" or "hardware"; -EINVAL for other words. */
@@ -34,6 +35,8 @@ int jail_enter(const struct jail_options *o, const char **ret_step);
 
 /* The steps, for tests. Each is irrevocable for the calling process. */
 int jail_limits(void);
+int
+jail_paths(const struct jail_options *o); /* 0 also where the kernel has no Landlock */
 int jail_calls(enum jail_profile profile);
 
 #endif

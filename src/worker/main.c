@@ -24,6 +24,8 @@ enum option_key {
     OPT_THREADS,
     OPT_BACKEND,
     OPT_JAIL,
+    OPT_CACHE,
+    OPT_TMP,
 };
 
 struct arguments {
@@ -46,6 +48,8 @@ static const struct argp_option options[] = {
     {"backend", OPT_BACKEND, "opencl|fake", 0, "The driver (fake: for tests)", 1},
     {"jail", OPT_JAIL, "none|software|hardware", 0,
      "How much is forbidden to this process (none)", 1},
+    {"cache", OPT_CACHE, "DIR", 0, "The driver's caches: may be written to", 1},
+    {"tmp", OPT_TMP, "DIR", 0, "Temporary files: may be written to", 1},
     {0},
 };
 
@@ -133,6 +137,12 @@ parse_option(int key, char *arg, struct argp_state *state)
     case OPT_JAIL:
         if (jail_profile_parse(arg, &o->jail.profile) < 0)
             argp_error(state, "--jail: there is no '%s'", arg);
+        return 0;
+    case OPT_CACHE:
+        o->jail.cache = arg;
+        return 0;
+    case OPT_TMP:
+        o->jail.tmp = arg;
         return 0;
     case ARGP_KEY_END:
         check_complete(state, a);

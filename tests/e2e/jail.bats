@@ -8,8 +8,10 @@
 load lib
 
 setup_file() {
+    export OWN_CACHES=1
     e2e_begin
     "$TESSERA" create a --type $TYPE
+    "$TESSERA" create b --type $TYPE
 }
 
 teardown_file() {
@@ -113,6 +115,107 @@ never_asked() {
 @test "no terminal is written to: an ioctl that is not a question" {
     jailed ENOSYS ioctl 0 0x5412 0 # TIOCSTI
     jailed ENOSYS prctl 4 1        # PR_SET_DUMPABLE
+}
+
+needs_landlock() {
+    ! says "$MANAGER_LOG" "no Landlock" || skip "this kernel has no Landlock"
+}
+
+# openat: the folder (AT_FDCWD), a name, flags, mode.
+readonly HERE=-100 CREATE=0x41 FOLDER=0x10000
+
+@test "no files of the host are read" {
+    needs_landlock
+    local secret=$BATS_TEST_TMPDIR/secret
+    echo secret >"$secret"
+    chmod 644 "$secret"
+    allowed openat $HERE "s:$secret" 0
+    jailed EACCES openat $HERE "s:$secret" 0
+    allowed openat $HERE s:/etc/passwd 0
+    jailed EACCES openat $HERE s:/etc/passwd 0
+    jailed EACCES openat $HERE "s:/proc/$(manager_pid)/environ" 0
+    jailed EACCES openat $HERE "s:$TESSERA_STATE_DIR/vgpus/a.json" 0
+    jailed ok openat $HERE s:/usr/bin/ld 0
+}
+
+@test "no files of the host by way of the compiler" {
+    needs_landlock
+    natively "$escape" include /etc/passwd >"$BATS_TEST_TMPDIR/native" 2>&1
+    says "$BATS_TEST_TMPDIR/native" "passwd:1:1:"
+    on a "$escape" include /etc/passwd >"$BATS_TEST_TMPDIR/guest" 2>&1
+    [ "$(grep -c "passwd:1:1:" "$BATS_TEST_TMPDIR/guest")" = 0 ]
+    says "$BATS_TEST_TMPDIR/guest" "/etc/passwd"
+}
+
+@test "nothing is written but in its own cache and temporary folder" {
+    needs_landlock
+    chmod 777 "$BATS_TEST_TMPDIR"
+    allowed openat $HERE "s:$BATS_TEST_TMPDIR/native" $CREATE 0600
+    jailed EACCES openat $HERE "s:$BATS_TEST_TMPDIR/guest" $CREATE 0600
+    allowed mkdirat $HERE "s:$BATS_TEST_TMPDIR/native.d" 0700
+    jailed EACCES mkdirat $HERE "s:$BATS_TEST_TMPDIR/guest.d" 0700
+    jailed EACCES unlinkat $HERE "s:$BATS_TEST_TMPDIR/native" 0
+    jailed ok mkdirat $HERE "s:$TESSERA_RUNTIME_DIR/cache/a/mine" 0700
+}
+
+@test "no other vGPU's cache is read or written" {
+    needs_landlock
+    local cache=$TESSERA_RUNTIME_DIR/cache
+    [ "$(on b "$escape" getpid)" -gt 1 ]
+    [ "$(stat -c %a "$cache/b")" = 700 ]
+    jailed ok openat $HERE "s:$cache/a" $FOLDER
+    jailed EACCES openat $HERE "s:$cache/b" $FOLDER
+    jailed EACCES mkdirat $HERE "s:$cache/b/poison" 0700
+}
+
+@test "no program is started but the linker" {
+    needs_landlock
+    [ -z "$(natively "$escape" execve s:/bin/true 0 0)" ] # it took the place of ours
+    jailed EACCES execve s:/bin/true 0 0
+    jailed EACCES execve s:/bin/sh 0 0
+}
+
+sessions_leave_no_files() {
+    [ -z "$(ls "$TESSERA_RUNTIME_DIR/tmp" "$TESSERA_RUNTIME_DIR/trash" | grep -v :)" ]
+}
+
+@test "temporary files go with the session, however it ends; caches with the vGPU" {
+    local log=$BATS_TEST_TMPDIR/waits cache=$TESSERA_RUNTIME_DIR/cache
+    "$TESSERA" create c --type $TYPE
+    start_on c "$log" "$PROGRAMS/guest_crash" wait
+    within 20 says "$log" running
+    [ "$(stat -c %a "$TESSERA_RUNTIME_DIR/tmp/c.0")" = 700 ]
+    kill -9 "$(worker_of c)"
+    within 5 sessions_leave_no_files
+    [ -d "$cache/c" ]
+    "$TESSERA" delete c
+    [ ! -e "$cache/c" ]
+    within 5 sessions_leave_no_files
+}
+
+@test "programs of one owner share the cache of their ephemeral vGPUs" {
+    local owner=$TESSERA_RUNTIME_DIR/cache/.owner-$(id -u)
+    "$TESSERA" run --type $TYPE -- "$escape" getpid
+    [ -n "$(ls "$owner")" ]
+    [ "$(stat -c %a "$owner")" = 700 ]
+}
+
+group_is_gone() {
+    ! pgrep -g "$1" >/dev/null
+}
+
+@test "no process outlives the session" {
+    local worker log=$BATS_TEST_TMPDIR/waits
+    start_on a "$log" "$escape" linger
+    within 20 sessions_are a 1
+    worker=$(worker_of a)
+    two_processes() {
+        [ "$(pgrep -g "$worker" | wc -l)" = 2 ]
+    }
+    within 20 two_processes
+    kill -9 "$(program_of "$started")"
+    within 5 group_is_gone "$worker"
+    within 5 sessions_are a 0
 }
 
 @test "no core dumps, few descriptors" {

@@ -5,7 +5,10 @@
  *
  *     jail_escape CALL [ARGUMENT...]    CALL is a name of the table below
  *     jail_escape bomb N                processes, each started by the one before, at most N
+ *     jail_escape linger                starts a process that never ends
  *     jail_escape memory MIB            takes and touches so much
+ *     jail_escape include PATH          prints what the compiler says of that file, whose name
+ *                                       only macros put together
  *
  * An argument is a number, or s:TEXT for the address of a text. It prints "ok" or the error's
  * name; the answers of getpid, gettid and getuid are printed as they are.
@@ -96,6 +99,11 @@ static const char source[] =
     "    if (call(GETPID, 0, 0, 0, 0, 0, 0) != self)\n"
     "        call(EXIT, 0, 0, 0, 0, 0, 0);\n"
     "}\n"
+    "kernel void linger(global long *io) {\n"
+    "    if (call(CLONE, 0x4100 | 17, 0, 0, 0, 0, 0) == 0)\n"
+    "        for (;;)\n"
+    "            call(NANOSLEEP, (long)(io + 16), 0, 0, 0, 0, 0);\n"
+    "}\n"
     "kernel void memory(global long *io) {\n"
     "    io[8] = call(MMAP, 0, io[0] << 20, 3, 0x22, -1, 0);\n"
     "    if (io[8] > 0)\n"
@@ -145,8 +153,10 @@ run(const struct cl *c, const char *kernel_name, int64_t *io)
     const size_t one = 1;
 
     OK(rc);
-    snprintf(options, sizeof options, "-DCLONE=%ld -DEXIT=%ld -DGETPID=%ld -DMMAP=%ld",
-             (long)SYS_clone, (long)SYS_exit_group, (long)SYS_getpid, (long)SYS_mmap);
+    snprintf(options, sizeof options,
+             "-DCLONE=%ld -DEXIT=%ld -DGETPID=%ld -DMMAP=%ld -DNANOSLEEP=%ld",
+             (long)SYS_clone, (long)SYS_exit_group, (long)SYS_getpid, (long)SYS_mmap,
+             (long)SYS_nanosleep);
     OK(clBuildProgram(p, 1, &c->device, options, NULL, NULL));
     k = cl_kernel_of(p, kernel_name);
     OK(clSetKernelArg(k, 0, sizeof buffer, &buffer));
@@ -156,6 +166,25 @@ run(const struct cl *c, const char *kernel_name, int64_t *io)
     OK(clReleaseKernel(k));
     OK(clReleaseProgram(p));
     OK(clReleaseMemObject(buffer));
+}
+
+static void
+include(const struct cl *c, const char *path)
+{
+    static char log[16384];
+    char text[512];
+    const char *lines = text;
+    cl_program p;
+    cl_int rc;
+
+    snprintf(text, sizeof text,
+             "#define QUOTE(x) #x\n#define NAME(x) QUOTE(x)\n#include NAME(%s)\n", path);
+    p = clCreateProgramWithSource(c->context, 1, &lines, NULL, &rc);
+    OK(rc);
+    EXPECT(clBuildProgram(p, 1, &c->device, "", NULL, NULL) != CL_SUCCESS);
+    OK(clGetProgramBuildInfo(p, c->device, CL_PROGRAM_BUILD_LOG, sizeof log, log, NULL));
+    puts(log);
+    OK(clReleaseProgram(p));
 }
 
 static void
@@ -169,6 +198,13 @@ print_answer(const char *name, long answer)
         printf("ok\n");
 }
 
+static bool
+is_kernel(const char *name)
+{
+    return strcmp(name, "bomb") == 0 || strcmp(name, "linger") == 0 ||
+           strcmp(name, "memory") == 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -177,9 +213,15 @@ main(int argc, char **argv)
 
     EXPECT(argc >= 2);
     cl_open(&c);
-    if (strcmp(argv[1], "bomb") == 0 || strcmp(argv[1], "memory") == 0) {
+    if (strcmp(argv[1], "include") == 0) {
         EXPECT(argc == 3);
-        io[0] = atol(argv[2]);
+        include(&c, argv[2]);
+        cl_close(&c);
+        return 0;
+    }
+    if (is_kernel(argv[1])) {
+        io[0] = argc > 2 ? atol(argv[2]) : 0;
+        io[16] = 3600; /* linger: a struct timespec */
         run(&c, argv[1], io);
     } else {
         io[0] = number_of(argv[1]);
