@@ -7,6 +7,7 @@
 #include "manager/trash.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/landlock.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,8 +15,38 @@
 
 #define LANDLOCK_ABI_NEEDED 2 /* Linux 5.19 */
 
+/* Can users other than root get to the folder (an absolute path)? */
+static bool
+others_reach(const char *folder)
+{
+    _cleanup_free_ char *path = strdup(folder);
+    struct stat st;
+
+    if (!path)
+        return false;
+    for (;;) {
+        if (stat(path[0] ? path : "/", &st) < 0 || !(st.st_mode & S_IXOTH))
+            return false;
+        if (!path[0])
+            return true;
+        *strrchr(path, '/') = '\0';
+    }
+}
+
+static void
+users_init(struct manager *m)
+{
+    if (geteuid() != 0 || m->options->worker_uid_base == 0 || m->options->share_cache)
+        return;
+    m->worker_users = others_reach(m->folders.cache) && others_reach(m->folders.tmp);
+    if (!m->worker_users)
+        manager_warn(m,
+                     "workers run as root, without its capabilities: other users cannot "
+                     "reach the runtime folder (chmod o+x the folders above it)");
+}
+
 void
-jail_report(struct manager *m)
+jail_init(struct manager *m)
 {
     if (strcmp(m->options->jail, "none") == 0) {
         manager_warn(m, "workers are not jailed (--jail none)");
@@ -25,6 +56,7 @@ jail_report(struct manager *m)
         LANDLOCK_ABI_NEEDED)
         manager_warn(m, "this kernel has no Landlock (2 or later): workers may open what "
                         "their user may");
+    users_init(m);
 }
 
 static const char *
@@ -55,30 +87,98 @@ tmp_path(const struct vgpu *v, unsigned slot)
     return str_printf("%s/%s.%u", v->m->folders.tmp, v->s.name, slot);
 }
 
-static int
-folder_make(const char *path)
+static bool
+is_worker_uid(const struct manager *m, uid_t uid)
 {
-    return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+    return uid > m->options->worker_uid_base &&
+           uid < m->options->worker_uid_base + WORKER_UIDS;
+}
+
+/* The first number that no cache has. 0 when there is none. */
+static uid_t
+uid_pick(const struct manager *m)
+{
+    const unsigned base = m->options->worker_uid_base;
+    _cleanup_free_ bool *taken = calloc(WORKER_UIDS, sizeof *taken);
+    _cleanup_closedir_ DIR *d = opendir(m->folders.cache);
+    struct dirent *e;
+    struct stat st;
+
+    if (!taken || !d)
+        return 0;
+    while ((e = readdir(d))) {
+        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            is_worker_uid(m, st.st_uid))
+            taken[st.st_uid - base] = true;
+    }
+    for (unsigned i = 1; i < WORKER_UIDS; i++) {
+        if (!taken[i])
+            return base + i;
+    }
+    return 0;
+}
+
+static int
+folder_make(const struct manager *m, const char *path, uid_t uid)
+{
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return -errno;
+    if (uid && chown(path, uid, m->options->worker_uid_base) < 0)
+        return -errno;
+    return 0;
+}
+
+/* *ret_uid is 0 where workers have no users of their own. */
+static int
+cache_make(struct manager *m, const char *path, uid_t *ret_uid)
+{
+    struct stat st;
+    uid_t uid;
+
+    if (!m->worker_users) {
+        *ret_uid = 0;
+        return folder_make(m, path, 0);
+    }
+    if (lstat(path, &st) == 0) {
+        if (is_worker_uid(m, st.st_uid)) {
+            *ret_uid = st.st_uid;
+            return 0;
+        }
+        /* Of a time when workers ran as others. */
+        trash(m, path);
+    }
+    uid = uid_pick(m);
+    if (uid == 0)
+        return -EUSERS;
+    *ret_uid = uid;
+    return folder_make(m, path, uid);
 }
 
 int
 jail_prepare(const struct vgpu *v, unsigned slot, struct strv *argv,
              struct jail_folders *ret)
 {
+    uid_t uid = 0;
     int rc;
 
     *ret = (struct jail_folders){cache_path(v), tmp_path(v, slot)};
     if (!ret->cache || !ret->tmp)
         return -ENOMEM;
-    rc = folder_make(ret->cache);
+    rc = cache_make(v->m, ret->cache, &uid);
     if (rc == 0)
-        rc = folder_make(ret->tmp);
+        rc = folder_make(v->m, ret->tmp, uid);
     strv_add(argv, "--jail");
     strv_add(argv, "%s", jail_profile(v));
     strv_add(argv, "--cache");
     strv_add(argv, "%s", ret->cache);
     strv_add(argv, "--tmp");
     strv_add(argv, "%s", ret->tmp);
+    if (uid) {
+        strv_add(argv, "--uid");
+        strv_add(argv, "%u", (unsigned)uid);
+        strv_add(argv, "--gid");
+        strv_add(argv, "%u", v->m->options->worker_uid_base);
+    }
     return rc;
 }
 

@@ -7,6 +7,9 @@
  *     RUNTIME/cache/.owner-UID  those of one owner's ephemeral vGPUs: all that owner's programs
  *     RUNTIME/cache/.GPU        with --share-cache: of all vGPUs of a GPU
  *     RUNTIME/tmp/NAME.SLOT     temporary files of one session
+ *
+ * Where the manager is root each cache has a user of its own, and its workers run as that user.
+ * The folder's owner is the only record of who that is.
  */
 #ifndef TESSERA_MANAGER_JAIL_H
 #define TESSERA_MANAGER_JAIL_H
@@ -19,8 +22,8 @@ struct jail_folders {
     char *cache, *tmp;
 };
 
-/* Says once, at the start, what this machine cannot do. */
-void jail_report(struct manager *m);
+/* Finds out, at the start, what can be done here, and warns of what cannot. */
+void jail_init(struct manager *m);
 
 /*
  * Makes the folders for a session and adds the worker's arguments. The temporary folder is

@@ -121,7 +121,7 @@ find_gpus(struct manager *m, struct err *e)
     }
     if (m->inventory.n == 0)
         log_warning("no OpenCL device found");
-    jail_report(m);
+    jail_init(m);
     return 0;
 }
 

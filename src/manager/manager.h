@@ -30,6 +30,7 @@ struct manager {
     struct list vgpus;          /* struct vgpu, by name */
     json_t *warnings;           /* words for /v1/status: what went wrong at the start */
     struct http *http;
+    bool worker_users;  /* workers have users of their own */
     unsigned trashed;   /* names what waits to be removed */
     struct alarm *idle; /* with --idle-exit */
     uint64_t started_ns, last_request_ns;

@@ -10,6 +10,11 @@
 #include <string.h>
 
 #define MAX_SOFTWARE_GPUS 64 /* far more than cores would serve well */
+/*
+ * Above all 16-bit numbers, where systemd has its ranges, and below what it and useradd(8) give
+ * to containers (from 100,000).
+ */
+#define DEFAULT_WORKER_UID_BASE 70000
 #define DEFAULT_SOFTWARE_MEMORY (UINT64_C(2) << 30)
 
 typedef int set_fn(struct options *o, const char *value);
@@ -128,6 +133,12 @@ set_share_cache(struct options *o, const char *value)
 }
 
 static int
+set_worker_uid_base(struct options *o, const char *value)
+{
+    return set_number(value, INT_MAX - WORKER_UIDS, &o->worker_uid_base);
+}
+
+static int
 set_idle_exit(struct options *o, const char *value)
 {
     return set_number(value, INT_MAX / 1000, &o->idle_exit_s);
@@ -178,6 +189,8 @@ static const struct {
      "How much is forbidden to workers (auto: by the kind of GPU)"},
     {"share-cache", NULL, "TESSERA_SHARE_CACHE", set_share_cache, 0,
      "One compiler cache for all vGPUs of a GPU: for guests that trust each other"},
+    {"worker-uid-base", "N", "TESSERA_WORKER_UID_BASE", set_worker_uid_base, 0,
+     "Started by root: run workers as users N+1 to N+4095 (70000; 0: as root)"},
     {"foreground", NULL, NULL, set_foreground, 0,
      "Stay in the foreground, log to stderr (this is what it does anyway)"},
     {"daemon-log", NULL, NULL, set_daemon_log, OPTION_HIDDEN, NULL},
@@ -242,7 +255,8 @@ options_parse(int argc, char **argv, struct options *ret, struct err *e)
     argp_program_version_hook = print_version;
     argp_err_exit_status = 2;
     *ret = (struct options){.software_gpus = -1,
-                            .software_memory_bytes = DEFAULT_SOFTWARE_MEMORY};
+                            .software_memory_bytes = DEFAULT_SOFTWARE_MEMORY,
+                            .worker_uid_base = DEFAULT_WORKER_UID_BASE};
     rc = set_backend(ret, "opencl");
     if (rc == 0)
         rc = set_jail(ret, "auto");

@@ -62,6 +62,10 @@ jail_enter(const struct jail_options *o, const char **ret_step)
         return -errno;
     if (o->profile == JAIL_NONE)
         return 0;
+    *ret_step = "user";
+    rc = jail_user(o);
+    if (rc < 0)
+        return rc;
     *ret_step = "limits";
     rc = jail_limits();
     if (rc < 0)

@@ -8,6 +8,8 @@
 load lib
 
 setup_file() {
+    # Workers of a root's manager have users of their own, who must get to their folders.
+    chmod o+x "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$(dirname "$BATS_FILE_TMPDIR")"
     export OWN_CACHES=1
     e2e_begin
     "$TESSERA" create a --type $TYPE
@@ -218,6 +220,36 @@ group_is_gone() {
     within 5 sessions_are a 0
 }
 
+# status_of PID FIELD
+status_of() {
+    awk -v field="$2:" '$1 == field { $1 = ""; print }' "/proc/$1/status" | xargs
+}
+
+@test "no capabilities, no way to new ones" {
+    local worker log=$BATS_TEST_TMPDIR/waits
+    start_on a "$log" "$PROGRAMS/guest_crash" wait
+    within 20 says "$log" running
+    worker=$(worker_of a)
+    [ "$(status_of "$worker" CapEff)" = 0000000000000000 ]
+    [ "$(status_of "$worker" CapPrm)" = 0000000000000000 ]
+    [ "$(status_of "$worker" NoNewPrivs)" = 1 ]
+    [ "$(status_of "$worker" Seccomp)" = 2 ]
+}
+
+@test "each vGPU's workers are a user of their own, ephemeral ones' their owner's" {
+    [ "$(id -u)" = 0 ] || skip "only root's manager can give users"
+    local first second
+    first=$(on a "$escape" getuid)
+    second=$(on b "$escape" getuid)
+    [ "$first" -gt 70000 ]
+    [ "$second" -gt 70000 ]
+    [ "$first" != "$second" ]
+    [ "$(on a "$escape" getuid)" = "$first" ]
+    [ "$("$TESSERA" run --type $TYPE -- "$escape" getuid)" = \
+        "$("$TESSERA" run --type $TYPE -- "$escape" getuid)" ]
+    [ "$(stat -c %u "$TESSERA_RUNTIME_DIR/cache/a")" = "$first" ]
+}
+
 @test "no core dumps, few descriptors" {
     local log=$BATS_TEST_TMPDIR/waits
     start_on a "$log" "$PROGRAMS/guest_crash" wait
@@ -229,7 +261,7 @@ group_is_gone() {
 
 @test "without a jail the same calls come through" {
     export TESSERA_RUNTIME_DIR=$BATS_TEST_TMPDIR/run TESSERA_STATE_DIR=$BATS_TEST_TMPDIR/state
-    "$BUILD/tesserad" --jail none >"$BATS_TEST_TMPDIR/free" 2>&1 3>&- &
+    "$BUILD/tesserad" --jail none --worker-uid-base 0 >"$BATS_TEST_TMPDIR/free" 2>&1 3>&- &
     disown $!
     within 30 manager_serves
     "$TESSERA" create free --type $TYPE
