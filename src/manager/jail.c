@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #define LANDLOCK_ABI_NEEDED 2 /* Linux 5.19 */
+#define WINDOW_BYTES (UINT64_C(1) << 30)
 
 /* Can users other than root get to the folder (an absolute path)? */
 static bool
@@ -57,6 +58,11 @@ jail_init(struct manager *m)
         manager_warn(m, "this kernel has no Landlock (2 or later): workers may open what "
                         "their user may");
     users_init(m);
+    cgroups_init(&m->cgroups, m->folders.runtime);
+    if (!m->cgroups.has_memory)
+        log_info(
+            "no cgroups of our own (systemd: Delegate=yes): workers' host memory and "
+            "number of threads are not limited");
 }
 
 static const char *
@@ -154,6 +160,22 @@ cache_make(struct manager *m, const char *path, uid_t *ret_uid)
     return folder_make(m, path, uid);
 }
 
+/*
+ * What the guest and the worker share counts as host memory, and on a device without memory of
+ * its own the framebuffer once more; of a card's it is a window (src/worker/session.c).
+ */
+static struct cgroup_limits
+limits_of(const struct vgpu *v)
+{
+    const struct options *o = v->m->options;
+    const uint64_t framebuffer = v->s.framebuffer_bytes;
+    uint64_t shared = framebuffer < WINDOW_BYTES ? framebuffer : WINDOW_BYTES;
+
+    if (v->gpu->software || v->gpu->device.host_unified)
+        shared = 2 * framebuffer;
+    return (struct cgroup_limits){o->worker_memory_bytes + shared, o->worker_tasks};
+}
+
 int
 jail_prepare(const struct vgpu *v, unsigned slot, struct strv *argv,
              struct jail_folders *ret)
@@ -167,6 +189,11 @@ jail_prepare(const struct vgpu *v, unsigned slot, struct strv *argv,
     rc = cache_make(v->m, ret->cache, &uid);
     if (rc == 0)
         rc = folder_make(v->m, ret->tmp, uid);
+    if (rc == 0 && strcmp(jail_profile(v), "none") != 0) {
+        const struct cgroup_limits limits = limits_of(v);
+
+        rc = cgroups_prepare(&v->m->cgroups, v->s.name, &limits, argv);
+    }
     strv_add(argv, "--jail");
     strv_add(argv, "%s", jail_profile(v));
     strv_add(argv, "--cache");
@@ -198,6 +225,20 @@ jail_session_over(const struct vgpu *v, unsigned slot)
         trash(v->m, path);
 }
 
+static void
+cgroups_sweep(const struct manager *m)
+{
+    for (unsigned i = 0; i < m->cgroups.n; i++) {
+        _cleanup_closedir_ DIR *d = opendir(m->cgroups.parents[i]);
+        struct dirent *e;
+
+        while (d && (e = readdir(d))) {
+            if (e->d_type == DT_DIR && e->d_name[0] != '.' && !vgpu_find(m, e->d_name))
+                cgroups_remove(&m->cgroups, e->d_name);
+        }
+    }
+}
+
 void
 jail_vgpu_over(const struct vgpu *v)
 {
@@ -205,6 +246,9 @@ jail_vgpu_over(const struct vgpu *v)
 
     if (path)
         trash(v->m, path);
+    cgroups_remove(&v->m->cgroups, v->s.name);
+    /* Of others whose last process took its time. */
+    cgroups_sweep(v->m);
 }
 
 /* NAME.SLOT of a session that there is. */
@@ -248,5 +292,6 @@ jail_sweep(struct manager *m)
 {
     sweep_folder(m, m->folders.tmp, tmp_is_used);
     sweep_folder(m, m->folders.cache, cache_is_used);
+    cgroups_sweep(m);
     trash_empty(m);
 }

@@ -15,6 +15,11 @@
  * to containers (from 100,000).
  */
 #define DEFAULT_WORKER_UID_BASE 70000
+/* Compilers take some hundreds of MiB a session; a vGPU seldom has many at once. */
+#define DEFAULT_WORKER_MEMORY (UINT64_C(4) << 30)
+#define MIN_WORKER_MEMORY (UINT64_C(64) << 20) /* less, and no driver starts */
+#define DEFAULT_WORKER_TASKS 4096
+#define MIN_WORKER_TASKS 16
 #define DEFAULT_SOFTWARE_MEMORY (UINT64_C(2) << 30)
 
 typedef int set_fn(struct options *o, const char *value);
@@ -139,6 +144,33 @@ set_worker_uid_base(struct options *o, const char *value)
 }
 
 static int
+set_worker_memory(struct options *o, const char *value)
+{
+    uint64_t bytes;
+    int rc = size_parse(value, &bytes);
+
+    if (rc < 0)
+        return rc;
+    if (bytes < MIN_WORKER_MEMORY || bytes > INT64_MAX / 4)
+        return -EINVAL;
+    o->worker_memory_bytes = bytes;
+    return 0;
+}
+
+static int
+set_worker_tasks(struct options *o, const char *value)
+{
+    unsigned n;
+    int rc = set_number(value, INT_MAX, &n);
+
+    if (rc == 0 && n < MIN_WORKER_TASKS)
+        rc = -EINVAL;
+    if (rc == 0)
+        o->worker_tasks = n;
+    return rc;
+}
+
+static int
 set_idle_exit(struct options *o, const char *value)
 {
     return set_number(value, INT_MAX / 1000, &o->idle_exit_s);
@@ -191,6 +223,10 @@ static const struct {
      "One compiler cache for all vGPUs of a GPU: for guests that trust each other"},
     {"worker-uid-base", "N", "TESSERA_WORKER_UID_BASE", set_worker_uid_base, 0,
      "Started by root: run workers as users N+1 to N+4095 (70000; 0: as root)"},
+    {"worker-memory", "SIZE", "TESSERA_WORKER_MEMORY", set_worker_memory, 0,
+     "Host memory of a vGPU's workers beside the framebuffer, by cgroup (4g)"},
+    {"worker-tasks", "N", "TESSERA_WORKER_TASKS", set_worker_tasks, 0,
+     "Processes and threads of a vGPU's workers, by cgroup (4096)"},
     {"foreground", NULL, NULL, set_foreground, 0,
      "Stay in the foreground, log to stderr (this is what it does anyway)"},
     {"daemon-log", NULL, NULL, set_daemon_log, OPTION_HIDDEN, NULL},
@@ -256,7 +292,9 @@ options_parse(int argc, char **argv, struct options *ret, struct err *e)
     argp_err_exit_status = 2;
     *ret = (struct options){.software_gpus = -1,
                             .software_memory_bytes = DEFAULT_SOFTWARE_MEMORY,
-                            .worker_uid_base = DEFAULT_WORKER_UID_BASE};
+                            .worker_uid_base = DEFAULT_WORKER_UID_BASE,
+                            .worker_memory_bytes = DEFAULT_WORKER_MEMORY,
+                            .worker_tasks = DEFAULT_WORKER_TASKS};
     rc = set_backend(ret, "opencl");
     if (rc == 0)
         rc = set_jail(ret, "auto");

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/jail.h"
 
+#include "base/cleanup.h"
+#include "base/io.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -53,6 +57,23 @@ jail_limits(void)
 }
 
 int
+jail_cgroups(const struct jail_options *o)
+{
+    for (unsigned i = 0; i < o->n_cgroups; i++) {
+        _cleanup_free_ char *path = str_printf("%s/cgroup.procs", o->cgroups[i]);
+        _cleanup_close_ int fd = path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+        int rc;
+
+        if (!path)
+            return -ENOMEM;
+        rc = fd < 0 ? -errno : write_all(fd, "0", 1); /* 0: who writes */
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int
 jail_enter(const struct jail_options *o, const char **ret_step)
 {
     int rc;
@@ -62,6 +83,10 @@ jail_enter(const struct jail_options *o, const char **ret_step)
         return -errno;
     if (o->profile == JAIL_NONE)
         return 0;
+    *ret_step = "cgroups";
+    rc = jail_cgroups(o);
+    if (rc < 0)
+        return rc;
     *ret_step = "user";
     rc = jail_user(o);
     if (rc < 0)

@@ -26,6 +26,7 @@ enum option_key {
     OPT_JAIL,
     OPT_CACHE,
     OPT_TMP,
+    OPT_CGROUP,
     OPT_UID,
     OPT_GID,
 };
@@ -51,6 +52,7 @@ static const struct argp_option options[] = {
     {"jail", OPT_JAIL, "none|software|hardware", 0,
      "How much is forbidden to this process (none)", 1},
     {"cache", OPT_CACHE, "DIR", 0, "The driver's caches: may be written to", 1},
+    {"cgroup", OPT_CGROUP, "DIR", 0, "Enter this control group (up to 3)", 1},
     {"uid", OPT_UID, "UID", 0, "Become this user, without capabilities", 1},
     {"gid", OPT_GID, "GID", 0, "And this group", 1},
     {"tmp", OPT_TMP, "DIR", 0, "Temporary files: may be written to", 1},
@@ -144,6 +146,11 @@ parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_CACHE:
         o->jail.cache = arg;
+        return 0;
+    case OPT_CGROUP:
+        if (o->jail.n_cgroups == JAIL_CGROUPS_MAX)
+            argp_error(state, "--cgroup: too many");
+        o->jail.cgroups[o->jail.n_cgroups++] = arg;
         return 0;
     case OPT_UID:
         o->jail.uid = (uid_t)number(state, "--uid", arg, INT32_MAX);

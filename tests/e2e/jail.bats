@@ -5,6 +5,7 @@
 # that makes system calls (programs/jail_escape.c). The same attempt on the bare driver must
 # come through, or the test would prove nothing.
 
+bats_require_minimum_version 1.5.0
 load lib
 
 setup_file() {
@@ -25,8 +26,11 @@ setup() {
     unset started
 }
 
+# A test's own manager leaves with it, also when it fails.
 teardown() {
     programs_end
+    [ "$TESSERA_RUNTIME_DIR" = "$BATS_FILE_TMPDIR/run" ] ||
+        timeout 30 "$TESSERA" shutdown --end >/dev/null 2>&1 || true
 }
 
 # allowed CALL...: natively it works.
@@ -259,6 +263,51 @@ status_of() {
     says "$BATS_TEST_TMPDIR/limits" "Max open files  *1024  *1024 "
 }
 
+# A manager with limits that a test can reach, and a vGPU `small`.
+begin_small() {
+    ! says "$MANAGER_LOG" "no cgroups of our own" || skip "we may make no cgroups here"
+    export TESSERA_RUNTIME_DIR=$BATS_TEST_TMPDIR/run TESSERA_STATE_DIR=$BATS_TEST_TMPDIR/state
+    chmod o+x "$BATS_TEST_TMPDIR"
+    "$BUILD/tesserad" --worker-memory 384m --worker-tasks 64 >"$BATS_TEST_TMPDIR/small" 2>&1 3>&- &
+    disown $!
+    within 30 manager_serves
+    "$TESSERA" create small --type cpu-64m
+}
+
+@test "no more host memory than its vGPU may have" {
+    allowed memory 800
+    jailed ok memory 800
+    begin_small
+    [ "$(on small "$escape" memory 100)" = ok ]
+    run -1 on small "$escape" memory 800
+    [[ "$output" == *"killed by signal 9"* ]]
+    [ "$(on small "$escape" memory 100)" = ok ]
+}
+
+few_are_allowed() {
+    [ "$(on small "$escape" bomb 10)" = ok ]
+}
+
+@test "no more processes than its vGPU may have" {
+    allowed bomb 200
+    jailed ok bomb 200
+    begin_small
+    [ "$(on small "$escape" bomb 200)" = EAGAIN ]
+    within 20 few_are_allowed # once init has reaped those of before
+}
+
+@test "a vGPU's control groups go with it" {
+    begin_small
+    local group
+    group=$(find /sys/fs/cgroup -type d -path "*tessera-*/small" 2>/dev/null | head -1)
+    [ -z "$group" ]
+    [ "$(on small "$escape" getpid)" -gt 1 ]
+    group=$(find /sys/fs/cgroup -type d -path "*tessera-*/small" 2>/dev/null | head -1)
+    [ -n "$group" ]
+    "$TESSERA" delete small
+    [ ! -e "$group" ]
+}
+
 @test "without a jail the same calls come through" {
     export TESSERA_RUNTIME_DIR=$BATS_TEST_TMPDIR/run TESSERA_STATE_DIR=$BATS_TEST_TMPDIR/state
     "$BUILD/tesserad" --jail none --worker-uid-base 0 >"$BATS_TEST_TMPDIR/free" 2>&1 3>&- &
@@ -268,6 +317,5 @@ status_of() {
     a_process_of_ours
     [ "$(on free "$escape" kill "$started" 0)" = ok ]
     [ "$(on free "$escape" socket 1 1 0)" = ok ]
-    e2e_clean
     says "$BATS_TEST_TMPDIR/free" "workers are not jailed"
 }
