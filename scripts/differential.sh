@@ -25,14 +25,14 @@ done
 dir=$(mktemp -d)
 export TESSERA_RUNTIME_DIR=$dir/run TESSERA_STATE_DIR=$dir/state TESSERA_NO_START=1
 # Both sides compile once: PoCL's cache is one for all.
-export POCL_CACHE_DIR=${POCL_CACHE_DIR:-$dir/pocl}
+export TESSERA_SHARE_CACHE=1 POCL_CACHE_DIR=${POCL_CACHE_DIR:-$dir/pocl}
 unset OCL_ICD_VENDORS TESSERA_VGPU
 manager=
 
 manager_start() {
     mkdir -p "$POCL_CACHE_DIR"
     mkdir -m 700 "$TESSERA_RUNTIME_DIR" "$TESSERA_RUNTIME_DIR/cache"
-    ln -s "$POCL_CACHE_DIR" "$TESSERA_RUNTIME_DIR/cache/gpu0"
+    ln -s "$POCL_CACHE_DIR" "$TESSERA_RUNTIME_DIR/cache/.gpu0"
     "$BUILD/tesserad" >"$dir/tesserad.log" 2>&1 &
     manager=$!
     for _ in {1..300}; do

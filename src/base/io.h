@@ -38,6 +38,12 @@ int write_file_atomic(const char *path, const void *buf, size_t len, mode_t mode
 /* mkdir -p; folders made get mode. */
 int mkdir_parents(const char *path, mode_t mode);
 
+/*
+ * Removes path and all beneath it, and follows no symbolic link, also where somebody changes the
+ * tree meanwhile. 0 when nothing is left, or was there.
+ */
+int remove_tree(const char *path);
+
 /* A printf that returns malloc'ed words, NULL without memory. */
 char *str_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
@@ -94,22 +93,6 @@ demo_end_child(pid_t pid)
 /* Folders. */
 
 static int
-remove_entry(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-    (void)st;
-    (void)kind;
-    (void)where;
-    remove(path);
-    return 0;
-}
-
-static void
-remove_tree(const char *path)
-{
-    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static int
 make_folder(struct demo_site *s, struct err *e)
 {
     const char *tmp = getenv("TMPDIR");
@@ -163,7 +146,8 @@ start_manager(struct demo_site *s, struct err *e)
     const struct client_options options = {.runtime_dir = runtime, .no_start = true};
     char *const argv[] = {program, "--runtime-dir",     runtime,  "--state-dir",
                           state,   "--backend",         "opencl", "--software-gpus",
-                          "1",     "--software-memory", MEMORY,   NULL};
+                          "1",     "--software-memory", MEMORY,   "--share-cache",
+                          NULL};
 
     if (!program || !runtime || !state || !log)
         return err_set(e, -ENOMEM, "out of memory");

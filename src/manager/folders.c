@@ -89,11 +89,13 @@ folders_name(struct folders *f, const struct options *o)
     f->vgpus = str_printf("%s/vgpus", f->runtime);
     f->accounts = str_printf("%s/accounts", f->runtime);
     f->cache = str_printf("%s/cache", f->runtime);
+    f->tmp = str_printf("%s/tmp", f->runtime);
+    f->trash = str_printf("%s/trash", f->runtime);
     f->icd = str_printf("%s/icd", f->runtime);
     f->state_vgpus = str_printf("%s/vgpus", f->state);
     f->state_gpus = str_printf("%s/gpus", f->state);
-    if (!f->control || !f->vgpus || !f->accounts || !f->cache || !f->icd ||
-        !f->state_vgpus || !f->state_gpus)
+    if (!f->control || !f->vgpus || !f->accounts || !f->cache || !f->tmp || !f->trash ||
+        !f->icd || !f->state_vgpus || !f->state_gpus)
         return -ENOMEM;
     return 0;
 }
@@ -115,7 +117,9 @@ folders_init(struct folders *f, const struct options *o, struct err *e)
         {f->runtime, geteuid() == 0 ? 0755 : 0700},
         {f->vgpus, 0711},
         {f->accounts, 0700},
-        {f->cache, 0700},
+        {f->cache, 0711},
+        {f->tmp, 0711},
+        {f->trash, 0700},
         {f->icd, 0755},
         {f->state, 0700},
         {f->state_vgpus, 0700},
@@ -132,9 +136,9 @@ folders_init(struct folders *f, const struct options *o, struct err *e)
 void
 folders_fini(struct folders *f)
 {
-    char **const owned[] = {&f->runtime, &f->state,       &f->control,
-                            &f->vgpus,   &f->accounts,    &f->cache,
-                            &f->icd,     &f->state_vgpus, &f->state_gpus};
+    char **const owned[] = {&f->runtime,  &f->state,       &f->control,   &f->vgpus,
+                            &f->accounts, &f->cache,       &f->tmp,       &f->trash,
+                            &f->icd,      &f->state_vgpus, &f->state_gpus};
 
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(*owned[i]);

@@ -10,6 +10,7 @@ struct folders {
     char *runtime, *state;
     char *control;                  /* RUNTIME/control.sock */
     char *vgpus, *accounts, *cache; /* in runtime */
+    char *tmp, *trash;              /* in runtime: sessions' temporary files (jail.h) */
     char *icd;                      /* in runtime: the guests' OCL_ICD_VENDORS */
     char *state_vgpus, *state_gpus; /* in state */
     int lock_fd;                    /* RUNTIME/tesserad.pid, locked; -1 = not yet */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/sock.h"
 #include "manager/http.h"
+#include "manager/jail.h"
 #include "manager/vgpu.h"
 #include "manager/words.h"
 
@@ -120,6 +121,7 @@ find_gpus(struct manager *m, struct err *e)
     }
     if (m->inventory.n == 0)
         log_warning("no OpenCL device found");
+    jail_init(m);
     return 0;
 }
 
@@ -253,6 +255,7 @@ manager_init(struct manager *m, const struct options *o, struct err *e)
     if (rc < 0)
         return rc;
     vgpu_restore_all(m);
+    jail_sweep(m);
     rc = http_start(m, &m->http, e);
     if (rc == 0)
         rc = start_idle(m, e);
@@ -285,6 +288,7 @@ manager_fini(struct manager *m)
     }
     json_decref(m->warnings);
     inventory_fini(&m->inventory);
+    cgroups_fini(&m->cgroups);
     folders_fini(&m->folders);
     free(m->worker);
     free(m->icd_library);

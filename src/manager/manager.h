@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "manager/cgroup.h"
 #include "manager/folders.h"
 #include "manager/inventory.h"
 #include "manager/loop.h"
@@ -30,6 +31,9 @@ struct manager {
     struct list vgpus;          /* struct vgpu, by name */
     json_t *warnings;           /* words for /v1/status: what went wrong at the start */
     struct http *http;
+    struct cgroups cgroups;
+    bool worker_users;  /* workers have users of their own */
+    unsigned trashed;   /* names what waits to be removed */
     struct alarm *idle; /* with --idle-exit */
     uint64_t started_ns, last_request_ns;
     uv_loop_t loop;

@@ -10,6 +10,16 @@
 #include <string.h>
 
 #define MAX_SOFTWARE_GPUS 64 /* far more than cores would serve well */
+/*
+ * Above all 16-bit numbers, where systemd has its ranges, and below what it and useradd(8) give
+ * to containers (from 100,000).
+ */
+#define DEFAULT_WORKER_UID_BASE 70000
+/* Compilers take some hundreds of MiB a session; a vGPU seldom has many at once. */
+#define DEFAULT_WORKER_MEMORY (UINT64_C(4) << 30)
+#define MIN_WORKER_MEMORY (UINT64_C(64) << 20) /* less, and no driver starts */
+#define DEFAULT_WORKER_TASKS 4096
+#define MIN_WORKER_TASKS 16
 #define DEFAULT_SOFTWARE_MEMORY (UINT64_C(2) << 30)
 
 typedef int set_fn(struct options *o, const char *value);
@@ -73,6 +83,18 @@ set_backend(struct options *o, const char *value)
 }
 
 static int
+set_jail(struct options *o, const char *value)
+{
+    static const char *const words[] = {"auto", "none", "software", "hardware"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(value, words[i]) == 0)
+            return set_text(&o->jail, value);
+    }
+    return -EINVAL;
+}
+
+static int
 set_software_gpus(struct options *o, const char *value)
 {
     unsigned n;
@@ -104,6 +126,48 @@ set_software_discrete(struct options *o, const char *value)
         return -EINVAL;
     o->software_discrete = !value || value[0] == '1';
     return 0;
+}
+
+static int
+set_share_cache(struct options *o, const char *value)
+{
+    if (value && strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+        return -EINVAL;
+    o->share_cache = !value || value[0] == '1';
+    return 0;
+}
+
+static int
+set_worker_uid_base(struct options *o, const char *value)
+{
+    return set_number(value, INT_MAX - WORKER_UIDS, &o->worker_uid_base);
+}
+
+static int
+set_worker_memory(struct options *o, const char *value)
+{
+    uint64_t bytes;
+    int rc = size_parse(value, &bytes);
+
+    if (rc < 0)
+        return rc;
+    if (bytes < MIN_WORKER_MEMORY || bytes > INT64_MAX / 4)
+        return -EINVAL;
+    o->worker_memory_bytes = bytes;
+    return 0;
+}
+
+static int
+set_worker_tasks(struct options *o, const char *value)
+{
+    unsigned n;
+    int rc = set_number(value, INT_MAX, &n);
+
+    if (rc == 0 && n < MIN_WORKER_TASKS)
+        rc = -EINVAL;
+    if (rc == 0)
+        o->worker_tasks = n;
+    return rc;
 }
 
 static int
@@ -153,6 +217,16 @@ static const struct {
      "The guests' OpenCL library (beside tesserad, else the installed one)"},
     {"backend", "NAME", "TESSERA_BACKEND", set_backend, 0,
      "What workers run on: opencl, or fake for tests"},
+    {"jail", "auto|none|software|hardware", "TESSERA_JAIL", set_jail, 0,
+     "How much is forbidden to workers (auto: by the kind of GPU)"},
+    {"share-cache", NULL, "TESSERA_SHARE_CACHE", set_share_cache, 0,
+     "One compiler cache for all vGPUs of a GPU: for guests that trust each other"},
+    {"worker-uid-base", "N", "TESSERA_WORKER_UID_BASE", set_worker_uid_base, 0,
+     "Started by root: run workers as users N+1 to N+4095 (70000; 0: as root)"},
+    {"worker-memory", "SIZE", "TESSERA_WORKER_MEMORY", set_worker_memory, 0,
+     "Host memory of a vGPU's workers beside the framebuffer, by cgroup (4g)"},
+    {"worker-tasks", "N", "TESSERA_WORKER_TASKS", set_worker_tasks, 0,
+     "Processes and threads of a vGPU's workers, by cgroup (4096)"},
     {"foreground", NULL, NULL, set_foreground, 0,
      "Stay in the foreground, log to stderr (this is what it does anyway)"},
     {"daemon-log", NULL, NULL, set_daemon_log, OPTION_HIDDEN, NULL},
@@ -217,8 +291,13 @@ options_parse(int argc, char **argv, struct options *ret, struct err *e)
     argp_program_version_hook = print_version;
     argp_err_exit_status = 2;
     *ret = (struct options){.software_gpus = -1,
-                            .software_memory_bytes = DEFAULT_SOFTWARE_MEMORY};
+                            .software_memory_bytes = DEFAULT_SOFTWARE_MEMORY,
+                            .worker_uid_base = DEFAULT_WORKER_UID_BASE,
+                            .worker_memory_bytes = DEFAULT_WORKER_MEMORY,
+                            .worker_tasks = DEFAULT_WORKER_TASKS};
     rc = set_backend(ret, "opencl");
+    if (rc == 0)
+        rc = set_jail(ret, "auto");
     if (rc == 0)
         rc = options_from_environment(ret, e);
     if (rc == 0)
@@ -234,4 +313,5 @@ options_fini(struct options *o)
     free(o->worker);
     free(o->icd);
     free(o->backend);
+    free(o->jail);
 }

@@ -8,10 +8,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Numbers from worker_uid_base on: the workers' group, then users. */
+#define WORKER_UIDS 4096
+
 struct options {
     char *runtime_dir, *state_dir; /* NULL = the usual ones */
     char *worker, *icd;            /* NULL = beside tesserad, else installed */
     char *backend;                 /* opencl or fake */
+    char *jail;                    /* auto, none, software or hardware */
+    bool share_cache;              /* one cache for all vGPUs of a GPU */
+    unsigned worker_uid_base;      /* 0 = workers keep the manager's user */
+    uint64_t worker_memory_bytes;  /* of a vGPU's workers, beside the framebuffer */
+    unsigned worker_tasks;         /* processes and threads of a vGPU's workers */
     int software_gpus;             /* -1 = one if there is no other GPU */
     uint64_t software_memory_bytes;
     bool software_discrete; /* software GPUs without storage shared with the guest */

@@ -81,7 +81,7 @@ run_probe(const char *worker, const char *icd, char *buf, size_t *ret_len, struc
     out = ends[1];
     strv_add(&argv, "%s", worker);
     strv_add(&argv, "--probe");
-    worker_environment(&env, icd, NULL);
+    worker_environment(&env, icd, NULL, NULL);
     pid = spawn_process(&argv, &env, out, NULL, 0);
     if (pid < 0)
         return err_set(e, pid, "cannot start %s: %s", worker, strerror(-pid));

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "manager/jail.h"
 #include "manager/spawn.h"
 #include "manager/words.h"
 
@@ -60,19 +61,16 @@ worker_arguments(struct strv *argv, const struct vgpu *v, unsigned slot)
 static pid_t
 worker_start(const struct vgpu *v, unsigned slot, int guest)
 {
-    _cleanup_free_ char *cache = NULL;
+    _cleanup_(jail_folders_fini) struct jail_folders folders = {0};
     _cleanup_strv_ struct strv argv = {0}, env = {0};
     const int fds[] = {guest, v->account_fd};
+    int rc;
 
-    if (v->gpu->software) {
-        cache = str_printf("%s/%s", v->m->folders.cache, v->gpu->name);
-        if (!cache)
-            return -ENOMEM;
-        if (mkdir_parents(cache, 0700) < 0)
-            log_warning("cannot make %s", cache);
-    }
     worker_arguments(&argv, v, slot);
-    worker_environment(&env, v->gpu->device.icd, cache);
+    rc = jail_prepare(v, slot, &argv, &folders);
+    if (rc < 0)
+        return rc;
+    worker_environment(&env, v->gpu->device.icd, folders.cache, folders.tmp);
     return spawn_process(&argv, &env, -1, fds, 2);
 }
 
@@ -128,6 +126,7 @@ session_settle(struct vgpu *v, unsigned i)
     v->past.commands += atomic_load(&slot->gate.commands);
     v->past.copied_bytes += atomic_load(&slot->gate.copied_bytes);
     v->past.busy_ns += atomic_load(&slot->gate.busy_ns);
+    jail_session_over(v, i);
     account_slot_free(v->account, i);
 }
 
@@ -138,9 +137,16 @@ session_gone(void *arg)
     struct session *s = arg;
     struct vgpu *v = s->vgpu;
     char reason[ACCOUNT_REASON_BYTES], program[ACCOUNT_PROGRAM_BYTES];
-    const int status = session_reap(s);
-    const char *why = end_reason(s, status, reason, sizeof reason);
+    const char *why;
+    int status;
 
+    /*
+     * What it started is in its process group, and cannot leave it. Before the reaping: until
+     * then the number is nobody else's. (An adopted one's has been free for a moment.)
+     */
+    kill(-s->pid, SIGKILL);
+    status = session_reap(s);
+    why = end_reason(s, status, reason, sizeof reason);
     printable_copy(program, v->account->slot[s->slot].program, sizeof program);
     if (why)
         vgpu_note_error(v, s->pid, program, why);
@@ -242,6 +248,7 @@ session_accept(void *vgpu)
     }
     rc = session_start(v, (unsigned)slot, guest, who.pid);
     if (rc < 0) {
+        jail_session_over(v, (unsigned)slot);
         account_slot_free(v->account, (unsigned)slot);
         vgpu_note_error(v, 0, "", "the worker could not be started");
         log_error("cannot start %s: %s", v->m->worker, strerror(-rc));

@@ -76,26 +76,35 @@ spawn_process(const struct strv *argv, const struct strv *env, int out_fd, const
 }
 
 void
-worker_environment(struct strv *env, const char *icd, const char *pocl_cache)
+worker_environment(struct strv *env, const char *icd, const char *cache, const char *tmp)
 {
     static const char *const passed[] = {
-        "PATH",          "HOME",
-        "LANG",          "TMPDIR",
-        "TESSERA_LOG",   "ASAN_OPTIONS",
-        "LSAN_OPTIONS",  "TSAN_OPTIONS",
-        "UBSAN_OPTIONS", "TESSERA_FAKE_FAULT", /* of the fake back end alone */
+        "LANG",
+        "TESSERA_LOG",
+        "ASAN_OPTIONS",
+        "LSAN_OPTIONS",
+        "TSAN_OPTIONS",
+        "UBSAN_OPTIONS",
+        "TESSERA_FAKE_FAULT", /* of the fake back end alone */
+        /* Of the tests' interposing driver (tests/calllog). */
+        "TESSERA_CALLLOG",
+        "TESSERA_CALLLOG_DRIVER",
     };
+    static const char *const of_probe[] = {"PATH", "HOME", "TMPDIR"};
 
     for (size_t i = 0; i < sizeof passed / sizeof *passed; i++)
         strv_add_env(env, passed[i]);
-    /* Of the tests' interposing driver (tests/calllog); nothing of ours reads them. */
-    strv_add_env(env, "TESSERA_CALLLOG");
-    strv_add_env(env, "TESSERA_CALLLOG_DRIVER");
     /* A manager that was started inside a guest was given Tessera's own platform. */
     if (icd && icd[0])
         strv_add(env, "OCL_ICD_VENDORS=%s", icd);
     else if (!getenv("TESSERA_VGPU"))
         strv_add_env(env, "OCL_ICD_VENDORS");
-    if (pocl_cache)
-        strv_add(env, "POCL_CACHE_DIR=%s", pocl_cache);
+    for (size_t i = 0; i < sizeof of_probe / sizeof *of_probe && !cache; i++)
+        strv_add_env(env, of_probe[i]);
+    if (!cache)
+        return;
+    strv_add(env, "PATH=/usr/bin:/bin");
+    strv_add(env, "HOME=%s", cache);
+    strv_add(env, "TMPDIR=%s", tmp);
+    strv_add(env, "POCL_CACHE_DIR=%s", cache);
 }

@@ -21,10 +21,12 @@ pid_t spawn_process(const struct strv *argv, const struct strv *env, int out_fd,
                     const int *fds, int nfds);
 
 /*
- * The environment of a worker, made anew: PATH, HOME, LANG, TMPDIR,
- * TESSERA_LOG, the sanitizers' options, the driver's ICD file (NULL or "":
- * OCL_ICD_VENDORS as the manager has it) and PoCL's cache (NULL: none).
+ * The environment of a worker, made anew: LANG, TESSERA_LOG, the sanitizers' options, the
+ * driver's ICD file (NULL or "": OCL_ICD_VENDORS as the manager has it). A session's finds the
+ * system's programs alone and keeps its files in cache and tmp; a probe (both NULL) has the
+ * manager's PATH, HOME and TMPDIR.
  */
-void worker_environment(struct strv *env, const char *icd, const char *pocl_cache);
+void worker_environment(struct strv *env, const char *icd, const char *cache,
+                        const char *tmp);
 
 #endif

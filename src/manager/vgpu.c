@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/sock.h"
+#include "manager/jail.h"
 #include "manager/session.h"
 #include "manager/vgpu_internal.h"
 #include "manager/vgpu_json.h"
@@ -99,6 +100,7 @@ vgpu_remove_files(const struct vgpu *v)
     if (account)
         unlink(account);
     rmdir(v->folder);
+    jail_vgpu_over(v);
     vgpu_state_remove(v->m->folders.state_vgpus, v->s.name);
 }
 

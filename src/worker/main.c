@@ -23,6 +23,12 @@ enum option_key {
     OPT_CORES,
     OPT_THREADS,
     OPT_BACKEND,
+    OPT_JAIL,
+    OPT_CACHE,
+    OPT_TMP,
+    OPT_CGROUP,
+    OPT_UID,
+    OPT_GID,
 };
 
 struct arguments {
@@ -43,6 +49,13 @@ static const struct argp_option options[] = {
     {"cores", OPT_CORES, "LIST", 0, "Run the driver's threads on these cores (0,2-3)", 1},
     {"threads", OPT_THREADS, "N", 0, "Threads of a software GPU", 1},
     {"backend", OPT_BACKEND, "opencl|fake", 0, "The driver (fake: for tests)", 1},
+    {"jail", OPT_JAIL, "none|software|hardware", 0,
+     "How much is forbidden to this process (none)", 1},
+    {"cache", OPT_CACHE, "DIR", 0, "The driver's caches: may be written to", 1},
+    {"cgroup", OPT_CGROUP, "DIR", 0, "Enter this control group (up to 3)", 1},
+    {"uid", OPT_UID, "UID", 0, "Become this user, without capabilities", 1},
+    {"gid", OPT_GID, "GID", 0, "And this group", 1},
+    {"tmp", OPT_TMP, "DIR", 0, "Temporary files: may be written to", 1},
     {0},
 };
 
@@ -126,6 +139,27 @@ parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_BACKEND:
         o->device.fake = is_fake(state, arg);
+        return 0;
+    case OPT_JAIL:
+        if (jail_profile_parse(arg, &o->jail.profile) < 0)
+            argp_error(state, "--jail: there is no '%s'", arg);
+        return 0;
+    case OPT_CACHE:
+        o->jail.cache = arg;
+        return 0;
+    case OPT_CGROUP:
+        if (o->jail.n_cgroups == JAIL_CGROUPS_MAX)
+            argp_error(state, "--cgroup: too many");
+        o->jail.cgroups[o->jail.n_cgroups++] = arg;
+        return 0;
+    case OPT_UID:
+        o->jail.uid = (uid_t)number(state, "--uid", arg, INT32_MAX);
+        return 0;
+    case OPT_GID:
+        o->jail.gid = (gid_t)number(state, "--gid", arg, INT32_MAX);
+        return 0;
+    case OPT_TMP:
+        o->jail.tmp = arg;
         return 0;
     case ARGP_KEY_END:
         check_complete(state, a);

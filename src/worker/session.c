@@ -23,7 +23,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
@@ -214,6 +213,20 @@ session_refuse(struct session *s, int status, const char *reason)
 }
 
 static void
+session_enter_jail(struct session *s)
+{
+    const char *step;
+    char reason[ACCOUNT_REASON_BYTES];
+    int rc = jail_enter(&s->options->jail, &step);
+
+    if (rc == 0)
+        return;
+    snprintf(reason, sizeof reason, "the worker's jail cannot be closed (%s): %s", step,
+             strerror(-rc));
+    session_refuse(s, rc, reason);
+}
+
+static void
 session_set_timeout(struct session *s, unsigned seconds)
 {
     struct timeval tv = {.tv_sec = seconds};
@@ -334,11 +347,11 @@ session_start(struct session *s)
 
     is_dispatcher = true;
     signals_setup();
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     /* Tessera's own OpenCL driver then reports no platform: no endless mirror. */
     setenv("TESSERA_WORKER", "1", 1);
     fcntl(s->options->session_fd, F_SETFD, FD_CLOEXEC);
     session_map_account(s);
+    session_enter_jail(s);
     session_thread(s, signal_main);
     session_hello(s);
     replies_init(&s->replies);

@@ -17,6 +17,7 @@
 #include "wire/channel.h"
 #include "wire/spin.h"
 #include "worker/device.h"
+#include "worker/jail.h"
 #include "worker/jobs.h"
 #include "worker/memory.h"
 #include "worker/object.h"
@@ -33,6 +34,7 @@ struct session_options {
     uint64_t framebuffer_bytes;
     bool discrete; /* no storage shared with the guest, whatever the device is */
     struct device_options device;
+    struct jail_options jail;
 };
 
 /* The request being run (worker/request.h). */

@@ -22,15 +22,16 @@ e2e_begin() {
     *-discrete) export TESSERA_SOFTWARE_DISCRETE=1 ;;
     *-fake) export TESSERA_BACKEND=fake ;;
     esac
-    share_cache
+    [ -n "${OWN_CACHES:-}" ] || share_cache
     manager_start "$@"
 }
 
 # One compiler cache for the whole run, PoCL's native one too: a compilation takes seconds.
 share_cache() {
     mkdir -p "$BATS_RUN_TMPDIR/pocl"
+    export TESSERA_SHARE_CACHE=1
     mkdir -m 700 "$TESSERA_RUNTIME_DIR" "$TESSERA_RUNTIME_DIR/cache"
-    ln -s "$BATS_RUN_TMPDIR/pocl" "$TESSERA_RUNTIME_DIR/cache/gpu0"
+    ln -s "$BATS_RUN_TMPDIR/pocl" "$TESSERA_RUNTIME_DIR/cache/.gpu0"
 }
 
 e2e_end() {

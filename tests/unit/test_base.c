@@ -57,6 +57,59 @@ open_fds(void)
     return n;
 }
 
+/* ---- trees ----------------------------------------------------------------------- */
+
+static void
+a_tree_is_removed_but_not_what_its_links_name(void **state)
+{
+    char *tree = in_folder("tree"), *kept = in_folder("kept"), *link_at, *file, *closed;
+
+    (void)state;
+    link_at = str_printf("%s/link", tree);
+    file = str_printf("%s/file", kept);
+    closed = str_printf("%s/closed/deeper", tree);
+    assert_int_equal(mkdir_parents(closed, 0700), 0);
+    assert_int_equal(mkdir(kept, 0700), 0);
+    assert_int_equal(write_file_atomic(file, "x", 1, 0600), 0);
+    assert_int_equal(symlink(kept, link_at), 0);
+    closed[strlen(closed) - strlen("/deeper")] = '\0';
+    assert_int_equal(chmod(closed, 0), 0);
+    assert_int_equal(remove_tree(tree), 0);
+    assert_int_equal(access(tree, F_OK), -1);
+    assert_int_equal(access(file, F_OK), 0);
+    assert_int_equal(remove_tree(tree), 0);
+    free(tree);
+    free(kept);
+    free(link_at);
+    free(file);
+    free(closed);
+}
+
+static void
+a_tree_deeper_than_paths_and_descriptors_is_removed(void **state)
+{
+    char *tree = in_folder("deep");
+    const int before = open_fds();
+    int at;
+
+    (void)state;
+    assert_int_equal(mkdir(tree, 0700), 0);
+    at = open(tree, O_PATH | O_CLOEXEC);
+    for (unsigned i = 0; i < 3000; i++) {
+        int next;
+
+        assert_int_equal(mkdirat(at, "d", 0700), 0);
+        next = openat(at, "d", O_PATH | O_CLOEXEC);
+        close(at);
+        at = next;
+    }
+    close(at);
+    assert_int_equal(remove_tree(tree), 0);
+    assert_int_equal(access(tree, F_OK), -1);
+    assert_int_equal(open_fds(), before);
+    free(tree);
+}
+
 /* ---- errors and ownership ------------------------------------------------------------------ */
 
 static void
@@ -511,6 +564,8 @@ main(void)
         IN_FOLDER(folders_are_made_with_their_parents),
         cmocka_unit_test(descriptors_travel_with_the_first_byte),
         cmocka_unit_test(surplus_descriptors_are_closed),
+        cmocka_unit_test(a_tree_is_removed_but_not_what_its_links_name),
+        cmocka_unit_test(a_tree_deeper_than_paths_and_descriptors_is_removed),
         cmocka_unit_test(descriptors_of_a_message_cut_short_are_closed),
         cmocka_unit_test(more_descriptors_than_allowed_are_not_sent),
         cmocka_unit_test(sending_to_the_dead_is_an_error_and_no_signal),

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include "manager/jail.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "manager/trash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#define LANDLOCK_ABI_NEEDED 2 /* Linux 5.19 */
+#define WINDOW_BYTES (UINT64_C(1) << 30)
+
+/* Can users other than root get to the folder (an absolute path)? */
+static bool
+others_reach(const char *folder)
+{
+    _cleanup_free_ char *path = strdup(folder);
+    struct stat st;
+
+    if (!path)
+        return false;
+    for (;;) {
+        if (stat(path[0] ? path : "/", &st) < 0 || !(st.st_mode & S_IXOTH))
+            return false;
+        if (!path[0])
+            return true;
+        *strrchr(path, '/') = '\0';
+    }
+}
+
+static void
+users_init(struct manager *m)
+{
+    if (geteuid() != 0 || m->options->worker_uid_base == 0 || m->options->share_cache)
+        return;
+    m->worker_users = others_reach(m->folders.cache) && others_reach(m->folders.tmp);
+    if (!m->worker_users)
+        manager_warn(m,
+                     "workers run as root, without its capabilities: other users cannot "
+                     "reach the runtime folder (chmod o+x the folders above it)");
+}
+
+void
+jail_init(struct manager *m)
+{
+    if (strcmp(m->options->jail, "none") == 0) {
+        manager_warn(m, "workers are not jailed (--jail none)");
+        return;
+    }
+    if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) <
+        LANDLOCK_ABI_NEEDED)
+        manager_warn(m, "this kernel has no Landlock (2 or later): workers may open what "
+                        "their user may");
+    users_init(m);
+    cgroups_init(&m->cgroups, m->folders.runtime);
+    if (!m->cgroups.has_memory)
+        log_info(
+            "no cgroups of our own (systemd: Delegate=yes): workers' host memory and "
+            "number of threads are not limited");
+}
+
+static const char *
+jail_profile(const struct vgpu *v)
+{
+    const char *told = v->m->options->jail;
+
+    if (strcmp(told, "auto") != 0)
+        return told;
+    return v->gpu->software ? "software" : "hardware";
+}
+
+static char *
+cache_path(const struct vgpu *v)
+{
+    const char *folder = v->m->folders.cache;
+
+    if (v->m->options->share_cache)
+        return str_printf("%s/.%s", folder, v->gpu->name);
+    if (v->s.owner.pid)
+        return str_printf("%s/.owner-%llu", folder, (unsigned long long)v->s.owner_uid);
+    return str_printf("%s/%s", folder, v->s.name);
+}
+
+static char *
+tmp_path(const struct vgpu *v, unsigned slot)
+{
+    return str_printf("%s/%s.%u", v->m->folders.tmp, v->s.name, slot);
+}
+
+static bool
+is_worker_uid(const struct manager *m, uid_t uid)
+{
+    return uid > m->options->worker_uid_base &&
+           uid < m->options->worker_uid_base + WORKER_UIDS;
+}
+
+/* The first number that no cache has. 0 when there is none. */
+static uid_t
+uid_pick(const struct manager *m)
+{
+    const unsigned base = m->options->worker_uid_base;
+    _cleanup_free_ bool *taken = calloc(WORKER_UIDS, sizeof *taken);
+    _cleanup_closedir_ DIR *d = opendir(m->folders.cache);
+    struct dirent *e;
+    struct stat st;
+
+    if (!taken || !d)
+        return 0;
+    while ((e = readdir(d))) {
+        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            is_worker_uid(m, st.st_uid))
+            taken[st.st_uid - base] = true;
+    }
+    for (unsigned i = 1; i < WORKER_UIDS; i++) {
+        if (!taken[i])
+            return base + i;
+    }
+    return 0;
+}
+
+static int
+folder_make(const struct manager *m, const char *path, uid_t uid)
+{
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return -errno;
+    if (uid && chown(path, uid, m->options->worker_uid_base) < 0)
+        return -errno;
+    return 0;
+}
+
+/* *ret_uid is 0 where workers have no users of their own. */
+static int
+cache_make(struct manager *m, const char *path, uid_t *ret_uid)
+{
+    struct stat st;
+    uid_t uid;
+
+    if (!m->worker_users) {
+        *ret_uid = 0;
+        return folder_make(m, path, 0);
+    }
+    if (lstat(path, &st) == 0) {
+        if (is_worker_uid(m, st.st_uid)) {
+            *ret_uid = st.st_uid;
+            return 0;
+        }
+        /* Of a time when workers ran as others. */
+        trash(m, path);
+    }
+    uid = uid_pick(m);
+    if (uid == 0)
+        return -EUSERS;
+    *ret_uid = uid;
+    return folder_make(m, path, uid);
+}
+
+/*
+ * What the guest and the worker share counts as host memory, and on a device without memory of
+ * its own the framebuffer once more; of a card's it is a window (src/worker/session.c).
+ */
+static struct cgroup_limits
+limits_of(const struct vgpu *v)
+{
+    const struct options *o = v->m->options;
+    const uint64_t framebuffer = v->s.framebuffer_bytes;
+    uint64_t shared = framebuffer < WINDOW_BYTES ? framebuffer : WINDOW_BYTES;
+
+    if (v->gpu->software || v->gpu->device.host_unified)
+        shared = 2 * framebuffer;
+    return (struct cgroup_limits){o->worker_memory_bytes + shared, o->worker_tasks};
+}
+
+int
+jail_prepare(const struct vgpu *v, unsigned slot, struct strv *argv,
+             struct jail_folders *ret)
+{
+    uid_t uid = 0;
+    int rc;
+
+    *ret = (struct jail_folders){cache_path(v), tmp_path(v, slot)};
+    if (!ret->cache || !ret->tmp)
+        return -ENOMEM;
+    rc = cache_make(v->m, ret->cache, &uid);
+    if (rc == 0)
+        rc = folder_make(v->m, ret->tmp, uid);
+    if (rc == 0 && strcmp(jail_profile(v), "none") != 0) {
+        const struct cgroup_limits limits = limits_of(v);
+
+        rc = cgroups_prepare(&v->m->cgroups, v->s.name, &limits, argv);
+    }
+    strv_add(argv, "--jail");
+    strv_add(argv, "%s", jail_profile(v));
+    strv_add(argv, "--cache");
+    strv_add(argv, "%s", ret->cache);
+    strv_add(argv, "--tmp");
+    strv_add(argv, "%s", ret->tmp);
+    if (uid) {
+        strv_add(argv, "--uid");
+        strv_add(argv, "%u", (unsigned)uid);
+        strv_add(argv, "--gid");
+        strv_add(argv, "%u", v->m->options->worker_uid_base);
+    }
+    return rc;
+}
+
+void
+jail_folders_fini(struct jail_folders *f)
+{
+    free(f->cache);
+    free(f->tmp);
+}
+
+void
+jail_session_over(const struct vgpu *v, unsigned slot)
+{
+    _cleanup_free_ char *path = tmp_path(v, slot);
+
+    if (path)
+        trash(v->m, path);
+}
+
+static void
+cgroups_sweep(const struct manager *m)
+{
+    for (unsigned i = 0; i < m->cgroups.n; i++) {
+        _cleanup_closedir_ DIR *d = opendir(m->cgroups.parents[i]);
+        struct dirent *e;
+
+        while (d && (e = readdir(d))) {
+            if (e->d_type == DT_DIR && e->d_name[0] != '.' && !vgpu_find(m, e->d_name))
+                cgroups_remove(&m->cgroups, e->d_name);
+        }
+    }
+}
+
+void
+jail_vgpu_over(const struct vgpu *v)
+{
+    _cleanup_free_ char *path = str_printf("%s/%s", v->m->folders.cache, v->s.name);
+
+    if (path)
+        trash(v->m, path);
+    cgroups_remove(&v->m->cgroups, v->s.name);
+    /* Of others whose last process took its time. */
+    cgroups_sweep(v->m);
+}
+
+/* NAME.SLOT of a session that there is. */
+static bool
+tmp_is_used(const struct manager *m, const char *entry)
+{
+    const char *dot = strrchr(entry, '.');
+    _cleanup_free_ char *name = dot ? strndup(entry, (size_t)(dot - entry)) : NULL;
+    const struct vgpu *v = name ? vgpu_find(m, name) : NULL;
+    const unsigned long slot = dot ? strtoul(dot + 1, NULL, 10) : ACCOUNT_SLOTS;
+
+    return v && v->account && slot < ACCOUNT_SLOTS &&
+           atomic_load(&v->account->slot[slot].state) != SLOT_FREE;
+}
+
+static void
+sweep_folder(struct manager *m, const char *folder,
+             bool (*is_used)(const struct manager *m, const char *entry))
+{
+    _cleanup_closedir_ DIR *d = opendir(folder);
+    struct dirent *e;
+
+    while (d && (e = readdir(d))) {
+        _cleanup_free_ char *path = str_printf("%s/%s", folder, e->d_name);
+
+        if (path && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+            !is_used(m, e->d_name))
+            trash(m, path);
+    }
+}
+
+/* Those of owners and GPUs stay warm for as long as the runtime folder is there. */
+static bool
+cache_is_used(const struct manager *m, const char *entry)
+{
+    return entry[0] == '.' || vgpu_find(m, entry);
+}
+
+void
+jail_sweep(struct manager *m)
+{
+    sweep_folder(m, m->folders.tmp, tmp_is_used);
+    sweep_folder(m, m->folders.cache, cache_is_used);
+    cgroups_sweep(m);
+    trash_empty(m);
+}

@@ -1,0 +1,321 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# The worker's jail: for each promise of docs/security.md an attempt to break it, by a kernel
+# that makes system calls (programs/jail_escape.c). The same attempt on the bare driver must
+# come through, or the test would prove nothing.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() {
+    # Workers of a root's manager have users of their own, who must get to their folders.
+    chmod o+x "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$(dirname "$BATS_FILE_TMPDIR")"
+    export OWN_CACHES=1
+    e2e_begin
+    "$TESSERA" create a --type $TYPE
+    "$TESSERA" create b --type $TYPE
+}
+
+teardown_file() {
+    e2e_end
+}
+
+setup() {
+    escape=$PROGRAMS/jail_escape
+    unset started
+}
+
+# A test's own manager leaves with it, also when it fails.
+teardown() {
+    programs_end
+    [ "$TESSERA_RUNTIME_DIR" = "$BATS_FILE_TMPDIR/run" ] ||
+        timeout 30 "$TESSERA" shutdown --end >/dev/null 2>&1 || true
+}
+
+# allowed CALL...: natively it works.
+allowed() {
+    local answer
+    answer=$(natively "$escape" "$@")
+    echo "natively, $*: $answer"
+    [ "$answer" = ok ]
+}
+
+# jailed ERROR CALL...: on the vGPU it is refused with this error.
+jailed() {
+    local want=$1 answer
+    shift
+    answer=$(on a "$escape" "$@")
+    echo "on the vGPU, $*: $answer"
+    [ "$answer" = "$want" ]
+}
+
+a_process_of_ours() {
+    start "$BATS_TEST_TMPDIR/log" sleep 60
+}
+
+@test "a kernel can make system calls at all: the attempts below are real" {
+    local log=$BATS_TEST_TMPDIR/pid
+    start_on a "$log" "$PROGRAMS/guest_crash" wait
+    within 20 says "$log" running
+    kill -0 "$(worker_of a)"
+    [ "$(on a "$escape" getpid)" -gt 1 ]
+    jailed ok fcntl 0 3
+}
+
+@test "no sockets" {
+    allowed socket 1 1 0 # AF_UNIX
+    jailed ENOSYS socket 1 1 0
+    allowed socket 2 1 0 # AF_INET
+    jailed ENOSYS socket 2 1 0
+}
+
+@test "no signal to another process" {
+    a_process_of_ours
+    allowed kill "$started" 0
+    jailed ENOSYS kill "$started" 0
+    jailed ENOSYS kill "$(manager_pid)" 0
+    jailed ENOSYS kill -1 0
+    jailed ENOSYS tkill "$started" 0
+    jailed ENOSYS fcntl 1 8 "$started" # F_SETOWN: a signal by way of a descriptor
+}
+
+@test "no look into another process" {
+    a_process_of_ours
+    allowed process_vm_readv "$started" 0 0 0 0 0
+    jailed ENOSYS process_vm_readv "$started" 0 0 0 0 0
+    allowed ptrace 16902 "$started" 0 0 # PTRACE_SEIZE
+    jailed ENOSYS ptrace 16902 "$started" 0 0
+}
+
+@test "no process but one that is started and waited for, and none that leaves the worker's group" {
+    allowed clone 17
+    jailed ENOSYS clone 17                     # fork()
+    jailed ENOSYS clone 0x10004111             # with a user namespace
+    jailed ENOSYS setsid
+}
+
+# never_asked CALL...: whatever the kernel says natively, on the vGPU nobody asks it.
+never_asked() {
+    [ "$(natively "$escape" "$@")" != ENOSYS ] || skip "this kernel has no $1"
+    jailed ENOSYS "$@"
+}
+
+@test "no namespaces, mounts and other users" {
+    never_asked unshare 0x400
+    never_asked mount s:none s:/mnt s:tmpfs 0 0
+    never_asked setuid 0
+}
+
+@test "no keys, bpf and performance counters" {
+    never_asked add_key s:user s:name s:value 5 -3
+    never_asked bpf 0 0 0
+    never_asked perf_event_open 0 0 -1 -1 0
+}
+
+@test "no io_uring and userfaultfd" {
+    never_asked io_uring_setup 0 0
+    never_asked userfaultfd 1
+}
+
+@test "no terminal is written to: an ioctl that is not a question" {
+    jailed ENOSYS ioctl 0 0x5412 0 # TIOCSTI
+    jailed ENOSYS prctl 4 1        # PR_SET_DUMPABLE
+}
+
+needs_landlock() {
+    ! says "$MANAGER_LOG" "no Landlock" || skip "this kernel has no Landlock"
+}
+
+# openat: the folder (AT_FDCWD), a name, flags, mode.
+readonly HERE=-100 CREATE=0x41 FOLDER=0x10000
+
+@test "no files of the host are read" {
+    needs_landlock
+    local secret=$BATS_TEST_TMPDIR/secret
+    echo secret >"$secret"
+    chmod 644 "$secret"
+    allowed openat $HERE "s:$secret" 0
+    jailed EACCES openat $HERE "s:$secret" 0
+    allowed openat $HERE s:/etc/passwd 0
+    jailed EACCES openat $HERE s:/etc/passwd 0
+    jailed EACCES openat $HERE "s:/proc/$(manager_pid)/environ" 0
+    jailed EACCES openat $HERE "s:$TESSERA_STATE_DIR/vgpus/a.json" 0
+    jailed ok openat $HERE s:/usr/bin/ld 0
+}
+
+@test "no files of the host by way of the compiler" {
+    needs_landlock
+    natively "$escape" include /etc/passwd >"$BATS_TEST_TMPDIR/native" 2>&1
+    says "$BATS_TEST_TMPDIR/native" "passwd:1:1:"
+    on a "$escape" include /etc/passwd >"$BATS_TEST_TMPDIR/guest" 2>&1
+    [ "$(grep -c "passwd:1:1:" "$BATS_TEST_TMPDIR/guest")" = 0 ]
+    says "$BATS_TEST_TMPDIR/guest" "/etc/passwd"
+}
+
+@test "nothing is written but in its own cache and temporary folder" {
+    needs_landlock
+    chmod 777 "$BATS_TEST_TMPDIR"
+    allowed openat $HERE "s:$BATS_TEST_TMPDIR/native" $CREATE 0600
+    jailed EACCES openat $HERE "s:$BATS_TEST_TMPDIR/guest" $CREATE 0600
+    allowed mkdirat $HERE "s:$BATS_TEST_TMPDIR/native.d" 0700
+    jailed EACCES mkdirat $HERE "s:$BATS_TEST_TMPDIR/guest.d" 0700
+    jailed EACCES unlinkat $HERE "s:$BATS_TEST_TMPDIR/native" 0
+    jailed ok mkdirat $HERE "s:$TESSERA_RUNTIME_DIR/cache/a/mine" 0700
+}
+
+@test "no other vGPU's cache is read or written" {
+    needs_landlock
+    local cache=$TESSERA_RUNTIME_DIR/cache
+    [ "$(on b "$escape" getpid)" -gt 1 ]
+    [ "$(stat -c %a "$cache/b")" = 700 ]
+    jailed ok openat $HERE "s:$cache/a" $FOLDER
+    jailed EACCES openat $HERE "s:$cache/b" $FOLDER
+    jailed EACCES mkdirat $HERE "s:$cache/b/poison" 0700
+}
+
+@test "no program is started but the linker" {
+    needs_landlock
+    [ -z "$(natively "$escape" execve s:/bin/true 0 0)" ] # it took the place of ours
+    jailed EACCES execve s:/bin/true 0 0
+    jailed EACCES execve s:/bin/sh 0 0
+}
+
+sessions_leave_no_files() {
+    [ -z "$(ls "$TESSERA_RUNTIME_DIR/tmp" "$TESSERA_RUNTIME_DIR/trash" | grep -v :)" ]
+}
+
+@test "temporary files go with the session, however it ends; caches with the vGPU" {
+    local log=$BATS_TEST_TMPDIR/waits cache=$TESSERA_RUNTIME_DIR/cache
+    "$TESSERA" create c --type $TYPE
+    start_on c "$log" "$PROGRAMS/guest_crash" wait
+    within 20 says "$log" running
+    [ "$(stat -c %a "$TESSERA_RUNTIME_DIR/tmp/c.0")" = 700 ]
+    kill -9 "$(worker_of c)"
+    within 5 sessions_leave_no_files
+    [ -d "$cache/c" ]
+    "$TESSERA" delete c
+    [ ! -e "$cache/c" ]
+    within 5 sessions_leave_no_files
+}
+
+@test "programs of one owner share the cache of their ephemeral vGPUs" {
+    local owner=$TESSERA_RUNTIME_DIR/cache/.owner-$(id -u)
+    "$TESSERA" run --type $TYPE -- "$escape" getpid
+    [ -n "$(ls "$owner")" ]
+    [ "$(stat -c %a "$owner")" = 700 ]
+}
+
+group_is_gone() {
+    ! pgrep -g "$1" >/dev/null
+}
+
+@test "no process outlives the session" {
+    local worker log=$BATS_TEST_TMPDIR/waits
+    start_on a "$log" "$escape" linger
+    within 20 sessions_are a 1
+    worker=$(worker_of a)
+    two_processes() {
+        [ "$(pgrep -g "$worker" | wc -l)" = 2 ]
+    }
+    within 20 two_processes
+    kill -9 "$(program_of "$started")"
+    within 5 group_is_gone "$worker"
+    within 5 sessions_are a 0
+}
+
+# status_of PID FIELD
+status_of() {
+    awk -v field="$2:" '$1 == field { $1 = ""; print }' "/proc/$1/status" | xargs
+}
+
+@test "no capabilities, no way to new ones" {
+    local worker log=$BATS_TEST_TMPDIR/waits
+    start_on a "$log" "$PROGRAMS/guest_crash" wait
+    within 20 says "$log" running
+    worker=$(worker_of a)
+    [ "$(status_of "$worker" CapEff)" = 0000000000000000 ]
+    [ "$(status_of "$worker" CapPrm)" = 0000000000000000 ]
+    [ "$(status_of "$worker" NoNewPrivs)" = 1 ]
+    [ "$(status_of "$worker" Seccomp)" = 2 ]
+}
+
+@test "each vGPU's workers are a user of their own, ephemeral ones' their owner's" {
+    [ "$(id -u)" = 0 ] || skip "only root's manager can give users"
+    local first second
+    first=$(on a "$escape" getuid)
+    second=$(on b "$escape" getuid)
+    [ "$first" -gt 70000 ]
+    [ "$second" -gt 70000 ]
+    [ "$first" != "$second" ]
+    [ "$(on a "$escape" getuid)" = "$first" ]
+    [ "$("$TESSERA" run --type $TYPE -- "$escape" getuid)" = \
+        "$("$TESSERA" run --type $TYPE -- "$escape" getuid)" ]
+    [ "$(stat -c %u "$TESSERA_RUNTIME_DIR/cache/a")" = "$first" ]
+}
+
+@test "no core dumps, few descriptors" {
+    local log=$BATS_TEST_TMPDIR/waits
+    start_on a "$log" "$PROGRAMS/guest_crash" wait
+    within 20 says "$log" running
+    cat "/proc/$(worker_of a)/limits" >"$BATS_TEST_TMPDIR/limits"
+    says "$BATS_TEST_TMPDIR/limits" "Max core file size  *0  *0 "
+    says "$BATS_TEST_TMPDIR/limits" "Max open files  *1024  *1024 "
+}
+
+# A manager with limits that a test can reach, and a vGPU `small`.
+begin_small() {
+    ! says "$MANAGER_LOG" "no cgroups of our own" || skip "we may make no cgroups here"
+    export TESSERA_RUNTIME_DIR=$BATS_TEST_TMPDIR/run TESSERA_STATE_DIR=$BATS_TEST_TMPDIR/state
+    chmod o+x "$BATS_TEST_TMPDIR"
+    "$BUILD/tesserad" --worker-memory 384m --worker-tasks 64 >"$BATS_TEST_TMPDIR/small" 2>&1 3>&- &
+    disown $!
+    within 30 manager_serves
+    "$TESSERA" create small --type cpu-64m
+}
+
+@test "no more host memory than its vGPU may have" {
+    allowed memory 800
+    jailed ok memory 800
+    begin_small
+    [ "$(on small "$escape" memory 100)" = ok ]
+    run -1 on small "$escape" memory 800
+    [[ "$output" == *"killed by signal 9"* ]]
+    [ "$(on small "$escape" memory 100)" = ok ]
+}
+
+few_are_allowed() {
+    [ "$(on small "$escape" bomb 10)" = ok ]
+}
+
+@test "no more processes than its vGPU may have" {
+    allowed bomb 200
+    jailed ok bomb 200
+    begin_small
+    [ "$(on small "$escape" bomb 200)" = EAGAIN ]
+    within 20 few_are_allowed # once init has reaped those of before
+}
+
+@test "a vGPU's control groups go with it" {
+    begin_small
+    local group
+    group=$(find /sys/fs/cgroup -type d -path "*tessera-*/small" 2>/dev/null | head -1)
+    [ -z "$group" ]
+    [ "$(on small "$escape" getpid)" -gt 1 ]
+    group=$(find /sys/fs/cgroup -type d -path "*tessera-*/small" 2>/dev/null | head -1)
+    [ -n "$group" ]
+    "$TESSERA" delete small
+    [ ! -e "$group" ]
+}
+
+@test "without a jail the same calls come through" {
+    export TESSERA_RUNTIME_DIR=$BATS_TEST_TMPDIR/run TESSERA_STATE_DIR=$BATS_TEST_TMPDIR/state
+    "$BUILD/tesserad" --jail none --worker-uid-base 0 >"$BATS_TEST_TMPDIR/free" 2>&1 3>&- &
+    disown $!
+    within 30 manager_serves
+    "$TESSERA" create free --type $TYPE
+    a_process_of_ours
+    [ "$(on free "$escape" kill "$started" 0)" = ok ]
+    [ "$(on free "$escape" socket 1 1 0)" = ok ]
+    says "$BATS_TEST_TMPDIR/free" "workers are not jailed"
+}
