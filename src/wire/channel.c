@@ -156,6 +156,15 @@ channel_fini(struct channel *c)
     *c = (struct channel){.fd = -1, .wake_fd = -1};
 }
 
+/* The cores that we may use; 1 if nobody tells. */
+static int
+cores_allowed(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof set, &set) < 0 ? 1 : CPU_COUNT(&set);
+}
+
 /*
  * A sleeping peer costs 13 to 300 us, so a short spin pays; with a single core the peer
  * cannot run while we spin, and with two it competes with the device's own threads.
@@ -163,13 +172,17 @@ channel_fini(struct channel *c)
 uint64_t
 channel_spin_ns(void)
 {
-    cpu_set_t set;
-    int cores;
+    const int cores = cores_allowed();
 
-    if (sched_getaffinity(0, sizeof set, &set) < 0)
-        return 0;
-    cores = CPU_COUNT(&set);
     if (cores <= 1)
         return 0;
     return cores <= 2 ? 20000 : 50000;
+}
+
+uint64_t
+channel_dispatch_spin_ns(void)
+{
+    const uint64_t ns = channel_spin_ns();
+
+    return cores_allowed() > 2 ? 4 * ns : ns;
 }

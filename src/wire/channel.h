@@ -95,6 +95,9 @@ int channel_loopback(struct channel *guest, struct channel *worker, uint64_t hea
 /* How long to spin before sleeping: less when cores are scarce. Nanoseconds. */
 uint64_t channel_spin_ns(void);
 
+/* The same for the worker's dispatcher, whose sleep costs the guest a wake-up at its next message. */
+uint64_t channel_dispatch_spin_ns(void);
+
 static inline void
 cpu_relax(void)
 {

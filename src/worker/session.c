@@ -48,9 +48,6 @@
 /* While replies wait for room: the guest does not ring when it has read. */
 #define SLEEP_REPLIES_MS 1
 
-/* A dispatcher that sleeps costs the guest a wake-up for its next message. */
-#define DISPATCH_SPIN_FACTOR 4
-
 #define BUILD_THREADS 4
 #define ASK_THREADS 1
 #define WAIT_THREADS 64
@@ -298,9 +295,7 @@ session_prepare(struct session *s)
     if (!s->frame || !s->request.scratch)
         session_refuse(s, -ENOMEM, "the worker has no memory");
     memory_init(&s->memory, s->account, s->options->slot, &s->channel.page->credit_bytes);
-    spin_init(&s->spin, getenv("LANG") && atoi(getenv("LANG"))
-                            ? strtoul(getenv("LANG"), 0, 10)
-                            : DISPATCH_SPIN_FACTOR * channel_spin_ns());
+    spin_init(&s->spin, channel_dispatch_spin_ns());
 }
 
 static void

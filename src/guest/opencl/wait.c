@@ -5,7 +5,6 @@
 
 #include <poll.h>
 #include <sched.h>
-#include <stdlib.h>
 
 /* A futex does not notice a dead peer: so often the doorbell is looked at. */
 #define LOOK_FIRST_MS 10
@@ -16,10 +15,7 @@ _Static_assert(CHANNEL_WAITERS == 64, "the free waiters are one word's bits");
 void
 waits_init(struct session *s)
 {
-    const uint64_t max =
-        getenv("SPG") ? strtoul(getenv("SPG"), 0, 10) : channel_spin_ns();
-
-    spin_init(&s->wait_spin, max);
+    spin_init(&s->wait_spin, channel_spin_ns());
     atomic_init(&s->waiters_free, UINT64_MAX);
     atomic_init(&s->spinning, 0);
 }
