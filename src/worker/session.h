@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "gate/gate.h"
 #include "link/account.h"
+#include "link/limits.h"
 #include "wire/channel.h"
 #include "worker/device.h"
 #include "worker/jobs.h"
@@ -32,6 +33,7 @@ struct session_options {
     uint64_t framebuffer_bytes;
     bool discrete; /* no storage shared with the guest, whatever the device is */
     struct device_options device;
+    struct limits limits;
 };
 
 /* The request being run (worker/request.h). */
@@ -73,6 +75,9 @@ struct session {
     uint64_t spin_ns;
     uint64_t guest_seen_ns; /* when the doorbell was last looked at */
     char reason[ACCOUNT_REASON_BYTES];
+    uint64_t program_bytes; /* that programs keep of blobs, up to LIMIT_PROGRAM_BYTES */
+    uint64_t limit_told_ns[LIMIT_COUNT]; /* when the log was last told of each */
+    _Atomic bool greeted;                /* shared: the hello is there */
     _Atomic bool ended;
 };
 
@@ -86,6 +91,9 @@ int session_fail(struct session *s, const char *fmt, ...)
 /* Any thread: ends the session now, with the reason in the slot and in the log. */
 _Noreturn void session_end(struct session *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Dispatcher: tells the log which limit a call has reached, once a second at most. */
+void session_limit(struct session *s, enum limit which);
 
 bool session_is_dispatcher(const struct session *s);
 
