@@ -20,7 +20,7 @@ MAY = {
     "gate": {"base", "link"},
     "guest": {"base", "wire", "api"},
     "worker": {"base", "wire", "gate", "link", "policy", "api"},
-    "manager": {"base", "link", "policy"},
+    "manager": {"base", "link", "policy", "wire"},
     "vm": {"base", "client"},
     "container": {"base", "client"},
     "cli": {"base", "vm", "container", "policy", "client"},

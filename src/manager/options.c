@@ -177,6 +177,12 @@ set_idle_exit(struct options *o, const char *value)
 }
 
 static int
+set_limit(struct options *o, const char *value)
+{
+    return limits_set(&o->limits, value);
+}
+
+static int
 set_foreground(struct options *o, const char *value)
 {
     (void)value;
@@ -211,6 +217,8 @@ static const struct {
      "Software GPUs share no storage with the guest, as a card would"},
     {"idle-exit", "SECONDS", NULL, set_idle_exit, 0,
      "Leave after that long without vGPUs and requests (0: never)"},
+    {"limit", "NAME=VALUE", NULL, set_limit, 0,
+     "A guest's limits: sessions, process-sessions, objects, commands, program-bytes"},
     {"worker", "PATH", NULL, set_worker, 0,
      "The tessera-worker program (beside tesserad, else the installed one)"},
     {"icd", "PATH", NULL, set_icd, 0,

@@ -4,6 +4,7 @@
 #define TESSERA_MANAGER_OPTIONS_H
 
 #include "base/err.h"
+#include "link/limit.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,6 +24,7 @@ struct options {
     int software_gpus;             /* -1 = one if there is no other GPU */
     uint64_t software_memory_bytes;
     bool software_discrete; /* software GPUs without storage shared with the guest */
+    struct limits limits;   /* of each vGPU */
     unsigned idle_exit_s;   /* 0 = never */
     bool daemon_log;        /* log to RUNTIME/tesserad.log once the manager is up */
 };

@@ -13,11 +13,13 @@
 #include "manager/jail.h"
 #include "manager/spawn.h"
 #include "manager/words.h"
+#include "wire/hello.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -45,6 +47,11 @@ worker_arguments(struct strv *argv, const struct vgpu *v, unsigned slot)
     strv_add(argv, "%llu", (unsigned long long)g->device.index);
     strv_add(argv, "--backend");
     strv_add(argv, "%s", v->m->options->backend);
+    for (unsigned i = 0; i < LIMIT_COUNT; i++) {
+        strv_add(argv, "--limit");
+        strv_add(argv, "%s=%llu", limit_rows[i].name,
+                 (unsigned long long)limit_of(&v->m->options->limits, i));
+    }
     if (g->discrete)
         strv_add(argv, "--discrete");
     if (g->pinned) {
@@ -203,10 +210,27 @@ session_start(struct vgpu *v, unsigned slot, int guest, pid_t guest_pid)
     return rc;
 }
 
+/*
+ * The guest is told why in the words of a worker's refusal. They fit an empty socket's buffer, so
+ * nothing waits, and nothing that it wrote is read.
+ */
 static void
-turn_away(struct vgpu *v, const struct peer *guest, const char *why)
+refuse(int guest, const char *why)
+{
+    struct welcome w = {
+        .magic = WELCOME_MAGIC, .version = WIRE_VERSION, .status = -EUSERS};
+
+    snprintf(w.reason, sizeof w.reason, "%s", why);
+    if (send(guest, &w, sizeof w, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        log_debug("a guest left before it was told that it is turned away");
+}
+
+static void
+turn_away(struct vgpu *v, int fd, const struct peer *guest, const char *why)
 {
     const uint64_t now = now_ns();
+
+    refuse(fd, why);
 
     if (v->refused_ns && now - v->refused_ns < REFUSAL_LOG_NS)
         return;
@@ -225,25 +249,87 @@ guest_problem(const struct vgpu *v, const struct peer *guest)
     return NULL;
 }
 
+static unsigned
+sessions_of_process(const struct vgpu *v, pid_t pid)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < ACCOUNT_SLOTS; i++) {
+        const struct account_slot *slot = &v->account->slot[i];
+
+        n += atomic_load(&slot->state) != SLOT_FREE &&
+             atomic_load(&slot->guest_pid) == pid;
+    }
+    return n;
+}
+
+/* The limit that this guest has reached, LIMIT_COUNT when there is none. */
+static enum limit
+limit_reached(const struct vgpu *v, const struct peer *guest)
+{
+    const struct limits *l = &v->m->options->limits;
+
+    if (v->nsessions >= limit_of(l, LIMIT_SESSIONS))
+        return LIMIT_SESSIONS;
+    /* Without a number the process is of a namespace that we do not see into. */
+    if (guest->pid > 0 &&
+        sessions_of_process(v, guest->pid) >= limit_of(l, LIMIT_PROCESS_SESSIONS))
+        return LIMIT_PROCESS_SESSIONS;
+    return LIMIT_COUNT;
+}
+
+static void
+turn_away_at_limit(struct vgpu *v, int fd, const struct peer *guest, enum limit which)
+{
+    const uint64_t told = v->refused_ns;
+    char why[ACCOUNT_REASON_BYTES];
+
+    snprintf(why, sizeof why, "%s (limit %llu; tesserad --limit %s=N)",
+             which == LIMIT_SESSIONS ? "the vGPU has as many sessions as it may"
+                                     : "the process has as many sessions as it may",
+             (unsigned long long)limit_of(&v->m->options->limits, which),
+             limit_rows[which].name);
+    turn_away(v, fd, guest, why);
+    if (v->refused_ns != told)
+        vgpu_note_error(v, 0, "", why);
+}
+
+/* Gone before it said a word: there is nothing to start a worker for. */
+static bool
+guest_has_left(int guest)
+{
+    struct pollfd p = {.fd = guest, .events = POLLIN | POLLRDHUP};
+    int waiting = 0;
+
+    return poll(&p, 1, 0) > 0 && (p.revents & POLLRDHUP) &&
+           ioctl(guest, FIONREAD, &waiting) == 0 && waiting == 0;
+}
+
 void
 session_accept(void *vgpu)
 {
     struct vgpu *v = vgpu;
     _cleanup_close_ int guest = accept4(watch_fd(v->listener), NULL, NULL, SOCK_CLOEXEC);
     struct peer who;
+    enum limit limit;
     const char *why;
     int slot, rc;
 
-    if (guest < 0 || peer_of_socket(guest, &who) < 0)
+    if (guest < 0 || guest_has_left(guest) || peer_of_socket(guest, &who) < 0)
         return;
     why = guest_problem(v, &who);
     if (why) {
-        turn_away(v, &who, why);
+        turn_away(v, guest, &who, why);
+        return;
+    }
+    limit = limit_reached(v, &who);
+    if (limit != LIMIT_COUNT) {
+        turn_away_at_limit(v, guest, &who, limit);
         return;
     }
     slot = account_slot_take(v->account);
     if (slot < 0) {
-        turn_away(v, &who, "the vGPU has as many sessions as it can");
+        turn_away_at_limit(v, guest, &who, LIMIT_SESSIONS);
         return;
     }
     rc = session_start(v, (unsigned)slot, guest, who.pid);

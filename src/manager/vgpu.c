@@ -18,7 +18,10 @@
 #include <time.h>
 
 #define KILL_GRACE_MS 2000 /* from SIGTERM to SIGKILL: enough to finish short kernels */
-#define GUEST_BACKLOG 64   /* as many as there can be sessions */
+/* So many ended sessions per span are told one by one, the rest as a number. */
+#define NOTED_MAX 20
+#define NOTED_SPAN_NS UINT64_C(1000000000)
+#define GUEST_BACKLOG 64 /* as many as there can be sessions */
 
 struct vgpu *
 vgpu_find(const struct manager *m, const char *name)
@@ -225,6 +228,22 @@ vgpu_session_gone(struct vgpu *v)
         vgpu_gone(v);
 }
 
+/* A guest that ends session after session must not fill the log. */
+static bool
+error_may_be_logged(struct vgpu *v)
+{
+    const uint64_t now = now_ns();
+
+    if (now - v->noted_ns >= NOTED_SPAN_NS) {
+        if (v->noted > NOTED_MAX)
+            log_warning("vGPU '%s': %u more sessions were ended", v->s.name,
+                        v->noted - NOTED_MAX);
+        v->noted_ns = now;
+        v->noted = 0;
+    }
+    return ++v->noted <= NOTED_MAX;
+}
+
 void
 vgpu_note_error(struct vgpu *v, pid_t pid, const char *program, const char *words)
 {
@@ -235,8 +254,9 @@ vgpu_note_error(struct vgpu *v, pid_t pid, const char *program, const char *word
     last->pid = pid;
     printable_copy(last->program, program, sizeof last->program);
     printable_copy(last->words, words, sizeof last->words);
-    log_warning("vGPU '%s': a session of '%s' (worker %d) was ended: %s", v->s.name,
-                last->program, (int)pid, last->words);
+    if (error_may_be_logged(v))
+        log_warning("vGPU '%s': a session of '%s' (worker %d) was ended: %s", v->s.name,
+                    last->program, (int)pid, last->words);
 }
 
 const char *

@@ -52,6 +52,8 @@ struct vgpu {
     struct watch *owner; /* ephemeral: pidfd of the process it lives with */
     struct vgpu_error last_error;
     struct vgpu_totals past;
+    uint64_t noted_ns; /* when the span of the log began that holds `noted` errors */
+    unsigned noted;
     uint64_t refused_ns; /* when a guest was last turned away: keeps the log short */
     bool deleting;
     struct alarm *grace; /* deleting: when patience with the workers ends */

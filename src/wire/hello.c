@@ -60,7 +60,8 @@ hello_exchange(int sock, const struct hello *h, struct welcome *ret, int ret_fds
 
     snprintf(reason, REASON_BYTES, "the worker hung up");
     rc = sock_send_fds(sock, h, sizeof *h, NULL, 0);
-    if (rc < 0)
+    /* Whoever turned us away before we spoke has left its words. */
+    if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET)
         return rc;
     /* Magic and version first: another version's welcome may be of another length. */
     rc = sock_recv_fds(sock, &w, offsetof(struct welcome, status), fds, 2, &nfds);

@@ -28,6 +28,9 @@
      CLONE_NEWPID | CLONE_NEWNET)
 
 static const char *const software_calls[] = {
+    /* the time that a hello may take */
+    "alarm",
+    "setitimer",
     /* memory */
     "brk",
     "madvise",

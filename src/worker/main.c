@@ -29,6 +29,7 @@ enum option_key {
     OPT_CGROUP,
     OPT_UID,
     OPT_GID,
+    OPT_LIMIT,
 };
 
 struct arguments {
@@ -48,6 +49,7 @@ static const struct argp_option options[] = {
     {"discrete", OPT_DISCRETE, NULL, 0, "Share no buffer storage with the guest", 1},
     {"cores", OPT_CORES, "LIST", 0, "Run the driver's threads on these cores (0,2-3)", 1},
     {"threads", OPT_THREADS, "N", 0, "Threads of a software GPU", 1},
+    {"limit", OPT_LIMIT, "NAME=VALUE", 0, "A limit of the guest (tesserad --limit)", 1},
     {"backend", OPT_BACKEND, "opencl|fake", 0, "The driver (fake: for tests)", 1},
     {"jail", OPT_JAIL, "none|software|hardware", 0,
      "How much is forbidden to this process (none)", 1},
@@ -160,6 +162,10 @@ parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_TMP:
         o->jail.tmp = arg;
+        return 0;
+    case OPT_LIMIT:
+        if (limits_set(&o->limits, arg) < 0)
+            argp_error(state, "--limit: '%s' is no limit", arg);
         return 0;
     case ARGP_KEY_END:
         check_complete(state, a);

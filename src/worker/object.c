@@ -61,6 +61,30 @@ recipe_fini(struct recipe *r)
     *r = (struct recipe){0};
 }
 
+static uint64_t
+recipe_bytes(const struct recipe *r)
+{
+    return r->frame_len + r->blob_len;
+}
+
+/* Programs keep what they are made of: beyond the limit they are failed objects without it. */
+static void
+object_charge_program(struct session *s, struct object *o)
+{
+    const uint64_t limit = limit_of(&s->options->limits, LIMIT_PROGRAM_BYTES);
+    const uint64_t bytes = recipe_bytes(&o->recipe);
+
+    if (s->program_bytes + bytes <= limit) {
+        s->program_bytes += bytes;
+        return;
+    }
+    session_limit(s, LIMIT_PROGRAM_BYTES);
+    s->request.error = CL_OUT_OF_HOST_MEMORY;
+    /* The request still reads the blob: it goes with it. */
+    s->request.blob = take_ptr(o->recipe.blob);
+    recipe_fini(&o->recipe);
+}
+
 static bool
 object_take_recipe(struct session *s, struct object *o)
 {
@@ -72,7 +96,21 @@ object_take_recipe(struct session *s, struct object *o)
         return false;
     o->recipe.blob = take_ptr(q->blob);
     o->recipe.blob_len = q->blob_len;
+    if (o->kind == KIND_program)
+        object_charge_program(s, o);
     return true;
+}
+
+/* A command that is enqueued already has its event: only its id's slot bounds it. */
+static void
+object_check_limit(struct session *s, enum object_kind kind)
+{
+    if (s->table.live < limit_of(&s->options->limits, LIMIT_OBJECTS) ||
+        s->request.error != CL_SUCCESS ||
+        (kind == KIND_event && s->request.op != OP_clCreateUserEvent))
+        return;
+    session_limit(s, LIMIT_OBJECTS);
+    s->request.error = CL_OUT_OF_RESOURCES;
 }
 
 void *
@@ -84,6 +122,7 @@ object_new(struct session *s, struct guest_id id, enum object_kind kind)
         session_fail(s, "the worker has no memory for another object");
         return NULL;
     }
+    object_check_limit(s, kind);
     o->id = id;
     o->kind = kind;
     atomic_init(&o->refs, 1);
@@ -117,6 +156,8 @@ static void
 object_free(struct session *s, struct object *o)
 {
     object_ops[o->kind].fini(s, o);
+    if (o->kind == KIND_program)
+        s->program_bytes -= recipe_bytes(&o->recipe);
     recipe_fini(&o->recipe);
     free(o);
 }

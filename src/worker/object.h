@@ -65,6 +65,8 @@ struct object_ops {
 /*
  * A new object under the guest's id, with the running request's recipe. NULL when there is no
  * memory (the session then ends). Its handle is the caller's to fill in, with object_made().
+ * At a limit (link/limit.h) the running request has an error from then on, which the caller looks
+ * at after this.
  */
 void *object_new(struct session *s, struct guest_id id, enum object_kind kind);
 

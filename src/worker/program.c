@@ -107,8 +107,8 @@ op_clCreateProgramWithBinary(struct session *s,
     _cleanup_free_ size_t *lengths = calloc(n + 1u, sizeof *lengths);
     _cleanup_free_ cl_int *statuses = calloc(n + 1u, sizeof *statuses);
     _cleanup_free_ uint64_t *answer = calloc(n + 1u, sizeof *answer);
-    cl_int rc = s->request.error;
     struct program *p;
+    cl_int rc;
 
     if (!binaries || !lengths || !statuses || !answer)
         return session_fail(s, "the worker has no memory left");
@@ -117,6 +117,7 @@ op_clCreateProgramWithBinary(struct session *s,
     p = program_new(s, r->program);
     if (!p)
         return -ENOMEM;
+    rc = s->request.error;
     if (rc == CL_SUCCESS)
         p->o.h.program = s->cl->clCreateProgramWithBinary(
             r->context->h.context, n, handles_of_device(s, n, r->device_list), lengths,

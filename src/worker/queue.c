@@ -80,15 +80,17 @@ queue_fini(struct session *s, struct object *o)
 
 /* Lock held. Room for one more command. */
 static cl_int
-queue_make_room(struct queue *q)
+queue_make_room(struct session *s, struct queue *q)
 {
     uint32_t cap = q->cap ? q->cap * 2 : 64;
     cl_event *bigger;
 
+    if (q->count >= limit_of(&s->options->limits, LIMIT_COMMANDS)) {
+        session_limit(s, LIMIT_COMMANDS);
+        return CL_OUT_OF_RESOURCES;
+    }
     if (q->count < q->cap)
         return CL_SUCCESS;
-    if (q->count == QUEUE_COMMANDS)
-        return CL_OUT_OF_RESOURCES;
     bigger = malloc(cap * sizeof(cl_event));
     if (!bigger)
         return CL_OUT_OF_HOST_MEMORY;
@@ -278,7 +280,7 @@ submission_begin(struct session *s, struct submission *sub, struct object *queue
         rc = submission_take_waits(s, sub, n_waits, waits);
     if (rc == CL_SUCCESS) {
         pthread_mutex_lock(&q->lock);
-        rc = queue_make_room(q);
+        rc = queue_make_room(s, q);
         pthread_mutex_unlock(&q->lock);
     }
     if (rc == CL_SUCCESS)

@@ -32,7 +32,10 @@
 #define WORKER_REPLIES_BYTES CHANNEL_REPLIES_BYTES
 #endif
 
+/* For a whole hello, and for a guest to take its welcome, however slowly it does either. */
 #define HELLO_TIMEOUT_S 10
+
+#define LIMIT_LOG_NS UINT64_C(1000000000)
 
 /* Beside the buffers: staging, blobs, long answers. */
 #define HEAP_EXTRA_BYTES (64ull << 20)
@@ -84,7 +87,9 @@ session_exit(struct session *s, const char *reason)
         for (;;)
             pause();
     }
-    log_warning("session ended: %s", reason);
+    /* Before the hello anybody may come as often as they like: the manager tells some of them. */
+    if (atomic_load(&s->greeted))
+        log_warning("session ended: %s", reason);
     if (s->slot) {
         snprintf(s->slot->reason, sizeof s->slot->reason, "%s", reason);
         atomic_store(&s->slot->state, SLOT_ENDED);
@@ -102,6 +107,20 @@ session_end(struct session *s, const char *fmt, ...)
     vsnprintf(reason, sizeof reason, fmt, ap);
     va_end(ap);
     session_exit(s, reason);
+}
+
+void
+session_limit(struct session *s, enum limit which)
+{
+    const uint64_t now = now_ns();
+
+    if (s->limit_told_ns[which] && now - s->limit_told_ns[which] < LIMIT_LOG_NS)
+        return;
+    s->limit_told_ns[which] = now;
+    log_warning("the session has reached a limit: %s, %llu (tesserad --limit %s=N)",
+                limit_rows[which].doc,
+                (unsigned long long)limit_of(&s->options->limits, which),
+                limit_rows[which].name);
 }
 
 /* Ended without a reason: a manager that did not start us cannot ask for our exit status. */
@@ -123,6 +142,16 @@ session_guest_hung_up(const struct session *s)
 
 /* ---- helpers beside the dispatcher ------------------------------------------------- */
 
+static _Noreturn void session_refuse(struct session *s, int status, const char *reason);
+
+static _Noreturn void
+session_is_late(struct session *s)
+{
+    if (!atomic_load(&s->greeted))
+        session_refuse(s, -ETIMEDOUT, "the guest did not say hello");
+    session_end(s, "the guest did not take its welcome");
+}
+
 /* A thread, since a handler may neither log nor rely on what it interrupts. */
 static void *
 signal_main(void *arg)
@@ -132,8 +161,11 @@ signal_main(void *arg)
 
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGALRM);
     while (sigwait(&set, &sig) != 0)
         ;
+    if (sig == SIGALRM)
+        session_is_late(arg);
     /* A guest that left just before is no session that was ended. */
     if (session_guest_hung_up(arg))
         session_left(arg);
@@ -178,6 +210,7 @@ signals_setup(void)
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGALRM);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
@@ -242,7 +275,11 @@ session_hello(struct session *s)
     int fd = s->options->session_fd, rc;
 
     session_set_timeout(s, HELLO_TIMEOUT_S);
+    /* The socket's timeout is one for each read: a guest that trickles never meets it. */
+    alarm(HELLO_TIMEOUT_S);
     rc = hello_receive(fd, OPENCL_FINGERPRINT, &h, reason);
+    alarm(0);
+    atomic_store(&s->greeted, true);
     if (rc == -EAGAIN)
         session_refuse(s, -ETIMEDOUT, "the guest did not say hello");
     if (rc < 0)
@@ -329,8 +366,10 @@ session_welcome(struct session *s)
     session_thread(s, recall_main);
     session_thread(s, print_main);
     atomic_store(&s->slot->state, SLOT_LIVE);
+    alarm(HELLO_TIMEOUT_S);
     rc = welcome_send(s->options->session_fd, &w, (int[2]){channel_fd, heap_fd},
                       info.data);
+    alarm(0);
     if (rc < 0)
         session_end(s, "the guest hung up before its welcome was complete");
 }

@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "gate/gate.h"
 #include "link/account.h"
+#include "link/limit.h"
 #include "wire/channel.h"
 #include "wire/spin.h"
 #include "worker/device.h"
@@ -35,6 +36,7 @@ struct session_options {
     bool discrete; /* no storage shared with the guest, whatever the device is */
     struct device_options device;
     struct jail_options jail;
+    struct limits limits;
 };
 
 /* The request being run (worker/request.h). */
@@ -78,6 +80,9 @@ struct session {
     _Atomic bool step_aside;       /* it shall not, for now; any thread */
     uint64_t guest_seen_ns;        /* when the doorbell was last looked at */
     char reason[ACCOUNT_REASON_BYTES];
+    uint64_t program_bytes; /* that programs keep of blobs, up to LIMIT_PROGRAM_BYTES */
+    uint64_t limit_told_ns[LIMIT_COUNT]; /* when the log was last told of each */
+    _Atomic bool greeted;                /* shared: the hello is there */
     _Atomic bool ended;
 };
 
@@ -91,6 +96,9 @@ int session_fail(struct session *s, const char *fmt, ...)
 /* Any thread: ends the session now, with the reason in the slot and in the log. */
 _Noreturn void session_end(struct session *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Dispatcher: tells the log which limit a call has reached, once a second at most. */
+void session_limit(struct session *s, enum limit which);
 
 bool session_is_dispatcher(const struct session *s);
 

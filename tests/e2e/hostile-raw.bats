@@ -1,0 +1,180 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# What tests/hostile does to a vGPU ends its own session with the reason. A program on the same
+# vGPU and one on another go on meanwhile, with right results, and nothing is left behind.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() {
+    e2e_begin --limit commands=1000000 --limit program-bytes=200m
+    "$TESSERA" create a --type $TYPE
+    "$TESSERA" create b --type $TYPE
+}
+
+teardown_file() {
+    e2e_end
+}
+
+teardown() {
+    programs_end
+}
+
+attack() {
+    on a "$BUILD/tests/hostile/hostile" "$@"
+}
+
+# ends ATTACK WORDS...
+ends() {
+    attack "$1"
+    shift
+    within 2 last_error_says "$*"
+}
+
+last_error_says() {
+    of_vgpu a .last_error.message
+    [[ "$(of_vgpu a .last_error.message)" == *"$1"* ]]
+}
+
+# Programs that compute and check until the attacks are over.
+bystanders() {
+    start_on a "$BATS_TEST_TMPDIR/same" "$BUILD/tests/hostile/bystander"
+    same=$started
+    start_on b "$BATS_TEST_TMPDIR/other" "$BUILD/tests/hostile/bystander"
+    other=$started
+    within 20 says "$BATS_TEST_TMPDIR/same" running
+    within 20 says "$BATS_TEST_TMPDIR/other" running
+}
+
+bystanders_go_on() {
+    cat "$BATS_TEST_TMPDIR/same" "$BATS_TEST_TMPDIR/other"
+    run ! is_gone "$same"
+    run ! is_gone "$other"
+    within 5 sessions_are a 1
+    within 5 sessions_are b 1
+}
+
+@test "a forged ring" {
+    bystanders
+    ends ring-tail "the command ring is forged"
+    ends ring-unaligned "the command ring is forged"
+    ends frame-empty "the command ring is forged"
+    ends frame-past-tail "the command ring is forged"
+    ends frame-near-2^32 "the command ring is forged"
+    ends reply-head "the reply ring's counter is forged"
+    ends replies-unread "replies are not read"
+    attack changed-frames # any field may be what it hits first
+    bystanders_go_on
+}
+
+@test "forged fields" {
+    bystanders
+    ends unknown-call "unknown call"
+    ends other-kind "clFlush: command_queue: the id is of another kind of object"
+    ends freed-id "clFlush: command_queue: no object has that id"
+    ends stale-generation "clFlush: command_queue: no object has that id"
+    ends foreign-id "clSetUserEventStatus: event: no object has that id"
+    ends pointer-as-id "clFlush: command_queue: no object has that id"
+    ends taken-id "the id of a new object is taken"
+    ends slot-near-2^32 "or its slot out of range"
+    ends count-near-2^32 "clWaitForEvents: event_list: malformed"
+    ends count-wraps "clWaitForEvents: event_list: malformed"
+    ends length-wraps "clCreateProgramWithSource: source: malformed"
+    ends extent-wraps "source: the extent is outside the heap"
+    ends extent-past-heap "source: the extent is outside the heap"
+    ends buffer-of-2^64 "clCreateBuffer: size: more bytes than the session was given"
+    ends credit-forged "clCreateBuffer: size: more bytes than the session was given"
+    ends fields-missing "clCreateUserEvent: context: malformed"
+    ends fields-too-many "clFlush: end of the message: malformed"
+    bystanders_go_on
+}
+
+@test "what is harmless, or legal up to a limit" {
+    bystanders
+    attack truncate-memory
+    attack copied-forged
+    attack many-events
+    attack large-source
+    bystanders_go_on
+}
+
+@test "a hello that never comes, or comes a byte a second, is given up after 10 s" {
+    local half slow
+    start_on a "$BATS_TEST_TMPDIR/half" "$BUILD/tests/hostile/hostile" half-hello
+    half=$started
+    start_on a "$BATS_TEST_TMPDIR/slow" "$BUILD/tests/hostile/hostile" slow-hello
+    slow=$started
+    ended_with 0 "$half"
+    ended_with 0 "$slow"
+    within 2 last_error_says "the guest did not say hello"
+    within 2 sessions_are a 0
+}
+
+@test "one process cannot take all sessions, and is told why" {
+    run attack many-sessions
+    refused 0 "16 sessions" "the process has as many sessions as it may" \
+        "--limit process-sessions"
+    last_error_says "the process has as many sessions as it may"
+}
+
+@test "10,000 connections leave nothing" {
+    local fds rss
+    within 5 sessions_are a 0
+    fds=$(find "/proc/$(manager_pid)/fd" | wc -l)
+    rss=$(manager_rss_kib)
+    attack connect-flood
+    within 5 sessions_are a 0
+    [ "$(find "/proc/$(manager_pid)/fd" | wc -l)" -le "$fds" ]
+    [ "$(manager_rss_kib)" -le $((rss + 4096)) ]
+}
+
+manager_rss_kib() {
+    awk '/VmRSS/ { print $2 }' "/proc/$(manager_pid)/status"
+}
+
+@test "limits are told in words, and by the right error" {
+    mkdir -p "$BATS_TEST_TMPDIR/run"
+    chmod 700 "$BATS_TEST_TMPDIR/run"
+    own_manager --limit objects=4 --limit commands=2 --limit program-bytes=1m --limit sessions=1
+    run attack few-objects
+    refused 0 $'status 0\nstatus 0\nstatus -5\nstatus -5'
+    run attack few-commands
+    refused 0 $'status 0\nstatus 0\nstatus -5'
+    run attack large-source
+    refused 0 "status -6"
+    run attack many-sessions
+    refused 0 "1 sessions: the vGPU has as many sessions as it may (limit 1;"
+    says "$own_log" "reached a limit: live objects of a session, 4 (tesserad --limit objects=N)"
+    says "$own_log" "reached a limit: commands under way in a queue, 2"
+    says "$own_log" "reached a limit: program text that a session keeps, 1048576"
+}
+
+# A manager of the test's own, with a vGPU `a` on the fake back end; programs_end ends it.
+own_manager() {
+    own_log=$BATS_TEST_TMPDIR/own.log
+    export TESSERA_RUNTIME_DIR=$BATS_TEST_TMPDIR/run TESSERA_STATE_DIR=$BATS_TEST_TMPDIR/state
+    start "$own_log" "$BUILD/tesserad" --backend fake "$@"
+    within 30 manager_serves
+    "$TESSERA" create a --type $TYPE
+}
+
+@test "a limit that is none is refused" {
+    run "$BUILD/tesserad" --limit objects=0
+    refused 2 "--limit: 'objects=0' is not a possible value"
+    run "$BUILD/tesserad" --limit sessions=65
+    refused 2 "not a possible value"
+    run "$BUILD/tesserad" --limit colours=3
+    refused 2 "not a possible value"
+}
+
+@test "nothing is left behind" {
+    within 5 sessions_are a 0
+    used_is a 0
+    within 5 no_workers
+    on a "$PROGRAMS/guest_kernel"
+}
+
+no_workers() {
+    [ -z "$(pgrep -P "$(manager_pid)")" ]
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* A guest that speaks the channel protocol by hand, so that it can say anything. */
+#ifndef TESSERA_HOSTILE_GUEST_H
+#define TESSERA_HOSTILE_GUEST_H
+
+#include "api/opencl_wire.h"
+#include "wire/channel.h"
+#include "wire/codec.h"
+
+#include <stdbool.h>
+
+struct guest {
+    struct channel c;
+    struct welcome w;
+    int channel_fd, heap_fd;
+    char reason[160]; /* of a refusal */
+};
+
+/* The ids that guest_world() gives. */
+enum { CONTEXT_ID = 1, QUEUE_ID = 2, FREE_ID = 3 };
+
+/* A connection that has said nothing; ends the program when there is none. */
+int guest_socket(void);
+
+/* Hello and welcome; a negative errno with words in reason when refused. */
+int guest_try(struct guest *g);
+
+/* The same, for who expects to get in; and with a context and a queue. */
+void guest_enter(struct guest *g);
+void guest_world(struct guest *g);
+
+void guest_leave(struct guest *g);
+
+/* Sends a frame of n fields; waits for room in the ring. false: the session has ended. */
+bool guest_send(struct guest *g, unsigned op, uint64_t tag, unsigned n,
+                const uint64_t *fields);
+
+/* Puts raw bytes where the next frame goes and moves the tail by `moved`. */
+void guest_forge(struct guest *g, const void *bytes, uint32_t len, uint32_t moved);
+
+/* The status of the next reply; false: the session ended before one came. */
+bool guest_reply(struct guest *g, int64_t *ret_status);
+
+/* Did the worker hang up within so many seconds? */
+bool guest_is_ended(int sock, int seconds);
+
+#define SEND(g, op, tag, ...)                                                            \
+    guest_send(g, op, tag, sizeof((uint64_t[]){__VA_ARGS__}) / 8,                        \
+               (uint64_t[]){__VA_ARGS__})
+
+#endif
