@@ -2,12 +2,16 @@
 /*
  * The worker's dispatcher on the fake driver: 8 bytes of switches (1: storage is shared with the
  * guest), then frames as they travel. All inputs run in one session, as a worker's threads stay;
- * between them everything is released, and nothing may stay charged.
+ * between them everything is released, and nothing may stay charged. There is one program per
+ * family of calls (mutator.c).
  */
 #include "api/opencl_request.h"
 #include "base/io.h"
 #include "worker/event.h"
 
+#include "mutator.h"
+
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +20,8 @@
 
 #define RING_BYTES (64u << 10)
 #define HEAP_BYTES (1u << 20)
-#define FRAMEBUFFER_BYTES (64ull << 20)
+/* What a fill of all of it takes is what an input may take. */
+#define FRAMEBUFFER_BYTES (4ull << 20)
 #define SETTLE_NS 5000000000ull
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -236,7 +241,8 @@ settle(struct session *s)
                     (unsigned long)atomic_load(&s->slot->used_bytes));
             abort();
         }
-        usleep(10);
+        /* The driver's threads end what is under way; a watch is looked at now and then. */
+        sched_yield();
     }
     if (s->table.live != 0 || atomic_load(&s->open_user_events) != 0)
         abort();
@@ -250,13 +256,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!s->frame)
         session_open(s);
-    if (size < 8 || too_wild(data, size))
+    if (size < FRAME_SWITCHES || too_wild(data, size))
         return 0;
     session_renew(s);
     s->shared_storage = data[0] & 1;
     memcpy(s->channel.heap, data, size < HEAP_BYTES ? size : HEAP_BYTES);
-    data += 8;
-    size -= 8;
+    data += FRAME_SWITCHES;
+    size -= FRAME_SWITCHES;
     while (size >= sizeof(struct frame_header) && run_one(s, &data, &size) == 0)
         ;
     settle(s);
