@@ -113,22 +113,31 @@ session_renew(struct session *s)
     s->reason[0] = '\0';
 }
 
-/* The guest reads its replies: they are well-formed, whatever was asked. */
-static void
-read_replies(struct session *s)
+/* The guest reads its replies: they are well-formed, whatever was asked. Was tag's among them? */
+static bool
+read_replies(struct session *s, uint64_t tag)
 {
     static uint64_t buf[RING_BYTES / 8];
+    const struct frame_header *h = (const void *)buf;
+    bool found = false;
     int n;
 
     do {
         while ((n = ring_read(&guest.rx, buf, sizeof buf)) > 0)
-            ;
+            found |= h->op == FRAME_REPLY && h->tag == tag;
         if (n < 0)
             abort();
     } while (!replies_flush(s));
+    return found;
 }
 
 /* ---- frames -------------------------------------------------------------------------------- */
+
+static bool
+is_build(unsigned op)
+{
+    return op == OP_clBuildProgram || op == OP_clCompileProgram || op == OP_clLinkProgram;
+}
 
 static int
 run(struct session *s, unsigned op, uint64_t tag, const uint64_t *fields, size_t n)
@@ -136,12 +145,16 @@ run(struct session *s, unsigned op, uint64_t tag, const uint64_t *fields, size_t
     struct frame_header h = {.size = (uint32_t)(sizeof h + n * sizeof *fields),
                              .op = (uint16_t)op,
                              .tag = tag};
+    uint64_t end;
     int rc;
 
     memcpy(s->frame, &h, sizeof h);
     memcpy(s->frame + 2, fields, n * sizeof *fields);
     rc = opencl_dispatch_frame(s, s->frame, h.size);
-    read_replies(s);
+    /* As guests do: kernels are made when the answer of the build is there. */
+    end = rc == 0 && tag && is_build(op) ? now_ns() + SETTLE_NS : 0;
+    while (!read_replies(s, tag) && now_ns() < end)
+        sched_yield();
     return rc;
 }
 
@@ -220,7 +233,7 @@ settled(struct session *s)
 {
     bool busy;
 
-    read_replies(s);
+    read_replies(s, 0);
     objects_bury(s);
     watches_poll(s);
     busy = queues_busy(s);
