@@ -126,7 +126,10 @@ keep() {
     for exe in "${exes[@]}"; do
         name=$(shared "$(basename "$exe")")
         [ "$name" != fuzz_frame ] || [[ $exe == *_images ]] || continue
-        mapfile -t folders < <(seeds "$name" "$dir" && find "$dir/corpus" -maxdepth 1 -name "$name*")
+        mapfile -t folders < <(
+            seeds "$name" "$dir"
+            find "$dir/corpus" -maxdepth 1 -name "$name*"
+        )
         merge "$name" "$exe" "${folders[@]}"
     done
 }

@@ -16,17 +16,19 @@ NO_MEMORY = re.compile(r"ENOMEM|OUT_OF_HOST_MEMORY|no memory|out of memory|retur
 
 
 class Decoder:
-    """One line of DECODERS and the indented ones below it: FUNCTION…: reason."""
+    """One line of DECODERS and the indented ones below it: FUNCTION…: reason, or only: FUNCTION…"""
 
     def __init__(self, line):
         self.name, self.targets = line.split(maxsplit=1)
-        self.without = set()
+        self.without, self.only = set(), set()
 
 
 def decoders_of(text):
     decoders = []
     for line in text.splitlines():
-        if line.startswith(" "):
+        if line.startswith(" only:"):
+            decoders[-1].only |= set(line.partition(":")[2].split())
+        elif line.startswith(" "):
             decoders[-1].without |= set(line.partition(":")[0].split())
         elif line and not line.startswith("#"):
             decoders.append(Decoder(line))
@@ -74,12 +76,13 @@ def main():
     files, failed = files_of(Path(sys.argv[2]).read_text()), False
     for d in decoders_of(Path(sys.argv[1]).read_text()):
         path = next((p for p in files if p.endswith("/" + d.name)), None)
-        unknown = d.without - set(files[path][1]) if path else {"the file"}
+        unknown = (d.without | d.only) - set(files[path][1]) if path else {"the file"}
         if unknown:
             print(f"{d.name}: no {', '.join(sorted(unknown))} in the profile")
             failed = True
             continue
-        hit, count = reached(path, *files[path], d.without)
+        without = set(files[path][1]) - d.only if d.only else d.without
+        hit, count = reached(path, *files[path], without)
         low = 100 * hit / count < LEAST
         failed |= low
         print(f"{100 * hit / count:6.1f}   {d.name} ({hit} of {count}): {d.targets}"

@@ -27,7 +27,8 @@ expect_one_folder(void)
 static void
 logs(const struct include_words *w, const char *tail)
 {
-    static const char *const places[] = {"/cwd/", "/i0/", "/i77/", "/i", "/", "/tessera.guest/"};
+    static const char *const places[] = {"/cwd/", "/i0/", "/i77/",
+                                         "/i",    "/",    "/tessera.guest/"};
     const char *dir = w->private_dir ? w->private_dir : "";
     char *log, *text;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The guest reads what a worker sends: replies to somebody who waits, extents that come back,
- * printed text. Each message is 8 bytes (what, a small number, its length), then its fields. Tags of
- * replies are the guest's own, as a worker gives them back.
+ * printed text. Each message is 8 bytes (what, a small number, its length), then its fields. Tags
+ * of replies are the guest's own, as a worker gives them back.
  */
 #include "guest/opencl/session.h"
 #include "wire/frame.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames as the fuzzer and the recorder see them: a header and fields, whose kinds come from the API
- * description. A message whose fields do not go up is left as it is: that is the decoder's to find.
+ * Frames as the fuzzer and the recorder see them: a header and fields, whose kinds come from the
+ * API description. A message whose fields do not go up is left as it is: the decoder's to find.
  */
 #ifndef TESSERA_FUZZ_MESSAGE_H
 #define TESSERA_FUZZ_MESSAGE_H
