@@ -66,7 +66,7 @@ tsan: ## unit and end-to-end tests under ThreadSanitizer
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS
 	$(call need)
-	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/check.sh fuzz
+	@FUZZ_SECONDS="$(FUZZ_SECONDS) each" scripts/check.sh fuzz
 
 differential: all ## random sequences of OpenCL calls, natively and on vGPUs
 	$(call need,build run)
@@ -89,7 +89,7 @@ install: all ## install below PREFIX
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
 
 clean: ## remove all build trees
-	rm -rf $(BUILD) build-asan build-tsan build-fuzz
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz build-fuzz-cov
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22

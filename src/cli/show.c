@@ -76,7 +76,7 @@ static const struct show_field error_fields[] = {
 static void
 format_value(const json_t *value, enum show_kind kind, char *buf, size_t cap)
 {
-    char size[16];
+    char size[SIZE_TEXT_BYTES];
 
     switch (kind) {
     case SHOW_TEXT:

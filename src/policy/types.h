@@ -47,8 +47,9 @@ int type_parse(const char *model, uint64_t memory_bytes, const char *name,
 /*
  * Words for people: "17 GiB", "512 MiB", "17.6 GiB", "0 B". One decimal at most, always
  * rounded down, so that no more is promised than there is. Below 4 GiB what is not whole
- * GiB is given in MiB, as in type names. buf is always ended; 16 bytes are enough.
+ * GiB is given in MiB, as in type names. buf is always ended.
  */
+#define SIZE_TEXT_BYTES 20 /* "17179869183.9 GiB" */
 void size_format(uint64_t bytes, char *buf, size_t cap);
 
 /*

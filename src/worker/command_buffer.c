@@ -209,7 +209,7 @@ op_clCommandNDRangeKernelKHR(struct session *s,
     if (rec.rc == CL_SUCCESS && (r->work_dim < 1 || r->work_dim > 3))
         rec.rc = CL_INVALID_WORK_DIMENSION;
     if (rec.rc == CL_SUCCESS)
-        rec.rc = kernel_args_error(r->kernel);
+        rec.rc = kernel_args_error(s, r->kernel);
     used = rec.rc == CL_SUCCESS ? kernel_arg_objects(s, r->kernel, &n_used) : NULL;
     if (rec.rc == CL_SUCCESS && !used)
         rec.rc = CL_OUT_OF_HOST_MEMORY;

@@ -38,8 +38,8 @@ fill_run(struct fake_command *c)
         memcpy(f->dst + at, f->pattern, f->pattern_bytes);
 }
 
-static cl_int
-copy_submit(struct fake_command *c, cl_mem a, cl_mem b, const struct fake_sync *s)
+cl_int
+fake_copy_submit(struct fake_command *c, cl_mem a, cl_mem b, const struct fake_sync *s)
 {
     c->run = copy_run;
     if (a)
@@ -84,7 +84,7 @@ fake_clEnqueueReadBuffer(cl_command_queue command_queue, cl_mem buffer,
     if (err)
         return err;
     c->u.copy = copy_linear(ptr, buffer->bytes + offset, size);
-    return copy_submit(c, buffer, NULL, &s);
+    return fake_copy_submit(c, buffer, NULL, &s);
 }
 
 cl_int
@@ -107,7 +107,7 @@ fake_clEnqueueWriteBuffer(cl_command_queue command_queue, cl_mem buffer,
     if (err)
         return err;
     c->u.copy = copy_linear(buffer->bytes + offset, ptr, size);
-    return copy_submit(c, buffer, NULL, &s);
+    return fake_copy_submit(c, buffer, NULL, &s);
 }
 
 static bool
@@ -138,7 +138,7 @@ fake_clEnqueueCopyBuffer(cl_command_queue command_queue, cl_mem src_buffer,
         return err;
     c->u.copy =
         copy_linear(dst_buffer->bytes + dst_offset, src_buffer->bytes + src_offset, size);
-    return copy_submit(c, src_buffer, dst_buffer, &s);
+    return fake_copy_submit(c, src_buffer, dst_buffer, &s);
 }
 
 static bool
@@ -240,7 +240,7 @@ rect_enqueue(cl_command_queue q, cl_command_type type, const struct fake_sync *s
                                    dst.row,
                                    dst.slice,
                                    {region[0], region[1], region[2]}};
-    return copy_submit(c, dst.mem, src.mem, sync);
+    return fake_copy_submit(c, dst.mem, src.mem, sync);
 }
 
 cl_int

@@ -42,6 +42,7 @@ enum fake_kind {
     FAKE_KERNEL,
     FAKE_EVENT,
     FAKE_COMMAND_BUFFER,
+    FAKE_SAMPLER,
 };
 
 struct fake_object {
@@ -86,13 +87,23 @@ struct _cl_command_queue {
     struct list commands; /* struct fake_command in order of arrival, running included */
     uint64_t seq;         /* of the command that came last */
     pthread_cond_t work;  /* something may be ready, or stopping was set */
+    struct list given;    /* while it waits for a thread */
     bool started, stopping;
+};
+
+/* Of an image; its bytes are the memory object's. */
+struct fake_shape {
+    cl_image_format format;
+    cl_mem_object_type type;
+    size_t element; /* bytes; 0: no image, a buffer */
+    size_t extent[3], row, slice;
 };
 
 struct _cl_mem {
     struct fake_object base;
     cl_context context;
-    cl_mem parent; /* of a sub-buffer */
+    cl_mem parent; /* of a sub-buffer, or of an image in another object */
+    struct fake_shape shape;
     cl_mem_flags flags;
     size_t size, origin;
     void *host_ptr; /* CL_MEM_USE_HOST_PTR */
@@ -186,6 +197,12 @@ struct fake_fill {
     uint8_t *dst;
 };
 
+struct fake_image_fill {
+    uint8_t pattern[16];
+    uint8_t *dst;
+    size_t element, row, slice, region[3];
+};
+
 struct fake_command {
     struct list node;
     uint64_t seq;
@@ -201,6 +218,7 @@ struct fake_command {
     union {
         struct fake_copy copy;
         struct fake_fill fill;
+        struct fake_image_fill image_fill;
         struct fake_launch launch;
     } u;
 };
@@ -289,6 +307,16 @@ cl_int fake_launch_submit(cl_command_queue q, const struct fake_launch *l,
 
 /* fake_mem.c: are the queue and the buffer good, and the range inside? */
 cl_int fake_mem_check(cl_command_queue q, cl_mem mem, size_t offset, size_t size);
+/* Another view of the first bytes of whole. */
+cl_mem fake_mem_within(cl_mem whole, cl_mem_flags flags, size_t size, cl_int *ret_err);
+
+/* fake_copy.c: c->u.copy is filled in; a and b are used, or NULL. */
+cl_int fake_copy_submit(struct fake_command *c, cl_mem a, cl_mem b,
+                        const struct fake_sync *s);
+
+/* fake_map.c: maps what has passed its own checks, from offset on. */
+void *fake_map(cl_command_queue q, cl_command_type type, cl_mem mem, cl_map_flags flags,
+               size_t offset, const struct fake_sync *s, cl_int *ret_err);
 
 /* fake_parse.c: names of a source's kernels as "a;b;c", owned by the caller. */
 char *fake_parse_names(const char *source, cl_uint *ret_num);
@@ -331,7 +359,11 @@ const struct fake_builtin *fake_builtin_find(const char *name);
     X(clReleaseMemObject)                                                                \
     X(clGetMemObjectInfo)                                                                \
     X(clSetMemObjectDestructorCallback)                                                  \
+    X(clCreateImage)                                                                     \
     X(clGetSupportedImageFormats)                                                        \
+    X(clCreateSampler)                                                                   \
+    X(clRetainSampler)                                                                   \
+    X(clReleaseSampler)                                                                  \
     X(clCreateProgramWithSource)                                                         \
     X(clCreateProgramWithBinary)                                                         \
     X(clRetainProgram)                                                                   \
@@ -364,6 +396,13 @@ const struct fake_builtin *fake_builtin_find(const char *name);
     X(clEnqueueCopyBufferRect)                                                           \
     X(clEnqueueMapBuffer)                                                                \
     X(clEnqueueUnmapMemObject)                                                           \
+    X(clEnqueueReadImage)                                                                \
+    X(clEnqueueWriteImage)                                                               \
+    X(clEnqueueCopyImage)                                                                \
+    X(clEnqueueCopyImageToBuffer)                                                        \
+    X(clEnqueueCopyBufferToImage)                                                        \
+    X(clEnqueueFillImage)                                                                \
+    X(clEnqueueMapImage)                                                                 \
     X(clEnqueueMigrateMemObjects)                                                        \
     X(clEnqueueNDRangeKernel)                                                            \
     X(clEnqueueTask)                                                                     \

@@ -129,7 +129,7 @@ arg_read_mem(struct fake_arg *arg, const void *value)
 
     if (arg->size != sizeof(cl_mem))
         return CL_INVALID_ARG_SIZE;
-    if (mem && *mem && !fake_is(*mem, FAKE_MEM))
+    if (mem && *mem && (!fake_is(*mem, FAKE_MEM) || (*mem)->shape.element))
         return CL_INVALID_MEM_OBJECT;
     arg->mem = mem ? *mem : NULL;
     return CL_SUCCESS;

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 
 static cl_int
-map_check(cl_mem mem, cl_map_flags flags, size_t size)
+map_check(cl_mem mem, cl_map_flags flags)
 {
     const cl_map_flags rw = CL_MAP_READ | CL_MAP_WRITE;
 
-    if (size == 0 || (flags & ~(rw | CL_MAP_WRITE_INVALIDATE_REGION)) ||
+    if ((flags & ~(rw | CL_MAP_WRITE_INVALIDATE_REGION)) ||
         ((flags & rw) && (flags & CL_MAP_WRITE_INVALIDATE_REGION)))
         return CL_INVALID_VALUE;
     if ((flags & CL_MAP_READ) &&
@@ -60,6 +60,30 @@ mapping_remove(cl_mem mem, const void *ptr)
     return found;
 }
 
+void *
+fake_map(cl_command_queue q, cl_command_type type, cl_mem mem, cl_map_flags flags,
+         size_t offset, const struct fake_sync *s, cl_int *ret_err)
+{
+    struct fake_command *c = NULL;
+    cl_int err = map_check(mem, flags);
+
+    if (!err)
+        err = fake_command_new(q, type, s, &c);
+    if (err)
+        return fake_ret(ret_err, err, NULL);
+
+    err = mapping_add(mem, mem->bytes + offset);
+    if (err) {
+        fake_command_free(c);
+        return fake_ret(ret_err, err, NULL);
+    }
+    fake_command_uses(c, mem);
+    err = fake_command_submit(c, s);
+    if (err)
+        mapping_remove(mem, mem->bytes + offset);
+    return fake_ret(ret_err, err, mem->bytes + offset);
+}
+
 /* NOLINTBEGIN(readability-function-size): the parameters are OpenCL's. */
 void *
 fake_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
@@ -68,28 +92,16 @@ fake_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
                         const cl_event *event_wait_list, cl_event *event,
                         cl_int *errcode_ret)
 {
-    const struct fake_sync s = {num_events_in_wait_list, event_wait_list, event,
-                                blocking_map};
-    struct fake_command *c = NULL;
     cl_int err = fake_mem_check(command_queue, buffer, offset, size);
 
-    if (!err)
-        err = map_check(buffer, map_flags, size);
-    if (!err)
-        err = fake_command_new(command_queue, CL_COMMAND_MAP_BUFFER, &s, &c);
+    if (!err && size == 0)
+        err = CL_INVALID_VALUE;
     if (err)
         return fake_ret(errcode_ret, err, NULL);
-
-    err = mapping_add(buffer, buffer->bytes + offset);
-    if (err) {
-        fake_command_free(c);
-        return fake_ret(errcode_ret, err, NULL);
-    }
-    fake_command_uses(c, buffer);
-    err = fake_command_submit(c, &s);
-    if (err)
-        mapping_remove(buffer, buffer->bytes + offset);
-    return fake_ret(errcode_ret, err, buffer->bytes + offset);
+    return fake_map(command_queue, CL_COMMAND_MAP_BUFFER, buffer, map_flags, offset,
+                    &(struct fake_sync){num_events_in_wait_list, event_wait_list, event,
+                                        blocking_map},
+                    errcode_ret);
 }
 /* NOLINTEND(readability-function-size) */
 

@@ -169,6 +169,23 @@ region_check(cl_mem whole, const cl_buffer_region *r)
 }
 
 cl_mem
+fake_mem_within(cl_mem whole, cl_mem_flags flags, size_t size, cl_int *ret_err)
+{
+    cl_int err = sub_flags(whole->flags, flags, &flags);
+    cl_mem mem;
+
+    if (err)
+        return fake_ret(ret_err, err, NULL);
+    mem = mem_new(whole->context, flags, size);
+    if (!mem)
+        return fake_ret(ret_err, CL_OUT_OF_HOST_MEMORY, NULL);
+    mem->parent = fake_ref(whole);
+    mem->bytes = whole->bytes;
+    mem->host_ptr = whole->host_ptr;
+    return fake_ret(ret_err, CL_SUCCESS, mem);
+}
+
+cl_mem
 fake_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags,
                        cl_buffer_create_type buffer_create_type,
                        const void *buffer_create_info, cl_int *errcode_ret)
@@ -177,7 +194,7 @@ fake_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags,
     cl_mem mem;
     cl_int err;
 
-    if (!fake_is(buffer, FAKE_MEM) || buffer->parent)
+    if (!fake_is(buffer, FAKE_MEM) || buffer->parent || buffer->shape.element)
         return fake_ret(errcode_ret, CL_INVALID_MEM_OBJECT, NULL);
     if (buffer_create_type != CL_BUFFER_CREATE_TYPE_REGION || !r)
         return fake_ret(errcode_ret, CL_INVALID_VALUE, NULL);
@@ -229,13 +246,14 @@ fake_clGetMemObjectInfo(cl_mem memobj, cl_mem_info param_name, size_t param_valu
                         void *param_value, size_t *param_value_size_ret)
 {
     struct fake_out out = {param_value_size, param_value, param_value_size_ret};
-    const cl_mem_object_type type = CL_MEM_OBJECT_BUFFER;
     const cl_mem_properties none = 0;
     const cl_bool uses_svm = CL_FALSE;
+    cl_mem_object_type type;
     cl_uint users, maps;
 
     if (!fake_is(memobj, FAKE_MEM))
         return CL_INVALID_MEM_OBJECT;
+    type = memobj->shape.element ? memobj->shape.type : CL_MEM_OBJECT_BUFFER;
     users = memobj->base.users;
     maps = map_count(memobj);
 
@@ -273,22 +291,4 @@ fake_clSetMemObjectDestructorCallback(cl_mem memobj,
         cb->call.mem = pfn_notify;
     pthread_mutex_unlock(&fake_lock);
     return cb ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
-}
-
-/* CL_DEVICE_IMAGE_SUPPORT is false: there are none. */
-cl_int
-fake_clGetSupportedImageFormats(cl_context context, cl_mem_flags flags,
-                                cl_mem_object_type image_type, cl_uint num_entries,
-                                cl_image_format *image_formats,
-                                cl_uint *num_image_formats)
-{
-    (void)flags;
-    (void)image_type;
-    if (!fake_is(context, FAKE_CONTEXT))
-        return CL_INVALID_CONTEXT;
-    if (image_formats && num_entries == 0)
-        return CL_INVALID_VALUE;
-    if (num_image_formats)
-        *num_image_formats = 0;
-    return CL_SUCCESS;
 }

@@ -173,6 +173,18 @@ fake_clReleaseCommandBufferKHR(cl_command_buffer_khr buffer)
     return object_release(buffer, FAKE_COMMAND_BUFFER, CL_INVALID_COMMAND_BUFFER_KHR);
 }
 
+cl_int
+fake_clRetainSampler(cl_sampler sampler)
+{
+    return object_retain(sampler, FAKE_SAMPLER, CL_INVALID_SAMPLER);
+}
+
+cl_int
+fake_clReleaseSampler(cl_sampler sampler)
+{
+    return object_release(sampler, FAKE_SAMPLER, CL_INVALID_SAMPLER);
+}
+
 void *
 fake_ret(cl_int *errcode_ret, cl_int err, void *self)
 {

@@ -2,7 +2,8 @@
 /*
  * Command queues of the fake driver and the thread that executes each. A command stays in
  * its queue's list until it is complete, so the first one has nothing earlier before it.
- * A queue without references is freed by its thread, which may be the one that let go.
+ * A queue without references is freed by its thread, which may be the one that let go. The
+ * thread then waits for another queue.
  */
 #include "worker/fake_internal.h"
 
@@ -88,11 +89,16 @@ command_execute(struct fake_command *c)
     fake_command_free(c);
 }
 
-static void *
-queue_main(void *arg)
-{
-    cl_command_queue q = arg;
+/* Under fake_lock: threads without a queue, and the queues that they are to take. */
+static struct {
+    unsigned idle;
+    struct list given;
+    pthread_cond_t more;
+} threads = {.given = {&threads.given, &threads.given}, .more = PTHREAD_COND_INITIALIZER};
 
+static void
+queue_serve(cl_command_queue q)
+{
     pthread_mutex_lock(&fake_lock);
     while (!q->stopping) {
         struct fake_command *c = queue_pick(q);
@@ -107,6 +113,28 @@ queue_main(void *arg)
     }
     pthread_mutex_unlock(&fake_lock);
     queue_free(q);
+}
+
+static cl_command_queue
+queue_next(void)
+{
+    struct list *n;
+
+    pthread_mutex_lock(&fake_lock);
+    threads.idle++;
+    while (list_empty(&threads.given))
+        pthread_cond_wait(&threads.more, &fake_lock);
+    n = threads.given.next;
+    list_del(n);
+    pthread_mutex_unlock(&fake_lock);
+    return container_of(n, struct _cl_command_queue, given);
+}
+
+static void *
+queue_main(void *arg)
+{
+    for (cl_command_queue q = arg;; q = queue_next())
+        queue_serve(q);
     return NULL;
 }
 
@@ -117,6 +145,13 @@ fake_queue_start(cl_command_queue q)
 
     if (q->started)
         return CL_SUCCESS;
+    if (threads.idle > 0) {
+        threads.idle--;
+        list_add_tail(&threads.given, &q->given);
+        pthread_cond_signal(&threads.more);
+        q->started = true;
+        return CL_SUCCESS;
+    }
     if (pthread_create(&thread, NULL, queue_main, q) != 0)
         return CL_OUT_OF_HOST_MEMORY;
     pthread_detach(thread);

@@ -119,6 +119,8 @@ op_clSetKernelArg(struct session *s, const struct req_clSetKernelArg *r)
             arg->error = rc;
         if (rc == CL_SUCCESS && !recipe_set(&arg->set, s->request.frame, s->request.len))
             return session_fail(s, "the worker has no memory left");
+        if (rc == CL_SUCCESS)
+            arg->serial = r->object ? r->object->serial : 0;
     }
     if (r->tag != 0)
         reply_status(s, r->tag, rc);
@@ -187,6 +189,7 @@ kernel_clone(struct session *s, struct kernel *from, struct kernel *to)
         struct recipe *set = &from->args[i].set;
 
         to->args[i].error = from->args[i].error;
+        to->args[i].serial = from->args[i].serial;
         if (set->frame && !recipe_set(&to->args[i].set, set->frame, set->frame_len))
             rc = CL_OUT_OF_HOST_MEMORY;
     }
@@ -208,29 +211,33 @@ op_clCloneKernel(struct session *s, const struct req_clCloneKernel *r)
     return object_made(s, &k->o, rc, r->tag);
 }
 
+/* The object that a clSetKernelArg message names, if it lives: its fifth field (opencl.toml). */
+static struct object *
+arg_object(struct session *s, const struct kernel_arg *arg)
+{
+    const size_t at = sizeof(struct frame_header) + 4 * sizeof(uint64_t);
+    struct object *o;
+    struct guest_id id;
+
+    if (arg->serial == 0)
+        return NULL;
+    memcpy(&id, (const uint8_t *)arg->set.frame + at, sizeof id);
+    o = table_find(&s->table, id);
+    return o && o->serial == arg->serial ? o : NULL;
+}
+
 cl_int
-kernel_args_error(const struct object *kernel)
+kernel_args_error(struct session *s, const struct object *kernel)
 {
     const struct kernel *k = kernel_of(kernel);
 
     for (cl_uint i = 0; i < k->n_args; i++) {
         if (k->args[i].error != CL_SUCCESS)
             return k->args[i].error;
+        if (k->args[i].serial != 0 && !arg_object(s, &k->args[i]))
+            return CL_INVALID_KERNEL_ARGS;
     }
     return CL_SUCCESS;
-}
-
-/* The object that a clSetKernelArg message names: its fifth field (api/opencl.toml). */
-static struct object *
-arg_object(struct session *s, const struct kernel_arg *arg)
-{
-    const size_t at = sizeof(struct frame_header) + 4 * sizeof(uint64_t);
-    struct guest_id id;
-
-    if (!arg->set.frame || arg->set.frame_len < at + sizeof id)
-        return NULL;
-    memcpy(&id, (const uint8_t *)arg->set.frame + at, sizeof id);
-    return id.v != 0 ? table_find(&s->table, id) : NULL;
 }
 
 struct object **
@@ -262,7 +269,7 @@ op_clGetKernelSuggestedLocalWorkSizeKHR(
     if (rc == CL_SUCCESS && (r->work_dim < 1 || r->work_dim > 3))
         rc = CL_INVALID_WORK_DIMENSION;
     if (rc == CL_SUCCESS)
-        rc = kernel_args_error(r->kernel);
+        rc = kernel_args_error(s, r->kernel);
     if (rc == CL_SUCCESS)
         rc = s->device.ext.clGetKernelSuggestedLocalWorkSizeKHR(
             r->command_queue->h.queue, r->kernel->h.kernel, (cl_uint)r->work_dim,
@@ -282,7 +289,7 @@ op_clEnqueueNDRangeKernel(struct session *s, const struct req_clEnqueueNDRangeKe
     if (rc == CL_SUCCESS && (r->work_dim < 1 || r->work_dim > 3))
         rc = CL_INVALID_WORK_DIMENSION;
     if (rc == CL_SUCCESS)
-        rc = kernel_args_error(r->kernel);
+        rc = kernel_args_error(s, r->kernel);
     if (rc == CL_SUCCESS)
         rc = s->cl->clEnqueueNDRangeKernel(
             r->command_queue->h.queue, r->kernel->h.kernel, (cl_uint)r->work_dim,

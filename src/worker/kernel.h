@@ -7,6 +7,7 @@
 
 struct kernel_arg {
     struct recipe set; /* the last message that set it */
+    uint64_t serial;   /* of the object that it names; 0: none */
     cl_int
         error; /* that set failed: the kernel cannot be launched until it is set again */
 };
@@ -20,8 +21,11 @@ struct kernel {
 
 struct kernel *kernel_of(const struct object *o);
 
-/* The error of an argument whose set failed, CL_SUCCESS when there is none. */
-cl_int kernel_args_error(const struct object *kernel);
+/*
+ * The error of an argument whose set failed, or whose object is gone; else CL_SUCCESS.
+ * A driver's kernel is no reference to its arguments (section 5.9.2): it would use what it freed.
+ */
+cl_int kernel_args_error(struct session *s, const struct object *kernel);
 
 /* The live objects set as arguments, malloc'ed; NULL without memory. */
 struct object **kernel_arg_objects(struct session *s, const struct object *kernel,

@@ -124,6 +124,7 @@ object_new(struct session *s, struct guest_id id, enum object_kind kind)
     }
     object_check_limit(s, kind);
     o->id = id;
+    o->serial = ++s->objects_made;
     o->kind = kind;
     atomic_init(&o->refs, 1);
     if (!object_take_recipe(s, o) || table_put(&s->table, id, o) < 0) {

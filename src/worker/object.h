@@ -33,7 +33,8 @@ void recipe_fini(struct recipe *r);
 
 struct object {
     struct guest_id id;
-    uint32_t kind; /* enum object_kind */
+    uint64_t serial; /* which of the session's objects it is, from 1: ids come again */
+    uint32_t kind;   /* enum object_kind */
     _Atomic uint32_t refs;
     cl_int error; /* not CL_SUCCESS: a failed object, h is NULL */
     union {

@@ -35,8 +35,6 @@
 /* For a whole hello, and for a guest to take its welcome, however slowly it does either. */
 #define HELLO_TIMEOUT_S 10
 
-#define LIMIT_LOG_NS UINT64_C(1000000000)
-
 /* Beside the buffers: staging, blobs, long answers. */
 #define HEAP_EXTRA_BYTES (64ull << 20)
 /* Of a discrete device the heap is a window, not a home. */
@@ -107,20 +105,6 @@ session_end(struct session *s, const char *fmt, ...)
     vsnprintf(reason, sizeof reason, fmt, ap);
     va_end(ap);
     session_exit(s, reason);
-}
-
-void
-session_limit(struct session *s, enum limit which)
-{
-    const uint64_t now = now_ns();
-
-    if (s->limit_told_ns[which] && now - s->limit_told_ns[which] < LIMIT_LOG_NS)
-        return;
-    s->limit_told_ns[which] = now;
-    log_warning("the session has reached a limit: %s, %llu (tesserad --limit %s=N)",
-                limit_rows[which].doc,
-                (unsigned long long)limit_of(&s->options->limits, which),
-                limit_rows[which].name);
 }
 
 /* Ended without a reason: a manager that did not start us cannot ask for our exit status. */

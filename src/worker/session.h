@@ -55,6 +55,7 @@ struct request {
 
 struct session {
     const struct session_options *options;
+    uint64_t objects_made;
     struct device device;
     const struct _cl_icd_dispatch *cl; /* the driver's own table: no loader in between */
     bool shared_storage;

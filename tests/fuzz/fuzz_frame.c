@@ -2,12 +2,16 @@
 /*
  * The worker's dispatcher on the fake driver: 8 bytes of switches (1: storage is shared with the
  * guest), then frames as they travel. All inputs run in one session, as a worker's threads stay;
- * between them everything is released, and nothing may stay charged.
+ * between them everything is released, and nothing may stay charged. There is one program per
+ * family of calls (mutator.c).
  */
 #include "api/opencl_request.h"
 #include "base/io.h"
 #include "worker/event.h"
 
+#include "mutator.h"
+
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +20,8 @@
 
 #define RING_BYTES (64u << 10)
 #define HEAP_BYTES (1u << 20)
-#define FRAMEBUFFER_BYTES (64ull << 20)
+/* What a fill of all of it takes is what an input may take. */
+#define FRAMEBUFFER_BYTES (4ull << 20)
 #define SETTLE_NS 5000000000ull
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -108,22 +113,31 @@ session_renew(struct session *s)
     s->reason[0] = '\0';
 }
 
-/* The guest reads its replies: they are well-formed, whatever was asked. */
-static void
-read_replies(struct session *s)
+/* The guest reads its replies: they are well-formed, whatever was asked. Was tag's among them? */
+static bool
+read_replies(struct session *s, uint64_t tag)
 {
     static uint64_t buf[RING_BYTES / 8];
+    const struct frame_header *h = (const void *)buf;
+    bool found = false;
     int n;
 
     do {
         while ((n = ring_read(&guest.rx, buf, sizeof buf)) > 0)
-            ;
+            found |= h->op == FRAME_REPLY && h->tag == tag;
         if (n < 0)
             abort();
     } while (!replies_flush(s));
+    return found;
 }
 
 /* ---- frames -------------------------------------------------------------------------------- */
+
+static bool
+is_build(unsigned op)
+{
+    return op == OP_clBuildProgram || op == OP_clCompileProgram || op == OP_clLinkProgram;
+}
 
 static int
 run(struct session *s, unsigned op, uint64_t tag, const uint64_t *fields, size_t n)
@@ -131,12 +145,16 @@ run(struct session *s, unsigned op, uint64_t tag, const uint64_t *fields, size_t
     struct frame_header h = {.size = (uint32_t)(sizeof h + n * sizeof *fields),
                              .op = (uint16_t)op,
                              .tag = tag};
+    uint64_t end;
     int rc;
 
     memcpy(s->frame, &h, sizeof h);
     memcpy(s->frame + 2, fields, n * sizeof *fields);
     rc = opencl_dispatch_frame(s, s->frame, h.size);
-    read_replies(s);
+    /* As guests do: kernels are made when the answer of the build is there. */
+    end = rc == 0 && tag && is_build(op) ? now_ns() + SETTLE_NS : 0;
+    while (!read_replies(s, tag) && now_ns() < end)
+        sched_yield();
     return rc;
 }
 
@@ -215,7 +233,7 @@ settled(struct session *s)
 {
     bool busy;
 
-    read_replies(s);
+    read_replies(s, 0);
     objects_bury(s);
     watches_poll(s);
     busy = queues_busy(s);
@@ -236,7 +254,8 @@ settle(struct session *s)
                     (unsigned long)atomic_load(&s->slot->used_bytes));
             abort();
         }
-        usleep(10);
+        /* The driver's threads end what is under way; a watch is looked at now and then. */
+        sched_yield();
     }
     if (s->table.live != 0 || atomic_load(&s->open_user_events) != 0)
         abort();
@@ -250,13 +269,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!s->frame)
         session_open(s);
-    if (size < 8 || too_wild(data, size))
+    if (size < FRAME_SWITCHES || too_wild(data, size))
         return 0;
     session_renew(s);
     s->shared_storage = data[0] & 1;
     memcpy(s->channel.heap, data, size < HEAP_BYTES ? size : HEAP_BYTES);
-    data += 8;
-    size -= 8;
+    data += FRAME_SWITCHES;
+    size -= FRAME_SWITCHES;
     while (size >= sizeof(struct frame_header) && run_one(s, &data, &size) == 0)
         ;
     settle(s);

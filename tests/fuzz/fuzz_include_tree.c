@@ -5,6 +5,7 @@
  */
 #include "worker/include_tree.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,6 +21,24 @@ expect_one_folder(void)
 
     if (stat(getenv("TMPDIR"), &st) < 0 || st.st_nlink > 3)
         abort();
+}
+
+/* What a compiler says of files in the tree, and of what only looks like one. */
+static void
+logs(const struct include_words *w, const char *tail)
+{
+    static const char *const places[] = {"/cwd/", "/i0/", "/i77/",
+                                         "/i",    "/",    "/tessera.guest/"};
+    const char *dir = w->private_dir ? w->private_dir : "";
+    char *log, *text;
+
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (asprintf(&log, "%s: %s%s%s", tail, dir, places[i], tail) < 0)
+            abort();
+        text = include_words_apply(w, log);
+        free(text);
+        free(log);
+    }
 }
 
 int
@@ -45,8 +64,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     include_tree_make(&t, nul + 1, size, (const char *)data, &options);
     expect_one_folder();
-    text = include_words_apply(&t.words, (const char *)data);
-    free(text);
+    logs(&t.words, (const char *)data);
     include_tree_remove(&t);
     free(options);
     return 0;

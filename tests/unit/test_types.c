@@ -219,6 +219,16 @@ sizes_read_well_and_never_promise_too_much(void **state)
 }
 
 static void
+the_largest_size_has_room(void **state)
+{
+    char buf[SIZE_TEXT_BYTES];
+
+    (void)state;
+    size_format(UINT64_MAX, buf, sizeof(buf));
+    assert_string_equal(buf, "17179869183.9 GiB");
+}
+
+static void
 a_short_buffer_is_still_ended(void **state)
 {
     char buf[4] = "xxx";
@@ -399,6 +409,7 @@ main(void)
         cmocka_unit_test(a_model_that_would_not_fit_a_name_is_refused),
         cmocka_unit_test(only_exact_type_names_are_known),
         cmocka_unit_test(sizes_read_well_and_never_promise_too_much),
+        cmocka_unit_test(the_largest_size_has_room),
         cmocka_unit_test(a_short_buffer_is_still_ended),
         cmocka_unit_test(sizes_as_people_write_them_are_read),
         cmocka_unit_test(what_is_not_a_size_is_refused),

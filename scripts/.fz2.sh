@@ -1,0 +1,166 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# fuzz.sh build               builds every fuzz target (clang, libFuzzer, ASan, UBSan) into
+#                             build-fuzz and prints their paths
+# fuzz.sh run TARGET SECONDS  feeds one of them for so long; an input that breaks it is left
+#                             in build-fuzz/findings
+# fuzz.sh coverage            how many lines of each decoder (tests/fuzz/decoders.txt) the corpus
+#                             reaches; fails below 90 per cent
+# fuzz.sh keep                makes the corpus anew from itself and what runs have found: the
+#                             fewest inputs that reach all that any of them reaches
+# fuzz.sh record PROGRAM...   runs each on a vGPU of build/ and adds what it sent to the frames
+#                             that the next keep looks at
+#
+# Seeds are tests/fuzz/corpus/NAME.tar.gz, and what seeds.py writes from tests/fuzz/seeds/NAME/*;
+# words are NAME.dict, in tests/fuzz or generated, or else the dictionary generated from the API
+# description. The targets fuzz_frame_* share the corpus and the seeds of fuzz_frame.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+readonly dir=build-fuzz cov=build-fuzz-cov corpora=tests/fuzz/corpus
+
+# targets DIR: the programs there.
+targets() {
+    meson introspect "$1" --targets |
+        jq -r '.[] | select(.type == "executable" and (.name | startswith("fuzz_"))) | .filename[0]'
+}
+
+# build DIR MESON-OPTION...
+build() {
+    local to=$1 exes
+    shift
+    [ -f "$to/build.ninja" ] || CC=clang meson setup "$to" -Dfuzz=true -Dwerror=false \
+        "$@" >&2
+    # So that a fuzz target added since the last configuration is listed, too.
+    ninja -C "$to" --quiet build.ninja >&2
+    mapfile -t exes < <(targets "$to")
+    [ "${#exes[@]}" -gt 0 ] || return 0
+    ninja -C "$to" --quiet "${exes[@]#"$PWD/$to/"}" >&2
+    printf '%s\n' "${exes[@]}"
+}
+
+build_sanitized() {
+    build "$dir" --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
+        -Dc_args='-fsanitize=fuzzer-no-link -fno-sanitize-recover=all'
+}
+
+build_profiled() {
+    local profile='-fprofile-instr-generate -fcoverage-mapping'
+    build "$cov" --buildtype=debug -Db_lundef=false -Dc_args="-fsanitize=fuzzer-no-link $profile" \
+        -Dc_link_args="$profile"
+}
+
+# dictionary NAME: the option that names its words, if there are any.
+dictionary() {
+    local file
+    file=$(find tests/fuzz "$dir" -name "$1.dict" -print -quit)
+    [ -n "$file" ] || file=$(find "$dir" -path '*api*' -name '*.dict' -print -quit)
+    [ -z "$file" ] || echo "-dict=$file"
+}
+
+# shared NAME: whose corpus it uses.
+shared() {
+    [[ $1 == fuzz_frame_* ]] && echo fuzz_frame || echo "$1"
+}
+
+# seeds NAME DIR: writes its seeds and its corpus below DIR and prints the folders.
+seeds() {
+    local name
+    name=$(shared "$1")
+    local written=$2/seeds/$name unpacked=$2/kept/$name
+    if [ -d "tests/fuzz/seeds/$name" ]; then
+        /usr/bin/python3 tests/fuzz/seeds.py api/opencl.toml "tests/fuzz/seeds/$name" "$written"
+        echo "$written"
+    fi
+    if [ -f "$corpora/$name.tar.gz" ]; then
+        rm -rf "$unpacked" && mkdir -p "$unpacked"
+        tar -xzf "$corpora/$name.tar.gz" -C "$unpacked"
+        echo "$unpacked"
+    fi
+}
+
+run() {
+    local exe=$1 seconds=$2 name corpus args=() folders=()
+    name=$(basename "$exe")
+    corpus=$dir/corpus/$name
+    mkdir -p "$corpus" "$dir/findings"
+    mapfile -t args < <(dictionary "$name")
+    mapfile -t folders < <(seeds "$name" "$dir")
+    args+=("$corpus" "${folders[@]}")
+    "$exe" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+        -artifact_prefix="$dir/findings/$name-" "${args[@]}"
+}
+
+coverage() {
+    local exes exe name folders objects=()
+    mapfile -t exes < <(build_profiled)
+    rm -rf "$cov/profiles" && mkdir -p "$cov/profiles"
+    for exe in "${exes[@]}"; do
+        name=$(basename "$exe")
+        mapfile -t folders < <(seeds "$name" "$cov")
+        [ "${#folders[@]}" -gt 0 ] || continue
+        LLVM_PROFILE_FILE=$cov/profiles/$name.profraw "$exe" -runs=0 "${folders[@]}" \
+            >"$cov/profiles/$name.log" 2>&1 || tail -n 20 "$cov/profiles/$name.log" >&2
+        objects+=(-object "$exe")
+    done
+    llvm-profdata-14 merge -sparse "$cov"/profiles/*.profraw -o "$cov/all.profdata"
+    llvm-cov-14 export -format=lcov -instr-profile="$cov/all.profdata" "${objects[@]}" \
+        >"$cov/lines.lcov"
+    /usr/bin/python3 tests/fuzz/coverage.py tests/fuzz/decoders.txt "$cov/lines.lcov"
+}
+
+# merge NAME EXE FOLDER...: what of these reaches something new, as the corpus of NAME.
+merge() {
+    local name=$1 exe=$2 into=$dir/merged/$1
+    shift 2
+    rm -rf "$into" && mkdir -p "$into" "$corpora"
+    "$exe" -merge=1 -use_counters=0 -rss_limit_mb=2048 -timeout=10 "$into" "$@" 2>/dev/null
+    tar -C "$into" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - . |
+        gzip -9n >"$corpora/$name.tar.gz"
+}
+
+keep() {
+    local exes exe name folders
+    mapfile -t exes < <(build_sanitized)
+    for exe in "${exes[@]}"; do
+        name=$(shared "$(basename "$exe")")
+        [ "$name" != fuzz_frame ] || [[ $exe == *_images ]] || continue
+        mapfile -t folders < <(
+            seeds "$name" "$dir"
+            find "$dir/corpus" -maxdepth 1 -name "$name*"
+        )
+        merge "$name" "$exe" "${folders[@]}"
+    done
+}
+
+# Each program is a command line; one that fails has sent something all the same.
+record() {
+    local tmp line
+    build_sanitized >/dev/null && ninja -C "$dir" --quiet tests/fuzz/recording-worker >&2
+    tmp=$(mktemp -d)
+    export TESSERA_RUNTIME_DIR=$tmp/run TESSERA_STATE_DIR=$tmp/state TESSERA_NO_START=1
+    export TESSERA_CALLLOG=$tmp/frames ASAN_OPTIONS=detect_leaks=0:handle_segv=0
+    build/tesserad --worker "$PWD/$dir/tests/fuzz/recording-worker" 2>"$tmp/log" &
+    trap 'build/tessera shutdown --end >/dev/null; rm -rf "$tmp"' RETURN
+    for ((i = 0; i < 100; i++)); do
+        ! build/tessera gpus >/dev/null 2>&1 || break
+        sleep 0.1
+    done
+    for line in "$@"; do
+        # shellcheck disable=SC2086 # words of a command line
+        timeout 100 build/tessera run --type cpu-512m -- $line >/dev/null 2>&1 ||
+            echo "status $?: $line" >&2
+    done
+    /usr/bin/python3 tests/fuzz/recordings.py api/opencl.toml "$dir/corpus/fuzz_frame_recorded" \
+        "$tmp"/frames.*
+}
+
+case "${1:-}" in
+build) build_sanitized ;;
+run) run "$2" "$3" ;;
+coverage) coverage ;;
+keep) keep ;;
+record) shift && record "$@" ;;
+*) sed -n '4,16s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+esac
