@@ -6,7 +6,7 @@
 #   build     compile everything          programs  real OpenCL programs on a vGPU
 #   style     layout, layers, READMEs     asan      unit and e2e under ASan and UBSan
 #   unit      unit tests                  tsan      rings and sessions under TSan
-#   e2e       end-to-end tests            fuzz      all targets, FUZZ_SECONDS (42) in all
+#   e2e       end-to-end tests            fuzz      all targets, FUZZ_SECONDS (21)
 #   lint      clang-tidy                  tsan-all  unit and e2e under TSan
 #   instructions   counts of the fast paths, against docs/results/instructions.json
 #
@@ -16,7 +16,7 @@ set -uo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 readonly STAGES=(build style unit instructions e2e programs asan tsan fuzz)
-readonly FUZZ_SECONDS=${FUZZ_SECONDS:-42}
+readonly FUZZ_SECONDS=${FUZZ_SECONDS:-21}
 # What a stage may take on two cores; a run of e2e tests is ended at three times that.
 declare -rA BUDGET_S=([build]=240 [style]=60 [unit]=120 [instructions]=30 [e2e]=300 [programs]=300
     [asan]=240 [tsan]=120 [fuzz]=120 [lint]=600 [tsan-all]=600)

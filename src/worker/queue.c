@@ -8,9 +8,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Commands harvested per lock; and how many a submission looks at: the list stays short. */
+/*
+ * Commands harvested per lock; and from how many on a submission looks at them: the list stays short,
+ * and most of them are complete by then.
+ */
 #define HARVEST_BATCH 32
-#define HARVEST_AT_SUBMIT 4
+#define HARVEST_AT_SUBMIT 128
 
 static cl_command_queue
 queue_create(struct session *s, cl_context context, cl_device_id device,
@@ -103,12 +106,14 @@ queue_make_room(struct session *s, struct queue *q)
     return CL_SUCCESS;
 }
 
-static void
+/* Returns how many are under way. */
+static uint32_t
 queue_track(struct queue *q, cl_event event)
 {
     _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&q->lock);
 
     q->running[(q->first + q->count++) & (q->cap - 1)] = event;
+    return q->count;
 }
 
 static uint64_t
@@ -148,16 +153,16 @@ queue_take_complete(struct session *s, struct queue *q, cl_event *events, unsign
 }
 
 void
-queue_harvest(struct session *s, struct queue *q, unsigned max)
+queue_harvest(struct session *s, struct queue *q)
 {
     cl_event events[HARVEST_BATCH];
-    unsigned batch = max > 0 && max < HARVEST_BATCH ? max : HARVEST_BATCH, n;
+    unsigned n;
 
     do {
-        n = queue_take_complete(s, q, events, batch);
+        n = queue_take_complete(s, q, events, HARVEST_BATCH);
         for (unsigned i = 0; i < n; i++)
             s->cl->clReleaseEvent(events[i]);
-    } while (max == 0 && n == batch);
+    } while (n == HARVEST_BATCH);
 }
 
 cl_int
@@ -179,6 +184,15 @@ queue_remember_error(struct queue *q, cl_int error)
         q->error = error;
 }
 
+/* No error is remembered, and no more than n commands are under way. */
+static bool
+queue_is_clean(struct queue *q, uint32_t n)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&q->lock);
+
+    return q->error == CL_SUCCESS && q->count <= n;
+}
+
 static bool
 queue_is_busy(struct queue *q)
 {
@@ -198,7 +212,7 @@ queues_busy(struct session *s)
     {
         struct queue *q = container_of(node, struct queue, node);
 
-        queue_harvest(s, q, 0);
+        queue_harvest(s, q);
         busy |= queue_is_busy(q);
     }
     return busy;
@@ -346,8 +360,8 @@ submission_end(struct session *s, struct submission *sub, cl_int rc, uint64_t ta
     if (sub->event_id.v != 0 && event_new(s, sub, rc) < 0)
         return -ENOMEM;
     if (rc == CL_SUCCESS) {
-        queue_track(sub->queue, sub->event);
-        queue_harvest(s, sub->queue, HARVEST_AT_SUBMIT);
+        if (queue_track(sub->queue, sub->event) % HARVEST_AT_SUBMIT == 0)
+            queue_harvest(s, sub->queue);
     } else if (tag == 0) {
         queue_remember_error(sub->queue, rc);
     }
@@ -379,12 +393,15 @@ static void
 finish_done(struct session *s, void *arg, cl_int status)
 {
     struct finish *f = arg;
-    cl_int error;
 
-    (void)status; /* the harvest finds it, with the errors of all others */
-    queue_harvest(s, f->queue, 0);
-    error = queue_take_error(f->queue);
-    reply_status(s, f->tag, error);
+    /* The only command, and it went well: the guest need not wait for our book-keeping. */
+    if (status == CL_SUCCESS && queue_is_clean(f->queue, 1)) {
+        reply_status(s, f->tag, CL_SUCCESS);
+        queue_harvest(s, f->queue);
+    } else {
+        queue_harvest(s, f->queue);
+        reply_status(s, f->tag, queue_take_error(f->queue));
+    }
     object_unref(s, &f->queue->o);
     free(f);
 }
@@ -427,7 +444,6 @@ op_clFinish(struct session *s, const struct req_clFinish *r)
         reply_status(s, r->tag, s->request.error);
         return 0;
     }
-    queue_harvest(s, q, 0);
     last = queue_last_event(s, q);
     f = last ? malloc(sizeof *f) : NULL;
     if (!f) {

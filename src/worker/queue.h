@@ -50,8 +50,8 @@ cl_int submission_begin_sync(struct session *s, struct submission *sub,
 /* After the driver's call: its event, its error. Answers rc if tag is not 0. Returns 0. */
 int submission_end(struct session *s, struct submission *sub, cl_int rc, uint64_t tag);
 
-/* Looks at no more than max commands of the queue (0: all). Any thread. */
-void queue_harvest(struct session *s, struct queue *q, unsigned max);
+/* Charges and forgets the commands that are complete. Any thread. */
+void queue_harvest(struct session *s, struct queue *q);
 
 /* The error that commands of the queue left behind; told once. */
 cl_int queue_take_error(struct queue *q);
