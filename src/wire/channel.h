@@ -36,6 +36,8 @@ struct channel_page {
     _Alignas(64) _Atomic uint64_t
         copied_bytes;                    /* counted up by the guest's own direct copies */
     _Alignas(64) _Atomic uint32_t state; /* enum channel_state, written by the worker */
+    _Atomic uint32_t
+        futex_doorbell; /* the worker sleeps on commands.sleeping, not on the socket */
     struct waiter waiters[CHANNEL_WAITERS];
 };
 
@@ -64,6 +66,8 @@ struct channel {
     struct ring tx, rx; /* guest: commands, replies; worker: the other way round */
     uint8_t *heap;
     uint64_t heap_bytes;
+    _Atomic bool
+        hung_up; /* worker with a futex doorbell: what channel_watch_peer() found */
 };
 
 enum channel_side { CHANNEL_GUEST, CHANNEL_WORKER };
@@ -87,6 +91,14 @@ void channel_fini(struct channel *c);
 
 /* Adopts a connected Unix stream socket as doorbell (transport "unix"). */
 void channel_use_socket(struct channel *c, int fd);
+
+/*
+ * Worker: sleeps on a word in shared memory from now on, which costs both sides less than the socket. Since
+ * a futex does not notice a dead peer, a thread must be in channel_watch_peer() all the while: once the peer
+ * has hung up it wakes who sleeps, again and again, since the guest can write the word, too.
+ */
+void channel_use_futex(struct channel *c);
+_Noreturn void channel_watch_peer(struct channel *c);
 
 /* Two ends in one process, for tests (transport "loopback"). */
 int channel_loopback(struct channel *guest, struct channel *worker, uint64_t heap_bytes,

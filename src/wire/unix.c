@@ -3,6 +3,7 @@
  * Transport "unix": the connected socket is the doorbell. A kick is one byte; the peer's
  * end is the socket's hang-up, so one poll() sees both.
  */
+#include "base/futex.h"
 #include "base/io.h"
 #include "wire/channel.h"
 
@@ -12,11 +13,24 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Guest: does the worker sleep on the word? Worker: do we? */
+static bool
+worker_on_futex(const struct channel *c)
+{
+    return atomic_load_explicit(&c->page->futex_doorbell, memory_order_relaxed);
+}
+
+#define HUNG_UP_AGAIN_MS 10
+
 static void
 unix_kick(struct channel *c)
 {
     const char bell = 1;
 
+    if (c->tx.shared == &c->page->commands && worker_on_futex(c)) {
+        futex_wake(&c->page->commands.sleeping, 1);
+        return;
+    }
     /*
      * A full socket buffer already holds enough kicks; a dead peer shows in the next
      * wait.
@@ -38,12 +52,47 @@ unix_drain(int fd)
     return 0;
 }
 
+/* Whoever wakes us has taken the word back (ring_commit), or will look at it (channel_watch_peer). */
+static int
+futex_doorbell_wait(struct channel *c, int timeout_ms)
+{
+    if (timeout_ms != 0 && !atomic_load_explicit(&c->hung_up, memory_order_acquire))
+        futex_wait(&c->page->commands.sleeping, 1, timeout_ms);
+    return atomic_load_explicit(&c->hung_up, memory_order_acquire) ? -EPIPE : 1;
+}
+
+void
+channel_use_futex(struct channel *c)
+{
+    atomic_store_explicit(&c->page->futex_doorbell, 1, memory_order_relaxed);
+}
+
+void
+channel_watch_peer(struct channel *c)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+
+    while (poll(&p, 1, -1) < 0 || !(p.revents & (POLLHUP | POLLRDHUP | POLLERR)))
+        ;
+    atomic_store_explicit(&c->hung_up, true, memory_order_release);
+    for (;;) {
+        /* A sleeper that has not yet begun to sleep finds the word changed. */
+        atomic_store_explicit(&c->page->commands.sleeping, 0, memory_order_release);
+        futex_wake(&c->page->commands.sleeping, 1);
+        poll(NULL, 0, HUNG_UP_AGAIN_MS);
+    }
+}
+
 static int
 unix_wait(struct channel *c, int timeout_ms)
 {
     struct pollfd p[2] = {{.fd = c->fd, .events = POLLIN},
                           {.fd = c->wake_fd, .events = POLLIN}};
-    uint64_t end = timeout_ms > 0 ? now_ns() + (uint64_t)timeout_ms * 1000000u : 0;
+    uint64_t end;
+
+    if (c->rx.shared == &c->page->commands && worker_on_futex(c))
+        return futex_doorbell_wait(c, timeout_ms);
+    end = timeout_ms > 0 ? now_ns() + (uint64_t)timeout_ms * 1000000u : 0;
 
     for (;;) {
         int n = poll(p, c->wake_fd >= 0 ? 2 : 1, timeout_ms);

@@ -49,6 +49,9 @@
 /* While replies wait for room: the guest does not ring when it has read. */
 #define SLEEP_REPLIES_MS 1
 
+/* Sleeps in a row before which nothing is tidied. */
+#define UNTIDY_SLEEPS 16
+
 #define BUILD_THREADS 4
 #define ASK_THREADS 1
 #define WAIT_THREADS 64
@@ -170,6 +173,14 @@ recall_main(void *arg)
         seen = recall;
     }
     return NULL;
+}
+
+static void *
+peer_main(void *arg)
+{
+    struct session *s = arg;
+
+    channel_watch_peer(&s->channel);
 }
 
 static void
@@ -380,6 +391,8 @@ session_start(struct session *s)
     session_welcome(s);
     session_set_timeout(s, 0);
     channel_use_socket(&s->channel, s->options->session_fd);
+    channel_use_futex(&s->channel);
+    session_thread(s, peer_main);
     log_debug("serves '%s'", s->slot->program);
 }
 
@@ -439,17 +452,32 @@ session_tidy(struct session *s)
     return busy || watches_any(&s->watches) ? SLEEP_BUSY_MS : -1;
 }
 
+/*
+ * How long to sleep for. When a thread of the guest waits for this core, what there is to tidy can wait, but not
+ * for ever.
+ */
+static int
+session_before_sleep(struct session *s)
+{
+    if (atomic_exchange_explicit(&s->step_aside, false, memory_order_relaxed) &&
+        s->untidy++ < UNTIDY_SLEEPS)
+        return SLEEP_BUSY_MS;
+    s->untidy = 0;
+    return session_tidy(s);
+}
+
 static void
 session_sleep(struct session *s)
 {
     const uint64_t began = now_ns();
-    int timeout_ms = session_tidy(s), rc;
+    const bool aside = atomic_load_explicit(&s->step_aside, memory_order_relaxed);
+    int timeout_ms = session_before_sleep(s), rc;
 
     if (!ring_may_sleep(&s->channel.rx))
         return;
     rc = s->channel.transport->wait(&s->channel, timeout_ms);
     ring_awake(&s->channel.rx);
-    if (!atomic_exchange_explicit(&s->step_aside, false, memory_order_relaxed))
+    if (!aside)
         spin_learn(&s->spin, spin_ns(&s->spin) + now_ns() - began);
     if (rc < 0 && !ring_readable(&s->channel.rx))
         session_left(s);
