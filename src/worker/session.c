@@ -49,9 +49,6 @@
 /* While replies wait for room: the guest does not ring when it has read. */
 #define SLEEP_REPLIES_MS 1
 
-/* Sleeps in a row before which nothing is tidied. */
-#define UNTIDY_SLEEPS 16
-
 #define BUILD_THREADS 4
 #define ASK_THREADS 1
 #define WAIT_THREADS 64
@@ -452,32 +449,17 @@ session_tidy(struct session *s)
     return busy || watches_any(&s->watches) ? SLEEP_BUSY_MS : -1;
 }
 
-/*
- * How long to sleep for. When a thread of the guest waits for this core, what there is to tidy can wait, but not
- * for ever.
- */
-static int
-session_before_sleep(struct session *s)
-{
-    if (atomic_exchange_explicit(&s->step_aside, false, memory_order_relaxed) &&
-        s->untidy++ < UNTIDY_SLEEPS)
-        return SLEEP_BUSY_MS;
-    s->untidy = 0;
-    return session_tidy(s);
-}
-
 static void
 session_sleep(struct session *s)
 {
     const uint64_t began = now_ns();
-    const bool aside = atomic_load_explicit(&s->step_aside, memory_order_relaxed);
-    int timeout_ms = session_before_sleep(s), rc;
+    int timeout_ms = session_tidy(s), rc;
 
     if (!ring_may_sleep(&s->channel.rx))
         return;
     rc = s->channel.transport->wait(&s->channel, timeout_ms);
     ring_awake(&s->channel.rx);
-    if (!aside)
+    if (!atomic_exchange_explicit(&s->step_aside, false, memory_order_relaxed))
         spin_learn(&s->spin, spin_ns(&s->spin) + now_ns() - began);
     if (rc < 0 && !ring_readable(&s->channel.rx))
         session_left(s);

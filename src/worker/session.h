@@ -79,7 +79,6 @@ struct session {
     struct spin spin;
     _Atomic uint32_t dispatch_cpu; /* where the dispatcher spins */
     _Atomic bool step_aside;       /* it shall not, for now; any thread */
-    unsigned untidy;               /* sleeps since the last session_tidy() */
     uint64_t guest_seen_ns;        /* when the doorbell was last looked at */
     char reason[ACCOUNT_REASON_BYTES];
     uint64_t program_bytes; /* that programs keep of blobs, up to LIMIT_PROGRAM_BYTES */
