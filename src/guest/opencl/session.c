@@ -351,6 +351,14 @@ session_notify(struct session *s)
         eventfd_write(s->channel.wake_fd, 1);
 }
 
+void
+session_tell(struct session *s)
+{
+    pthread_mutex_lock(&s->wait_lock);
+    session_notify(s);
+    pthread_mutex_unlock(&s->wait_lock);
+}
+
 /* Reads all replies; rx_lock held. Returns how many, or a negative errno. */
 static int
 session_read_all(struct session *s)
@@ -375,9 +383,7 @@ session_read_and_tell(struct session *s)
     if (rc < 0) {
         session_die(s);
     } else if (rc > 0) {
-        pthread_mutex_lock(&s->wait_lock);
-        session_notify(s);
-        pthread_mutex_unlock(&s->wait_lock);
+        session_tell(s);
     }
 }
 
@@ -653,6 +659,14 @@ session_heap_alloc(struct session *s, uint64_t len)
         return EXTENT_NONE;
     session_wait_until(s, heap_has_or_never_will, &w);
     return w.off;
+}
+
+void
+session_heap_free(struct session *s, uint64_t off)
+{
+    heap_free(&s->heap, off);
+    atomic_fetch_sub_explicit(&s->reclaims_due, 1, memory_order_relaxed);
+    session_tell(s);
 }
 
 /* ---- fork -------------------------------------------------------------------------- */

@@ -155,6 +155,12 @@ bool session_untell_death(struct session *s, struct callback *c);
  */
 uint64_t session_heap_alloc(struct session *s, uint64_t len);
 
+/* Gives back space that the worker was told of and is done with (session_expect_reclaim). */
+void session_heap_free(struct session *s, uint64_t off);
+
+/* Something changed that others may wait for in session_wait_until(). */
+void session_tell(struct session *s);
+
 /* An extent went to the worker, which will reclaim it. */
 static inline void
 session_expect_reclaim(struct session *s)

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "guest/opencl/clock.h"
 #include "guest/opencl/late.h"
+#include "guest/opencl/stream.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -14,6 +15,15 @@
 /* Blocking transfers of this many bytes and more are cut, so that copies overlap (staged way). */
 #define CHUNK_BYTES (4ull << 20)
 
+/*
+ * Of those whose caller waits: many enough that copies overlap, and large enough that a driver's command for each
+ * does not count; what is under way fits the last-level cache.
+ */
+#define PIECE_LEAST_BYTES (256ull << 10)
+#define PIECE_MOST_BYTES (1ull << 20)
+#define PULL_AHEAD 4
+#define STREAM_BYTES (32ull << 20)
+
 /* A direct copy looks this often for a queue without work before it goes the staged way. */
 #define DIRECT_TRIES 3
 
@@ -21,6 +31,16 @@ static uint64_t
 rect_bytes(const struct rect *r)
 {
     return (uint64_t)r->region[0] * r->region[1] * r->region[2];
+}
+
+static size_t
+piece_bytes(size_t size)
+{
+    const size_t part = size / 16;
+
+    if (part < PIECE_LEAST_BYTES)
+        return PIECE_LEAST_BYTES;
+    return part < PIECE_MOST_BYTES ? part & ~(size_t)4095 : PIECE_MOST_BYTES;
 }
 
 /* ---- direct ------------------------------------------------------------------------ */
@@ -302,7 +322,8 @@ fetch(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void *ptr,
 }
 
 static cl_int
-fetch_blocking(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void *ptr)
+fetch_group_blocking(struct enqueue *q, struct _cl_mem *m, const struct rect *r,
+                     void *ptr)
 {
     struct fetch_group g = {0};
     cl_int rc = fetch(q, m, r, ptr, &g);
@@ -316,6 +337,96 @@ fetch_blocking(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void 
     }
     pthread_mutex_lock(&q->queue->lock);
     return rc == CL_SUCCESS ? atomic_load(&g.status) : rc;
+}
+
+/* ---- staged reads whose caller waits ----------------------------------------------- */
+
+/*
+ * A few pieces are under way, each with an answer that wakes this thread alone; it copies the oldest while the
+ * worker fills the others. They are small, and few, so that what the worker wrote is still in a cache.
+ */
+struct pull {
+    struct fetch piece[PULL_AHEAD]; /* a ring */
+    unsigned first, n;
+    bool streams; /* the whole is so large that it is not wanted in a cache */
+    cl_int rc;    /* the first that went wrong */
+};
+
+static void
+pull_end_oldest(struct pull *p)
+{
+    struct fetch *f = &p->piece[p->first];
+    cl_int rc = session_wait(f->session, &f->pending);
+
+    if (rc == CL_SUCCESS)
+        rc = (cl_int)f->pending.status;
+    if (rc == CL_SUCCESS && p->streams)
+        stream_copy(f->ptr, f->session->channel.heap + f->staging, f->rect.region[0]);
+    else if (rc == CL_SUCCESS)
+        memcpy(f->ptr, f->session->channel.heap + f->staging, f->rect.region[0]);
+    if (p->rc == CL_SUCCESS)
+        p->rc = rc;
+    session_heap_free(f->session, f->staging);
+    free(f->pending.answer);
+    p->first = (p->first + 1) % PULL_AHEAD;
+    p->n--;
+}
+
+static void
+pull_begin(struct pull *p, struct enqueue *q, struct _cl_mem *m, const struct rect *r,
+           void *ptr, bool first, bool last)
+{
+    struct fetch *f = &p->piece[(p->first + p->n) % PULL_AHEAD];
+
+    *f = (struct fetch){.session = q->session, .rect = *r, .ptr = ptr};
+    f->staging = session_heap_alloc(q->session, rect_bytes(r));
+    if (f->staging == EXTENT_NONE) {
+        p->rc = CL_OUT_OF_RESOURCES;
+        return;
+    }
+    p->rc = fetch_send(q, m, f, first ? q->n_waits : 0,
+                       last ? q->event_id : (struct guest_id){0});
+    session_expect_reclaim(q->session);
+    if (p->rc != CL_SUCCESS) {
+        session_heap_free(q->session, f->staging);
+        return;
+    }
+    q->event_sent |= last;
+    p->n++;
+}
+
+static cl_int
+fetch_pulled(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t *ptr)
+{
+    size_t size = r->region[0], step = piece_bytes(size);
+    struct pull p = {.streams = size >= STREAM_BYTES};
+
+    atomic_fetch_add(&q->queue->reads, 1);
+    for (size_t at = 0; p.rc == CL_SUCCESS && at < size; at += step) {
+        size_t n = size - at < step ? size - at : step;
+        struct rect piece = rect_of_range(r->buffer_origin[0] + at, n);
+
+        if (p.n == PULL_AHEAD)
+            pull_end_oldest(&p);
+        if (p.rc == CL_SUCCESS)
+            pull_begin(&p, q, m, &piece, ptr + at, at == 0, at + n == size);
+    }
+    /* Not under the lock: what the read waits for may have to be enqueued by another thread. */
+    pthread_mutex_unlock(&q->queue->lock);
+    while (p.n > 0)
+        pull_end_oldest(&p);
+    atomic_fetch_sub(&q->queue->reads, 1);
+    session_tell(q->session);
+    pthread_mutex_lock(&q->queue->lock);
+    return p.rc;
+}
+
+static cl_int
+fetch_blocking(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void *ptr)
+{
+    if (r->plain && !m->image && queue_in_order(q->queue))
+        return fetch_pulled(q, m, r, ptr);
+    return fetch_group_blocking(q, m, r, ptr);
 }
 
 cl_int
