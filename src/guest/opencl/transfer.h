@@ -22,6 +22,15 @@ struct rect {
     bool plain;                                            /* a range: host_origin is 0 */
 };
 
+static inline uint64_t
+rect_bytes(const struct rect *r)
+{
+    return (uint64_t)r->region[0] * r->region[1] * r->region[2];
+}
+
+/* Transfers of this many bytes and more are cut, so that copies overlap (staged way). */
+#define CHUNK_BYTES (4ull << 20)
+
 /* In that form, a region of an image has its origin in elements, its width in bytes. */
 struct rect rect_of_range(size_t offset, size_t size);
 
