@@ -3,18 +3,14 @@
 
 #include "base/futex.h"
 
-#include <sched.h>
-
-bool
+void
 waiter_done(struct waiter *w, int64_t status)
 {
     atomic_store_explicit(&w->status, status, memory_order_relaxed);
     /* Pairs with the guest's acquire load of the state: the status is visible with it. */
-    if (atomic_exchange_explicit(&w->state, WAITER_DONE, memory_order_acq_rel) !=
+    if (atomic_exchange_explicit(&w->state, WAITER_DONE, memory_order_acq_rel) ==
         WAITER_SLEEPS)
-        return false;
-    futex_wake(&w->state, 1);
-    return true;
+        futex_wake(&w->state, 1);
 }
 
 /*
@@ -61,7 +57,6 @@ waiter_sleep(struct waiter *w, int timeout_ms)
 {
     uint32_t state = WAITER_WAITS;
 
-    atomic_store_explicit(&w->cpu, (uint32_t)sched_getcpu(), memory_order_relaxed);
     if (!atomic_compare_exchange_strong_explicit(
             &w->state, &state, WAITER_SLEEPS, memory_order_acq_rel, memory_order_acquire))
         return;

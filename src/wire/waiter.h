@@ -33,7 +33,6 @@ enum waiter_state {
 /* A cache line each. */
 struct waiter {
     _Alignas(64) _Atomic uint32_t state; /* enum waiter_state */
-    _Atomic uint32_t cpu;                /* where it went to sleep: a hint */
     _Atomic int64_t status;              /* valid in DONE */
 };
 
@@ -61,8 +60,8 @@ tag_waiter(struct waiter *waiters, uint64_t tag)
     return n >= 1 && n <= CHANNEL_WAITERS ? &waiters[n - 1] : NULL;
 }
 
-/* Worker: the answer is the status. true: a sleeper was woken. */
-bool waiter_done(struct waiter *w, int64_t status);
+/* Worker: the answer is the status. */
+void waiter_done(struct waiter *w, int64_t status);
 
 /* Worker: what the waiter wants may be in the replies ring. */
 void waiter_look(struct waiter *w);

@@ -196,11 +196,7 @@ reply_to_waiter(struct session *s, uint64_t tag, int64_t status)
 
     if (!w || atomic_load_explicit(&s->replies.text_expected, memory_order_relaxed))
         return false;
-    /* The guest's thread wants the core on which the dispatcher spins. */
-    if (waiter_done(w, status) &&
-        atomic_load_explicit(&w->cpu, memory_order_relaxed) ==
-            atomic_load_explicit(&s->dispatch_cpu, memory_order_relaxed))
-        atomic_store_explicit(&s->step_aside, true, memory_order_relaxed);
+    waiter_done(w, status);
     return true;
 }
 

@@ -410,7 +410,7 @@ session_spin(struct session *s)
     const uint64_t ns = spin_ns(&s->spin);
     uint64_t end;
 
-    if (ns == 0 || atomic_load_explicit(&s->step_aside, memory_order_relaxed))
+    if (ns == 0)
         return ring_readable(&s->channel.rx);
     end = now_ns() + ns;
 
@@ -420,15 +420,9 @@ session_spin(struct session *s)
                 return true;
             cpu_relax();
         }
-        /*
-         * The driver's threads may need this core: they come first. The guest's may, too, but yielding
-         * does not reach beyond our own process group.
-         */
+        /* The driver's threads may need this core: they come first. */
         sched_yield();
-        atomic_store_explicit(&s->dispatch_cpu, (uint32_t)sched_getcpu(),
-                              memory_order_relaxed);
-    } while (now_ns() < end &&
-             !atomic_load_explicit(&s->step_aside, memory_order_relaxed));
+    } while (now_ns() < end);
     return false;
 }
 
@@ -459,8 +453,7 @@ session_sleep(struct session *s)
         return;
     rc = s->channel.transport->wait(&s->channel, timeout_ms);
     ring_awake(&s->channel.rx);
-    if (!atomic_exchange_explicit(&s->step_aside, false, memory_order_relaxed))
-        spin_learn(&s->spin, spin_ns(&s->spin) + now_ns() - began);
+    spin_learn(&s->spin, spin_ns(&s->spin) + now_ns() - began);
     if (rc < 0 && !ring_readable(&s->channel.rx))
         session_left(s);
 }

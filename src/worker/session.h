@@ -77,9 +77,7 @@ struct session {
     unsigned mappings;
     uint64_t *frame; /* the frame being run, ring_max_frame() bytes */
     struct spin spin;
-    _Atomic uint32_t dispatch_cpu; /* where the dispatcher spins */
-    _Atomic bool step_aside;       /* it shall not, for now; any thread */
-    uint64_t guest_seen_ns;        /* when the doorbell was last looked at */
+    uint64_t guest_seen_ns; /* when the doorbell was last looked at */
     char reason[ACCOUNT_REASON_BYTES];
     uint64_t program_bytes; /* that programs keep of blobs, up to LIMIT_PROGRAM_BYTES */
     uint64_t limit_told_ns[LIMIT_COUNT]; /* when the log was last told of each */
