@@ -145,9 +145,9 @@ manager_rss_kib() {
     refused 0 "status -6"
     run attack many-sessions
     refused 0 "1 sessions: the vGPU has as many sessions as it may (limit 1;"
-    says "$own_log" "reached a limit: live objects of a session, 4 (tesserad --limit objects=N)"
-    says "$own_log" "reached a limit: commands under way in a queue, 2"
-    says "$own_log" "reached a limit: program text that a session keeps, 1048576"
+    says "$own_log" "reached a limit: live objects of a vGPU, 4 (tesserad --limit objects=N)"
+    says "$own_log" "reached a limit: commands under way on a vGPU, 2"
+    says "$own_log" "reached a limit: program text that a vGPU's sessions keep, 1048576"
 }
 
 # A manager of the test's own, with a vGPU `a` on the fake back end; programs_end ends it.
