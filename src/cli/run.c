@@ -113,7 +113,7 @@ take_new(struct run *r, const struct run_args *a, unsigned count, struct err *e)
     return 0;
 }
 
-/* Says why a session of this vGPU was ended while the program ran, if one was. */
+/* Says why a session of this vGPU was ended, or what it met, while the program ran. */
 static void
 report_error(const json_t *before, const json_t *after)
 {
@@ -121,8 +121,8 @@ report_error(const json_t *before, const json_t *after)
     const json_t *new = json_object_get(after, "last_error");
 
     if (json_u64_of(new, "number") > json_u64_of(old, "number"))
-        fprintf(stderr, "tessera: vGPU '%s' ended a session: %s\n",
-                json_text_of(after, "name", "?"), json_text_of(new, "message", "?"));
+        fprintf(stderr, "tessera: vGPU '%s': %s\n", json_text_of(after, "name", "?"),
+                json_text_of(new, "message", "?"));
 }
 
 static bool

@@ -26,6 +26,12 @@ account_sum_again(struct account_page *a)
     for (unsigned i = 0; i < ACCOUNT_SLOTS; i++)
         sum += atomic_load(&a->slot[i].reserved_bytes);
     atomic_store(&a->reserved_bytes, sum);
+    for (unsigned which = 0; which < LIMIT_COUNT; which++) {
+        sum = 0;
+        for (unsigned i = 0; i < ACCOUNT_SLOTS; i++)
+            sum += atomic_load(&a->slot[i].held[which]);
+        atomic_store(&a->held[which], sum);
+    }
 }
 
 static void
@@ -146,6 +152,36 @@ account_release(struct account_page *a, unsigned i, uint64_t bytes)
     account_unlock(a);
 }
 
+int
+account_take(struct account_page *a, unsigned i, enum limit which, uint64_t limit,
+             uint64_t n)
+{
+    int rc = -ENOSPC;
+
+    account_lock(a);
+    if (n <= limit && a->held[which] <= limit - n) {
+        atomic_fetch_add(&a->slot[i].held[which], n);
+        atomic_fetch_add(&a->held[which], n);
+        rc = 0;
+    }
+    account_unlock(a);
+    return rc;
+}
+
+void
+account_give(struct account_page *a, unsigned i, enum limit which, uint64_t n)
+{
+    uint64_t held;
+
+    account_lock(a);
+    held = atomic_load(&a->slot[i].held[which]);
+    if (n > held)
+        n = held;
+    atomic_fetch_sub(&a->slot[i].held[which], n);
+    atomic_fetch_sub(&a->held[which], n);
+    account_unlock(a);
+}
+
 uint64_t
 account_free_bytes(struct account_page *a)
 {
@@ -223,6 +259,7 @@ account_slot_take(struct account_page *a)
         atomic_store(&s->pid_start, 0);
         atomic_store(&s->guest_pid, 0);
         atomic_store(&s->recall_seen, atomic_load(&a->recall));
+        atomic_store(&s->limit_reached, 0);
         memset(&s->gate, 0, sizeof s->gate);
         memset(s->program, 0, sizeof s->program);
         memset(s->reason, 0, sizeof s->reason);
@@ -241,6 +278,8 @@ account_slot_free(struct account_page *a, unsigned i)
     account_lock(a);
     atomic_store(&s->reserved_bytes, 0);
     atomic_store(&s->used_bytes, 0);
+    for (unsigned which = 0; which < LIMIT_COUNT; which++)
+        atomic_store(&s->held[which], 0);
     atomic_store(&s->state, SLOT_FREE);
     account_sum_again(a);
     account_unlock(a);

@@ -8,13 +8,15 @@
  *
  * A slot is one session (one worker, one gate). The manager hands a slot out before it
  * starts the worker and takes it back, with all bytes that it holds, once the process is
- * gone. A worker writes only its own slot, and the two account words under the lock.
+ * gone. A worker writes only its own slot, and the account's sums under the lock.
  *
  * Bytes are requested bytes (OpenCL 3.0, section 5.2.1: the size given to
  * clCreateBuffer).
  */
 #ifndef TESSERA_LINK_ACCOUNT_H
 #define TESSERA_LINK_ACCOUNT_H
+
+#include "link/limit.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,7 +25,7 @@
 #include <sys/types.h>
 
 #define ACCOUNT_MAGIC 0x61525354u /* "TSRa" */
-#define ACCOUNT_VERSION 1u
+#define ACCOUNT_VERSION 2u
 #define ACCOUNT_SLOTS 64 /* sessions per vGPU; more are refused with a clear error */
 #define ACCOUNT_REASON_BYTES 160
 #define ACCOUNT_PROGRAM_BYTES 64
@@ -50,9 +52,11 @@ struct account_slot {
     _Atomic int32_t pid;                 /* the worker */
     _Atomic uint64_t pid_start; /* its start time, /proc/PID/stat field 22: tells reuse */
     _Atomic int32_t guest_pid;  /* as the kernel told (SO_PEERCRED) */
-    _Atomic uint64_t reserved_bytes; /* credit taken from the account, used or not */
-    _Atomic uint64_t used_bytes;     /* of live memory objects */
-    _Atomic uint32_t recall_seen;    /* the last recall that this session answered */
+    _Atomic uint64_t reserved_bytes;    /* credit taken from the account, used or not */
+    _Atomic uint64_t used_bytes;        /* of live memory objects */
+    _Atomic uint32_t recall_seen;       /* the last recall that this session answered */
+    _Atomic uint32_t limit_reached;     /* the last one, enum limit + 1; 0: none yet */
+    _Atomic uint64_t held[LIMIT_COUNT]; /* allowances taken, used or not */
     struct gate_page gate;
     char program[ACCOUNT_PROGRAM_BYTES]; /* the guest's own words: print with care */
     char reason[ACCOUNT_REASON_BYTES];   /* why the session ended; valid in SLOT_ENDED */
@@ -65,6 +69,7 @@ struct account_page {
     uint64_t limit_bytes;            /* the type's framebuffer */
     _Atomic uint64_t reserved_bytes; /* the sum over all slots, kept under the lock */
     _Atomic uint32_t recall; /* counted up to ask all sessions for unused credit */
+    _Atomic uint64_t held[LIMIT_COUNT]; /* the sums over all slots, kept under the lock */
     struct account_slot slot[ACCOUNT_SLOTS];
 };
 
@@ -86,6 +91,14 @@ int account_reserve(struct account_page *a, unsigned i, uint64_t bytes);
 
 /* Gives back bytes that slot i reserved (at most what it holds). */
 void account_release(struct account_page *a, unsigned i, uint64_t bytes);
+
+/*
+ * The same for what else is limited per vGPU: an allowance of n of `which` for slot i, as long as
+ * all slots together hold no more than limit. 0, or -ENOSPC and nothing changes.
+ */
+int account_take(struct account_page *a, unsigned i, enum limit which, uint64_t limit,
+                 uint64_t n);
+void account_give(struct account_page *a, unsigned i, enum limit which, uint64_t n);
 
 /* Bytes that nobody has reserved. */
 uint64_t account_free_bytes(struct account_page *a);

@@ -12,10 +12,12 @@ const struct limit_row limit_rows[LIMIT_COUNT] = {
     [LIMIT_SESSIONS] = {"sessions", ACCOUNT_SLOTS, ACCOUNT_SLOTS, "sessions of a vGPU"},
     [LIMIT_PROCESS_SESSIONS] = {"process-sessions", 16, ACCOUNT_SLOTS,
                                 "of them for one process"},
-    [LIMIT_OBJECTS] = {"objects", 1u << 20, 1u << 20, "live objects of a session"},
-    [LIMIT_COMMANDS] = {"commands", 1u << 20, 1u << 20, "commands under way in a queue"},
+    [LIMIT_OBJECTS] = {"objects", 2u << 20, 64u << 20, "live objects of a vGPU"},
+    [LIMIT_COMMANDS] = {"commands", 1u << 20, 64u << 20, "commands under way on a vGPU"},
     [LIMIT_PROGRAM_BYTES] = {"program-bytes", 1u << 30, UINT64_C(1) << 40,
-                             "program text that a session keeps"},
+                             "program text that a vGPU's sessions keep"},
+    [LIMIT_INFLIGHT_BYTES] = {"inflight-bytes", 1u << 30, UINT64_C(1) << 40,
+                              "bytes kept for a vGPU's commands and builds under way"},
 };
 
 static int

@@ -12,9 +12,11 @@
 enum limit {
     LIMIT_SESSIONS,         /* sessions of a vGPU; manager */
     LIMIT_PROCESS_SESSIONS, /* of one guest process on one vGPU; manager */
-    LIMIT_OBJECTS,          /* live objects of a session; worker */
-    LIMIT_COMMANDS,         /* commands under way in one queue; worker */
-    LIMIT_PROGRAM_BYTES, /* sources and binaries that a session's programs keep; worker */
+    /* Of all sessions of a vGPU together; workers count them in the account. */
+    LIMIT_OBJECTS,        /* live objects */
+    LIMIT_COMMANDS,       /* commands under way, and recorded ones */
+    LIMIT_PROGRAM_BYTES,  /* sources, binaries and options that programs keep */
+    LIMIT_INFLIGHT_BYTES, /* what workers keep until a command or a build is over */
     LIMIT_COUNT,
 };
 

@@ -218,7 +218,7 @@ static const struct {
     {"idle-exit", "SECONDS", NULL, set_idle_exit, 0,
      "Leave after that long without vGPUs and requests (0: never)"},
     {"limit", "NAME=VALUE", NULL, set_limit, 0,
-     "A guest's limits: sessions, process-sessions, objects, commands, program-bytes"},
+     "Limits: sessions, process-sessions, objects, commands, program-bytes, inflight-bytes"},
     {"worker", "PATH", NULL, set_worker, 0,
      "The tessera-worker program (beside tesserad, else the installed one)"},
     {"icd", "PATH", NULL, set_icd, 0,

@@ -23,6 +23,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+/* A library opens one at a time; each costs a worker until it has said hello, or for 10 s. */
+#define HALF_OPEN_MAX 4
+
 #define REFUSAL_LOG_NS UINT64_C(1000000000) /* one line a second is enough */
 
 static void
@@ -124,6 +127,19 @@ end_reason(const struct session *s, int status, char *buf, size_t cap)
     return NULL;
 }
 
+/* The limit that a session met before it ended in order; its worker has told the log. */
+static bool
+limit_words(const struct session *s, char *buf, size_t cap)
+{
+    const uint32_t n = atomic_load(&s->vgpu->account->slot[s->slot].limit_reached);
+
+    if (n == 0 || n > LIMIT_COUNT)
+        return false;
+    snprintf(buf, cap, "a limit was reached: %s (tesserad --limit %s=N)",
+             limit_rows[n - 1].doc, limit_rows[n - 1].name);
+    return true;
+}
+
 static void
 session_settle(struct vgpu *v, unsigned i)
 {
@@ -157,6 +173,8 @@ session_gone(void *arg)
     printable_copy(program, v->account->slot[s->slot].program, sizeof program);
     if (why)
         vgpu_note_error(v, s->pid, program, why);
+    else if (limit_words(s, reason, sizeof reason))
+        vgpu_remember_error(v, s->pid, program, reason);
     else
         log_debug("vGPU '%s': session of worker %d is over", v->s.name, (int)s->pid);
     session_settle(v, s->slot);
@@ -239,6 +257,17 @@ turn_away(struct vgpu *v, int fd, const struct peer *guest, const char *why)
                 (int)guest->pid, (unsigned)guest->uid, why);
 }
 
+/* The same, and `tessera show` tells it, too. */
+static void
+turn_away_told(struct vgpu *v, int fd, const struct peer *guest, const char *why)
+{
+    const uint64_t told = v->refused_ns;
+
+    turn_away(v, fd, guest, why);
+    if (v->refused_ns != told)
+        vgpu_note_error(v, 0, "", why);
+}
+
 static const char *
 guest_problem(const struct vgpu *v, const struct peer *guest)
 {
@@ -263,6 +292,21 @@ sessions_of_process(const struct vgpu *v, pid_t pid)
     return n;
 }
 
+/* Connections of a process whose workers have not told them welcome yet. */
+static unsigned
+half_open_of_process(const struct vgpu *v, pid_t pid)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < ACCOUNT_SLOTS; i++) {
+        const struct account_slot *slot = &v->account->slot[i];
+
+        n += atomic_load(&slot->state) == SLOT_RESERVED &&
+             atomic_load(&slot->guest_pid) == pid;
+    }
+    return n;
+}
+
 /* The limit that this guest has reached, LIMIT_COUNT when there is none. */
 static enum limit
 limit_reached(const struct vgpu *v, const struct peer *guest)
@@ -281,7 +325,6 @@ limit_reached(const struct vgpu *v, const struct peer *guest)
 static void
 turn_away_at_limit(struct vgpu *v, int fd, const struct peer *guest, enum limit which)
 {
-    const uint64_t told = v->refused_ns;
     char why[ACCOUNT_REASON_BYTES];
 
     snprintf(why, sizeof why, "%s (limit %llu; tesserad --limit %s=N)",
@@ -289,9 +332,7 @@ turn_away_at_limit(struct vgpu *v, int fd, const struct peer *guest, enum limit 
                                      : "the process has as many sessions as it may",
              (unsigned long long)limit_of(&v->m->options->limits, which),
              limit_rows[which].name);
-    turn_away(v, fd, guest, why);
-    if (v->refused_ns != told)
-        vgpu_note_error(v, 0, "", why);
+    turn_away_told(v, fd, guest, why);
 }
 
 /* Gone before it said a word: there is nothing to start a worker for. */
@@ -320,6 +361,10 @@ session_accept(void *vgpu)
     why = guest_problem(v, &who);
     if (why) {
         turn_away(v, guest, &who, why);
+        return;
+    }
+    if (who.pid > 0 && half_open_of_process(v, who.pid) >= HALF_OPEN_MAX) {
+        turn_away_told(v, guest, &who, "the process has connections that are silent");
         return;
     }
     limit = limit_reached(v, &who);

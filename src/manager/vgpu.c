@@ -245,7 +245,7 @@ error_may_be_logged(struct vgpu *v)
 }
 
 void
-vgpu_note_error(struct vgpu *v, pid_t pid, const char *program, const char *words)
+vgpu_remember_error(struct vgpu *v, pid_t pid, const char *program, const char *words)
 {
     struct vgpu_error *last = &v->last_error;
 
@@ -254,6 +254,14 @@ vgpu_note_error(struct vgpu *v, pid_t pid, const char *program, const char *word
     last->pid = pid;
     printable_copy(last->program, program, sizeof last->program);
     printable_copy(last->words, words, sizeof last->words);
+}
+
+void
+vgpu_note_error(struct vgpu *v, pid_t pid, const char *program, const char *words)
+{
+    const struct vgpu_error *last = &v->last_error;
+
+    vgpu_remember_error(v, pid, program, words);
     if (error_may_be_logged(v))
         log_warning("vGPU '%s': a session of '%s' (worker %d) was ended: %s", v->s.name,
                     last->program, (int)pid, last->words);

@@ -96,6 +96,10 @@ void vgpu_session_gone(struct vgpu *v);
 /* Notes why a session was ended (words are any bytes) and logs it. */
 void vgpu_note_error(struct vgpu *v, pid_t pid, const char *program, const char *words);
 
+/* The same without the log. */
+void vgpu_remember_error(struct vgpu *v, pid_t pid, const char *program,
+                         const char *words);
+
 const char *vgpu_state_word(const struct vgpu *v);
 
 /* A GPU as the placement policy wants to see it; ended by vgpu_placement_fini(). */

@@ -67,6 +67,28 @@ session_word(uint32_t state)
     return "ended";
 }
 
+/* The last limit that the session has met, by name. */
+static json_t *
+limit_json(const struct account_slot *slot)
+{
+    const uint32_t n = atomic_load(&slot->limit_reached);
+
+    return n > 0 && n <= LIMIT_COUNT ? json_string(limit_rows[n - 1].name) : json_null();
+}
+
+/* What sessions have taken of the limits that hold for all of them together. */
+static json_t *
+held_json(const struct vgpu *v)
+{
+    json_t *o = json_object();
+
+    for (unsigned i = LIMIT_OBJECTS; i < LIMIT_COUNT; i++)
+        json_object_set_new(
+            o, limit_rows[i].name,
+            json_bytes(v->account ? atomic_load(&v->account->held[i]) : 0));
+    return o;
+}
+
 static json_t *
 session_json(const struct session *s)
 {
@@ -74,7 +96,7 @@ session_json(const struct session *s)
     char program[ACCOUNT_PROGRAM_BYTES];
 
     printable_copy(program, slot->program, sizeof program);
-    return json_pack("{si si sb ss so so so so so so}", "worker_pid", (int)s->pid,
+    return json_pack("{si si sb ss so so so so so so so}", "worker_pid", (int)s->pid,
                      "guest_pid", (int)atomic_load(&slot->guest_pid), "adopted",
                      (int)s->adopted, "state", session_word(atomic_load(&slot->state)),
                      "program", json_text(program), "used_bytes",
@@ -82,7 +104,8 @@ session_json(const struct session *s)
                      json_bytes(atomic_load(&slot->reserved_bytes)), "commands",
                      json_bytes(atomic_load(&slot->gate.commands)), "copied_bytes",
                      json_bytes(atomic_load(&slot->gate.copied_bytes)), "busy_seconds",
-                     json_real((double)atomic_load(&slot->gate.busy_ns) / 1e9));
+                     json_real((double)atomic_load(&slot->gate.busy_ns) / 1e9),
+                     "limit_reached", limit_json(slot));
 }
 
 static json_t *
@@ -169,6 +192,7 @@ add_use(json_t *o, const struct vgpu *v)
     json_object_set_new(o, "commands", json_bytes(t.commands));
     json_object_set_new(o, "copied_bytes", json_bytes(t.copied_bytes));
     json_object_set_new(o, "busy_seconds", json_real((double)t.busy_ns / 1e9));
+    json_object_set_new(o, "held", held_json(v));
     json_object_set_new(o, "last_error", error_json(&v->last_error));
 }
 

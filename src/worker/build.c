@@ -211,6 +211,27 @@ op_clLinkProgram(struct session *s, const struct req_clLinkProgram *r)
 
 /* ---- requests ---------------------------------------------------------------------- */
 
+/* What the job keeps until it is over, and the program until its next build. */
+static cl_int
+build_admit(struct session *s, struct program_job *j, const char *options, size_t len)
+{
+    const uint64_t bytes = strlen(options) + len, kept = 2 * bytes + s->request.len;
+    struct program *p = j->program;
+
+    if (s->request.error != CL_SUCCESS)
+        return s->request.error;
+    if (!inflight_take(s, bytes))
+        return CL_OUT_OF_HOST_MEMORY;
+    if (!allowance_take(s, LIMIT_PROGRAM_BYTES, kept)) {
+        inflight_give(s, bytes);
+        return CL_OUT_OF_HOST_MEMORY;
+    }
+    j->inflight_bytes = bytes;
+    allowance_give(s, LIMIT_PROGRAM_BYTES, p->kept_bytes);
+    p->kept_bytes = kept;
+    return CL_SUCCESS;
+}
+
 /* The message stays with the program; its bytes go to the job. */
 static int
 build_start(struct session *s, struct program_job *j, const char *options,
@@ -240,11 +261,13 @@ op_clBuildProgram(struct session *s, const struct req_clBuildProgram *r)
     struct program_job j = {
         .program = program_of(r->program), .tag = r->tag, .out = r->result};
     const char *bad = include_files_check(r->files, r->files_len);
+    cl_int rc;
 
     if (bad)
         return request_bad_field(s, "files", bad);
-    if (s->request.error != CL_SUCCESS) {
-        reply_status(s, r->tag, s->request.error);
+    rc = build_admit(s, &j, r->options, r->files_len);
+    if (rc != CL_SUCCESS) {
+        reply_status(s, r->tag, rc);
         return 0;
     }
     if (!program_job_devices(&j, r->n_device_list, r->device_list))
@@ -291,6 +314,8 @@ op_clCompileProgram(struct session *s, const struct req_clCompileProgram *r)
     if (rc == CL_SUCCESS &&
         names_escape((const char *)r->header_include_names, r->header_include_names_len))
         rc = CL_INVALID_VALUE;
+    if (rc == CL_SUCCESS)
+        rc = build_admit(s, &j, r->options, r->files_len);
     if (rc != CL_SUCCESS) {
         reply_status(s, r->tag, rc);
         return 0;

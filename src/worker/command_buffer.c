@@ -39,6 +39,7 @@ command_buffer_fini(struct session *s, struct object *o)
         s->cl->clReleaseEvent(b->runs[i]);
     for (unsigned i = 0; i < b->n_commands; i++)
         command_fini(s, &b->commands[i]);
+    allowance_give(s, LIMIT_COMMANDS, b->allowed);
     free(b->runs);
     free(b->commands);
     if (b->queue)
@@ -104,15 +105,17 @@ op_clFinalizeCommandBufferKHR(struct session *s,
 /* ---- recording --------------------------------------------------------------------- */
 
 static cl_int
-buffer_make_room(struct command_buffer *b)
+buffer_make_room(struct session *s, struct command_buffer *b)
 {
     unsigned cap = b->cap_commands ? b->cap_commands * 2 : 16;
     struct command *bigger;
 
+    if (b->n_commands == COMMANDS_MAX ||
+        (b->n_commands == b->allowed && !allowance_take(s, LIMIT_COMMANDS, 1)))
+        return CL_OUT_OF_RESOURCES;
+    b->allowed = b->n_commands + 1;
     if (b->n_commands < b->cap_commands)
         return CL_SUCCESS;
-    if (b->n_commands == COMMANDS_MAX)
-        return CL_OUT_OF_RESOURCES;
     bigger = realloc(b->commands, cap * sizeof *bigger);
     if (!bigger)
         return CL_OUT_OF_HOST_MEMORY;
@@ -139,7 +142,7 @@ recording_begin(struct session *s, struct recording *rec, struct object *buffer,
         syncs[i] = b->commands[points[i] - 1].sync_point;
     }
     if (rec->rc == CL_SUCCESS)
-        rec->rc = buffer_make_room(b);
+        rec->rc = buffer_make_room(s, b);
     return 0;
 }
 

@@ -27,6 +27,7 @@ struct command_buffer {
     struct queue *queue; /* counted */
     struct command *commands;
     unsigned n_commands, cap_commands;
+    unsigned allowed; /* of LIMIT_COMMANDS */
     cl_event
         *runs; /* replays not known to be over, oldest first; references of our own */
     unsigned first_run, n_runs, cap_runs;

@@ -155,8 +155,21 @@ struct wait {
     _Atomic uint64_t left;
     _Atomic bool failed;
     uint64_t tag;
-    int64_t type; /* what a callback waits for */
+    int64_t type;   /* what a callback waits for */
+    uint64_t bytes; /* of LIMIT_INFLIGHT_BYTES */
 };
+
+/* For n events. NULL: no memory, or the limit. */
+static struct wait *
+wait_new(struct session *s, uint64_t n, uint64_t tag)
+{
+    const uint64_t bytes = n * WAIT_INFLIGHT_BYTES;
+    struct wait *w = inflight_take(s, bytes) ? malloc(sizeof *w) : NULL;
+
+    if (w)
+        *w = (struct wait){.left = n, .tag = tag, .bytes = bytes};
+    return w;
+}
 
 static void
 wait_done(struct session *s, void *arg, cl_int status)
@@ -168,6 +181,7 @@ wait_done(struct session *s, void *arg, cl_int status)
     /* Orders the failures noted by all others before the answer. */
     if (atomic_fetch_sub_explicit(&w->left, 1, memory_order_acq_rel) != 1)
         return;
+    inflight_give(s, w->bytes);
     reply_status(s, w->tag,
                  w->failed ? CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST : CL_SUCCESS);
     free(w);
@@ -190,14 +204,17 @@ wait_for(struct session *s, struct wait *w, const struct object *o)
 int
 op_clWaitForEvents(struct session *s, const struct req_clWaitForEvents *r)
 {
-    struct wait *w = malloc(sizeof *w);
+    struct wait *w;
 
-    if (!w || r->n_event_list == 0) {
-        reply_status(s, r->tag, w ? CL_INVALID_VALUE : CL_OUT_OF_HOST_MEMORY);
-        free(w);
+    if (r->n_event_list == 0) {
+        reply_status(s, r->tag, CL_INVALID_VALUE);
         return 0;
     }
-    *w = (struct wait){.left = r->n_event_list, .tag = r->tag};
+    w = wait_new(s, r->n_event_list, r->tag);
+    if (!w) {
+        reply_status(s, r->tag, CL_OUT_OF_HOST_MEMORY);
+        return 0;
+    }
     for (uint64_t i = 0; i < r->n_event_list; i++)
         wait_for(s, w, r->event_list[i]);
     return 0;
@@ -208,6 +225,7 @@ callback_done(struct session *s, void *arg, cl_int status)
 {
     struct wait *w = arg;
 
+    inflight_give(s, w->bytes);
     reply_status(s, w->tag, status < 0 ? status : w->type);
     free(w);
 }
@@ -226,12 +244,12 @@ op_clSetEventCallback(struct session *s, const struct req_clSetEventCallback *r)
         reply_status(s, r->tag, r->event->error != CL_SUCCESS ? r->event->error : type);
         return 0;
     }
-    w = malloc(sizeof *w);
+    w = wait_new(s, 1, r->tag);
     if (!w) {
         reply_status(s, r->tag, CL_OUT_OF_HOST_MEMORY);
         return 0;
     }
-    *w = (struct wait){.tag = r->tag, .type = type};
+    w->type = type;
     watch_event(s, r->event->h.event, (cl_int)type, callback_done, w);
     return 0;
 }

@@ -61,7 +61,7 @@ recipe_fini(struct recipe *r)
     *r = (struct recipe){0};
 }
 
-static uint64_t
+uint64_t
 recipe_bytes(const struct recipe *r)
 {
     return r->frame_len + r->blob_len;
@@ -71,14 +71,8 @@ recipe_bytes(const struct recipe *r)
 static void
 object_charge_program(struct session *s, struct object *o)
 {
-    const uint64_t limit = limit_of(&s->options->limits, LIMIT_PROGRAM_BYTES);
-    const uint64_t bytes = recipe_bytes(&o->recipe);
-
-    if (s->program_bytes + bytes <= limit) {
-        s->program_bytes += bytes;
+    if (allowance_take(s, LIMIT_PROGRAM_BYTES, recipe_bytes(&o->recipe)))
         return;
-    }
-    session_limit(s, LIMIT_PROGRAM_BYTES);
     s->request.error = CL_OUT_OF_HOST_MEMORY;
     /* The request still reads the blob: it goes with it. */
     s->request.blob = take_ptr(o->recipe.blob);
@@ -103,14 +97,12 @@ object_take_recipe(struct session *s, struct object *o)
 
 /* A command that is enqueued already has its event: only its id's slot bounds it. */
 static void
-object_check_limit(struct session *s, enum object_kind kind)
+object_count(struct session *s, struct object *o)
 {
-    if (s->table.live < limit_of(&s->options->limits, LIMIT_OBJECTS) ||
-        s->request.error != CL_SUCCESS ||
-        (kind == KIND_event && s->request.op != OP_clCreateUserEvent))
-        return;
-    session_limit(s, LIMIT_OBJECTS);
-    s->request.error = CL_OUT_OF_RESOURCES;
+    o->counted = allowance_take(s, LIMIT_OBJECTS, 1);
+    if (!o->counted && s->request.error == CL_SUCCESS &&
+        (o->kind != KIND_event || s->request.op == OP_clCreateUserEvent))
+        s->request.error = CL_OUT_OF_RESOURCES;
 }
 
 void *
@@ -122,10 +114,10 @@ object_new(struct session *s, struct guest_id id, enum object_kind kind)
         session_fail(s, "the worker has no memory for another object");
         return NULL;
     }
-    object_check_limit(s, kind);
     o->id = id;
     o->serial = ++s->objects_made;
     o->kind = kind;
+    object_count(s, o);
     atomic_init(&o->refs, 1);
     if (!object_take_recipe(s, o) || table_put(&s->table, id, o) < 0) {
         recipe_fini(&o->recipe);
@@ -157,8 +149,10 @@ static void
 object_free(struct session *s, struct object *o)
 {
     object_ops[o->kind].fini(s, o);
+    if (o->counted)
+        allowance_give(s, LIMIT_OBJECTS, 1);
     if (o->kind == KIND_program)
-        s->program_bytes -= recipe_bytes(&o->recipe);
+        allowance_give(s, LIMIT_PROGRAM_BYTES, recipe_bytes(&o->recipe));
     recipe_fini(&o->recipe);
     free(o);
 }

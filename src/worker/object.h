@@ -30,6 +30,7 @@ struct recipe {
 /* Copies a message, reusing the recipe's memory. false: no memory, and the recipe is empty. */
 bool recipe_set(struct recipe *r, const void *frame, size_t len);
 void recipe_fini(struct recipe *r);
+uint64_t recipe_bytes(const struct recipe *r);
 
 struct object {
     struct guest_id id;
@@ -49,7 +50,8 @@ struct object {
         cl_command_buffer_khr command_buffer;
         cl_sampler sampler;
         cl_mem image;
-    } h; /* owned */
+    } h;          /* owned */
+    bool counted; /* against LIMIT_OBJECTS */
     struct recipe recipe;
     struct object *next_grave;
 };

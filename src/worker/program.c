@@ -36,6 +36,7 @@ program_fini(struct session *s, struct object *o)
     struct program *p = program_of(o);
 
     recipe_fini(&p->build);
+    allowance_give(s, LIMIT_PROGRAM_BYTES, p->kept_bytes);
     for (size_t i = 0; i < p->sizes.n; i++)
         free(p->sizes.all[i].name);
     free(p->sizes.all);
@@ -112,7 +113,7 @@ op_clCreateProgramWithBinary(struct session *s,
 
     if (!binaries || !lengths || !statuses || !answer)
         return session_fail(s, "the worker has no memory left");
-    if (!binaries_parse(r, binaries, lengths))
+    if (s->request.error == CL_SUCCESS && !binaries_parse(r, binaries, lengths))
         return request_bad_field(s, "binaries", "not one for each device");
     p = program_new(s, r->program);
     if (!p)
@@ -204,6 +205,7 @@ program_job_free(struct program_job *j)
     free(j->names);
     free(j->input.options);
     free(j->input.files);
+    inflight_give(j->s, j->inflight_bytes);
     free(j);
 }
 

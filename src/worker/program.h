@@ -29,6 +29,7 @@ struct type_sizes {
 struct program {
     struct object o;     /* its handle: by program_handle(), a link sets it late */
     struct recipe build; /* the last clBuildProgram or clCompileProgram */
+    uint64_t kept_bytes; /* of LIMIT_PROGRAM_BYTES, for that and `built` */
     /* One job at a time: a driver tells a binary's size and its bytes in two calls. */
     pthread_mutex_t driver_lock;
     pthread_mutex_t lock; /* all below */
@@ -56,6 +57,7 @@ struct program_job {
     cl_device_id *devices; /* owned; the driver holds them */
     cl_uint n_devices;
     struct build_input input;
+    uint64_t inflight_bytes; /* of LIMIT_INFLIGHT_BYTES, for that */
     struct program **others; /* headers, or what to link; counted, the array owned */
     cl_uint n_others;
     char *names;           /* of headers, one after the other; owned */

@@ -15,6 +15,9 @@
 #define HARVEST_BATCH 32
 #define HARVEST_AT_SUBMIT 128
 
+/* What a queue takes of LIMIT_COMMANDS at a time. */
+#define ALLOWED_STEP 64
+
 static cl_command_queue
 queue_create(struct session *s, cl_context context, cl_device_id device,
              cl_command_queue_properties properties, cl_int *ret_rc)
@@ -74,6 +77,7 @@ queue_fini(struct session *s, struct object *o)
     for (uint32_t i = 0; i < q->count; i++)
         s->cl->clReleaseEvent(q->running[(q->first + i) & (q->cap - 1)]);
     free(q->running);
+    allowance_give(s, LIMIT_COMMANDS, q->allowed);
     pthread_mutex_destroy(&q->lock);
     if (o->h.queue)
         s->cl->clReleaseCommandQueue(o->h.queue);
@@ -83,15 +87,13 @@ queue_fini(struct session *s, struct object *o)
 
 /* Lock held. Room for one more command. */
 static cl_int
-queue_make_room(struct session *s, struct queue *q)
+queue_make_room(struct queue *q)
 {
     uint32_t cap = q->cap ? q->cap * 2 : 64;
     cl_event *bigger;
 
-    if (q->count >= limit_of(&s->options->limits, LIMIT_COMMANDS)) {
-        session_limit(s, LIMIT_COMMANDS);
+    if (q->count >= q->allowed)
         return CL_OUT_OF_RESOURCES;
-    }
     if (q->count < q->cap)
         return CL_SUCCESS;
     bigger = malloc(cap * sizeof(cl_event));
@@ -104,6 +106,47 @@ queue_make_room(struct session *s, struct queue *q)
     q->first = 0;
     q->cap = cap;
     return CL_SUCCESS;
+}
+
+/* A step more, where the limit is large; else, or with less left, one command. */
+static bool
+queue_allow_more(struct session *s, struct queue *q)
+{
+    const bool large =
+        limit_of(&s->options->limits, LIMIT_COMMANDS) / ALLOWED_STEP >= ALLOWED_STEP;
+    uint32_t step = large ? ALLOWED_STEP : 1;
+
+    if (q->allowed >= QUEUE_COMMANDS)
+        return false;
+    if (!allowance_take(s, LIMIT_COMMANDS, step)) {
+        if (step == 1 || !allowance_take(s, LIMIT_COMMANDS, 1))
+            return false;
+        step = 1;
+    }
+    q->allowed += step;
+    return true;
+}
+
+static cl_int
+queue_try_room(struct queue *q)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&q->lock);
+
+    return queue_make_room(q);
+}
+
+static cl_int
+queue_admit(struct session *s, struct queue *q)
+{
+    cl_int rc = queue_try_room(q);
+
+    while (rc == CL_OUT_OF_RESOURCES && queue_allow_more(s, q))
+        rc = queue_try_room(q);
+    if (rc != CL_OUT_OF_RESOURCES)
+        return rc;
+    /* Commands that are complete count until somebody looks. */
+    queue_harvest(s, q);
+    return queue_try_room(q);
 }
 
 /* Returns how many are under way. */
@@ -247,6 +290,23 @@ queues_retire(struct session *s)
 }
 
 void
+queues_give_back(struct session *s)
+{
+    struct list *node, *tmp;
+
+    /* As below, the list can be read without its lock. */
+    list_for_each_safe(node, tmp, &s->queues)
+    {
+        struct queue *q = container_of(node, struct queue, node);
+
+        if (q->allowed == 0 || queue_is_busy(q))
+            continue;
+        allowance_give(s, LIMIT_COMMANDS, q->allowed);
+        q->allowed = 0;
+    }
+}
+
+void
 queues_flush(struct session *s)
 {
     struct list *node, *tmp;
@@ -292,11 +352,8 @@ submission_begin(struct session *s, struct submission *sub, struct object *queue
     *sub = (struct submission){.queue = q, .event_id = event_id};
     if (rc == CL_SUCCESS)
         rc = submission_take_waits(s, sub, n_waits, waits);
-    if (rc == CL_SUCCESS) {
-        pthread_mutex_lock(&q->lock);
-        rc = queue_make_room(s, q);
-        pthread_mutex_unlock(&q->lock);
-    }
+    if (rc == CL_SUCCESS)
+        rc = queue_admit(s, q);
     if (rc == CL_SUCCESS)
         gate_submit(&s->gate);
     return rc;
@@ -403,6 +460,7 @@ finish_done(struct session *s, void *arg, cl_int status)
         reply_status(s, f->tag, queue_take_error(f->queue));
     }
     object_unref(s, &f->queue->o);
+    inflight_give(s, WAIT_INFLIGHT_BYTES);
     free(f);
 }
 
@@ -445,9 +503,14 @@ op_clFinish(struct session *s, const struct req_clFinish *r)
         return 0;
     }
     last = queue_last_event(s, q);
-    f = last ? malloc(sizeof *f) : NULL;
+    if (!last) {
+        reply_status(s, r->tag, queue_take_error(q));
+        return 0;
+    }
+    f = inflight_take(s, WAIT_INFLIGHT_BYTES) ? malloc(sizeof *f) : NULL;
     if (!f) {
-        reply_status(s, r->tag, last ? CL_OUT_OF_HOST_MEMORY : queue_take_error(q));
+        s->cl->clReleaseEvent(last);
+        reply_status(s, r->tag, CL_OUT_OF_HOST_MEMORY);
         return 0;
     }
     *f = (struct finish){q, r->tag};

@@ -25,6 +25,7 @@ struct queue {
     cl_event *running;    /* a ring; references of our own */
     uint32_t first, count, cap; /* cap: a power of two or 0 */
     cl_int error;               /* of a command that failed, until a finish tells it */
+    uint32_t allowed;           /* of LIMIT_COMMANDS; the dispatcher writes it */
 };
 
 /* One command on its way to the driver. */
@@ -61,6 +62,9 @@ bool queues_busy(struct session *s);
 
 /* Dispatcher: lets go of released queues that are idle. */
 void queues_retire(struct session *s);
+
+/* Dispatcher: what idle queues may have under way, other queues and sessions may. */
+void queues_give_back(struct session *s);
 
 /* Dispatcher: submits everything to the device. */
 void queues_flush(struct session *s);

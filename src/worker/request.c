@@ -180,6 +180,23 @@ dec_extent(struct session *s, struct dec *d, const char *field)
     return e;
 }
 
+/*
+ * What no program could keep is not even copied: the heap is larger than a worker's memory. The
+ * request has an error then, and no bytes.
+ */
+static bool
+blob_admit(struct session *s, uint64_t len)
+{
+    if (!allowance_take(s, LIMIT_PROGRAM_BYTES, len)) {
+        if (s->request.error == CL_SUCCESS)
+            s->request.error = CL_OUT_OF_HOST_MEMORY;
+        return false;
+    }
+    allowance_give(s, LIMIT_PROGRAM_BYTES,
+                   len); /* it is what the blob becomes that counts */
+    return true;
+}
+
 static const uint8_t *
 blob_copy_out(struct session *s, struct dec *d, const char *field, struct extent e)
 {
@@ -187,6 +204,10 @@ blob_copy_out(struct session *s, struct dec *d, const char *field, struct extent
 
     if (q->blob) {
         dec_fail_why(s, d, field, "more than one blob");
+        return (const uint8_t *)"";
+    }
+    if (!blob_admit(s, e.len)) {
+        reply_reclaim(s, e.off);
         return (const uint8_t *)"";
     }
     q->blob = malloc(e.len + 1);
@@ -204,14 +225,16 @@ const uint8_t *
 dec_blob(struct session *s, struct dec *d, const char *field, uint64_t *ret_len)
 {
     struct extent e = dec_extent_or_none(s, d, field);
+    const uint8_t *bytes;
 
     *ret_len = 0;
     if (d->bad)
         return (const uint8_t *)"";
     if (e.off == EXTENT_NONE)
         return dec_bytes(d, field, ret_len);
-    *ret_len = e.len;
-    return blob_copy_out(s, d, field, e);
+    bytes = blob_copy_out(s, d, field, e);
+    *ret_len = s->request.blob_len;
+    return bytes;
 }
 
 const cl_device_id *

@@ -436,6 +436,8 @@ session_tidy(struct session *s)
     watches_poll(s);
     busy = queues_busy(s);
     queues_retire(s);
+    queues_give_back(s);
+    inflight_settle(s);
     gate_guest_copied(&s->gate, atomic_load_explicit(&s->channel.page->copied_bytes,
                                                      memory_order_relaxed));
     if (!flushed)

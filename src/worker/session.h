@@ -20,6 +20,7 @@
 #include "worker/device.h"
 #include "worker/jail.h"
 #include "worker/jobs.h"
+#include "worker/limit.h"
 #include "worker/memory.h"
 #include "worker/object.h"
 #include "worker/reply.h"
@@ -79,7 +80,8 @@ struct session {
     struct spin spin;
     uint64_t guest_seen_ns; /* when the doorbell was last looked at */
     char reason[ACCOUNT_REASON_BYTES];
-    uint64_t program_bytes; /* that programs keep of blobs, up to LIMIT_PROGRAM_BYTES */
+    struct allowance allowances[LIMIT_COUNT];
+    _Atomic uint64_t inflight_given;     /* shared: by other threads, to be settled */
     uint64_t limit_told_ns[LIMIT_COUNT]; /* when the log was last told of each */
     _Atomic bool greeted;                /* shared: the hello is there */
     _Atomic bool ended;
@@ -95,9 +97,6 @@ int session_fail(struct session *s, const char *fmt, ...)
 /* Any thread: ends the session now, with the reason in the slot and in the log. */
 _Noreturn void session_end(struct session *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-
-/* Dispatcher: tells the log which limit a call has reached, once a second at most. */
-void session_limit(struct session *s, enum limit which);
 
 bool session_is_dispatcher(const struct session *s);
 

@@ -12,6 +12,7 @@ static void
 transfer_over(struct session *s, const struct transfer *t, cl_int status)
 {
     free(t->memory);
+    inflight_give(s, t->bytes);
     reply_reclaim(s, t->reclaim);
     if (t->tag != 0)
         reply_status(s, t->tag, status);
@@ -33,7 +34,9 @@ transfer_end(struct session *s, struct submission *sub, cl_int rc,
     if (rc != CL_SUCCESS) {
         if (submission_end(s, sub, rc, t->tag ? t->tag : t->tag_now) < 0)
             return -ENOMEM;
-        transfer_over(s, &(struct transfer){.reclaim = t->reclaim, .memory = t->memory},
+        transfer_over(s,
+                      &(struct transfer){
+                          .reclaim = t->reclaim, .memory = t->memory, .bytes = t->bytes},
                       rc);
         return 0;
     }
@@ -84,6 +87,11 @@ write_source(struct session *s, const struct req_clEnqueueWriteBuffer *r,
         *ret_source = s->channel.heap + r->data.off;
         return 0;
     }
+    if (!inflight_take(s, r->size)) {
+        s->request.error = CL_OUT_OF_HOST_MEMORY;
+        return 0;
+    }
+    t->bytes = r->size;
     t->memory = malloc(r->size + 1);
     if (!t->memory)
         return session_fail(s, "the worker has no memory left");

@@ -10,6 +10,7 @@ struct transfer {
     uint64_t tag_now; /* answered at once; at most one of both */
     uint64_t reclaim; /* heap offset, or EXTENT_NONE */
     void *memory;     /* freed; may be NULL */
+    uint64_t bytes;   /* of LIMIT_INFLIGHT_BYTES */
 };
 
 /*

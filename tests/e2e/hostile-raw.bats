@@ -90,6 +90,34 @@ bystanders_go_on() {
     bystanders_go_on
 }
 
+@test "what is built" {
+    bystanders
+    ends include-relative "clBuildProgram: files: a file's name is no path"
+    ends include-many "clBuildProgram: files: too many files"
+    ends include-deep "clBuildProgram: files: a file's name is no path"
+    ends include-truncated "clBuildProgram: files: malformed"
+    attack include-upwards
+    attack build-flood
+    bystanders_go_on
+}
+
+@test "what kernels do" {
+    bystanders
+    ends nested-pointer "the worker was killed by signal 11"
+    attack print-flood
+    bystanders_go_on
+}
+
+@test "extents, waiters and command buffers" {
+    bystanders
+    attack changed-extents
+    [ -n "${TESSERA_SOFTWARE_DISCRETE:-}" ] || attack same-storage
+    attack waiters-forged
+    ends foreign-sync-point "sync_point_wait_list: no command of the command buffer"
+    attack record-released
+    bystanders_go_on
+}
+
 @test "what is harmless, or legal up to a limit" {
     bystanders
     attack truncate-memory
@@ -109,6 +137,19 @@ bystanders_go_on() {
     ended_with 0 "$slow"
     within 2 last_error_says "the guest did not say hello"
     within 2 sessions_are a 0
+}
+
+@test "of connections that are silent a process has few, and none has opened the driver" {
+    local pid
+    start_on a "$BATS_TEST_TMPDIR/silent" "$BUILD/tests/hostile/hostile" silent-connections
+    within 5 last_error_says "the process has connections that are silent"
+    for pid in $(of_vgpu a '.sessions[].worker_pid'); do
+        run ! grep -E "libpocl|libOpenCL" "/proc/$pid/maps"
+        [ "$status" -eq 1 ]
+    done
+    ended_with 0 "$started"
+    says "$BATS_TEST_TMPDIR/silent" "6 refused"
+    within 5 sessions_are a 0
 }
 
 @test "one process cannot take all sessions, and is told why" {
@@ -145,9 +186,38 @@ manager_rss_kib() {
     refused 0 "status -6"
     run attack many-sessions
     refused 0 "1 sessions: the vGPU has as many sessions as it may (limit 1;"
-    says "$own_log" "reached a limit: live objects of a session, 4 (tesserad --limit objects=N)"
-    says "$own_log" "reached a limit: commands under way in a queue, 2"
-    says "$own_log" "reached a limit: program text that a session keeps, 1048576"
+    says "$own_log" "reached a limit: live objects of a vGPU, 4 (tesserad --limit objects=N)"
+    says "$own_log" "reached a limit: commands under way on a vGPU, 2"
+    says "$own_log" "reached a limit: program text that a vGPU's sessions keep, 1048576"
+}
+
+@test "a limit that a session met shows when it has left, and all is given back" {
+    mkdir -p "$BATS_TEST_TMPDIR/run"
+    chmod 700 "$BATS_TEST_TMPDIR/run"
+    own_manager --limit inflight-bytes=64m --limit commands=4000
+    attack inline-flood
+    within 2 last_error_says "a limit was reached: bytes kept"
+    attack wait-flood
+    run attack record-flood
+    refused 0 "4000 recorded, then status -5"
+    within 2 last_error_says "(tesserad --limit commands=N)"
+    within 5 sessions_are a 0
+    [ "$(of_vgpu a '.held | add')" = 0 ]
+}
+
+@test "objects and commands are counted over all sessions, until one is killed" {
+    mkdir -p "$BATS_TEST_TMPDIR/run"
+    chmod 700 "$BATS_TEST_TMPDIR/run"
+    own_manager --limit objects=9
+    start_on a "$BATS_TEST_TMPDIR/first" "$BUILD/tests/hostile/hostile" hold-objects
+    within 5 says "$BATS_TEST_TMPDIR/first" holds
+    [ "$(of_vgpu a .held.objects)" = 6 ]
+    run attack few-objects
+    refused 0 $'status 0\nstatus -5\nstatus -5\nstatus -5'
+    kill -9 "$(worker_of a)"
+    within 5 sessions_are a 0
+    run attack few-objects
+    refused 0 $'status 0\nstatus 0\nstatus 0\nstatus 0'
 }
 
 # A manager of the test's own, with a vGPU `a` on the fake back end; programs_end ends it.

@@ -79,7 +79,7 @@ same_result() {
     LIMIT_S=10 on a "$PROGRAMS/guest_crash" >"$one" 2>&1
     cat "$one"
     says "$one" "every call failed at once"
-    says "$one" "ended a session: the worker was killed by signal 11"
+    says "$one" "vGPU '.*': the worker was killed by signal 11"
     wait "$same"
     wait "$other"
     same_result "$two"

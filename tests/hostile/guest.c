@@ -111,6 +111,38 @@ guest_send(struct guest *g, unsigned op, uint64_t tag, unsigned n, const uint64_
     return true;
 }
 
+struct message *
+message_begin(void)
+{
+    static struct message m;
+
+    m.n = 0;
+    return &m;
+}
+
+void
+message_u64(struct message *m, uint64_t v)
+{
+    m->words[m->n++] = v;
+}
+
+void
+message_bytes(struct message *m, const void *data, uint64_t len)
+{
+    struct enc e = {.p = (uint8_t *)&m->words[m->n]};
+
+    enc_bytes(&e, data, len);
+    m->n += (unsigned)(enc_bytes_size(len) / 8);
+}
+
+void
+message_blob(struct message *m, const void *data, uint64_t len)
+{
+    message_u64(m, EXTENT_NONE);
+    message_u64(m, 0);
+    message_bytes(m, data, len);
+}
+
 void
 guest_forge(struct guest *g, const void *bytes, uint32_t len, uint32_t moved)
 {

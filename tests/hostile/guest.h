@@ -44,6 +44,21 @@ bool guest_reply(struct guest *g, int64_t *ret_status);
 /* Did the worker hang up within so many seconds? */
 bool guest_is_ended(int sock, int seconds);
 
+/* A message put together field by field, where SEND is not enough. */
+struct message {
+    uint64_t words[8000];
+    unsigned n;
+};
+
+/* An empty one, the same each time. */
+struct message *message_begin(void);
+
+void message_u64(struct message *m, uint64_t v);
+void message_bytes(struct message *m, const void *data, uint64_t len);
+
+/* Bytes inside the message where an extent of the heap could be. */
+void message_blob(struct message *m, const void *data, uint64_t len);
+
 #define SEND(g, op, tag, ...)                                                            \
     guest_send(g, op, tag, sizeof((uint64_t[]){__VA_ARGS__}) / 8,                        \
                (uint64_t[]){__VA_ARGS__})

@@ -4,7 +4,7 @@
  * went as the table says: the worker hung up, or the guest had its answer. Which words the log has
  * then is for tests/e2e/hostile-raw.bats to check.
  */
-#include "guest.h"
+#include "attacks.h"
 
 #include "base/io.h"
 
@@ -242,8 +242,7 @@ fields_too_many(struct guest *g)
 
 /* ---- harmless, or legal up to a limit ----------------------------------------------- */
 
-/* A last answer after the attack: the session is in order. */
-static bool
+bool
 still_answers(struct guest *g)
 {
     int64_t status;
@@ -306,6 +305,19 @@ few_objects(struct guest *g)
     return still_answers(g);
 }
 
+/* Six objects, for as long as the session lives. */
+static bool
+hold_objects(struct guest *g)
+{
+    for (uint64_t i = 0; i < 4; i++)
+        SEND(g, OP_clCreateUserEvent, 0, FREE_ID + i, CONTEXT_ID);
+    if (!still_answers(g))
+        return false;
+    puts("holds");
+    fflush(stdout);
+    return guest_is_ended(g->c.fd, PATIENCE_S);
+}
+
 /* Commands that wait for a user event, which is set in the end. */
 static bool
 few_commands(struct guest *g)
@@ -355,6 +367,21 @@ connect_flood(void)
     for (unsigned i = 0; i < FLOOD_CONNECTIONS; i++)
         close(guest_socket());
     return 0;
+}
+
+/* Of ten that never say a word a few wait for their hello; the others hear why not. */
+static int
+silent_connections(void)
+{
+    int socks[10];
+    unsigned refused = 0;
+
+    for (unsigned i = 0; i < 10; i++)
+        socks[i] = guest_socket();
+    for (unsigned i = 0; i < 10; i++)
+        refused += guest_is_ended(socks[i], 1);
+    printf("%u refused\n", refused);
+    return refused != 6;
 }
 
 /* Holds on to all that it gets, and says why it gets no more. */
@@ -408,7 +435,25 @@ static const struct attack {
     {"many-events", LIVES, many_events, NULL},
     {"large-source", LIVES, large_source, NULL},
     {"few-objects", LIVES, few_objects, NULL},
+    {"hold-objects", LIVES, hold_objects, NULL},
     {"few-commands", LIVES, few_commands, NULL},
+    {"nested-pointer", ENDS, nested_pointer, NULL},
+    {"include-relative", ENDS, include_relative, NULL},
+    {"include-many", ENDS, include_many, NULL},
+    {"include-deep", ENDS, include_deep, NULL},
+    {"include-truncated", ENDS, include_truncated, NULL},
+    {"include-upwards", LIVES, include_upwards, NULL},
+    {"build-flood", LIVES, build_flood, NULL},
+    {"print-flood", LIVES, print_flood, NULL},
+    {"inline-flood", LIVES, inline_flood, NULL},
+    {"wait-flood", LIVES, wait_flood, NULL},
+    {"changed-extents", LIVES, changed_extents, NULL},
+    {"same-storage", LIVES, same_storage, NULL},
+    {"waiters-forged", LIVES, waiters_forged, NULL},
+    {"foreign-sync-point", ENDS, foreign_sync_point, NULL},
+    {"record-flood", LIVES, record_flood, NULL},
+    {"record-released", LIVES, record_released, NULL},
+    {"silent-connections", LIVES, NULL, silent_connections},
     {"half-hello", ENDS, NULL, half_hello},
     {"slow-hello", ENDS, NULL, slow_hello},
     {"connect-flood", LIVES, NULL, connect_flood},
@@ -425,7 +470,9 @@ attack_run(const struct attack *a)
         return a->connects();
     guest_world(&g);
     ok = a->run(&g);
-    if (a->outcome == ENDS)
+    if (!ok)
+        fprintf(stderr, "the attack did not go through\n");
+    if (ok && a->outcome == ENDS)
         ok = guest_is_ended(g.c.fd, PATIENCE_S);
     guest_leave(&g);
     return !ok;

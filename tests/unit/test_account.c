@@ -441,6 +441,52 @@ start_times_tell_processes_apart(void **state)
     assert_int_equal(process_start_ticks(0x7fffffff), 0);
 }
 
+static uint64_t
+objects_held(const struct account_page *a)
+{
+    return atomic_load(&a->held[LIMIT_OBJECTS]);
+}
+
+static void
+a_limit_holds_for_all_slots_together(void **state)
+{
+    struct account_page *a = ((struct file *)*state)->a;
+
+    assert_int_equal(account_take(a, 0, LIMIT_OBJECTS, 10, 6), 0);
+    assert_int_equal(account_take(a, 1, LIMIT_OBJECTS, 10, 5), -ENOSPC);
+    assert_int_equal(account_take(a, 1, LIMIT_OBJECTS, 10, 4), 0);
+    assert_int_equal(account_take(a, 2, LIMIT_OBJECTS, 10, UINT64_MAX), -ENOSPC);
+    assert_int_equal(account_take(a, 2, LIMIT_COMMANDS, 10, 10), 0);
+    account_give(a, 0, LIMIT_OBJECTS, 7);
+    assert_int_equal(objects_held(a), 4);
+}
+
+static void
+a_freed_slot_gives_its_allowances_back(void **state)
+{
+    struct account_page *a = ((struct file *)*state)->a;
+
+    assert_int_equal(account_take(a, 0, LIMIT_OBJECTS, 10, 6), 0);
+    assert_int_equal(account_take(a, 1, LIMIT_OBJECTS, 10, 1), 0);
+    /* Killed after its slot was written and before the sum was. */
+    atomic_fetch_add(&a->slot[0].held[LIMIT_OBJECTS], 3);
+    account_slot_free(a, 0);
+    assert_int_equal(objects_held(a), 1);
+    assert_int_equal(account_take(a, 0, LIMIT_OBJECTS, 10, 9), 0);
+}
+
+static void
+a_slot_does_not_tell_the_limit_that_another_met(void **state)
+{
+    struct account_page *a = ((struct file *)*state)->a;
+    int i = account_slot_take(a);
+
+    atomic_store(&a->slot[i].limit_reached, LIMIT_OBJECTS + 1u);
+    account_slot_free(a, (unsigned)i);
+    assert_int_equal(account_slot_take(a), i);
+    assert_int_equal(atomic_load(&a->slot[i].limit_reached), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -454,6 +500,9 @@ main(void)
         TEST(two_processes_that_race_never_exceed_the_limit),
         TEST(a_process_that_dies_with_the_lock_blocks_nobody),
         TEST(a_death_between_slot_and_sum_is_mended),
+        TEST(a_limit_holds_for_all_slots_together),
+        TEST(a_freed_slot_gives_its_allowances_back),
+        TEST(a_slot_does_not_tell_the_limit_that_another_met),
         TEST(slots_are_given_out_once),
         TEST(a_freed_slot_gives_its_bytes_back),
         TEST(a_slot_tells_its_next_user_nothing_of_the_last),

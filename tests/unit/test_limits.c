@@ -31,7 +31,9 @@ numbers_may_have_a_unit(void **state)
     assert_int_equal(limit_of(&l, LIMIT_PROGRAM_BYTES), 3u << 20);
     assert_int_equal(limits_set(&l, "sessions=64"), 0);
     assert_int_equal(limits_set(&l, "process-sessions=2"), 0);
+    assert_int_equal(limits_set(&l, "inflight-bytes=1k"), 0);
     assert_int_equal(limit_of(&l, LIMIT_SESSIONS), 64);
+    assert_int_equal(limit_of(&l, LIMIT_INFLIGHT_BYTES), 1024);
 }
 
 static void
@@ -49,7 +51,7 @@ other_words_change_nothing(void **state)
         "=1",
         "",
         "sessions=65",
-        "objects=2m",
+        "objects=65m",
         "objects=1k ",
         "objects=18446744073709551617",
         "program-bytes=18014398509481985g",

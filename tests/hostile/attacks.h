@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* The attacks that need a program or memory of their own; each as struct attack has it. */
+#ifndef TESSERA_HOSTILE_ATTACKS_H
+#define TESSERA_HOSTILE_ATTACKS_H
+
+#include "guest.h"
+
+/* A last answer after the attack: the session is in order. */
+bool still_answers(struct guest *g);
+
+/* programs.c: what is built, and what kernels do */
+bool nested_pointer(struct guest *g);
+bool include_relative(struct guest *g);
+bool include_many(struct guest *g);
+bool include_deep(struct guest *g);
+bool include_truncated(struct guest *g);
+bool include_upwards(struct guest *g);
+bool build_flood(struct guest *g);
+bool print_flood(struct guest *g);
+
+/* memory.c: bytes under way, extents, waiters, recorded commands */
+bool inline_flood(struct guest *g);
+bool wait_flood(struct guest *g);
+bool changed_extents(struct guest *g);
+bool same_storage(struct guest *g);
+bool waiters_forged(struct guest *g);
+bool foreign_sync_point(struct guest *g);
+bool record_flood(struct guest *g);
+bool record_released(struct guest *g);
+
+#endif
