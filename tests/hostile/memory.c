@@ -185,7 +185,6 @@ forge_waiters(void *arg)
         struct waiter *w = &g->c.page->waiters[i % CHANNEL_WAITERS];
 
         atomic_store(&w->state, i * 2654435761u >> i % 32);
-        atomic_store(&w->cpu, i);
     }
     return NULL;
 }
