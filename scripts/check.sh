@@ -238,7 +238,8 @@ stage_tsan() {
     fi
     TIMEOUT_MULTIPLIER=4 meson_tests build-tsan "${names[@]}"
 }
-readonly TSAN_SOME='(^|[^a-z])(ring|channel|transport|session|account|gate|guest|worker|icd)'
+TSAN_SOME='ring|channel|transport|session|wait|hold|account|gate|guest|worker|icd'
+readonly TSAN_SOME="(^|[^a-z])($TSAN_SOME)"
 
 # Drivers and interpreters are not instrumented: what they do among themselves is not told.
 stage_tsan-all() {

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -285,6 +287,237 @@ teardown_made(void **state)
     return 0;
 }
 
+/* ---- the word as doorbell ------------------------------------------------------------------ */
+
+#define PATIENCE_NS 5000000000ull /* what takes longer has hung */
+
+struct napper {
+    struct channel *worker;
+    int timeout_ms;
+    pthread_t thread;
+    int rc;
+    uint64_t slept_ns;
+};
+
+/* What a worker does with nothing to read. */
+static void *
+sleep_on_word(void *arg)
+{
+    struct napper *s = arg;
+    const uint64_t start = now_ns();
+
+    s->rc = 0;
+    if (ring_may_sleep(&s->worker->rx))
+        s->rc = wait_on(s->worker, s->timeout_ms);
+    ring_awake(&s->worker->rx);
+    s->slept_ns = now_ns() - start;
+    return NULL;
+}
+
+static void
+put_to_sleep(struct napper *s, struct channel *worker, int timeout_ms)
+{
+    *s = (struct napper){.worker = worker, .timeout_ms = timeout_ms};
+    assert_int_equal(pthread_create(&s->thread, NULL, sleep_on_word, s), 0);
+    usleep(30000); /* it sleeps now */
+    assert_int_equal(atomic_load(&worker->page->commands.sleeping), 1);
+}
+
+static void
+assert_slept(struct napper *s, int rc)
+{
+    pthread_join(s->thread, NULL);
+    assert_int_equal(s->rc, rc);
+    assert_true(s->slept_ns < PATIENCE_NS);
+}
+
+/* A frame from the guest, as it sends them. */
+static void
+send_frame(struct channel *guest)
+{
+    struct frame_header h = {.size = sizeof h, .op = 7};
+    int err;
+    void *at = ring_reserve(&guest->tx, sizeof h, &err);
+
+    assert_non_null(at);
+    memcpy(at, &h, sizeof h);
+    if (ring_commit(&guest->tx, sizeof h))
+        kick(guest);
+}
+
+static void
+a_worker_that_sleeps_on_the_word_is_woken_by_the_guests_message(void **state)
+{
+    struct ends *e = *state;
+    struct napper s;
+
+    channel_use_futex(&e->worker);
+    put_to_sleep(&s, &e->worker, 2 * (int)(PATIENCE_NS / 1000000u));
+    send_frame(&e->guest);
+    assert_slept(&s, 1);
+    assert_true(ring_readable(&e->worker.rx));
+}
+
+static void
+no_byte_goes_through_the_socket_to_a_worker_on_the_word(void **state)
+{
+    struct ends *e = *state;
+    char byte;
+
+    channel_use_futex(&e->worker);
+    kick(&e->guest);
+    assert_int_equal(recv(e->worker.fd, &byte, 1, MSG_DONTWAIT), -1);
+    kick(&e->worker); /* the guest sleeps on the socket as before */
+    assert_int_equal(wait_on(&e->guest, -1), 1);
+}
+
+static void
+a_sleep_on_the_word_ends_at_its_timeout(void **state)
+{
+    struct ends *e = *state;
+    struct napper s = {.worker = &e->worker, .timeout_ms = 30};
+
+    channel_use_futex(&e->worker);
+    sleep_on_word(&s);
+    assert_int_equal(s.rc, 1);
+    assert_true(s.slept_ns >= 29000000u);
+    assert_true(s.slept_ns < PATIENCE_NS);
+    assert_int_equal(wait_on(&e->worker, 0), 1); /* does not sleep */
+}
+
+static void
+a_message_before_the_sleep_keeps_the_worker_awake(void **state)
+{
+    struct ends *e = *state;
+    struct napper s = {.worker = &e->worker, .timeout_ms = -1};
+
+    channel_use_futex(&e->worker);
+    send_frame(&e->guest);
+    sleep_on_word(&s);
+    assert_int_equal(s.rc, 0);
+}
+
+static void *
+watch_peer(void *arg)
+{
+    channel_watch_peer(arg);
+}
+
+/*
+ * Ends whose guest a thread of the worker watches. It never returns: they stay until the
+ * program's end.
+ */
+static struct ends *
+watched_ends(void)
+{
+    static void *watched[8];
+    static unsigned n;
+    pthread_t watch;
+    struct ends *e;
+
+    setup(&watched[n]);
+    e = watched[n++];
+    channel_use_futex(&e->worker);
+    assert_int_equal(pthread_create(&watch, NULL, watch_peer, &e->worker), 0);
+    pthread_detach(watch);
+    return e;
+}
+
+static void
+the_guests_hang_up_wakes_a_worker_that_sleeps_on_the_word(void **state)
+{
+    struct ends *e = watched_ends();
+    struct napper s;
+
+    (void)state;
+    put_to_sleep(&s, &e->worker, 2 * (int)(PATIENCE_NS / 1000000u));
+    channel_fini(&e->guest);
+    assert_slept(&s, -EPIPE);
+    assert_int_equal(wait_on(&e->worker, 0), -EPIPE);
+    assert_int_equal(wait_on(&e->worker, -1), -EPIPE);
+}
+
+static void
+what_the_guest_says_through_the_socket_is_no_hang_up(void **state)
+{
+    struct ends *e = watched_ends();
+    struct napper s = {.worker = &e->worker, .timeout_ms = 60};
+
+    (void)state;
+    assert_int_equal(send(e->guest.fd, "bells", 5, 0), 5);
+    sleep_on_word(&s);
+    assert_int_equal(s.rc, 1);
+    assert_true(s.slept_ns >= 59000000u);
+}
+
+static _Atomic bool word_is_quiet;
+
+/* The guest's memory outlives its socket, if a process of it has mapped it. */
+static void *
+write_the_word(void *arg)
+{
+    struct channel *guest = arg;
+
+    while (!atomic_load(&word_is_quiet))
+        atomic_store(&guest->page->commands.sleeping, 1);
+    return NULL;
+}
+
+static void
+the_guest_cannot_keep_the_worker_asleep_by_writing_the_word(void **state)
+{
+    struct ends *e = watched_ends();
+    pthread_t writer;
+    struct napper s;
+
+    (void)state;
+    put_to_sleep(&s, &e->worker, 2 * (int)(PATIENCE_NS / 1000000u));
+    atomic_store(&word_is_quiet, false);
+    assert_int_equal(pthread_create(&writer, NULL, write_the_word, &e->guest), 0);
+    shutdown(e->guest.fd, SHUT_RDWR);
+    assert_slept(&s, -EPIPE);
+    atomic_store(&word_is_quiet, true);
+    pthread_join(writer, NULL);
+}
+
+#define NAPS 5000
+
+static void *
+send_all(void *arg)
+{
+    struct channel *guest = arg;
+
+    for (unsigned i = 0; i < NAPS; i++) {
+        while (ring_hint(&guest->tx))
+            sched_yield();
+        send_frame(guest);
+    }
+    return NULL;
+}
+
+static void
+no_wake_up_is_lost_on_the_word(void **state)
+{
+    struct ends *e = *state;
+    uint64_t buf[RING_BYTES / 4 / 8];
+    pthread_t guest;
+
+    channel_use_futex(&e->worker);
+    assert_int_equal(pthread_create(&guest, NULL, send_all, &e->guest), 0);
+    for (unsigned i = 0; i < NAPS; i++) {
+        const uint64_t start = now_ns();
+
+        while (ring_read(&e->worker.rx, buf, sizeof buf) == 0) {
+            struct napper s = {.worker = &e->worker,
+                               .timeout_ms = (int)(PATIENCE_NS / 1000000u)};
+
+            sleep_on_word(&s);
+        }
+        assert_true(now_ns() - start < PATIENCE_NS * 9 / 10);
+    }
+    pthread_join(guest, NULL);
+}
+
 static void
 both_sides_see_the_same_memory(void **state)
 {
@@ -460,6 +693,14 @@ main(void)
         ENDS(the_wake_fd_ends_a_wait_of_our_own),
         ENDS(a_hang_up_is_told_before_the_wake_fd),
         ENDS(no_wake_up_is_lost_between_two_that_sleep),
+        ENDS(a_worker_that_sleeps_on_the_word_is_woken_by_the_guests_message),
+        ENDS(no_byte_goes_through_the_socket_to_a_worker_on_the_word),
+        ENDS(a_sleep_on_the_word_ends_at_its_timeout),
+        ENDS(a_message_before_the_sleep_keeps_the_worker_awake),
+        cmocka_unit_test(the_guests_hang_up_wakes_a_worker_that_sleeps_on_the_word),
+        cmocka_unit_test(what_the_guest_says_through_the_socket_is_no_hang_up),
+        cmocka_unit_test(the_guest_cannot_keep_the_worker_asleep_by_writing_the_word),
+        ENDS(no_wake_up_is_lost_on_the_word),
         ENDS(both_sides_see_the_same_memory),
         cmocka_unit_test(heap_is_rounded_up_to_pages),
         cmocka_unit_test(ring_sizes_that_cannot_be_are_not_made),

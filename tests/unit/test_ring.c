@@ -427,6 +427,44 @@ a_million_frames_cross_two_threads_unharmed(void **state)
     assert_false(ring_readable(&e->r));
 }
 
+static void
+a_ring_is_crowded_once_more_than_half_is_unread(void **state)
+{
+    struct ends *e = *state;
+
+    assert_false(ring_crowded(&e->w));
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(put(&e->w, MAX_FRAME, i));
+    assert_false(ring_crowded(&e->w)); /* the half */
+    assert_true(put(&e->w, 16, 2));
+    assert_true(ring_crowded(&e->w));
+}
+
+static void
+a_crowded_ring_that_was_read_meanwhile_is_not_crowded(void **state)
+{
+    struct ends *e = *state;
+
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(put(&e->w, MAX_FRAME, i));
+    assert_true(ring_crowded(&e->w));
+    assert_int_equal(ring_read(&e->r, e->buf, sizeof e->buf), MAX_FRAME);
+    assert_false(ring_crowded(&e->w));
+}
+
+static void
+a_forged_head_leaves_a_crowded_ring_crowded(void **state)
+{
+    struct ends *e = *state;
+
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(put(&e->w, MAX_FRAME, i));
+    atomic_store(&e->shared.head, 3 * MAX_FRAME + 8);
+    assert_true(ring_crowded(&e->w));
+    atomic_store(&e->shared.head, 4);
+    assert_true(ring_crowded(&e->w));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -452,6 +490,9 @@ main(void)
         TEST(a_sleeping_reader_is_woken_once),
         TEST(a_reader_that_is_awake_is_not_woken),
         TEST(a_reader_with_something_to_read_does_not_sleep),
+        TEST(a_ring_is_crowded_once_more_than_half_is_unread),
+        TEST(a_crowded_ring_that_was_read_meanwhile_is_not_crowded),
+        TEST(a_forged_head_leaves_a_crowded_ring_crowded),
         TEST(a_million_frames_cross_two_threads_unharmed),
     };
 

@@ -40,8 +40,11 @@ held_take_back(struct object *o)
     struct session *s = o->session;
     struct held *h;
 
-    /* In a forked child the lock may be held for ever. */
-    if (!atomic_load_explicit(&o->held, memory_order_relaxed) || session_is_dead(s))
+    /*
+     * In a forked child the lock may be held for ever. Where the session has died otherwise,
+     * a thread that found it alive may still be about to send what is held.
+     */
+    if (!atomic_load_explicit(&o->held, memory_order_relaxed) || session_is_inherited(s))
         return false;
     pthread_mutex_lock(&s->tx_lock);
     h = atomic_load_explicit(&o->held, memory_order_relaxed);

@@ -106,6 +106,13 @@ session_is_dead(const struct session *s)
     return atomic_load_explicit(&s->dead, memory_order_acquire);
 }
 
+/* Inherited by fork: its locks may be held for ever, its mappings are not there. */
+static inline bool
+session_is_inherited(const struct session *s)
+{
+    return session_is_dead(s) && s->channel.fd < 0;
+}
+
 /* Ids (docs/protocol.md). 0 when there are no more; a dead session's are never sent. */
 struct guest_id session_new_id(struct session *s);
 void session_drop_id(struct session *s, struct guest_id id);    /* never sent */

@@ -38,7 +38,8 @@ submit_peer_gone(struct session *s)
 
 /*
  * The ring is full: the worker takes frames without ever waiting for the device, so room comes soon
- * or never. tx_lock is held; replies are read meanwhile, so that the worker is not held up.
+ * or never. tx_lock is held; replies are read meanwhile, so that the worker is not held up. It may
+ * still sleep, if all that fills the ring was held back.
  */
 static void *
 submit_wait_for_room(struct session *s, uint32_t len)
@@ -46,6 +47,9 @@ submit_wait_for_room(struct session *s, uint32_t len)
     void *p = NULL;
     int err = 0;
 
+    if (s->tx_wake)
+        s->channel.transport->kick(&s->channel);
+    s->tx_wake = false;
     for (unsigned tries = 0; !p && !session_is_dead(s); tries++) {
         p = ring_reserve(&s->channel.tx, len, &err);
         if (p || err < 0)
