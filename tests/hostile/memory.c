@@ -117,7 +117,7 @@ scribble(void *arg)
     struct scribbler *s = arg;
 
     for (int i = 0; !atomic_load(&s->stop); i++)
-        memset(s->at, i, 2 * BUFFER_BYTES);
+        memset(s->at, i, 2ul * BUFFER_BYTES);
     return NULL;
 }
 

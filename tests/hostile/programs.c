@@ -9,6 +9,7 @@
 #define BUILDS 64
 #define FILES_BYTES (1u << 20)
 #define ANSWERED_TAG 1
+#define DEPTH 300 /* of folders; 256 are the most */
 
 enum { PROGRAM_ID = 10, KERNEL_ID = 11 };
 
@@ -137,10 +138,10 @@ include_many(struct guest *g)
 bool
 include_deep(struct guest *g)
 {
-    static char path[3000];
+    static char path[2 * DEPTH + 1];
 
-    for (unsigned i = 0; i < 300; i++)
-        strcat(path, "/d");
+    for (unsigned i = 0; i < DEPTH; i++)
+        memcpy(path + 2ul * i, "/d", 2);
     return include(g, files_of("/", 1, path));
 }
 
