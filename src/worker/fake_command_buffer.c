@@ -288,6 +288,9 @@ record_image(const struct fake_record *s, struct fake_recorded *r,
         err = fake_mem_check(s->b->queue, r->src, 0, 0);
     if (!err)
         err = fake_mem_check(s->b->queue, r->dst, 0, 0);
+    if (!err && ((origins[0] && !r->src->shape.element) ||
+                 (origins[1] && !r->dst->shape.element)))
+        err = CL_INVALID_MEM_OBJECT; /* an origin is an image's */
     if (err)
         return err;
     for (int i = 0; i < 2; i++) {
