@@ -142,6 +142,8 @@ pending_complete(struct session *s, struct pending *p, const struct pending *ans
 {
     void (*done)(struct pending *);
 
+    /* Pairs with pending_begin(): all that the asker wrote is visible. */
+    (void)atomic_load_explicit(&p->complete, memory_order_acquire);
     pthread_mutex_lock(&s->wait_lock);
     if (p->waiter == 0)
         list_del(&p->node);
@@ -260,6 +262,8 @@ session_die(struct session *s)
     }
     told = session_post_deaths(s);
     pthread_cond_broadcast(&s->wait_cond);
+    if (s->sleeper) /* the end may be a broken ring, not a hang-up */
+        eventfd_write(s->channel.wake_fd, 1);
     waits_wake_all(s);
     pthread_mutex_unlock(&s->wait_lock);
     if (told)

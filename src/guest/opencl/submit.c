@@ -89,6 +89,8 @@ pending_begin(struct session *s, struct pending *p)
     if (p->hold)
         return true;
     p->waiter = wait_take(s, p);
+    /* Its partner is in pending_complete(): with a waiter no lock orders the two threads. */
+    atomic_store_explicit(&p->complete, false, memory_order_release);
     if (p->waiter != 0)
         return true;
     pthread_mutex_lock(&s->wait_lock);

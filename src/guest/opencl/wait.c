@@ -121,7 +121,14 @@ waiter_in_vain(struct session *s, struct waiter *w, struct pending *p)
 {
     const bool gone = peer_hung_up(s);
 
-    session_pump(s); /* what came before the end still counts */
+    /*
+     * What came before the end still counts. Who reads just now may have looked for the last
+     * time before it came: after a hang-up that one's end is awaited.
+     */
+    if (gone)
+        session_read(s);
+    else
+        session_pump(s);
     if (waiter_answered(s, w, p))
         return true;
     if (gone)
