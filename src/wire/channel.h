@@ -93,9 +93,10 @@ void channel_fini(struct channel *c);
 void channel_use_socket(struct channel *c, int fd);
 
 /*
- * Worker: sleeps on a word in shared memory from now on, which costs both sides less than the socket. Since
- * a futex does not notice a dead peer, a thread must be in channel_watch_peer() all the while: once the peer
- * has hung up it wakes who sleeps, again and again, since the guest can write the word, too.
+ * Worker: sleeps on a word in shared memory from now on, which costs both sides less than
+ * the socket. Since a futex does not notice a dead peer, a thread must be in
+ * channel_watch_peer() all the while: once the peer has hung up it wakes who sleeps,
+ * again and again, since the guest can write the word, too.
  */
 void channel_use_futex(struct channel *c);
 _Noreturn void channel_watch_peer(struct channel *c);
@@ -107,7 +108,10 @@ int channel_loopback(struct channel *guest, struct channel *worker, uint64_t hea
 /* How long to spin before sleeping: less when cores are scarce. Nanoseconds. */
 uint64_t channel_spin_ns(void);
 
-/* The same for the worker's dispatcher, whose sleep costs the guest a wake-up at its next message. */
+/*
+ * The same for the worker's dispatcher, whose sleep costs the guest a wake-up at its next
+ * message.
+ */
 uint64_t channel_dispatch_spin_ns(void);
 
 static inline void

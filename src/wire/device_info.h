@@ -19,8 +19,8 @@ const void *device_info_find(const uint8_t *info, size_t info_len, uint64_t para
                              size_t *ret_len);
 
 /*
- * Where the values are, by a hash of param: found once, looked up at every call. What finds no slot is looked
- * for in the bytes.
+ * Where the values are, by a hash of param: found once, looked up at every call. What
+ * finds no slot is looked for in the bytes.
  */
 #define DEVICE_INFO_SLOTS 512u
 struct device_info {

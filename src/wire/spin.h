@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long to spin before sleeping, learnt from how long the waits were (as KVM's halt polling does): as long as
- * waits end within the bound it grows to cover them, and where they do not, no core is burnt for them.
+ * How long to spin before sleeping, learnt from how long the waits were (as KVM's halt
+ * polling does): as long as waits end within the bound it grows to cover them, and where
+ * they do not, no core is burnt for them.
  */
 #ifndef TESSERA_WIRE_SPIN_H
 #define TESSERA_WIRE_SPIN_H

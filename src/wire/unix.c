@@ -52,7 +52,10 @@ unix_drain(int fd)
     return 0;
 }
 
-/* Whoever wakes us has taken the word back (ring_commit), or will look at it (channel_watch_peer). */
+/*
+ * Whoever wakes us has taken the word back (ring_commit), or will look at it
+ * (channel_watch_peer).
+ */
 static int
 futex_doorbell_wait(struct channel *c, int timeout_ms)
 {

@@ -14,8 +14,8 @@ waiter_done(struct waiter *w, int64_t status)
 }
 
 /*
- * Another thread of the guest may have read the frame already, and the waiter be another message's by now: a DONE
- * stays.
+ * Another thread of the guest may have read the frame already, and the waiter be another
+ * message's by now: a DONE stays.
  */
 void
 waiter_look(struct waiter *w)

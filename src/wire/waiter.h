@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One thread of the guest that waits for one answer. Each has a word of its own in the channel page, so that
- * whoever answers in the worker wakes that thread and no other, as a driver does natively; the answer's status
- * comes in the word's neighbour, without the replies ring.
+ * One thread of the guest that waits for one answer. Each has a word of its own in the channel
+ * page, so that whoever answers in the worker wakes that thread and no other, as a driver does
+ * natively; the answer's status comes in the word's neighbour, without the replies ring.
  *
- *   guest:   FREE ─▶ WAITS ◀─▶ SLEEPS          worker:  any ─▶ DONE             status is there
- *              ▲        ▲         │                     WAITS, SLEEPS ─▶ LOOK   read the replies ring
- *              └─ DONE  └─ LOOK ◀─┘
+ *   guest:  FREE ─▶ WAITS ◀─▶ SLEEPS     worker:  any ─▶ DONE            the status is there
+ *             ▲       ▲         │                 WAITS, SLEEPS ─▶ LOOK  read the replies ring
+ *             └─ DONE └─ LOOK ◀─┘
  *
- * A message names its waiter in its tag (below). An answer that is more than a status, or that kernels' text must
- * precede, goes through the ring; LOOK follows it. LOOK may also come for nothing. The words are in shared memory:
- * what the other side writes there can only mislead the guest's own threads.
+ * A message names its waiter in its tag (below). An answer that is more than a status, or that
+ * kernels' text must precede, goes through the ring; LOOK follows it. LOOK may also come for
+ * nothing. The words are in shared memory: what the other side writes there can only mislead the
+ * guest's own threads.
  */
 #ifndef TESSERA_WIRE_WAITER_H
 #define TESSERA_WIRE_WAITER_H
@@ -36,7 +37,10 @@ struct waiter {
     _Atomic int64_t status;              /* valid in DONE */
 };
 
-/* A tag: the lower 48 bits are the guest's own, the upper 16 its waiter's number from 1; 0: none. */
+/*
+ * A tag: the lower 48 bits are the guest's own, the upper 16 its waiter's number from 1;
+ * 0: none.
+ */
 #define TAG_WAITER_SHIFT 48
 
 static inline uint64_t
@@ -70,8 +74,8 @@ void waiter_look(struct waiter *w);
 bool waiters_look(struct waiter *all);
 
 /*
- * Guest: sleeps until the worker changed the word, somebody woke it or timeout_ms have passed. Only from WAITS, and
- * back in WAITS afterwards unless the worker wrote.
+ * Guest: sleeps until the worker changed the word, somebody woke it or timeout_ms have
+ * passed. Only from WAITS, and back in WAITS afterwards unless the worker wrote.
  */
 void waiter_sleep(struct waiter *w, int timeout_ms);
 

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 /*
- * Commands harvested per lock; and from how many on a submission looks at them: the list stays short,
- * and most of them are complete by then.
+ * Commands harvested per lock; and from how many on a submission looks at them: the list
+ * stays short, and most of them are complete by then.
  */
 #define HARVEST_BATCH 32
 #define HARVEST_AT_SUBMIT 128

@@ -186,8 +186,8 @@ reply_frame(struct session *s, const void *frame, uint32_t len, bool text_first)
 }
 
 /*
- * Any thread: answers a waiter in its own word. false: it has none, or what kernels printed must come
- * before, through the ring.
+ * Any thread: answers a waiter in its own word. false: it has none, or what kernels
+ * printed must come before, through the ring.
  */
 static bool
 reply_to_waiter(struct session *s, uint64_t tag, int64_t status)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * OpenCL 3.0, section 5.2.2: reading buffers whose bytes are the driver's. They come through extents of the heap,
- * piece by piece, so that the worker's copy of one overlaps with ours of the one before.
+ * OpenCL 3.0, section 5.2.2: reading buffers whose bytes are the driver's. They come
+ * through extents of the heap, piece by piece, so that the worker's copy of one overlaps
+ * with ours of the one before.
  */
 #include "guest/opencl/fetch.h"
 
@@ -14,8 +15,8 @@
 #include <string.h>
 
 /*
- * Of those whose caller waits: many enough that copies overlap, and large enough that a driver's command for each
- * does not count; what is under way fits the last-level cache.
+ * Of those whose caller waits: many enough that copies overlap, and large enough that a
+ * driver's command for each does not count; what is under way fits the last-level cache.
  */
 #define PIECE_LEAST_BYTES (256ull << 10)
 #define PIECE_MOST_BYTES (1ull << 20)
@@ -226,8 +227,9 @@ fetch_group_blocking(struct enqueue *q, struct _cl_mem *m, const struct rect *r,
 /* ---- staged reads whose caller waits ----------------------------------------------- */
 
 /*
- * A few pieces are under way, each with an answer that wakes this thread alone; it copies the oldest while the
- * worker fills the others. They are small, and few, so that what the worker wrote is still in a cache.
+ * A few pieces are under way, each with an answer that wakes this thread alone; it copies
+ * the oldest while the worker fills the others. They are small, and few, so that what the
+ * worker wrote is still in a cache.
  */
 struct pull {
     struct fetch piece[PULL_AHEAD]; /* a ring */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Creations that are held back. What a new object is made for is named by a later message: until any other
- * message is sent, the one that makes it waits here, and an object that is released before that never reaches the
- * worker. Order is kept: whatever is sent goes after all that is held.
+ * Creations that are held back. What a new object is made for is named by a later
+ * message: until any other message is sent, the one that makes it waits here, and an
+ * object that is released before that never reaches the worker. Order is kept: whatever
+ * is sent goes after all that is held.
  */
 #ifndef TESSERA_GUEST_OPENCL_HOLD_H
 #define TESSERA_GUEST_OPENCL_HOLD_H
@@ -21,8 +22,8 @@ struct held {
 };
 
 /*
- * A pending for the send_ function of a creation: its message is held back, in `h`, if it fits there. Nobody
- * waits for an answer.
+ * A pending for the send_ function of a creation: its message is held back, in `h`, if it
+ * fits there. Nobody waits for an answer.
  */
 static inline struct pending
 pending_hold(struct held *h, struct object *o)

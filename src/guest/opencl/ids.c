@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The ids that the guest gives out: a slot that is used again, and how often it was (docs/protocol.md). */
+/*
+ * The ids that the guest gives out: a slot that is used again, and how often it was
+ * (docs/protocol.md).
+ */
 #include "guest/opencl/session.h"
 
 #include "api/opencl_send.h"

@@ -198,7 +198,10 @@ buffer_make(struct session *s, struct _cl_mem *m, const void *initial)
     struct pending hold = pending_hold(&m->held, &m->o);
     cl_int rc = buffer_place(s, m, initial, &staging, &content);
 
-    /* Staging is wanted back, and a large buffer wants to be seen in the vGPU's account: made now. */
+    /*
+     * Staging is wanted back, and a large buffer wants to be seen in the vGPU's account:
+     * made now.
+     */
     may_hold = staging.off == EXTENT_NONE && m->size <= HOLD_MOST_BYTES;
     storage = (struct extent){m->storage, m->storage == EXTENT_NONE ? 0 : m->size};
     if (rc == CL_SUCCESS)

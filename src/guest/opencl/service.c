@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The service thread: calls the program's callbacks, and reads replies while the program does other things. */
+/*
+ * The service thread: calls the program's callbacks, and reads replies while the program
+ * does other things.
+ */
 #include "guest/opencl/session.h"
 
 #include <stdlib.h>

@@ -6,10 +6,11 @@
  *   submit (any thread, tx_lock) ──▶ commands ring ──▶ worker
  *   pump   (any thread, rx_lock) ◀── replies ring  ◀──
  *
- * There is no receiver thread in the fast path. Who waits for one answer has a word of its own that the
- * worker writes and wakes it by (wait.h). What else is waited for comes through the ring: who waits reads
- * the replies, also those of others, for a short while by spinning; then one sleeps on the doorbell for all. A service thread
- * exists once there are callbacks to call or transfers to finish behind the program's back.
+ * There is no receiver thread in the fast path. Who waits for one answer has a word of
+ * its own that the worker writes and wakes it by (wait.h). What else is waited for comes
+ * through the ring: who waits reads the replies, also those of others, for a short while
+ * by spinning; then one sleeps on the doorbell for all. A service thread exists once
+ * there are callbacks to call or transfers to finish behind the program's back.
  *
  * A dead session (worker gone, or inherited by fork) answers every call with an error, at once.
  * Nothing of it is locked or freed in a forked child.
@@ -127,15 +128,18 @@ cl_int session_wait_until(struct session *s, bool (*holds)(void *arg), void *arg
 /* Reads what has come, without waiting, but for the program's stdout if kernels print. */
 void session_pump(struct session *s);
 
-/* The same, but waits for a thread that is reading already: what is in the ring now is read then. */
+/*
+ * The same, but waits for a thread that is reading already: what is in the ring now is
+ * read then.
+ */
 void session_read(struct session *s);
 
 /* The worker is gone: ends every wait. Any thread. */
 void session_die(struct session *s);
 
 /*
- * session_pump() for calls that must not wait at all: where kernels may print, the service thread reads,
- * since whoever should empty a full stdout may be the caller.
+ * session_pump() for calls that must not wait at all: where kernels may print, the
+ * service thread reads, since whoever should empty a full stdout may be the caller.
  */
 static inline void
 session_pump_silently(struct session *s)

@@ -42,7 +42,10 @@ cl_int submit_begin(struct session *s, struct enc *e, unsigned op, uint64_t size
                     struct pending *p);
 cl_int submit_end(struct session *s, struct enc *e, const struct pending *p);
 
-/* tx_lock held: room for a frame in the ring, waiting for it if need be. NULL: the session is dead. */
+/*
+ * tx_lock held: room for a frame in the ring, waiting for it if need be. NULL: the
+ * session is dead.
+ */
 void *submit_room(struct session *s, uint32_t len);
 
 static inline void

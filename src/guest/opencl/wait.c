@@ -63,8 +63,8 @@ waiter_state(const struct waiter *w)
 }
 
 /*
- * true: the answer is there. After LOOK the word is set back before the ring is read: what comes into the
- * ring later tells again.
+ * true: the answer is there. After LOOK the word is set back before the ring is read:
+ * what comes into the ring later tells again.
  */
 static bool
 waiter_answered(struct session *s, struct waiter *w, struct pending *p)
@@ -115,7 +115,10 @@ peer_hung_up(const struct session *s)
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLRDHUP | POLLERR | POLLNVAL));
 }
 
-/* Woken by nobody: looks at what else may have happened. true: the answer is there after all, or none will be. */
+/*
+ * Woken by nobody: looks at what else may have happened. true: the answer is there after
+ * all, or none will be.
+ */
 static bool
 waiter_in_vain(struct session *s, struct waiter *w, struct pending *p)
 {

@@ -10,7 +10,10 @@
 
 void waits_init(struct session *s);
 
-/* Takes a waiter for an answer that is about to be asked for. 0: all are taken, or p has a `done`. */
+/*
+ * Takes a waiter for an answer that is about to be asked for. 0: all are taken, or p has
+ * a `done`.
+ */
 unsigned wait_take(struct session *s, const struct pending *p);
 
 /* Gives a waiter back, whose message was not sent or was answered. */
