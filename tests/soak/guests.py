@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 
-ALONE_S = 300  # eight guests on few cores, and the first to need a kernel compiles it
+ALONE_S = 900  # eight guests on few cores, and each vGPU compiles its kernels for itself
 AFTER_KILL_S = 60  # to notice the end, and to leave
 GRACE_S = 5  # who ends so soon after the kill may have been done with its vGPU
 LOOK_S = 0.02
