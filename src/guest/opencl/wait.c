@@ -77,8 +77,11 @@ waiter_answered(struct session *s, struct waiter *w, struct pending *p)
                                                     memory_order_acquire))
             session_read(s);
     }
-    if (state == WAITER_DONE)
+    if (state == WAITER_DONE) {
         p->status = atomic_load_explicit(&w->status, memory_order_relaxed);
+        /* What was answered before it came through the ring: data of reads must be there by now. */
+        session_read(s);
+    }
     return state == WAITER_DONE ||
            atomic_load_explicit(&p->complete, memory_order_acquire);
 }
