@@ -126,7 +126,7 @@ bats_tests() {
     [ "$status" -ne 124 ] || echo "ended after $limit s"
     tally tap "$tap" "$status"
 }
-export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-180} # seconds; a test that hangs has failed
+export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-300} # seconds; a test that hangs has failed
 BATS_ENV=(env)
 
 e2e_files() {

@@ -83,11 +83,11 @@ need() {
 @test "CLBlast: levels 1 to 3" {
     [ -x "$PROGRAMS/clblast_levels" ] || skip "libclblast-dev is not installed"
     on_shared_storage_alone
-    LIMIT_S=170 agrees "$PROGRAMS/clblast_levels"
+    LIMIT_S=280 agrees "$PROGRAMS/clblast_levels"
 }
 
 on_a() {
-    LIMIT_S=170 on a "$@"
+    LIMIT_S=280 on a "$@"
 }
 
 @test "the trainer" {
@@ -176,7 +176,7 @@ crack() {
     "$TESSERA" delete a
     "$TESSERA" create a --type cpu-1g
     rm -f "$TESSERA_CALLLOG"/*
-    LIMIT_S=170 crack recorded -m 0 -a 3 "$hash" '?l?l?l?d' >"$BATS_TEST_TMPDIR/native"
+    LIMIT_S=280 crack recorded -m 0 -a 3 "$hash" '?l?l?l?d' >"$BATS_TEST_TMPDIR/native"
     crack on_a -m 0 -a 3 "$hash" '?l?l?l?d' >"$BATS_TEST_TMPDIR/guest"
     grep -q Cracked "$BATS_TEST_TMPDIR/guest"
     logs_agree
