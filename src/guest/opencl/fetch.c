@@ -158,12 +158,11 @@ group_is_done(void *arg)
 }
 
 /*
- * A large read of a range: pieces, so that the worker's copy of one overlaps with ours of the one
- * before. Only in order: there the pieces cannot be overtaken. Without a group nobody waits.
+ * A large read of a range that nobody waits for: pieces, so that the worker's copy of one overlaps
+ * with ours of the one before. Only in order: there the pieces cannot be overtaken.
  */
 static cl_int
-fetch_pieces(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t *ptr,
-             struct fetch_group *g)
+fetch_pieces(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t *ptr)
 {
     size_t size = r->region[0], step = CHUNK_BYTES;
     cl_int rc = CL_SUCCESS;
@@ -172,14 +171,12 @@ fetch_pieces(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t
         size_t n = size - at < step ? size - at : step;
         struct rect piece = rect_of_range(r->buffer_origin[0] + at, n);
 
-        if (g)
-            session_wait_until(q->session, group_has_room, g);
-        rc = fetch_begin(q, m, &piece, ptr + at, at == 0, at + n == size, g);
+        rc = fetch_begin(q, m, &piece, ptr + at, at == 0, at + n == size, NULL);
     }
     return rc;
 }
 
-/* The same for a region of an image. */
+/* The same for a region of an image; with a group somebody waits. */
 static cl_int
 fetch_boxes(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t *ptr,
             struct fetch_group *g)
@@ -202,7 +199,7 @@ fetch(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void *ptr,
     if (m->image && queue_in_order(q->queue))
         return fetch_boxes(q, m, r, ptr, g);
     if (r->plain && queue_in_order(q->queue) && r->region[0] > CHUNK_BYTES)
-        return fetch_pieces(q, m, r, ptr, g);
+        return fetch_pieces(q, m, r, ptr);
     return fetch_begin(q, m, r, ptr, true, true, g);
 }
 
