@@ -204,13 +204,10 @@ recall_answered_by_all(struct account_page *a, uint32_t recall, unsigned self)
 {
     for (unsigned i = 0; i < ACCOUNT_SLOTS; i++) {
         struct account_slot *s = &a->slot[i];
-        pid_t pid = atomic_load(&s->pid);
 
         if (i == self || atomic_load(&s->state) != SLOT_LIVE)
             continue;
-        if ((int32_t)(atomic_load(&s->recall_seen) - recall) >= 0)
-            continue;
-        if (process_start_ticks(pid) == atomic_load(&s->pid_start))
+        if ((int32_t)(atomic_load(&s->recall_seen) - recall) < 0)
             return false;
     }
     return true;

@@ -105,8 +105,9 @@ uint64_t account_free_bytes(struct account_page *a);
 
 /*
  * Asks all other live sessions for their unused credit and returns the number of the
- * recall. account_recall_wait() waits until each has answered it, died, or timeout_ms has
- * passed.
+ * recall. account_recall_wait() waits until each has answered it or its slot is no longer
+ * live, or until timeout_ms have passed (false). Whose process is gone without a word, the
+ * manager tells by freeing the slot: a worker in its jail does not see other processes.
  */
 uint32_t account_recall_start(struct account_page *a);
 bool account_recall_wait(struct account_page *a, uint32_t recall, unsigned self,

@@ -124,10 +124,13 @@ memory_ask_all(struct memory *m, uint64_t bytes)
 {
     for (unsigned i = 0; i < RECALL_TRIES; i++) {
         uint32_t recall = account_recall_start(m->account);
+        bool answered =
+            account_recall_wait(m->account, recall, m->slot, RECALL_TIMEOUT_MS);
 
-        account_recall_wait(m->account, recall, m->slot, RECALL_TIMEOUT_MS);
         if (memory_ask(m, bytes))
             return true;
+        if (!answered)
+            return false;
     }
     return false;
 }
