@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -15,6 +16,9 @@
 /* The files of version 1 and 2 differ in names alone; a group has those of its controllers. */
 static const char *const memory_files[] = {"memory.max", "memory.limit_in_bytes"};
 #define TASKS_FILE "pids.max"
+#define CPU_FILE_1 "cpu.cfs_quota_us" /* of CPU_PERIOD_US, the default of both versions */
+#define CPU_FILE_2 "cpu.max"
+#define CPU_PERIOD_US 100000u
 
 static int
 write_word(const char *folder, const char *file, const char *word)
@@ -132,14 +136,45 @@ cgroups_init(struct cgroups *c, const char *runtime)
         init_version1(c, hash);
 }
 
+/* Kernels refuse to remove a group with a process in it. */
+static void
+remove_groups(const char *parent)
+{
+    _cleanup_closedir_ DIR *d = opendir(parent);
+    struct dirent *e;
+
+    while (d && (e = readdir(d))) {
+        if (e->d_type == DT_DIR && e->d_name[0] != '.')
+            unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+    }
+    rmdir(parent);
+}
+
 void
 cgroups_fini(struct cgroups *c)
 {
     for (unsigned i = 0; i < c->n; i++) {
-        rmdir(c->parents[i]); /* not while workers go on */
+        remove_groups(c->parents[i]);
         free(c->parents[i]);
     }
     *c = (struct cgroups){0};
+}
+
+/* What a former manager limited and we do not is free again. */
+static int
+cpu_write(const char *group, unsigned percent)
+{
+    const unsigned quota_us = percent * (CPU_PERIOD_US / 100);
+    char word[32];
+
+    if (has_file(group, CPU_FILE_2)) {
+        snprintf(word, sizeof word, percent ? "%u %u" : "max", quota_us, CPU_PERIOD_US);
+        return write_word(group, CPU_FILE_2, word);
+    }
+    if (!has_file(group, CPU_FILE_1))
+        return 0;
+    snprintf(word, sizeof word, percent ? "%u" : "-1", quota_us);
+    return write_word(group, CPU_FILE_1, word);
 }
 
 static int
@@ -156,7 +191,7 @@ limits_write(const char *group, const struct cgroup_limits *limits)
     snprintf(word, sizeof word, "%u", limits->tasks);
     if (rc == 0 && has_file(group, TASKS_FILE))
         rc = write_word(group, TASKS_FILE, word);
-    return rc;
+    return rc == 0 ? cpu_write(group, limits->cpu_percent) : rc;
 }
 
 int

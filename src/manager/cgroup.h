@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A control group for each vGPU, where we may make some: memory, tasks, and a share of CPU time
- * as large as any other vGPU's. Version 1: a folder in each controller's hierarchy, below our own
- * group. Version 2: below our own group if it is ours alone (systemd's Delegate=yes); we then move
- * into its subgroup `manager`, as groups with limits may hold no process themselves.
+ * A control group for each vGPU, where we may make some: memory, tasks, CPU time if that is
+ * limited, and a share of it as large as any other vGPU's. Version 1: a folder in each
+ * controller's hierarchy, below our own group. Version 2: below our own group if it is ours alone
+ * (systemd's Delegate=yes); we then move into its subgroup `manager`, as groups with limits may
+ * hold no process themselves.
  */
 #ifndef TESSERA_MANAGER_CGROUP_H
 #define TESSERA_MANAGER_CGROUP_H
@@ -24,10 +25,12 @@ struct cgroups {
 struct cgroup_limits {
     uint64_t memory_bytes;
     unsigned tasks;
+    unsigned cpu_percent; /* of one core; 0 = as much as there is */
 };
 
 /* runtime tells the managers of one machine apart. */
 void cgroups_init(struct cgroups *c, const char *runtime);
+/* Removes what no worker is in any more. */
 void cgroups_fini(struct cgroups *c);
 
 /* Makes the vGPU's groups, if need be, and adds the worker's arguments to enter them. */

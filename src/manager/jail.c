@@ -173,7 +173,11 @@ limits_of(const struct vgpu *v)
 
     if (v->gpu->software || v->gpu->device.host_unified)
         shared = 2 * framebuffer;
-    return (struct cgroup_limits){o->worker_memory_bytes + shared, o->worker_tasks};
+    return (struct cgroup_limits){
+        .memory_bytes = o->worker_memory_bytes + shared,
+        .tasks = o->worker_tasks,
+        .cpu_percent = o->worker_cpu_percent,
+    };
 }
 
 int

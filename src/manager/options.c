@@ -19,6 +19,7 @@
 #define DEFAULT_WORKER_MEMORY (UINT64_C(4) << 30)
 #define MIN_WORKER_MEMORY (UINT64_C(64) << 20) /* less, and no driver starts */
 #define DEFAULT_WORKER_TASKS 4096
+#define MAX_WORKER_CPUS 4096
 #define MIN_WORKER_TASKS 16
 #define DEFAULT_SOFTWARE_MEMORY (UINT64_C(2) << 30)
 
@@ -170,6 +171,22 @@ set_worker_tasks(struct options *o, const char *value)
     return rc;
 }
 
+/* Cores in decimals, as exact as a percent of one. */
+static int
+set_worker_cpus(struct options *o, const char *value)
+{
+    char *end;
+    double cores;
+
+    if (value[strspn(value, "0123456789.")])
+        return -EINVAL;
+    cores = strtod(value, &end);
+    if (end == value || *end || cores > MAX_WORKER_CPUS || (cores > 0 && cores < 0.01))
+        return -EINVAL;
+    o->worker_cpu_percent = (unsigned)(cores * 100 + 0.5);
+    return 0;
+}
+
 static int
 set_idle_exit(struct options *o, const char *value)
 {
@@ -235,6 +252,8 @@ static const struct {
      "Host memory of a vGPU's workers beside the framebuffer, by cgroup (4g)"},
     {"worker-tasks", "N", "TESSERA_WORKER_TASKS", set_worker_tasks, 0,
      "Processes and threads of a vGPU's workers, by cgroup (4096)"},
+    {"worker-cpus", "CORES", "TESSERA_WORKER_CPUS", set_worker_cpus, 0,
+     "CPU time of a vGPU's workers, by cgroup: 1.5 is one and a half cores (0: no limit)"},
     {"foreground", NULL, NULL, set_foreground, 0,
      "Stay in the foreground, log to stderr (this is what it does anyway)"},
     {"daemon-log", NULL, NULL, set_daemon_log, OPTION_HIDDEN, NULL},

@@ -21,6 +21,7 @@ struct options {
     unsigned worker_uid_base;      /* 0 = workers keep the manager's user */
     uint64_t worker_memory_bytes;  /* of a vGPU's workers, beside the framebuffer */
     unsigned worker_tasks;         /* processes and threads of a vGPU's workers */
+    unsigned worker_cpu_percent;   /* of one core, a vGPU's workers; 0: no limit */
     int software_gpus;             /* -1 = one if there is no other GPU */
     uint64_t software_memory_bytes;
     bool software_discrete; /* software GPUs without storage shared with the guest */

@@ -206,7 +206,11 @@ sessions_leave_no_files() {
     [ "$(stat -c %a "$owner")" = 700 ]
 }
 
-group_is_gone() {
+group_is_is_left() { # GROUP
+    [ -z "$(cat "$1/cgroup.procs")" ]
+}
+
+gone() {
     ! pgrep -g "$1" >/dev/null
 }
 
@@ -264,11 +268,12 @@ status_of() {
 }
 
 # A manager with limits that a test can reach, and a vGPU `small`.
-begin_small() {
+begin_small() { # [OPTION OF TESSERAD...]
     ! says "$MANAGER_LOG" "no cgroups of our own" || skip "we may make no cgroups here"
     export TESSERA_RUNTIME_DIR=$BATS_TEST_TMPDIR/run TESSERA_STATE_DIR=$BATS_TEST_TMPDIR/state
     chmod o+x "$BATS_TEST_TMPDIR"
-    "$BUILD/tesserad" --worker-memory 384m --worker-tasks 64 >"$BATS_TEST_TMPDIR/small" 2>&1 3>&- &
+    "$BUILD/tesserad" --worker-memory 384m --worker-tasks 64 "$@" \
+        >"$BATS_TEST_TMPDIR/small" 2>&1 3>&- &
     disown $!
     within 30 manager_serves
     "$TESSERA" create small --type cpu-64m
@@ -294,6 +299,34 @@ few_are_allowed() {
     begin_small
     [ "$(on small "$escape" bomb 200)" = EAGAIN ]
     within 20 few_are_allowed # once init has reaped those of before
+}
+
+# Throttled: it wanted more within a period than it was given.
+was_throttled() { # GROUP
+    [ "$(awk '$1 == "nr_throttled" { print $2 }' "$1/cpu.stat")" -gt 0 ]
+}
+
+@test "no more CPU time than its vGPU may have" {
+    local group
+    begin_small --worker-cpus 0.2
+    [ "$(on small "$escape" getpid)" -gt 1 ]
+    group=$(find /sys/fs/cgroup -type d -path "*tessera-*/small" \
+        -exec test -e '{}/cpu.stat' \; -print -quit)
+    [ -n "$group" ] || skip "we may make no CPU cgroup here"
+    was_throttled "$group"
+    within 20 is_left "$group" # its end takes CPU time too
+    "$TESSERA" shutdown
+    within 20 gone "$group"
+    run -2 "$BUILD/tesserad" --worker-cpus 1,5
+    [[ "$output" == *"worker-cpus"* ]]
+}
+
+is_left() { # GROUP
+    [ -z "$(cat "$1/cgroup.procs")" ]
+}
+
+gone() {
+    [ ! -e "$1" ]
 }
 
 @test "a vGPU's control groups go with it" {
