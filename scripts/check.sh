@@ -136,7 +136,7 @@ e2e_files() {
 # Without those that look at the jail, which a sanitizer's own system calls do not fit in, and at
 # how much memory the manager takes, which a sanitizer changes.
 sanitizer_files() {
-    e2e_files | grep -vE '/(jail|hostile-raw(-discrete)?)\.bats$'
+    e2e_files | grep -vE '/(jail|hostile-(raw|raw-discrete|limits))\.bats$'
 }
 
 program_files() {

@@ -27,11 +27,6 @@ ends() {
     within 2 sessions_are a 0
 }
 
-last_error_says() {
-    of_vgpu a .last_error.message
-    [[ "$(of_vgpu a .last_error.message)" == *"$1"* ]]
-}
-
 @test "an image's regions, bytes and parents are the worker's to check" {
     ends region "clEnqueueReadImage: region: outside the image"
     ends overflow "clEnqueueFillImage: region: outside the image"

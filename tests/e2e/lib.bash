@@ -185,6 +185,17 @@ of_vgpu() {
     "$TESSERA" show "$1" -o json | jq -r "$2"
 }
 
+# Why the last session of vGPU `a` was ended.
+last_error_says() {
+    of_vgpu a .last_error.message
+    [[ "$(of_vgpu a .last_error.message)" == *"$1"* ]]
+}
+
+# attack NAME: one of tests/hostile, on vGPU `a`.
+attack() {
+    on a "$BUILD/tests/hostile/hostile" "$@"
+}
+
 used_is() {
     [ "$(of_vgpu "$1" .used_bytes)" = "$2" ]
 }

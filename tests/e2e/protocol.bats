@@ -25,10 +25,6 @@ hello() {
         "$TESSERA_RUNTIME_DIR/vgpus/a/socket" "$@"
 }
 
-last_error_says() {
-    [[ "$(of_vgpu a .last_error.message)" == *"$1"* ]]
-}
-
 @test "a guest library of another protocol version is refused, saying so" {
     hello --version 3
     refused 1 "the guest library speaks protocol version 3" "speaks version 2" "one Tessera release"

@@ -2,7 +2,7 @@
 /*
  * hostile ATTACK: one attack of the table below on the vGPU of $TESSERA_VGPU. Status 0 when it
  * went as the table says: the worker hung up, or the guest had its answer. Which words the log has
- * then is for tests/e2e/hostile-raw.bats to check.
+ * then is for tests/e2e/hostile-*.bats to check.
  */
 #include "attacks.h"
 
