@@ -61,6 +61,10 @@ page_use(struct account_page *a)
             abort();
         account_release(a, (unsigned)slot, UINT64_MAX);
     }
+    for (unsigned which = 0; slot >= 0 && which < LIMIT_COUNT; which++) {
+        if (account_take(a, (unsigned)slot, which, 1u << 20, 4096) == 0)
+            account_give(a, (unsigned)slot, which, UINT64_MAX);
+    }
     for (unsigned i = 0; i < ACCOUNT_SLOTS; i++) {
         printable_copy(text, a->slot[i].reason, sizeof text);
         printable_copy(text, a->slot[i].program, ACCOUNT_PROGRAM_BYTES);
@@ -70,6 +74,10 @@ page_use(struct account_page *a)
         account_slot_free(a, i);
     if (account_free_bytes(a) != a->limit_bytes)
         abort();
+    for (unsigned which = 0; which < LIMIT_COUNT; which++) {
+        if (atomic_load(&a->held[which]) != 0)
+            abort();
+    }
 }
 
 int

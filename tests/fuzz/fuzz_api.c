@@ -41,6 +41,7 @@ start(void)
     o.worker = strdup("/bin/false");
     o.icd = strdup("/dev/null");
     o.backend = strdup("fake");
+    o.jail = strdup("none");
     if (manager_init(&manager, &o, &e) < 0) {
         fprintf(stderr, "%s\n", err_msg(&e));
         abort();

@@ -228,6 +228,17 @@ release_all(struct session *s)
     }
 }
 
+/* Is there anything that a limit counts? */
+static bool
+uses_allowances(const struct session *s)
+{
+    for (unsigned which = 0; which < LIMIT_COUNT; which++) {
+        if (s->allowances[which].used != 0)
+            return true;
+    }
+    return false;
+}
+
 static bool
 settled(struct session *s)
 {
@@ -238,8 +249,21 @@ settled(struct session *s)
     watches_poll(s);
     busy = queues_busy(s);
     queues_retire(s);
+    queues_give_back(s);
+    inflight_settle(s);
     return !busy && !watches_any(&s->watches) && list_empty(&s->queues) &&
-           atomic_load(&s->slot->used_bytes) == 0;
+           atomic_load(&s->slot->used_bytes) == 0 && !uses_allowances(s);
+}
+
+/* What is there that should not be. */
+static void
+tell_rest(const struct session *s)
+{
+    fprintf(stderr, "%lu bytes stay charged\n",
+            (unsigned long)atomic_load(&s->slot->used_bytes));
+    for (unsigned which = 0; which < LIMIT_COUNT; which++)
+        fprintf(stderr, "%s: %llu stay used\n", limit_rows[which].name,
+                (unsigned long long)s->allowances[which].used);
 }
 
 static void
@@ -250,8 +274,7 @@ settle(struct session *s)
     release_all(s);
     while (!settled(s)) {
         if (now_ns() > end) {
-            fprintf(stderr, "%lu bytes stay charged\n",
-                    (unsigned long)atomic_load(&s->slot->used_bytes));
+            tell_rest(s);
             abort();
         }
         /* The driver's threads end what is under way; a watch is looked at now and then. */

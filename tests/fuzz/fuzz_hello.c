@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The handshake with a stranger. Switches in the first byte: 1 we are the guest (else the worker),
- * 2 descriptors come with the bytes. What a guest accepts it maps.
+ * 2 descriptors come with the bytes, 4 they begin with the right magic and version, 8 they go on
+ * with the right fingerprint. What a guest accepts it maps.
  */
 #include "base/io.h"
 #include "base/sock.h"
 #include "wire/channel.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +17,7 @@
 
 #define FINGERPRINT 0x1122334455667788ull
 #define MEMORY_BYTES (1u << 16)
+#define BYTES_MAX 32768 /* fits into the socket's buffer: there is nobody to wait for */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -74,15 +77,34 @@ as_worker(int sock)
         abort();
 }
 
+/* What no mutation finds, and each version of the protocol changes. */
+static void
+put_greeting(uint8_t switches, uint8_t *bytes, size_t size)
+{
+    const struct hello h = {
+        .magic = switches & 1 ? WELCOME_MAGIC : HELLO_MAGIC,
+        .version = WIRE_VERSION,
+        .fingerprint = FINGERPRINT,
+    };
+
+    if (switches & 4 && size >= offsetof(struct hello, fingerprint))
+        memcpy(bytes, &h, offsetof(struct hello, fingerprint));
+    if (switches & 8 && size >= offsetof(struct hello, program))
+        memcpy(bytes + offsetof(struct hello, fingerprint), &h.fingerprint,
+               sizeof h.fingerprint);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static uint8_t bytes[BYTES_MAX];
     int pair[2], fds[2] = {memory(), memory()};
 
-    /* It must fit into the socket's buffer: there is nobody to wait for. */
-    if (size < 2 || size > 32768 || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+    if (size < 2 || size - 1 > BYTES_MAX || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
         return 0;
-    if (sock_send_fds(pair[0], data + 1, size - 1, fds, data[0] & 2 ? 2 : 0) < 0)
+    memcpy(bytes, data + 1, size - 1);
+    put_greeting(data[0], bytes, size - 1);
+    if (sock_send_fds(pair[0], bytes, size - 1, fds, data[0] & 2 ? 2 : 0) < 0)
         abort();
     shutdown(pair[0], SHUT_WR);
     if (data[0] & 1)
