@@ -254,6 +254,19 @@ status_of() {
     [ "$(stat -c %u "$TESSERA_RUNTIME_DIR/cache/a")" = "$first" ]
 }
 
+@test "in a container that has no users to give, workers run as its root" {
+    unshare -Ur true 2>/dev/null || skip "no user namespaces here"
+    local log=$BATS_TEST_TMPDIR/contained
+    export TESSERA_RUNTIME_DIR=$BATS_TEST_TMPDIR/run TESSERA_STATE_DIR=$BATS_TEST_TMPDIR/state
+    chmod o+x "$BATS_TEST_TMPDIR"
+    unshare -Ur "$BUILD/tesserad" >"$log" 2>&1 3>&- &
+    disown $!
+    within 30 manager_serves
+    says "$log" "cannot give them users of their own"
+    "$TESSERA" create contained --type $TYPE
+    [ "$(on contained "$escape" getuid)" = 0 ]
+}
+
 @test "no core dumps, few descriptors" {
     local log=$BATS_TEST_TMPDIR/waits
     start_on a "$log" "$PROGRAMS/guest_crash" wait
