@@ -87,6 +87,10 @@ users_init(struct manager *m)
 void
 jail_init(struct manager *m)
 {
+    if (!folder_runs_code(m->folders.cache))
+        manager_warn(m,
+                     "drivers cannot load what they compile: the runtime and the state "
+                     "folder are on file systems mounted noexec");
     if (strcmp(m->options->jail, "none") == 0) {
         manager_warn(m, "workers are not jailed (--jail none)");
         return;

@@ -267,6 +267,34 @@ status_of() {
     [ "$(on contained "$escape" getuid)" = 0 ]
 }
 
+# runs_on_noexec FOLDER LOG COMMAND...: in a mount namespace of its own, with a manager.
+runs_on_noexec() {
+    local folder=$1 log=$2 rc=0
+    shift 2
+    mount -t tmpfs -o noexec,mode=755 none "$folder" || return 1
+    "$BUILD/tesserad" >"$log" 2>&1 3>&- &
+    within 30 manager_serves || return 1
+    "$TESSERA" run --type $TYPE -- "$@" || rc=$?
+    timeout 30 "$TESSERA" shutdown --end
+    return $rc
+}
+
+@test "where nothing can be executed below the runtime folder, caches are in the state folder" {
+    local apart=(unshare -Urm)
+    [ "$(id -u)" != 0 ] || apart=(unshare -m)
+    "${apart[@]}" true 2>/dev/null || skip "no mount namespaces here"
+    local state=$BATS_TEST_TMPDIR/state
+    export TESSERA_RUNTIME_DIR=$BATS_TEST_TMPDIR/noexec/run TESSERA_STATE_DIR=$state
+    mkdir "$BATS_TEST_TMPDIR/noexec"
+    chmod o+x "$BATS_TEST_TMPDIR"
+    export TYPE
+    export -f runs_on_noexec within now_ms manager_serves
+    "${apart[@]}" bash -c 'runs_on_noexec "$@"' -- "$BATS_TEST_TMPDIR/noexec" \
+        "$BATS_TEST_TMPDIR/log" "$PROGRAMS/guest_threads" 1 2
+    [ -d "$state/cache/.owner-$(id -u)" ] || [ -d "$state/cache/.owner-0" ]
+    [ -z "$(ls "$state/tmp")" ]
+}
+
 @test "no core dumps, few descriptors" {
     local log=$BATS_TEST_TMPDIR/waits
     start_on a "$log" "$PROGRAMS/guest_crash" wait
