@@ -295,6 +295,38 @@ runs_on_noexec() {
     [ -z "$(ls "$state/tmp")" ]
 }
 
+# starts_with_hidden_workers FOLDER N COMMAND...: a user's manager, N sessions one after the other.
+starts_with_hidden_workers() {
+    local folder=$1 n=$2 rc=0
+    shift 2
+    mount -t proc -o hidepid=2 proc /proc || return 1
+    export HOME=$folder TESSERA_RUNTIME_DIR=$folder/run TESSERA_STATE_DIR=$folder/state
+    # shellcheck disable=SC2016 # words of the inner shell
+    setpriv --reuid 65534 --regid 65534 --clear-groups bash -c '
+        "$BUILD/tesserad" --backend fake >"$HOME/log" 2>&1 3>&- &
+        within 30 manager_serves && "$TESSERA" create a --type "$TYPE" || exit 1
+        rc=0
+        for ((i = 0; i < $1 && rc == 0; i++)); do
+            "$TESSERA" run a -- "${@:2}" || rc=$?
+        done
+        timeout 30 "$TESSERA" shutdown --end
+        exit $rc' -- "$n" "$@"
+}
+
+@test "a user's manager starts workers that /proc hides from it (hidepid)" {
+    [ "$(id -u)" = 0 ] || skip "only root mounts /proc anew"
+    unshare -m mount -t proc -o hidepid=2 proc /proc 2>/dev/null || skip "not here either"
+    setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$BUILD/tesserad" ||
+        skip "the build is hidden from other users"
+    local folder=$BATS_TEST_TMPDIR/user
+    mkdir -m 777 "$folder"
+    chmod o+x "$BATS_TEST_TMPDIR"
+    export TYPE
+    export -f starts_with_hidden_workers within now_ms manager_serves
+    unshare -m bash -c 'starts_with_hidden_workers "$@"' -- "$folder" 10 \
+        "$PROGRAMS/fb_limit" says $FRAMEBUFFER 0
+}
+
 @test "no core dumps, few descriptors" {
     local log=$BATS_TEST_TMPDIR/waits
     start_on a "$log" "$PROGRAMS/guest_crash" wait
