@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One lock, robust and shared between processes, guards the sum. A holder that dies
- * inside leaves the slots right (each is written before the sum), so the next one adds
- * them up again.
+ * One lock guards the sums. Who holds it wrote its slot before the sum, so whoever takes
+ * it over from one that died inside adds the slots up again.
+ *
+ * It is a word and no pthread mutex: a robust one keeps pointers in the page, by which
+ * what runs in a worker (on a software GPU, kernels) could write anywhere in the
+ * manager's memory, and could hold up the manager for ever.
  */
 #include "link/account.h"
 
@@ -34,33 +37,69 @@ account_sum_again(struct account_page *a)
     }
 }
 
-static void
-account_lock(struct account_page *a)
+/* The lock's word: how often it was taken, and by whom; 0: nobody. */
+#define HOLDER_MASK 0xffu
+#define TAKEN_ONCE 0x100u
+#define HOLDER_MANAGER (ACCOUNT_SLOTS + 1)
+
+/*
+ * It is held for less than a microsecond. What is not free for so long is held by
+ * somebody dead, or is made to look so: then it is taken away. Who was only slow finds
+ * out when it lets go. The manager waits for less, and knows who is dead.
+ */
+#define PATIENCE_MS 1000
+#define PATIENCE_OF_MANAGER_MS 20
+#define LOOK_AGAIN_US 50
+
+_Static_assert(HOLDER_MANAGER <= HOLDER_MASK, "a holder fits into the lock's word");
+
+/* Takes it from `dead`, too. Returns the word that account_unlock() wants. */
+static uint32_t
+account_lock(struct account_page *a, unsigned me, unsigned dead, unsigned patience_ms)
 {
-    if (pthread_mutex_lock(&a->lock) == EOWNERDEAD) {
-        account_sum_again(a);
-        pthread_mutex_consistent(&a->lock);
+    const uint64_t end = now_ns() + patience_ms * UINT64_C(1000000);
+
+    for (;;) {
+        uint32_t seen = atomic_load(&a->lock);
+        const uint32_t holder = seen & HOLDER_MASK;
+        const uint32_t mine = ((seen & ~HOLDER_MASK) + TAKEN_ONCE) | me;
+
+        if (now_ns() >= end) {
+            atomic_store(&a->lock, mine);
+            account_sum_again(a);
+            return mine;
+        }
+        if ((holder == 0 || holder == dead) &&
+            atomic_compare_exchange_strong(&a->lock, &seen, mine)) {
+            if (holder != 0)
+                account_sum_again(a);
+            return mine;
+        }
+        usleep(LOOK_AGAIN_US);
     }
 }
 
-static void
-account_unlock(struct account_page *a)
+/* false: it was taken from us meanwhile, and the sums may be wrong by what we did. */
+static bool
+account_unlock(struct account_page *a, uint32_t mine)
 {
-    pthread_mutex_unlock(&a->lock);
+    return atomic_compare_exchange_strong(&a->lock, &mine, mine & ~HOLDER_MASK);
 }
 
-static int
-account_init_lock(struct account_page *a)
+static uint32_t
+slot_lock(struct account_page *a, unsigned i)
 {
-    pthread_mutexattr_t attr;
-    int rc;
+    return account_lock(a, i + 1, 0, PATIENCE_MS);
+}
 
-    pthread_mutexattr_init(&attr);
-    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    rc = pthread_mutex_init(&a->lock, &attr);
-    pthread_mutexattr_destroy(&attr);
-    return -rc;
+static void
+slot_unlock(struct account_page *a, unsigned i, uint32_t mine)
+{
+    if (account_unlock(a, mine))
+        return;
+    mine = slot_lock(a, i);
+    account_sum_again(a);
+    account_unlock(a, mine);
 }
 
 int
@@ -69,7 +108,6 @@ account_create(const char *path, uint64_t limit_bytes, struct account_page **ret
 {
     _cleanup_close_ int fd = -1;
     struct account_page *a;
-    int rc;
 
     unlink(path);
     fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -80,11 +118,6 @@ account_create(const char *path, uint64_t limit_bytes, struct account_page **ret
     a = mmap(NULL, sizeof *a, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (a == MAP_FAILED)
         return -errno;
-    rc = account_init_lock(a);
-    if (rc < 0) {
-        account_unmap(a);
-        return rc;
-    }
     a->version = ACCOUNT_VERSION;
     a->bytes = sizeof *a;
     a->limit_bytes = limit_bytes;
@@ -127,14 +160,15 @@ int
 account_reserve(struct account_page *a, unsigned i, uint64_t bytes)
 {
     int rc = -ENOSPC;
+    uint32_t mine;
 
-    account_lock(a);
+    mine = slot_lock(a, i);
     if (bytes <= a->limit_bytes && a->reserved_bytes <= a->limit_bytes - bytes) {
         atomic_fetch_add(&a->slot[i].reserved_bytes, bytes);
         atomic_fetch_add(&a->reserved_bytes, bytes);
         rc = 0;
     }
-    account_unlock(a);
+    slot_unlock(a, i, mine);
     return rc;
 }
 
@@ -142,14 +176,15 @@ void
 account_release(struct account_page *a, unsigned i, uint64_t bytes)
 {
     uint64_t held;
+    uint32_t mine;
 
-    account_lock(a);
+    mine = slot_lock(a, i);
     held = atomic_load(&a->slot[i].reserved_bytes);
     if (bytes > held)
         bytes = held;
     atomic_fetch_sub(&a->slot[i].reserved_bytes, bytes);
     atomic_fetch_sub(&a->reserved_bytes, bytes);
-    account_unlock(a);
+    slot_unlock(a, i, mine);
 }
 
 int
@@ -157,14 +192,15 @@ account_take(struct account_page *a, unsigned i, enum limit which, uint64_t limi
              uint64_t n)
 {
     int rc = -ENOSPC;
+    uint32_t mine;
 
-    account_lock(a);
+    mine = slot_lock(a, i);
     if (n <= limit && a->held[which] <= limit - n) {
         atomic_fetch_add(&a->slot[i].held[which], n);
         atomic_fetch_add(&a->held[which], n);
         rc = 0;
     }
-    account_unlock(a);
+    slot_unlock(a, i, mine);
     return rc;
 }
 
@@ -172,14 +208,15 @@ void
 account_give(struct account_page *a, unsigned i, enum limit which, uint64_t n)
 {
     uint64_t held;
+    uint32_t mine;
 
-    account_lock(a);
+    mine = slot_lock(a, i);
     held = atomic_load(&a->slot[i].held[which]);
     if (n > held)
         n = held;
     atomic_fetch_sub(&a->slot[i].held[which], n);
     atomic_fetch_sub(&a->held[which], n);
-    account_unlock(a);
+    slot_unlock(a, i, mine);
 }
 
 uint64_t
@@ -246,7 +283,6 @@ account_slot_take(struct account_page *a)
 {
     int found = -EBUSY;
 
-    account_lock(a);
     for (unsigned i = 0; i < ACCOUNT_SLOTS && found < 0; i++) {
         struct account_slot *s = &a->slot[i];
 
@@ -263,7 +299,6 @@ account_slot_take(struct account_page *a)
         atomic_store(&s->state, SLOT_RESERVED);
         found = (int)i;
     }
-    account_unlock(a);
     return found;
 }
 
@@ -271,15 +306,16 @@ void
 account_slot_free(struct account_page *a, unsigned i)
 {
     struct account_slot *s = &a->slot[i];
+    uint32_t mine;
 
-    account_lock(a);
+    mine = account_lock(a, HOLDER_MANAGER, i + 1, PATIENCE_OF_MANAGER_MS);
     atomic_store(&s->reserved_bytes, 0);
     atomic_store(&s->used_bytes, 0);
     for (unsigned which = 0; which < LIMIT_COUNT; which++)
         atomic_store(&s->held[which], 0);
     atomic_store(&s->state, SLOT_FREE);
     account_sum_again(a);
-    account_unlock(a);
+    account_unlock(a, mine);
 }
 
 uint64_t

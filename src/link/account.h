@@ -4,11 +4,14 @@
  * and by each worker of that vGPU, never by a guest. It outlives the manager, so that a
  * new manager finds the sessions that went on without it.
  *
- *   header | robust lock | framebuffer account | slot 0 | slot 1 | ... one per session
+ *   header | lock | framebuffer account | slot 0 | slot 1 | ... one per session
  *
  * A slot is one session (one worker, one gate). The manager hands a slot out before it
  * starts the worker and takes it back, with all bytes that it holds, once the process is
- * gone. A worker writes only its own slot, and the account's sums under the lock.
+ * gone. A worker writes only its own slot, and the account's sums under the lock. The
+ * manager relies on no more of it than it must: on a software GPU a guest's kernels run in
+ * workers, and can write here what they like. Then the account is wrong, of that vGPU
+ * alone; there are no pointers in it.
  *
  * Bytes are requested bytes (OpenCL 3.0, section 5.2.1: the size given to
  * clCreateBuffer).
@@ -18,14 +21,13 @@
 
 #include "link/limit.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #define ACCOUNT_MAGIC 0x61525354u /* "TSRa" */
-#define ACCOUNT_VERSION 2u
+#define ACCOUNT_VERSION 3u
 #define ACCOUNT_SLOTS 64 /* sessions per vGPU; more are refused with a clear error */
 #define ACCOUNT_REASON_BYTES 160
 #define ACCOUNT_PROGRAM_BYTES 64
@@ -64,8 +66,8 @@ struct account_slot {
 
 struct account_page {
     uint32_t magic, version;
-    uint64_t bytes; /* sizeof(struct account_page) */
-    pthread_mutex_t lock;
+    uint64_t bytes;                  /* sizeof(struct account_page) */
+    _Atomic uint32_t lock;           /* account.c */
     uint64_t limit_bytes;            /* the type's framebuffer */
     _Atomic uint64_t reserved_bytes; /* the sum over all slots, kept under the lock */
     _Atomic uint32_t recall; /* counted up to ask all sessions for unused credit */
@@ -85,7 +87,7 @@ void account_unmap(struct account_page *a);
 /*
  * Takes bytes for slot i out of the framebuffer. 0, or -ENOSPC and nothing changes.
  * Survives the death of another holder of the lock: the sum is then made anew from the
- * slots.
+ * slots, at once if there is a manager, else after a second.
  */
 int account_reserve(struct account_page *a, unsigned i, uint64_t bytes);
 
@@ -120,7 +122,7 @@ uint32_t account_recall_sleep(struct account_page *a, uint32_t seen, int timeout
 /* Slot i has answered recall number `recall`. */
 void account_recall_answer(struct account_page *a, unsigned i, uint32_t recall);
 
-/* Manager: a free slot, now SLOT_RESERVED, or -EBUSY when all are taken. */
+/* The one manager: a free slot, now SLOT_RESERVED, or -EBUSY when all are taken. */
 int account_slot_take(struct account_page *a);
 
 /* Manager: the process of slot i is gone; all its bytes are free again. */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 /* a leaving manager is gone within a few of these */
 #define LOCK_POLL_US 20000
@@ -88,49 +89,77 @@ folders_name(struct folders *f, const struct options *o)
     f->control = str_printf("%s/control.sock", f->runtime);
     f->vgpus = str_printf("%s/vgpus", f->runtime);
     f->accounts = str_printf("%s/accounts", f->runtime);
-    f->cache = str_printf("%s/cache", f->runtime);
-    f->tmp = str_printf("%s/tmp", f->runtime);
-    f->trash = str_printf("%s/trash", f->runtime);
     f->icd = str_printf("%s/icd", f->runtime);
     f->state_vgpus = str_printf("%s/vgpus", f->state);
     f->state_gpus = str_printf("%s/gpus", f->state);
-    if (!f->control || !f->vgpus || !f->accounts || !f->cache || !f->tmp || !f->trash ||
-        !f->icd || !f->state_vgpus || !f->state_gpus)
+    if (!f->control || !f->vgpus || !f->accounts || !f->icd || !f->state_vgpus ||
+        !f->state_gpus)
         return -ENOMEM;
     return 0;
+}
+
+bool
+folder_runs_code(const char *path)
+{
+    struct statvfs st;
+
+    return statvfs(path, &st) < 0 || !(st.f_flag & ST_NOEXEC);
+}
+
+/*
+ * The workers' folders, once ours are there. Drivers load what they have compiled: not from a
+ * file system that is mounted noexec, as /run is by some systems.
+ */
+static int
+folders_name_workers(struct folders *f)
+{
+    const char *in = folder_runs_code(f->runtime) ? f->runtime : f->state;
+
+    f->cache = str_printf("%s/cache", in);
+    f->tmp = str_printf("%s/tmp", in);
+    f->trash = str_printf("%s/trash", in);
+    return f->cache && f->tmp && f->trash ? 0 : -ENOMEM;
+}
+
+struct folder_row {
+    const char *path;
+    mode_t mode;
+};
+
+static int
+folders_make(const struct folder_row *rows, size_t n, struct err *e)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = folder_make(rows[i].path, rows[i].mode, e);
+    return rc;
 }
 
 int
 folders_init(struct folders *f, const struct options *o, struct err *e)
 {
+    const bool root = geteuid() == 0;
     int rc;
 
     *f = (struct folders){.lock_fd = -1};
     rc = folders_name(f, o);
     if (rc < 0)
         return err_set(e, rc, "out of memory");
-    const struct {
-        const char *path;
-        mode_t mode;
-    } rows[] = {
-        /* A system-wide manager serves other users too: they may pass, not write. */
-        {f->runtime, geteuid() == 0 ? 0755 : 0700},
-        {f->vgpus, 0711},
-        {f->accounts, 0700},
-        {f->cache, 0711},
-        {f->tmp, 0711},
-        {f->trash, 0700},
-        {f->icd, 0755},
-        {f->state, 0700},
-        {f->state_vgpus, 0700},
-        {f->state_gpus, 0700},
+    /* A system-wide manager serves and starts other users: they may pass, not write. */
+    rc = folders_make((struct folder_row[]){{f->runtime, root ? 0755 : 0700},
+                                            {f->state, root ? 0711 : 0700}},
+                      2, e);
+    if (rc < 0)
+        return rc;
+    if (folders_name_workers(f) < 0)
+        return err_set(e, -ENOMEM, "out of memory");
+    const struct folder_row rows[] = {
+        {f->vgpus, 0711},       {f->accounts, 0700},   {f->cache, 0711},
+        {f->tmp, 0711},         {f->trash, 0700},      {f->icd, 0755},
+        {f->state_vgpus, 0700}, {f->state_gpus, 0700},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        rc = folder_make(rows[i].path, rows[i].mode, e);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    return folders_make(rows, sizeof rows / sizeof *rows, e);
 }
 
 void

@@ -8,10 +8,12 @@
 
 struct folders {
     char *runtime, *state;
-    char *control;                  /* RUNTIME/control.sock */
-    char *vgpus, *accounts, *cache; /* in runtime */
-    char *tmp, *trash;              /* in runtime: sessions' temporary files (jail.h) */
-    char *icd;                      /* in runtime: the guests' OCL_ICD_VENDORS */
+    char *control;          /* RUNTIME/control.sock */
+    char *vgpus, *accounts; /* in runtime */
+    char *cache, *tmp,
+        *trash; /* the workers' (jail.h): in runtime, or in state where nothing
+                                       in runtime can be executed */
+    char *icd;  /* in runtime: the guests' OCL_ICD_VENDORS */
     char *state_vgpus, *state_gpus; /* in state */
     int lock_fd;                    /* RUNTIME/tesserad.pid, locked; -1 = not yet */
 };
@@ -22,6 +24,9 @@ struct folders {
  */
 int folders_init(struct folders *f, const struct options *o, struct err *e);
 void folders_fini(struct folders *f);
+
+/* false: what is compiled there cannot be loaded (noexec). */
+bool folder_runs_code(const char *path);
 
 /*
  * Takes the lock that one manager per runtime folder holds, waiting up to

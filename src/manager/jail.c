@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,21 +35,62 @@ others_reach(const char *folder)
     }
 }
 
+/* In a user namespace (a container's) there may be no such numbers. */
+static bool
+users_exist(const struct manager *m)
+{
+    const uid_t base = m->options->worker_uid_base;
+    _cleanup_free_ char *probe = str_printf("%s/.probe", m->folders.tmp);
+    bool ok;
+
+    if (!probe || (mkdir(probe, 0700) < 0 && errno != EEXIST))
+        return false;
+    ok = chown(probe, base + WORKER_UIDS - 1, base) == 0;
+    rmdir(probe);
+    return ok;
+}
+
+/* What root needs to start other users' processes, to end them and to clear up after them. */
+static bool
+root_is_whole(void)
+{
+    static const unsigned needed[] = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER,
+                                      CAP_KILL,  CAP_SETGID,       CAP_SETUID};
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct have[_LINUX_CAPABILITY_U32S_3] = {0};
+
+    if (syscall(SYS_capget, &header, have) < 0)
+        return false;
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+        if (!(have[0].effective & CAP_TO_MASK(needed[i])))
+            return false;
+    }
+    return true;
+}
+
 static void
 users_init(struct manager *m)
 {
     if (geteuid() != 0 || m->options->worker_uid_base == 0 || m->options->share_cache)
         return;
-    m->worker_users = others_reach(m->folders.cache) && others_reach(m->folders.tmp);
-    if (!m->worker_users)
+    if (!others_reach(m->folders.cache) || !others_reach(m->folders.tmp))
         manager_warn(m,
                      "workers run as root, without its capabilities: other users cannot "
                      "reach the runtime folder (chmod o+x the folders above it)");
+    else if (!root_is_whole() || !users_exist(m))
+        manager_warn(m, "workers run as root, without its capabilities: here root cannot "
+                        "give them users of their own (a container? --worker-uid-base)");
+    else
+        m->worker_users = true;
 }
 
 void
 jail_init(struct manager *m)
 {
+    if (!folder_runs_code(m->folders.cache))
+        manager_warn(m,
+                     "drivers cannot load what they compile: the runtime and the state "
+                     "folder are on file systems mounted noexec");
     if (strcmp(m->options->jail, "none") == 0) {
         manager_warn(m, "workers are not jailed (--jail none)");
         return;

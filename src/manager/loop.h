@@ -30,6 +30,9 @@ void alarm_free(struct alarm *a);
 /* A pidfd of that very process (not of a later one with the same number), or -ESRCH. */
 int process_open(pid_t pid, uint64_t start_ticks);
 
+/* The same of a child of ours: even when it has ended, its number stays until we reap it. */
+int process_open_child(pid_t pid);
+
 /* Sends a signal through a pidfd. */
 int process_signal(int pidfd, int signal);
 

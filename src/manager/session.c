@@ -214,12 +214,13 @@ session_start(struct vgpu *v, unsigned slot, int guest, pid_t guest_pid)
 
     if (pid < 0)
         return pid;
-    /* Our child: even when it has ended by now, its number stays until we reap it. */
+    /* Where /proc hides it from us (hidepid, once it is in its jail) its own word counts. */
     ticks = process_start_ticks(pid);
+    if (ticks != 0)
+        atomic_store(&page->pid_start, ticks);
     atomic_store(&page->guest_pid, guest_pid);
-    atomic_store(&page->pid_start, ticks);
     atomic_store(&page->pid, pid);
-    pidfd = process_open(pid, ticks);
+    pidfd = process_open_child(pid);
     rc = pidfd < 0 ? pidfd : session_watch(v, slot, pid, pidfd, false);
     if (rc < 0) {
         kill(pid, SIGKILL);

@@ -55,6 +55,10 @@ but_for_pocl() {
     same_as_native "$PROGRAMS/guest_threads" 8 40
 }
 
+@test "a blocking read holds up no thread that it waits for" {
+    same_as_native "$PROGRAMS/guest_blocked"
+}
+
 @test "fork before the first use of OpenCL" {
     same_as_native "$PROGRAMS/guest_fork" before
 }

@@ -84,6 +84,13 @@ manager_rss_kib() {
     says "$own_log" "reached a limit: program text that a vGPU's sessions keep, 1048576"
 }
 
+@test "a finish that meets a limit leaves no queue idle" {
+    mkdir -p "$BATS_TEST_TMPDIR/run"
+    chmod 700 "$BATS_TEST_TMPDIR/run"
+    own_manager --limit inflight-bytes=4200
+    on a "$PROGRAMS/finish_limit"
+}
+
 @test "a limit that a session met shows when it has left, and all is given back" {
     mkdir -p "$BATS_TEST_TMPDIR/run"
     chmod 700 "$BATS_TEST_TMPDIR/run"

@@ -258,6 +258,79 @@ status_of() {
     [ "$(stat -c %u "$TESSERA_RUNTIME_DIR/cache/a")" = "$first" ]
 }
 
+@test "in a container that has no users to give, workers run as its root" {
+    unshare -Ur true 2>/dev/null || skip "no user namespaces here"
+    local log=$BATS_TEST_TMPDIR/contained
+    export TESSERA_RUNTIME_DIR=$BATS_TEST_TMPDIR/run TESSERA_STATE_DIR=$BATS_TEST_TMPDIR/state
+    chmod o+x "$BATS_TEST_TMPDIR"
+    unshare -Ur "$BUILD/tesserad" >"$log" 2>&1 3>&- &
+    disown $!
+    within 30 manager_serves
+    says "$log" "cannot give them users of their own"
+    "$TESSERA" create contained --type $TYPE
+    [ "$(on contained "$escape" getuid)" = 0 ]
+}
+
+# runs_on_noexec FOLDER LOG COMMAND...: in a mount namespace of its own, with a manager.
+runs_on_noexec() {
+    local folder=$1 log=$2 rc=0
+    shift 2
+    mount -t tmpfs -o noexec,mode=755 none "$folder" || return 1
+    "$BUILD/tesserad" >"$log" 2>&1 3>&- &
+    within 30 manager_serves || return 1
+    "$TESSERA" run --type $TYPE -- "$@" || rc=$?
+    timeout 30 "$TESSERA" shutdown --end
+    return $rc
+}
+
+@test "where nothing can be executed below the runtime folder, caches are in the state folder" {
+    local apart=(unshare -Urm)
+    [ "$(id -u)" != 0 ] || apart=(unshare -m)
+    "${apart[@]}" true 2>/dev/null || skip "no mount namespaces here"
+    local state=$BATS_TEST_TMPDIR/state
+    export TESSERA_RUNTIME_DIR=$BATS_TEST_TMPDIR/noexec/run TESSERA_STATE_DIR=$state
+    mkdir "$BATS_TEST_TMPDIR/noexec"
+    chmod o+x "$BATS_TEST_TMPDIR"
+    export TYPE
+    export -f runs_on_noexec within now_ms manager_serves
+    "${apart[@]}" bash -c 'runs_on_noexec "$@"' -- "$BATS_TEST_TMPDIR/noexec" \
+        "$BATS_TEST_TMPDIR/log" "$PROGRAMS/guest_threads" 1 2
+    [ -d "$state/cache/.owner-$(id -u)" ] || [ -d "$state/cache/.owner-0" ]
+    [ -z "$(ls "$state/tmp")" ]
+}
+
+# starts_with_hidden_workers FOLDER N COMMAND...: a user's manager, N sessions one after the other.
+starts_with_hidden_workers() {
+    local folder=$1 n=$2 rc=0
+    shift 2
+    mount -t proc -o hidepid=2 proc /proc || return 1
+    export HOME=$folder TESSERA_RUNTIME_DIR=$folder/run TESSERA_STATE_DIR=$folder/state
+    # shellcheck disable=SC2016 # words of the inner shell
+    setpriv --reuid 65534 --regid 65534 --clear-groups bash -c '
+        "$BUILD/tesserad" --backend fake >"$HOME/log" 2>&1 3>&- &
+        within 30 manager_serves && "$TESSERA" create a --type "$TYPE" || exit 1
+        rc=0
+        for ((i = 0; i < $1 && rc == 0; i++)); do
+            "$TESSERA" run a -- "${@:2}" || rc=$?
+        done
+        timeout 30 "$TESSERA" shutdown --end
+        exit $rc' -- "$n" "$@"
+}
+
+@test "a user's manager starts workers that /proc hides from it (hidepid)" {
+    [ "$(id -u)" = 0 ] || skip "only root mounts /proc anew"
+    unshare -m mount -t proc -o hidepid=2 proc /proc 2>/dev/null || skip "not here either"
+    setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$BUILD/tesserad" ||
+        skip "the build is hidden from other users"
+    local folder=$BATS_TEST_TMPDIR/user
+    mkdir -m 777 "$folder"
+    chmod o+x "$BATS_TEST_TMPDIR"
+    export TYPE
+    export -f starts_with_hidden_workers within now_ms manager_serves
+    unshare -m bash -c 'starts_with_hidden_workers "$@"' -- "$folder" 10 \
+        "$PROGRAMS/fb_limit" says $FRAMEBUFFER 0
+}
+
 @test "no core dumps, few descriptors" {
     local log=$BATS_TEST_TMPDIR/waits
     start_on a "$log" "$PROGRAMS/guest_crash" wait

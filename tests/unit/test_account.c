@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -158,17 +159,19 @@ two_processes_that_race_never_exceed_the_limit(void **state)
     assert_int_equal(account_free_bytes(f->a), 0);
 }
 
+/* As if slot i's worker were inside an account_... function, or had died there. */
+static void
+hold_the_lock(struct account_page *a, unsigned i)
+{
+    atomic_fetch_or(&a->lock, i + 1);
+}
+
 static void
 a_process_that_dies_with_the_lock_blocks_nobody(void **state)
 {
     struct account_page *a = ((struct file *)*state)->a;
-    pid_t child = fork();
 
-    if (child == 0) {
-        pthread_mutex_lock(&a->lock);
-        kill(getpid(), SIGKILL);
-    }
-    assert_int_equal(waitpid(child, NULL, 0), child);
+    hold_the_lock(a, 0);
     assert_int_equal(account_reserve(a, 1, LIMIT), 0);
     account_release(a, 1, LIMIT);
     assert_int_equal(account_free_bytes(a), LIMIT);
@@ -178,18 +181,58 @@ static void
 a_death_between_slot_and_sum_is_mended(void **state)
 {
     struct account_page *a = ((struct file *)*state)->a;
-    pid_t child = fork();
 
-    if (child == 0) {
-        pthread_mutex_lock(&a->lock);
-        atomic_fetch_add(&a->slot[0].reserved_bytes, 40);
-        kill(getpid(), SIGKILL);
-    }
-    assert_int_equal(waitpid(child, NULL, 0), child);
+    hold_the_lock(a, 0);
+    atomic_fetch_add(&a->slot[0].reserved_bytes, 40);
     assert_int_equal(account_reserve(a, 1, LIMIT - 39), -ENOSPC);
     assert_int_equal(account_reserve(a, 1, LIMIT - 40), 0);
     account_slot_free(a, 0);
     assert_int_equal(account_free_bytes(a), 40);
+}
+
+static void
+the_manager_takes_a_dead_workers_lock_at_once(void **state)
+{
+    struct account_page *a = ((struct file *)*state)->a;
+    const uint64_t began = now_ns();
+
+    hold_the_lock(a, 3);
+    atomic_fetch_add(&a->slot[3].reserved_bytes, 40);
+    account_slot_free(a, 3);
+    assert_int_equal(account_reserve(a, 1, LIMIT), 0);
+    assert_true(now_ns() - began < 15000000);
+}
+
+static void *
+write_garbage(void *arg)
+{
+    struct account_page *a = arg;
+    uint64_t garbage = 1;
+
+    while (atomic_load(&a->slot[63].gate.commands) == 0) {
+        garbage = garbage * 6364136223846793005u + 1442695040888963407u;
+        atomic_store(&a->lock, (uint32_t)(garbage >> 32) | 0x80u);
+    }
+    return NULL;
+}
+
+static void
+a_worker_that_writes_into_the_lock_does_not_hold_up_the_manager(void **state)
+{
+    struct account_page *a = ((struct file *)*state)->a;
+    const uint64_t began = now_ns();
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, write_garbage, a), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        int slot = account_slot_take(a);
+
+        assert_true(slot >= 0);
+        account_slot_free(a, (unsigned)slot);
+    }
+    assert_true(now_ns() - began < UINT64_C(2000000000));
+    atomic_store(&a->slot[63].gate.commands, 1);
+    pthread_join(thread, NULL);
 }
 
 /* ---- slots --------------------------------------------------------------------------------- */
@@ -499,6 +542,8 @@ main(void)
         TEST(two_processes_that_race_never_exceed_the_limit),
         TEST(a_process_that_dies_with_the_lock_blocks_nobody),
         TEST(a_death_between_slot_and_sum_is_mended),
+        TEST(the_manager_takes_a_dead_workers_lock_at_once),
+        TEST(a_worker_that_writes_into_the_lock_does_not_hold_up_the_manager),
         TEST(a_limit_holds_for_all_slots_together),
         TEST(a_freed_slot_gives_its_allowances_back),
         TEST(a_slot_does_not_tell_the_limit_that_another_met),

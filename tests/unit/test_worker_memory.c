@@ -2,6 +2,7 @@
 /* Framebuffer and credit: exact to the byte, whatever the guest writes into its word. */
 #include "worker/memory.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

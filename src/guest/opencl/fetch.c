@@ -21,6 +21,7 @@
 #define PIECE_LEAST_BYTES (256ull << 10)
 #define PIECE_MOST_BYTES (1ull << 20)
 #define PULL_AHEAD 4
+#define PULL_RESTARTS 3
 #define STREAM_BYTES (32ull << 20)
 
 static size_t
@@ -232,7 +233,9 @@ struct pull {
     struct fetch piece[PULL_AHEAD]; /* a ring */
     unsigned first, n;
     bool streams; /* the whole is so large that it is not wanted in a cache */
-    cl_int rc;    /* the first that went wrong */
+    bool began;   /* the first piece has come: what the read waits for is over */
+    unsigned restarts;
+    cl_int rc; /* the first that went wrong */
 };
 
 static void
@@ -278,23 +281,54 @@ pull_begin(struct pull *p, struct enqueue *q, struct _cl_mem *m, const struct re
     p->n++;
 }
 
+/*
+ * Room for one more piece. The first may take as long as what the read waits for, which
+ * may have to be enqueued by another thread: so not under the lock. false: behind the
+ * pieces so far came another command, so that none of the next would fit them.
+ */
+static bool
+pull_make_room(struct pull *p, struct _cl_command_queue *queue)
+{
+    const uint64_t submitted = queue->submitted;
+
+    if (!p->began)
+        pthread_mutex_unlock(&queue->lock);
+    pull_end_oldest(p);
+    if (!p->began)
+        pthread_mutex_lock(&queue->lock);
+    if (p->began || queue->submitted == submitted) {
+        p->began = true;
+        return true;
+    }
+    while (p->n > 0)
+        pull_end_oldest(p);
+    /* Where others enqueue all the time, they have to wait in the end. */
+    p->began = ++p->restarts == PULL_RESTARTS;
+    return false;
+}
+
 static cl_int
 fetch_pulled(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t *ptr)
 {
     size_t size = r->region[0], step = piece_bytes(size);
     struct pull p = {.streams = size >= STREAM_BYTES};
+    bool waits = true;
 
     atomic_fetch_add(&q->queue->reads, 1);
-    for (size_t at = 0; p.rc == CL_SUCCESS && at < size; at += step) {
+    for (size_t at = 0; p.rc == CL_SUCCESS && at < size;) {
         size_t n = size - at < step ? size - at : step;
         struct rect piece = rect_of_range(r->buffer_origin[0] + at, n);
 
-        if (p.n == PULL_AHEAD)
-            pull_end_oldest(&p);
+        if (p.n == PULL_AHEAD && !pull_make_room(&p, q->queue)) {
+            at = 0;
+            continue;
+        }
         if (p.rc == CL_SUCCESS)
-            pull_begin(&p, q, m, &piece, ptr + at, at == 0, at + n == size);
+            pull_begin(&p, q, m, &piece, ptr + at, waits, at + n == size);
+        waits = false;
+        at += n;
     }
-    /* Not under the lock: what the read waits for may have to be enqueued by another thread. */
+    /* As above. */
     pthread_mutex_unlock(&q->queue->lock);
     while (p.n > 0)
         pull_end_oldest(&p);

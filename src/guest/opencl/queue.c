@@ -46,7 +46,8 @@ queue_drain(struct _cl_command_queue *q)
         return rc;
     rc = session_wait_until(q->o.session, reads_finished, q);
     pthread_mutex_lock(&q->lock);
-    if (q->drained < upto)
+    /* Without memory, or at the limit, the worker answers before anything is complete. */
+    if (q->drained < upto && p.status != CL_OUT_OF_HOST_MEMORY)
         q->drained = upto;
     pthread_mutex_unlock(&q->lock);
     return rc == CL_SUCCESS ? (cl_int)p.status : rc;
