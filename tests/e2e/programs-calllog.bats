@@ -8,7 +8,6 @@
 load lib
 
 setup_file() {
-    export TESSERA_HOLD=0 # what a program makes and never uses is made all the same
     export BUILD=${TESSERA_BUILD:-$(realpath "$BATS_TEST_DIRNAME/../../build")}
     export TESSERA_CALLLOG=$BATS_FILE_TMPDIR/worker
     export TESSERA_CALLLOG_DRIVER CALLLOG_ICD=$BUILD/tests/calllog/calllog.icd
