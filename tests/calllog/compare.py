@@ -20,6 +20,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from held import Held, HeldWalk
 from images import Images, image_piece, volume
 
 RULES = {
@@ -31,7 +32,12 @@ RULES = {
     "refused": "A call with an error is refused in the guest, by the specification's own codes.",
     "unload": "Unloading the compiler is a hint.",
     "metadata": "After a build the worker makes all kernels once, to learn their arguments.",
-    "finish-marker": "On an out-of-order queue the worker ends a clFinish by a marker.",
+    "finish-marker": "On an out-of-order queue the worker ends a clFinish by a marker, unless all "
+                     "is complete.",
+    "idle": "A finish of a queue without commands since its last one sends nothing.",
+    "held": "Buffers of up to 64 KiB, kernels and user events are made when the guest sends "
+            "anything else: before the next message of their thread, in order. Those that the "
+            "program let go of before it, without any use, are missing.",
     "older": "Older functions are sent as their successors: clCreateCommandQueue, clEnqueueTask, "
              "clEnqueueMarker, clEnqueueBarrier, clEnqueueWaitForEvents, clCreateContextFromType, "
              "clCreateImage2D and 3D, clCreateBufferWithProperties, clCreateImageWithProperties; "
@@ -51,7 +57,8 @@ RULES = {
     "direct": "With shared storage a transfer on an idle in-order queue is a copy in the guest.",
     "staging": "Transfers do not block; the host's side is a packed staging area.",
     "pieces": "Transfers of more than 4 MiB on an in-order queue go in pieces of 4 MiB; those of "
-              "images in as many rows or slices as fit.",
+              "images in as many rows or slices as fit. A blocking read of a buffer goes in "
+              "sixteenths, of 256 KiB to 1 MiB.",
     "map": "A mapping without shared storage is a read, or a marker where nothing is read; an "
            "unmap is a write, or a marker where nothing was written (out of order: a migration to "
            "where the object is). A blocking mapping of an "
@@ -84,6 +91,7 @@ MAP_WRITES, MAP_INVALIDATES = 2 | 4, 4
 OUT_OF_ORDER, QUEUE_PROPERTIES = 1, 0x1093
 EVENT_STATUS = 0x11D3
 PIECE = 4 << 20
+PULLED_LEAST, PULLED_MOST = 256 << 10, 1 << 20  # pieces of blocking reads
 INLINE = 32 << 10  # a write of so many bytes waits for no queue: it travels in its message
 TRIES = 20000
 ANY = {"any": True}
@@ -92,6 +100,7 @@ BUILD_FAILURES = (-11, -15, -17)  # the compiler's and the linker's own
 MEASURES = "tessera_sizeof_"
 PROFILING_QUEUED = 0x1280
 
+FINISH = ["clRetainEvent", "clEnqueueMarkerWithWaitList", "clReleaseEvent"]
 STAND_IN = ["clGetCommandQueueInfo", "clCreateUserEvent", "clSetUserEventStatus"]
 
 
@@ -105,7 +114,10 @@ class Item:
     def __init__(self, line, call, args):
         self.n, self.thread, self.call, self.args = line["n"], line["t"], call, args
         self.line, self.event, self.waits, self.made = line, None, [], []
-        self.optional = self.probably_direct = False
+        self.lack = None  # the rule that lets it be missing in the worker's log
+        self.probably_direct = False
+        self.piece = PIECE
+        self.unused, self.gone = False, None  # held.py
 
     def __str__(self):
         args = ", ".join(f"{k}={json.dumps(v)}" for k, v in self.args.items())
@@ -130,7 +142,7 @@ def read_lines(path):
     return sorted(lines, key=lambda line: line["n"])
 
 
-class Log(Images):
+class Log(Images, Held):
     """The calls of one log that are compared, in one form; `left_out` counts the others."""
 
     def __init__(self, lines, worker, discrete):
@@ -139,22 +151,28 @@ class Log(Images):
         self.creator, self.by_event = {}, {}
         self.arguments, self.mappings, self.in_order, self.complete = {}, {}, {}, {}
         self.lines = lines
-        self.own = (self.finish_markers() | self.measures() | self.clock_looks() | self.records()
-                    | self.stand_ins()
+        self.has_work = set()  # queues with commands since their last finish
+        self.ends = self.finish_markers() if worker else set()
+        self.own = (self.measures() | self.clock_looks() | self.records() | self.stand_ins()
                     if worker else {})
         for line in lines:
             self.take(line)
+        self.find_unused()
+
+    def by_thread(self):
+        threads = {}
+        for line in self.lines:
+            threads.setdefault(line["t"], []).append(line)
+        return threads.values()
 
     def finish_markers(self):
-        """Markers after which the worker lets go of the command that was newest before."""
-        last, found = {}, {}
-        for line in self.lines:
-            before = last.get(line["t"])
-            if (before and before["call"] == "clEnqueueMarkerWithWaitList"
-                    and line["call"] == "clReleaseEvent"
-                    and line["args"]["event"] != before["args"]["event"]):
-                found[before["n"]] = "finish-marker"
-            last[line["t"]] = line
+        """Markers around which the worker holds the command that was newest before."""
+        found = set()
+        for lines in self.by_thread():
+            for held, marker, let_go in zip(lines, lines[1:], lines[2:]):
+                if ([held["call"], marker["call"], let_go["call"]] == FINISH
+                        and held["args"] == let_go["args"]):
+                    found.add(marker["n"])
         return found
 
     def measures(self):
@@ -178,10 +196,8 @@ class Log(Images):
 
     def stand_ins(self):
         """User events that are made complete, for the wait list of one marker or barrier."""
-        threads, found, self.stood_in = {}, {}, set()
-        for line in self.lines:
-            threads.setdefault(line["t"], []).append(line)
-        for lines in threads.values():
+        found, self.stood_in = {}, set()
+        for lines in self.by_thread():
             for asked, made, was_set, used in zip(lines, lines[1:], lines[2:], lines[3:]):
                 if ([asked["call"], made["call"], was_set["call"]] == STAND_IN
                         and was_set["args"]["event"] == made["args"]["ret"]
@@ -228,9 +244,15 @@ class Log(Images):
         if line["call"] == "clGetEventInfo" and args["param_name"] == EVENT_STATUS:
             if line["status"] == 0 and isinstance(args.get("answer"), int) and args["answer"] <= 0:
                 self.complete.setdefault(args["event"], line["n"])
+        if line["call"] == "clFinish" and not self.worker:
+            self.finish(line, args)
+            return
         rule = self.rule_for(line)
         if rule:
             self.left_out[rule] += 1
+            return
+        if line["n"] in self.ends:
+            self.add(line, "clFinish", {"command_queue": args["command_queue"]})
             return
         special = getattr(self, "take_" + line["call"], None)
         if special:
@@ -253,7 +275,25 @@ class Log(Images):
                 item.event = name
                 self.by_event[name] = item
         self.items.append(item)
+        self.has_work.update(self.queues_with(call, args))
         return item
+
+    def queues_with(self, call, args):
+        """The queues that this call gives commands to."""
+        if call == "clEnqueueCommandBufferKHR":
+            return args["queues"] or self.creator[args["command_buffer"]].args["queues"]
+        return [args["command_queue"]] if "command_queue" in args else []
+
+    def finish(self, line, args):
+        """The program's. What is left of it in the worker's log is a marker, if anything is."""
+        queue = args["command_queue"]
+        if queue not in self.has_work:
+            self.left_out["idle"] += 1
+        elif self.in_order.get(queue, True):
+            self.left_out["wait"] += 1
+        else:
+            self.add(line, "clFinish", {"command_queue": queue}).lack = "finish-marker"
+        self.has_work.discard(queue)
 
     # ---- contexts, queues, memory
 
@@ -369,11 +409,14 @@ class Log(Images):
     def transfer(self, line, call, args, blocking):
         """May be missing in the worker's log where the rule `direct` allows it."""
         item = self.add(line, call, args)
-        item.optional = (not self.worker and not self.discrete
-                         and self.in_order.get(args["command_queue"], False)
-                         and (bool(blocking) or "Write" in call))
+        if (not self.worker and not self.discrete
+                and self.in_order.get(args["command_queue"], False)
+                and (bool(blocking) or "Write" in call)):
+            item.lack = "direct"
+        if blocking and call == "clEnqueueReadBuffer":
+            item.piece = pulled_bytes(args["size"])
         short = call == "clEnqueueWriteBuffer" and args["size"] <= INLINE
-        item.probably_direct = item.optional and bool(blocking) and not short
+        item.probably_direct = bool(item.lack and blocking) and not short
         return item
 
     def take_clEnqueueReadBuffer(self, line, args):
@@ -430,18 +473,13 @@ class Log(Images):
         else:
             self.place(line, args, args["memobj"])
 
-    def released(self):
-        """Objects made here whose last reference went, and the line in which it did."""
-        left, found = {}, {}
+    def at_work(self):
+        """Programs that the builder threads had last: they may not have come back to let go."""
+        last = {}
         for line in self.lines:
-            change = re.match(r"cl(Retain|Release)", line["call"])
-            if not change or line["status"] != 0:
-                continue
-            name = next(iter(line["args"].values()))
-            left[name] = left.get(name, 1) + (1 if change[1] == "Retain" else -1)
-            if left[name] == 0:
-                found[name] = line["n"]
-        return found
+            if line["call"] in BUILDS:
+                last[line["t"]] = line["args"].get("program") or line["args"].get("ret")
+        return set(last.values())
 
     # ---- as streams
 
@@ -461,6 +499,11 @@ class Log(Images):
         return Counter(i.call for i in self.items if "command_queue" not in i.args)
 
 
+def pulled_bytes(size):
+    """Of one piece of a blocking read."""
+    return min(max(size // 16 & ~4095, PULLED_LEAST), PULLED_MOST)
+
+
 def is_empty(sizes):
     return sizes is None or 0 in sizes
 
@@ -475,16 +518,7 @@ def option_words(options):
     return [w for i, w in enumerate(words) if i not in named and not w.startswith("-I")]
 
 
-def choices_of(native, i):
-    """What can be done about a native call, the likelier first."""
-    if i == len(native):
-        return iter(())
-    if native[i].optional:
-        return iter(("skip", "pair") if native[i].probably_direct else ("pair", "skip"))
-    return iter(("pair",))
-
-
-class Walk:
+class Walk(HeldWalk):
     """Two logs side by side. bound: objects that are the same; pairs: commands that are."""
 
     def __init__(self, native, worker):
@@ -557,13 +591,13 @@ class Walk:
         size = n.args.get("size", 0)
         if self.native.image_bytes(n) > PIECE:
             return self.image_pieces(n, items)
-        if n.call not in ("clEnqueueReadBuffer", "clEnqueueWriteBuffer") or size <= PIECE:
+        if n.call not in ("clEnqueueReadBuffer", "clEnqueueWriteBuffer") or size <= n.piece:
             return 0
         if not self.native.in_order.get(n.args["command_queue"]):
             return 0
         done = 0
         for count, w in enumerate(items, 1):
-            part = dict(n.args, offset=n.args["offset"] + done, size=min(PIECE, size - done))
+            part = dict(n.args, offset=n.args["offset"] + done, size=min(n.piece, size - done))
             data = n.args.get("data")
             if isinstance(data, dict) and data is not ANY:
                 part["data"] = {"size": part["size"], "hash": [data["hash"][done // PIECE]]}
@@ -619,6 +653,16 @@ class Walk:
 
     # ---- sequences
 
+    def choices(self, native, i, worker, j):
+        """What can be done about a native call, the likelier first."""
+        if i == len(native):
+            return iter(())
+        if native[i].lack == "held":
+            return iter(("pair", "skip") if j < len(worker) and worker[j].unused else ("skip",))
+        if native[i].lack:
+            return iter(("skip", "pair") if native[i].probably_direct else ("pair", "skip"))
+        return iter(("pair",))
+
     def pair(self, n, items):
         self.pairs[id(n)] = items
         self.trail.append((id(n), items))
@@ -632,7 +676,7 @@ class Walk:
             return 0, f"native: {n}\nworker: nothing more"
         mark = len(self.trail)
         size = n.args.get("size", 0) or 2 * self.native.image_bytes(n)
-        count = self.pieces(n, worker[j:j + size // PIECE + 2])
+        count = self.pieces(n, worker[j:j + size // n.piece + 2])
         count = count or int(self.matches(n, worker[j]))
         differ = None if count else "the worker makes another call"
         if count and self.in_whole:
@@ -645,12 +689,12 @@ class Walk:
     def walk(self, native, worker):
         """The first difference, in words; None when the sequences agree.
 
-        A call that the rule `direct` lets be missing may look like a later one that is not: after
-        a difference the walk goes back to the newest of those and takes its other choice.
+        A call that a rule lets be missing may look like a later one that is not: after a
+        difference the walk goes back to the newest of those and takes its other choice.
         """
         i = j = tries = 0
         undecided, furthest, told = [], -1, None
-        choices = choices_of(native, i)
+        choices = self.choices(native, i, worker, j)
         while i < len(native) or j < len(worker):
             choice, mark, count, differ = next(choices, None), len(self.trail), 0, None
             if choice == "pair":
@@ -658,10 +702,10 @@ class Walk:
             if count:
                 self.pair(native[i], worker[j:j + count])
             if count or choice == "skip":
-                undecided += [(i, j, mark, choices)] if native[i].optional else []
+                undecided += [(i, j, mark, choices)] if native[i].lack else []
                 i, j = i + 1, j + count
-                choices = choices_of(native, i)
-            elif choice is None or not native[i].optional:
+                choices = self.choices(native, i, worker, j)
+            elif choice is None or not native[i].lack:
                 if j > furthest and (differ or i == len(native)):
                     furthest, told = j, differ or f"native: nothing more\nworker: {worker[j]}"
                 tries += 1
@@ -689,13 +733,11 @@ class Walk:
                 self.undo(mark)
                 words = words or differ
             else:
-                if not all(c.optional for c in commands):
+                if not all(c.lack for c in commands):
                     found.append(f"{queue}: no queue of the worker has its commands:\n"
                                  f"{words or 'it has none left'}")
         found += [f"a queue of the worker has commands of no native one: {o[0]}" for o in left]
-        others, other = self.native.others(), self.worker.others()
-        found += [f"{call}: {others[call]} native, {other[call]} in the worker"
-                  for call in sorted(others | other) if others[call] != other[call]]
+        found += self.others_differ()
         for n in self.native.items:
             items = self.pairs.get(id(n))
             differ = self.waits_differ(n, items[0]) if items else None
@@ -706,17 +748,23 @@ class Walk:
         """Objects that the program let go of and the worker did not.
 
         Queues live as long as their commands, and a guest that ends takes its worker with it: what
-        is released after the last object that both let go of does not count.
+        is released after the last object that both let go of does not count, nor what a builder
+        thread still held.
         """
         native, worker = self.native.released(), self.worker.released()
-        both = [native[n] for n, w in self.bound.items() if n in native and w in worker]
+        at_work = self.worker.at_work()
+        both = [native[n]["n"] for n, w in self.bound.items() if n in native and w in worker]
         return [f"{n} was released, and the worker's {w} was not"
                 for n, w in self.bound.items()
-                if n in native and w not in worker and native[n] < max(both, default=0)
-                and not n.startswith("queue#")]
+                if n in native and w not in worker and native[n]["n"] < max(both, default=0)
+                and not n.startswith("queue#") and w not in at_work]
 
-    def direct(self):
-        return sum(i.optional and id(i) not in self.pairs for i in self.native.items)
+    def missing(self):
+        """How many native calls the worker's log lacks, by rule."""
+        counts = Counter(i.lack for i in self.native.items if i.lack and id(i) not in self.pairs)
+        if not self.in_whole:  # those that belong to no queue are counted, not paired
+            counts["held"] = (self.native.others() - self.worker.others()).total()
+        return ", ".join(f"{rule} {n}" for rule, n in sorted(counts.items()) if n) or "none"
 
 
 def compare(native_lines, worker_lines, discrete):
@@ -729,8 +777,8 @@ def compare(native_lines, worker_lines, discrete):
         walk.undo(0)
         found = walk.walk_queues()
     else:
-        found = [differ] if differ else []
-    return found or walk.kept(), walk
+        found = [differ] if differ else walk.lacked()
+    return found or walk.kept() + walk.late(), walk
 
 
 def main():
@@ -749,7 +797,7 @@ def main():
     for name, log in (("native", walk.native), ("worker", walk.worker)):
         left = ", ".join(f"{rule} {n}" for rule, n in sorted(log.left_out.items()))
         print(f"{name}: {len(log.items)} calls compared, left out: {left or 'none'}")
-    print(f"{len(walk.pairs)} calls agree, {walk.direct()} direct copies, "
+    print(f"{len(walk.pairs)} calls agree, missing by rule: {walk.missing()}; "
           f"{len(found)} differences")
     return 1 if found else 0
 

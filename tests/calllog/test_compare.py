@@ -62,8 +62,8 @@ class Recorder:
                   global_work_size=[size], local_work_size=None, event=event,
                   num_events_in_wait_list=len(waits), event_wait_list=list(waits))
 
-    def read(self, blocking, offset=0, size=4096, event=None):
-        self.call("clEnqueueReadBuffer", command_queue="queue#1", buffer="mem#1",
+    def read(self, blocking, offset=0, size=4096, event=None, buffer="mem#1"):
+        self.call("clEnqueueReadBuffer", command_queue="queue#1", buffer=buffer,
                   blocking_read=blocking, offset=offset, size=size, ptr="0x1", event=event,
                   **NO_EVENTS)
 
@@ -215,23 +215,41 @@ class Compare(unittest.TestCase):
         self.worker.remove(find(self.worker, "clReleaseMemObject"))
         self.assert_differ("mem#1 was released, and the worker's mem#1 was not")
 
+    def test_a_program_is_kept_while_its_builder_thread_is_at_work(self):
+        for lines in (self.native, self.worker):
+            extra = Recorder()
+            extra.lines = lines
+            if lines is self.native:
+                extra.call("clReleaseProgram", program="program#1")
+            extra.call("clCreateBuffer", context="context#1", flags=1, size=1 << 20, host_ptr=None,
+                       ret="mem#9")
+            extra.call("clReleaseMemObject", memobj="mem#9")
+        self.assert_agree()
+        for lines in (self.native, self.worker):
+            extra = Recorder()
+            extra.lines = lines
+            extra.call("clCreateProgramWithSource", context="context#1",
+                       source={"size": 9, "hash": ["bb"]}, ret="program#2")
+            extra.call("clBuildProgram", program="program#2", options="", pfn_notify=None)
+        self.assert_differ("program#1 was released, and the worker's program#1 was not")
+
     def test_a_failed_call_is_not_compared(self):
         self.native[-1:-1] = [dict(find(self.native, "clSetKernelArg"), status=-50)]
         self.assert_agree()
 
 
 class Pieces(unittest.TestCase):
-    def logs(self, sizes):
+    def logs(self, sizes, blocking=0, total=10 << 20):
         n, w = Recorder(), Recorder()
         for r, is_worker in ((n, False), (w, True)):
             r.begin(is_worker)
-            r.buffer(1, is_worker, size=10 << 20)
-        n.read(0, 0, 10 << 20)
+            r.buffer(1, size=total)
+        n.read(blocking, 0, total)
         at = 0
         for i, size in enumerate(sizes):
             w.read(0, at, size, f"event#{i + 1}")
             at += size
-        return compare.compare(n.lines, w.lines, False)[0]
+        return compare.compare(n.lines, w.lines, True)[0]
 
     def test_of_4_mib_make_one_transfer(self):
         self.assertEqual(self.logs([4 << 20, 4 << 20, 2 << 20]), [])
@@ -241,6 +259,17 @@ class Pieces(unittest.TestCase):
 
     def test_of_other_sizes(self):
         self.assertNotEqual(self.logs([4 << 20, 6 << 20]), [])
+
+    def test_of_a_blocking_read_are_sixteenths(self):
+        self.assertEqual(self.logs([640 << 10] * 16, 1), [])
+        self.assertNotEqual(self.logs([640 << 10] * 15, 1), [])
+        self.assertNotEqual(self.logs([4 << 20, 4 << 20, 2 << 20], 1), [])
+        self.assertNotEqual(self.logs([640 << 10] * 16, 0), [])
+
+    def test_of_a_blocking_read_are_neither_tiny_nor_large(self):
+        self.assertEqual(self.logs([256 << 10, 256 << 10, 1], 1, (512 << 10) + 1), [])
+        self.assertEqual(self.logs([1 << 20] * 100, 1, 100 << 20), [])
+        self.assertEqual(self.logs([256 << 10], 1, 256 << 10), [])
 
 
 class Threads(unittest.TestCase):

@@ -8,7 +8,6 @@
 load lib
 
 setup_file() {
-    export TESSERA_HOLD=0 # what a program makes and never uses is made all the same
     export BUILD=${TESSERA_BUILD:-$(realpath "$BATS_TEST_DIRNAME/../../build")}
     export TESSERA_CALLLOG=$BATS_FILE_TMPDIR/worker
     export TESSERA_CALLLOG_DRIVER CALLLOG_ICD=$BUILD/tests/calllog/calllog.icd
@@ -25,17 +24,21 @@ teardown_file() {
 
 setup() {
     rm -f "$TESSERA_CALLLOG"/*
-    mkdir "$BATS_TEST_TMPDIR/calls"
+    NATIVE=$BATS_RUN_TMPDIR/native-calls/$BATS_TEST_NAME
 }
 
 teardown() {
     programs_end
 }
 
-# recorded PROGRAM...: natively.
+# recorded PROGRAM...: natively, once for both kinds of GPU.
 recorded() {
+    local calls=$BATS_TEST_TMPDIR/calls
+    [ ! -d "$NATIVE" ] || return 0
+    mkdir -p "$calls" "$(dirname "$NATIVE")"
     env -u TESSERA_VGPU OCL_ICD_VENDORS="$CALLLOG_ICD" POCL_CACHE_DIR="$BATS_RUN_TMPDIR/pocl" \
-        TESSERA_CALLLOG="$BATS_TEST_TMPDIR/calls" timeout "${LIMIT_S:-120}" "$@"
+        TESSERA_CALLLOG="$calls" timeout "${LIMIT_S:-120}" "$@" || return
+    mv "$calls" "$NATIVE"
 }
 
 # The two logs, once the worker is gone.
@@ -43,7 +46,7 @@ logs_agree() {
     within 10 sessions_are a 0
     within 10 of_vgpu_is a .last_error null
     /usr/bin/python3 "$BATS_TEST_DIRNAME/../calllog/compare.py" \
-        ${TESSERA_SOFTWARE_DISCRETE:+--discrete} "$BATS_TEST_TMPDIR/calls" "$TESSERA_CALLLOG"
+        ${TESSERA_SOFTWARE_DISCRETE:+--discrete} "$NATIVE" "$TESSERA_CALLLOG"
 }
 
 of_vgpu_is() {

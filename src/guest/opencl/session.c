@@ -27,7 +27,6 @@ session_init_locks(struct session *s)
     pthread_mutex_init(&s->id_lock, NULL);
     pthread_cond_init(&s->wait_cond, NULL);
     list_init(&s->held);
-    s->holds_back = !getenv("TESSERA_HOLD") || strcmp(getenv("TESSERA_HOLD"), "0") != 0;
     list_init(&s->pendings);
     list_init(&s->callbacks);
     list_init(&s->deaths);

@@ -74,7 +74,6 @@ struct session {
     uint32_t tx_len;
     bool tx_wake;     /* the worker slept before one of the frames that are in the ring */
     struct list held; /* struct held, oldest first */
-    bool holds_back;  /* TESSERA_HOLD=0: no, for tests that compare call by call */
 
     pthread_mutex_t rx_lock; /* the replies ring and its buffer */
     uint64_t *rx_buf;

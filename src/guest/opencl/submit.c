@@ -113,7 +113,7 @@ submit_begin(struct session *s, struct enc *e, unsigned op, uint64_t size,
 {
     struct frame_header *h;
 
-    if (p && p->hold && s->holds_back && size <= HELD_FRAME_BYTES) {
+    if (p && p->hold && size <= HELD_FRAME_BYTES) {
         frame_begin((struct frame_header *)p->hold->frame, e, op, (uint32_t)size, 0);
         p->hold->size = (uint32_t)size;
         return CL_SUCCESS;
