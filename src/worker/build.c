@@ -7,12 +7,15 @@
 
 #include "api/opencl_request.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/source_text.h"
+#include "worker/build_lock.h"
 #include "worker/print.h"
 #include "worker/scope.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static cl_int
 tree_error(int rc)
@@ -51,6 +54,80 @@ compile_call(struct program_job *j, const char *options)
         j->n_others ? headers : NULL, j->n_others ? names : NULL, NULL, NULL);
 }
 
+static uint64_t
+key_with_input(uint64_t key, const struct build_input *in)
+{
+    if (in->options)
+        key = build_key_add(key, in->options, strlen(in->options));
+    return build_key_add(key, in->files, in->files_len);
+}
+
+/* The program, and all that goes into it. */
+static uint64_t
+build_key(const struct program_job *j)
+{
+    uint64_t key = key_with_input(j->program->key, &j->input);
+
+    for (cl_uint i = 0; i < j->n_others; i++)
+        key = build_key_add(key, &j->others[i]->key, sizeof j->others[i]->key);
+    return key;
+}
+
+/* While nobody else compiles the same into the same cache. */
+static int
+build_turn(const struct program_job *j)
+{
+    return build_lock(j->s->options->jail.cache, build_key(j));
+}
+
+static bool
+log_has_error(const struct program_job *j, cl_device_id device)
+{
+    const struct _cl_icd_dispatch *cl = j->s->cl;
+    cl_program program = program_handle(j->program);
+    _cleanup_free_ char *log = NULL;
+    size_t len = 0;
+
+    if (cl->clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_LOG, 0, NULL, &len) !=
+        CL_SUCCESS)
+        return false;
+    log = calloc(1, len + 1);
+    return !log || (cl->clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_LOG, len,
+                                              log, NULL) == CL_SUCCESS &&
+                    strcasestr(log, "error"));
+}
+
+/*
+ * A failure that no log tells the reason of is none of the program's: another program that comes
+ * to the same text took the turn of its own (build_lock.h), or memory was short.
+ */
+static bool
+failed_without_reason(const struct program_job *j, cl_int rc)
+{
+    if (rc != CL_BUILD_PROGRAM_FAILURE && rc != CL_COMPILE_PROGRAM_FAILURE)
+        return false;
+    for (cl_uint i = 0; i < j->n_devices; i++) {
+        if (log_has_error(j, j->devices[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Once more, if need be: what fails again fails. */
+static cl_int
+call_in_turn(struct program_job *j, cl_int (*call)(struct program_job *, const char *),
+             const char *options)
+{
+    _cleanup_close_ int turn = build_turn(j);
+    cl_int rc = call(j, options);
+
+    if (failed_without_reason(j, rc)) {
+        log_debug("a build failed without a reason: once more");
+        rc = call(j, options);
+    }
+    return rc;
+}
+
 /* The driver's call with the guest's files there, and what it needs afterwards. */
 static cl_int
 run_with_files(struct program_job *j, cl_int (*call)(struct program_job *, const char *))
@@ -69,7 +146,7 @@ run_with_files(struct program_job *j, cl_int (*call)(struct program_job *, const
     if (made < 0)
         rc = tree_error(made);
     else
-        rc = all ? call(j, all) : CL_OUT_OF_HOST_MEMORY;
+        rc = all ? call_in_turn(j, call, all) : CL_OUT_OF_HOST_MEMORY;
     held = scope_lock(&p->lock);
     include_words_fini(&p->words);
     p->words = tree.words;
@@ -175,8 +252,11 @@ link_run(struct job *job)
     struct program_job *j = container_of(job, struct program_job, job);
     struct program *p = j->program;
     cl_program made = NULL;
+    int turn = build_turn(j);
     cl_int rc = link_call(j, &made);
 
+    if (turn >= 0)
+        close(turn);
     pthread_mutex_lock(&p->lock);
     p->o.h.program = made;
     pthread_mutex_unlock(&p->lock);

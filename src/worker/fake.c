@@ -20,9 +20,9 @@ struct _cl_platform_id fake_platform = {
 pthread_mutex_t fake_lock = PTHREAD_MUTEX_INITIALIZER;
 pthread_cond_t fake_changed = PTHREAD_COND_INITIALIZER;
 
-/* alloc and enqueue count down to their turn at 1; 0 never gets there. */
+/* alloc, enqueue and build count down to their turn at 1; 0 never gets there. */
 static struct {
-    _Atomic long alloc, enqueue, slow_us, late_us;
+    _Atomic long alloc, enqueue, build, slow_us, late_us;
 } faults;
 
 bool
@@ -35,6 +35,12 @@ bool
 fake_fault_enqueue(void)
 {
     return atomic_fetch_sub_explicit(&faults.enqueue, 1, memory_order_relaxed) == 1;
+}
+
+bool
+fake_fault_build(void)
+{
+    return atomic_fetch_sub_explicit(&faults.build, 1, memory_order_relaxed) == 1;
 }
 
 static bool
@@ -74,9 +80,8 @@ fault_read(const char *s)
         const char *prefix;
         _Atomic long *number;
     } known[] = {
-        {"alloc:", &faults.alloc},
-        {"enqueue:", &faults.enqueue},
-        {"slow:", &faults.slow_us},
+        {"alloc:", &faults.alloc},  {"enqueue:", &faults.enqueue},
+        {"build:", &faults.build},  {"slow:", &faults.slow_us},
         {"late:", &faults.late_us},
     };
 
@@ -101,6 +106,7 @@ faults_read(const char *s)
 {
     atomic_store_explicit(&faults.alloc, 0, memory_order_relaxed);
     atomic_store_explicit(&faults.enqueue, 0, memory_order_relaxed);
+    atomic_store_explicit(&faults.build, 0, memory_order_relaxed);
     atomic_store_explicit(&faults.slow_us, 0, memory_order_relaxed);
     atomic_store_explicit(&faults.late_us, 0, memory_order_relaxed);
 

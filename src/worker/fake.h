@@ -29,6 +29,8 @@
  *     alloc:N      the Nth creation of a buffer from then on fails with
  *                  CL_MEM_OBJECT_ALLOCATION_FAILURE
  *     enqueue:N    the Nth enqueue from then on fails with CL_OUT_OF_RESOURCES
+ *     build:N      the Nth build from then on fails with CL_BUILD_PROGRAM_FAILURE, and its log
+ *                  tells no reason
  *     slow:USEC    every command takes at least so long
  *     late:USEC    a command that is complete keeps its buffers for so long, as real drivers
  *                  do for a moment

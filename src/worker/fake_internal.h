@@ -258,6 +258,7 @@ extern struct _cl_device_id fake_device;
 /* fake.c: true once, at the fault's turn. */
 bool fake_fault_alloc(void);
 bool fake_fault_enqueue(void);
+bool fake_fault_build(void);
 void fake_fault_slow(void);
 bool fake_fault_is_late(void);
 void fake_fault_late(void);

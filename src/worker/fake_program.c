@@ -140,7 +140,9 @@ program_build(cl_program p, const char *given)
 {
     cl_uint num = 0;
     _cleanup_free_ char *options = strdup(given ? given : "");
-    _cleanup_free_ char *log = fake_parse_error(p->source);
+    _cleanup_free_ char *log = fake_fault_build()
+                                   ? strdup("The device failed to build the program\n")
+                                   : fake_parse_error(p->source);
     _cleanup_free_ char *names = fake_parse_names(p->source, &num);
     cl_int err;
 

@@ -2,6 +2,7 @@
 #include "worker/program.h"
 
 #include "api/opencl_request.h"
+#include "worker/build_lock.h"
 #include "worker/metadata.h"
 #include "worker/print.h"
 #include "worker/scope.h"
@@ -24,6 +25,7 @@ program_new(struct session *s, struct guest_id id)
 
     if (!p)
         return NULL;
+    p->key = BUILD_KEY_NONE;
     pthread_mutex_init(&p->lock, NULL);
     pthread_mutex_init(&p->driver_lock, NULL);
     print_expect(s, &p->o.recipe);
@@ -73,6 +75,7 @@ op_clCreateProgramWithSource(struct session *s,
 
     if (!p)
         return -ENOMEM;
+    p->key = build_key_add(p->key, r->source, r->source_len);
     if (rc == CL_SUCCESS && !source)
         rc = CL_OUT_OF_HOST_MEMORY;
     /* To drivers a length of 0 means "ends with NUL", which an empty text does. */
@@ -118,6 +121,7 @@ op_clCreateProgramWithBinary(struct session *s,
     p = program_new(s, r->program);
     if (!p)
         return -ENOMEM;
+    p->key = build_key_add(p->key, r->binaries, r->binaries_len);
     rc = s->request.error;
     if (rc == CL_SUCCESS)
         p->o.h.program = s->cl->clCreateProgramWithBinary(
@@ -138,6 +142,7 @@ op_clCreateProgramWithIL(struct session *s, const struct req_clCreateProgramWith
 
     if (!p)
         return -ENOMEM;
+    p->key = build_key_add(p->key, r->il, r->il_len);
     if (rc == CL_SUCCESS && !s->cl->clCreateProgramWithIL)
         rc = CL_INVALID_OPERATION;
     if (rc == CL_SUCCESS)

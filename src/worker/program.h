@@ -30,6 +30,7 @@ struct program {
     struct object o;     /* its handle: by program_handle(), a link sets it late */
     struct recipe build; /* the last clBuildProgram or clCompileProgram */
     uint64_t kept_bytes; /* of LIMIT_PROGRAM_BYTES, for that and `built` */
+    uint64_t key;        /* of source, binaries or IL (worker/build_lock.h) */
     /* One job at a time: a driver tells a binary's size and its bytes in two calls. */
     pthread_mutex_t driver_lock;
     pthread_mutex_t lock; /* all below */

@@ -12,6 +12,7 @@
 #include "api/opencl_request.h"
 #include "base/io.h"
 #include "wire/arg_type.h"
+#include "worker/build_lock.h"
 #include "worker/kernel.h"
 #include "worker/scope.h"
 
@@ -158,6 +159,7 @@ sizes_measure(struct session *s, cl_program program, cl_device_id device,
         ASK_STRING(s->cl->clGetProgramInfo, program, CL_PROGRAM_SOURCE);
     _cleanup_free_ char *text = source ? measuring_source(source, t) : NULL;
     _cleanup_free_ char *options = NULL;
+    _cleanup_close_ int turn = -1;
     struct include_tree tree;
     cl_context context = NULL;
     cl_program measuring;
@@ -170,6 +172,8 @@ sizes_measure(struct session *s, cl_program program, cl_device_id device,
     measuring = s->cl->clCreateProgramWithSource(context, 1, &part, NULL, &rc);
     if (!measuring)
         return;
+    turn = build_lock(s->options->jail.cache,
+                      build_key_add(BUILD_KEY_NONE, text, strlen(text)));
     if (include_tree_make(&tree, input->files, input->files_len, input->options,
                           &options) == 0 &&
         s->cl->clBuildProgram(measuring, 1, &device, options, NULL, NULL) == CL_SUCCESS) {

@@ -34,6 +34,42 @@ teardown() {
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
 }
 
+# All of the file is taken, so each program of it: no build begins before release_turns.
+take_turns() {
+    start "$BATS_TEST_TMPDIR/turns" python3 -c '
+import fcntl, sys, time
+with open(sys.argv[1], "a") as f:
+    fcntl.lockf(f, fcntl.LOCK_EX)
+    print("taken", flush=True)
+    time.sleep(60)' "$TESSERA_RUNTIME_DIR/cache/.gpu0/tessera-builds"
+    turns=$started
+    within 10 says "$BATS_TEST_TMPDIR/turns" taken
+}
+
+@test "a program is built by one worker at a time, whatever process has the cache" {
+    local log=$BATS_TEST_TMPDIR/build turns
+    take_turns
+    start_on a "$log" "$PROGRAMS/guest_build" 1 "kernel void k() {}"
+    within 20 sessions_are a 1
+    sleep 1
+    [ ! -s "$log" ]
+    kill "$turns"
+    ended_with 0 "$started"
+    says "$log" built
+}
+
+@test "guests that build new programs at once all have them" {
+    local pids=() i
+    local source="kernel void k(global ulong *p) { *p = $(date +%s%N)ul + NUMBER; }"
+    for i in 1 2 3 4 5 6; do
+        start_on a "$BATS_TEST_TMPDIR/build$i" "$PROGRAMS/guest_build" 4 "$source"
+        pids+=("$started")
+    done
+    for i in "${pids[@]}"; do
+        ended_with 0 "$i"
+    done
+}
+
 @test "nothing of all that is left, in no temporary folder either" {
     within 1 sessions_are a 0
     used_is a 0

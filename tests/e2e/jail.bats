@@ -206,11 +206,7 @@ sessions_leave_no_files() {
     [ "$(stat -c %a "$owner")" = 700 ]
 }
 
-group_is_is_left() { # GROUP
-    [ -z "$(cat "$1/cgroup.procs")" ]
-}
-
-gone() {
+group_is_gone() {
     ! pgrep -g "$1" >/dev/null
 }
 
@@ -389,7 +385,7 @@ was_throttled() { # GROUP
     was_throttled "$group"
     within 20 is_left "$group" # its end takes CPU time too
     "$TESSERA" shutdown
-    within 20 gone "$group"
+    within 20 is_removed "$group"
     run -2 "$BUILD/tesserad" --worker-cpus 1,5
     [[ "$output" == *"worker-cpus"* ]]
 }
@@ -398,7 +394,7 @@ is_left() { # GROUP
     [ -z "$(cat "$1/cgroup.procs")" ]
 }
 
-gone() {
+is_removed() {
     [ ! -e "$1" ]
 }
 
