@@ -27,6 +27,11 @@ unix_kick(struct channel *c)
 {
     const char bell = 1;
 
+    /*
+     * Pairs with channel_use_futex: who has seen a worker asleep sees on what. Without it a
+     * weakly ordered CPU may have read the old word before.
+     */
+    atomic_thread_fence(memory_order_acquire);
     if (c->tx.shared == &c->page->commands && worker_on_futex(c)) {
         futex_wake(&c->page->commands.sleeping, 1);
         return;
@@ -68,6 +73,8 @@ void
 channel_use_futex(struct channel *c)
 {
     atomic_store_explicit(&c->page->futex_doorbell, 1, memory_order_relaxed);
+    /* Before any ring_may_sleep(). */
+    atomic_thread_fence(memory_order_release);
 }
 
 void
