@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/source_text.h"
 #include "wire/codec.h"
+#include "worker/build_lock.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,6 +21,7 @@
 
 #define GUEST_ROOT "tessera.guest"
 #define PREFIX "tessera-build-"
+#define TOPS_MAX 1024
 #define LEVELS 16 /* folders above the guest's root: as many ".." lead nowhere */
 
 /* ---- names in texts ---------------------------------------------------------------- */
@@ -251,18 +253,53 @@ remove_orphans_once(void)
     remove_orphans(tmp_folder());
 }
 
+/* Is that our working folder? Then it is a session's own (session.c). */
+static bool
+is_here(const char *folder)
+{
+    struct stat here, there;
+
+    return stat(".", &here) == 0 && stat(folder, &there) == 0 &&
+           here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+/* A folder that nobody else has, by the first name of this key that is free. */
 static char *
-make_private(struct include_tree *t)
+make_top_here(uint64_t key)
+{
+    for (unsigned i = 0; i < TOPS_MAX; i++) {
+        char *top = str_printf(PREFIX "%016llx-%u", (unsigned long long)key, i);
+
+        if (!top || mkdir(top, 0700) == 0)
+            return top;
+        free(top);
+        if (errno != EEXIST)
+            return NULL;
+    }
+    return NULL;
+}
+
+static char *
+make_top_in(const char *tmp)
+{
+    char *top = str_printf("%s/" PREFIX "%d-XXXXXX", tmp, (int)getpid());
+
+    pthread_once(&orphans_once, remove_orphans_once);
+    if (top && !mkdtemp(top)) {
+        free(top);
+        return NULL;
+    }
+    return top;
+}
+
+static char *
+make_private(struct include_tree *t, uint64_t key)
 {
     char *dir;
 
-    pthread_once(&orphans_once, remove_orphans_once);
-    t->top = str_printf("%s/" PREFIX "%d-XXXXXX", tmp_folder(), (int)getpid());
-    if (!t->top || !mkdtemp(t->top)) {
-        free(t->top);
-        t->top = NULL;
+    t->top = is_here(tmp_folder()) ? make_top_here(key) : make_top_in(tmp_folder());
+    if (!t->top)
         return NULL;
-    }
     dir = strdup(t->top);
     for (int i = 0; dir && i < LEVELS; i++) {
         char *deeper = str_printf("%s/%d", dir, i);
@@ -292,7 +329,7 @@ folder_link(const char *private_dir, const char *name, const char *cwd, const ch
     rc = path_inside(root, path, false, target);
     if (rc < 0)
         return rc;
-    return symlink(target, link_at) < 0 ? -errno : 0;
+    return symlink(target + strlen(private_dir) + 1, link_at) < 0 ? -errno : 0;
 }
 
 static int
@@ -343,11 +380,11 @@ options_write(FILE *f, struct include_words *w, const char *cwd, const char *opt
 }
 
 static int
-tree_fill(struct include_tree *t, struct dec *d)
+tree_fill(struct include_tree *t, struct dec *d, uint64_t key)
 {
     _cleanup_free_ char *root = NULL;
 
-    t->words.private_dir = make_private(t);
+    t->words.private_dir = make_private(t, key);
     if (!t->words.private_dir)
         return -EIO;
     root = str_printf("%s/" GUEST_ROOT, t->words.private_dir);
@@ -364,6 +401,7 @@ include_tree_make(struct include_tree *t, const uint8_t *files, size_t len,
 {
     _cleanup_free_ char *text = NULL;
     const char *cwd = "/";
+    uint64_t key;
     struct dec d;
     size_t text_len;
     int rc = 0;
@@ -373,7 +411,8 @@ include_tree_make(struct include_tree *t, const uint8_t *files, size_t len,
     if (len > 0) {
         dec_init(&d, files, len);
         cwd = dec_string(&d, "folder");
-        rc = tree_fill(t, &d);
+        key = build_key_add(BUILD_KEY_NONE, options, strlen(options));
+        rc = tree_fill(t, &d, build_key_add(key, files, len));
     }
     f = rc < 0 ? NULL : open_memstream(&text, &text_len);
     if (!f)

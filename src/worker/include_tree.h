@@ -9,6 +9,10 @@
  * The folder is so deep that no name leads out of it: names with more ".." than that are made
  * names of nothing. An absolute name becomes a relative one below tessera.guest, so it is the
  * guest's file too.
+ *
+ * A driver's cache goes by the options, too: the same files and options give the same DIR, relative
+ * to the working folder, where that is TMPDIR, as in a session. (Builds of the same at once have
+ * others.) Elsewhere DIR has a name of its own each time.
  */
 #ifndef TESSERA_WORKER_INCLUDE_TREE_H
 #define TESSERA_WORKER_INCLUDE_TREE_H
@@ -21,8 +25,9 @@
 
 /* How a log's words become the guest's again. */
 struct include_words {
-    char *private_dir; /* the innermost folder; owned, NULL: there was none */
-    char **given;      /* the folders of -I as the options gave them; owned */
+    char *
+        private_dir; /* the innermost folder, as options name it; owned, NULL: there was none */
+    char **given; /* the folders of -I as the options gave them; owned */
     size_t n_given;
 };
 

@@ -248,6 +248,19 @@ session_enter_jail(struct session *s)
     session_refuse(s, rc, reason);
 }
 
+/*
+ * Its own, so that names in it are the same in each session (worker/include_tree.h). It may as
+ * well stay where it is: then those programs are compiled each time.
+ */
+static void
+session_enter_folder(const struct session *s)
+{
+    const char *tmp = s->options->jail.tmp;
+
+    if (tmp && chdir(tmp) < 0)
+        log_warning("cannot go to %s: %s", tmp, strerror(errno));
+}
+
 static void
 session_set_timeout(struct session *s, unsigned seconds)
 {
@@ -378,6 +391,7 @@ session_start(struct session *s)
     fcntl(s->options->session_fd, F_SETFD, FD_CLOEXEC);
     session_map_account(s);
     session_enter_jail(s);
+    session_enter_folder(s);
     session_thread(s, signal_main);
     session_hello(s);
     replies_init(&s->replies);

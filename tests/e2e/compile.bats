@@ -70,6 +70,23 @@ with open(sys.argv[1], "a") as f:
     done
 }
 
+programs_in_cache() {
+    find "$BATS_RUN_TMPDIR/pocl" -name program.bc | wc -l
+}
+
+@test "a program with include files is compiled once, also for the next session" {
+    local source n
+    source="#include <number.h>
+kernel void k(global ulong *p) { *p = $(date +%s%N)ul + INCLUDED; }"
+    mkdir "$BATS_TEST_TMPDIR/inc"
+    echo "#define INCLUDED 7" >"$BATS_TEST_TMPDIR/inc/number.h"
+    n=$(programs_in_cache)
+    for _ in 1 2; do
+        on a "$PROGRAMS/guest_build" 1 "$source" "-I $BATS_TEST_TMPDIR/inc"
+        [ "$(programs_in_cache)" -eq $((n + 1)) ]
+    done
+}
+
 @test "nothing of all that is left, in no temporary folder either" {
     within 1 sessions_are a 0
     used_is a 0

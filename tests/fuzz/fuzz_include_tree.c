@@ -5,6 +5,7 @@
  */
 #include "worker/include_tree.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,13 +46,15 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char tmp[] = "/tmp/tessera-fuzz-tree-XXXXXX";
+    static int back;
     const uint8_t *nul = memchr(data, '\0', size);
     struct include_tree t;
     char *options = NULL, *text;
     size_t len;
 
     if (!getenv("TESSERA_FUZZ_TMP")) {
-        if (!mkdtemp(tmp) || setenv("TMPDIR", tmp, 1) ||
+        back = open(".", O_PATH | O_CLOEXEC);
+        if (back < 0 || !mkdtemp(tmp) || setenv("TMPDIR", tmp, 1) ||
             setenv("TESSERA_FUZZ_TMP", tmp, 1))
             abort();
     }
@@ -62,10 +65,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size -= (size_t)(nul + 1 - data);
     if (include_files_check(nul + 1, size))
         return 0;
+    /* Names relative to the working folder, as in a session; or absolute ones. */
+    if (size & 1 && chdir(getenv("TMPDIR")) < 0)
+        abort();
     include_tree_make(&t, nul + 1, size, (const char *)data, &options);
     expect_one_folder();
     logs(&t.words, (const char *)data);
     include_tree_remove(&t);
+    if (fchdir(back) < 0)
+        abort();
     free(options);
     return 0;
 }

@@ -35,7 +35,7 @@ enter_folder(void **state)
 {
     (void)state;
     if (!mkdtemp(folder) || chdir(folder) < 0 || mkdir("inc", 0700) < 0 ||
-        mkdir("inc/sub", 0700) < 0 || mkdir("a b", 0700) < 0)
+        mkdir("inc/sub", 0700) < 0 || mkdir("a b", 0700) < 0 || mkdir("tmp", 0700) < 0)
         return -1;
     put("inc/one.h", "#include \"sub/two.h\"\n");
     put("inc/sub/two.h", "#include \"../one.h\"\n#include \"../../here.h\"\n");
@@ -182,15 +182,16 @@ the_workers_folder_has_them_under_the_options_names(void **state)
 static void
 what_a_dead_worker_left_is_removed(void **state)
 {
-    char *dead = str_printf("%s/tessera-build-2147483646-abcdef", folder);
-    char *alive = str_printf("%s/tessera-build-%d-abcdef", folder, (int)getppid());
+    char *tmp = str_printf("%s/tmp", folder);
+    char *dead = str_printf("%s/tessera-build-2147483646-abcdef", tmp);
+    char *alive = str_printf("%s/tessera-build-%d-abcdef", tmp, (int)getppid());
     struct include_tree t;
     char *options;
     size_t len;
     uint8_t *bytes = collect("", "#include \"here.h\"\n", &len, 0);
 
     (void)state;
-    setenv("TMPDIR", folder, 1);
+    setenv("TMPDIR", tmp, 1);
     assert_int_equal(mkdir(dead, 0700), 0);
     assert_int_equal(mkdir(alive, 0700), 0);
     assert_int_equal(include_tree_make(&t, bytes, len, "", &options), 0);
@@ -201,6 +202,36 @@ what_a_dead_worker_left_is_removed(void **state)
     free(bytes);
     free(dead);
     free(alive);
+    free(tmp);
+}
+
+/* Else a driver that has the program in its cache would not know it again. */
+static void
+in_a_folder_of_our_own_a_build_has_the_same_options_each_time(void **state)
+{
+    struct include_tree t, other;
+    char *first, *second, *third, *tmp = strdup(getenv("TMPDIR"));
+    size_t len;
+    uint8_t *bytes = collect("-Iinc", "#include <one.h>\n", &len, 0);
+
+    (void)state;
+    setenv("TMPDIR", folder, 1);
+    assert_int_equal(include_tree_make(&t, bytes, len, "-Iinc", &first), 0);
+    tree_has(&t, "i0/sub/two.h", "#include \"../one.h\"\n#include \"../../here.h\"\n");
+    assert_int_equal(include_tree_make(&other, bytes, len, "-Iinc", &second), 0);
+    assert_string_not_equal(first, second);
+    include_tree_remove(&t);
+    assert_int_equal(include_tree_make(&t, bytes, len, "-Iinc", &third), 0);
+    assert_string_equal(first, third);
+    assert_null(strstr(first, folder));
+    include_tree_remove(&t);
+    include_tree_remove(&other);
+    setenv("TMPDIR", tmp, 1);
+    free(first);
+    free(second);
+    free(third);
+    free(bytes);
+    free(tmp);
 }
 
 static void
@@ -303,6 +334,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_dead_worker_left_is_removed),
+        cmocka_unit_test(in_a_folder_of_our_own_a_build_has_the_same_options_each_time),
         cmocka_unit_test(files_are_found_through_each_other),
         cmocka_unit_test(no_include_is_no_list),
         cmocka_unit_test(names_behind_macros_are_found),
