@@ -58,7 +58,7 @@ soak: all ## guests and kills for SOAK_MINUTES (20): does anything grow?
 
 asan: ## unit and end-to-end tests under AddressSanitizer and UBSan
 	$(call need)
-	@scripts/check.sh asan
+	@scripts/check.sh asan-all
 
 tsan: ## unit and end-to-end tests under ThreadSanitizer
 	$(call need)

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# check.sh [STAGE...]: builds and tests; without arguments every stage but lint and tsan-all.
+# check.sh [STAGE...]: builds and tests; without arguments every stage but lint and those -all.
 #
 #   build     compile everything          programs  real OpenCL programs on a vGPU
 #   style     layout, layers, READMEs     asan      unit and e2e under ASan and UBSan
 #   unit      unit tests                  tsan      rings and sessions under TSan
 #   e2e       end-to-end tests            fuzz      all targets, FUZZ_SECONDS (21)
 #   lint      clang-tidy                  tsan-all  unit and e2e under TSan
+#   asan-all  as asan, with all e2e
 #   instructions   counts of the fast paths, against docs/results/instructions.json
 #
 # The last line is the sum over all runners: N passed, N failed, N skipped. With CI=true a
@@ -19,7 +20,7 @@ readonly STAGES=(build style unit instructions e2e programs asan tsan fuzz)
 readonly FUZZ_SECONDS=${FUZZ_SECONDS:-21}
 # What a stage may take on two cores; a run of e2e tests is ended at five times that.
 declare -rA BUDGET_S=([build]=240 [style]=60 [unit]=120 [instructions]=30 [e2e]=300 [programs]=300
-    [asan]=240 [tsan]=120 [fuzz]=120 [lint]=600 [tsan-all]=600)
+    [asan]=240 [tsan]=120 [fuzz]=120 [lint]=600 [asan-all]=900 [tsan-all]=900)
 readonly SUMMARY=build/check-summary.txt
 
 # Tests bring an environment of their own.
@@ -139,6 +140,20 @@ sanitizer_files() {
     e2e_files | grep -vE '/(jail|hostile-(raw|raw-discrete|limits))\.bats$'
 }
 
+# Of each pair NAME and NAME-discrete one, in turn: half the time, and nearly all of the code.
+some_sanitizer_files() {
+    local file i=0
+    for file in $(sanitizer_files); do
+        if [ -e "${file%.bats}-discrete.bats" ]; then
+            i=$((i + 1))
+            [ $((i % 2)) -eq 1 ] || file=${file%.bats}-discrete.bats
+        elif [[ $file == *-discrete.bats ]]; then
+            continue
+        fi
+        echo "$file"
+    done
+}
+
 program_files() {
     find tests/e2e -path 'tests/e2e/programs/*.bats' -o -name 'programs-*.bats' 2>/dev/null |
         sort
@@ -220,13 +235,17 @@ stage_asan() {
     [ -f build-asan/build.ninja ] || return
     TIMEOUT_MULTIPLIER=4 meson_tests build-asan
     rm -rf "$reports" && mkdir -p "$reports"
-    mapfile -t files < <(sanitizer_files)
+    mapfile -t files < <("${ASAN_FILES:-some_sanitizer_files}")
     scripts/sanitizer-view.sh build-asan build-asan/view libasan.so
     BATS_ENV=(env TESSERA_JAIL=none "UBSAN_OPTIONS=log_path=$reports/ubsan"
         "ASAN_OPTIONS=log_path=$reports/asan:detect_leaks=0:suppressions=$supp:$OWN_SIGNALS")
     bats_tests build-asan/view "${files[@]}"
     BATS_ENV=(env)
     one "no sanitizer report" no_reports "$reports"
+}
+
+stage_asan-all() {
+    ASAN_FILES=sanitizer_files stage_asan
 }
 
 tsan_tests() {
