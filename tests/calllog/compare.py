@@ -54,8 +54,8 @@ RULES = {
               "images in as many rows or slices as fit.",
     "map": "A mapping without shared storage is a read, or a marker where nothing is read; an "
            "unmap is a write, or a marker where nothing was written (out of order: a migration to "
-           "where the object is). A blocking mapping of an "
-           "image that discards reads one element.",
+           "where the object is). A blocking mapping that discards reads one byte, of an image one "
+           "element, or nothing from a buffer where the queue is idle.",
     "line": "Fills and copies of a 1D image buffer are those of its buffer: not every driver takes "
             "such images there.",
     "empty": "A launch without work-items is a marker; out of order and without a wait list a "
@@ -411,7 +411,8 @@ class Log(Images):
         elif args["map_flags"] & MAP_INVALIDATES and not args["blocking_map"]:
             self.place(line, args, args["buffer"])
         elif args["map_flags"] & MAP_INVALIDATES:  # one byte tells when
-            self.transfer(line, "clEnqueueReadBuffer", dict(told, size=1), True)
+            item = self.transfer(line, "clEnqueueReadBuffer", dict(told, size=1), True)
+            item.optional = not self.worker
         else:
             self.transfer(line, "clEnqueueReadBuffer", told, args["blocking_map"])
 

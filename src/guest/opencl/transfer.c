@@ -96,6 +96,17 @@ direct_possible(const struct enqueue *q, const struct _cl_mem *m, bool blocking)
     return blocking && m->storage != EXTENT_NONE && !m->image && queue_in_order(q->queue);
 }
 
+/* No command was sent, so the one that enqueue_end counts is over already. */
+static cl_int
+direct_end(struct enqueue *q, uint64_t began)
+{
+    cl_int rc = direct_event(q, began, now_ns());
+
+    if (rc == CL_SUCCESS)
+        q->queue->drained++;
+    return rc;
+}
+
 /* dst or src is given. *ret_done: the copy was made, or rc is an error. */
 static cl_int
 transfer_direct(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void *dst,
@@ -111,11 +122,19 @@ transfer_direct(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void
     direct_copy(m, r, dst, src);
     atomic_fetch_add_explicit(&q->session->channel.page->copied_bytes, rect_bytes(r),
                               memory_order_relaxed);
-    rc = direct_event(q, began, now_ns());
-    /* No command was sent, so the one that enqueue_end counts is over already. */
-    if (rc == CL_SUCCESS)
-        q->queue->drained++;
-    return rc;
+    return direct_end(q, began);
+}
+
+bool
+transfer_is_idle(const struct enqueue *q)
+{
+    return q->queue->drained == q->queue->submitted && q->n_waits == 0;
+}
+
+cl_int
+transfer_none(struct enqueue *q)
+{
+    return direct_end(q, now_ns());
 }
 
 cl_int
@@ -220,7 +239,7 @@ transfer_write(struct enqueue *q, struct _cl_mem *m, const struct rect *r,
                const void *ptr, bool blocking)
 {
     bool short_one = r->plain && rect_bytes(r) <= CHANNEL_INLINE_BYTES;
-    bool idle = q->queue->drained == q->queue->submitted && q->n_waits == 0;
+    bool idle = transfer_is_idle(q);
     bool done = false;
     cl_int rc = CL_SUCCESS;
 
