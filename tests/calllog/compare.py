@@ -50,8 +50,8 @@ RULES = {
     "binary": "A program binary that the driver made is not compared: it made two.",
     "direct": "With shared storage a transfer on an idle in-order queue is a copy in the guest.",
     "staging": "Transfers do not block; the host's side is a packed staging area.",
-    "pieces": "Transfers of more than 4 MiB on an in-order queue go in pieces of 4 MiB; those of "
-              "images in as many rows or slices as fit.",
+    "pieces": "Transfers of more than 4 MiB on an in-order queue go in pieces of 4 MiB, reads that "
+              "block in pieces of 1 MiB; those of images in as many rows or slices as fit.",
     "map": "A mapping without shared storage is a read, or a marker where nothing is read; an "
            "unmap is a write, or a marker where nothing was written (out of order: a migration to "
            "where the object is). A blocking mapping that discards reads one byte, of an image one "
@@ -83,7 +83,7 @@ ACCESS, USE_HOST_PTR, COPY_HOST_PTR = 7, 8, 32
 MAP_WRITES, MAP_INVALIDATES = 2 | 4, 4
 OUT_OF_ORDER, QUEUE_PROPERTIES = 1, 0x1093
 EVENT_STATUS = 0x11D3
-PIECE = 4 << 20
+PIECE, READ_PIECE = 4 << 20, 1 << 20
 INLINE = 32 << 10  # a write of so many bytes waits for no queue: it travels in its message
 TRIES = 20000
 ANY = {"any": True}
@@ -558,13 +558,17 @@ class Walk:
         size = n.args.get("size", 0)
         if self.native.image_bytes(n) > PIECE:
             return self.image_pieces(n, items)
-        if n.call not in ("clEnqueueReadBuffer", "clEnqueueWriteBuffer") or size <= PIECE:
+        least = READ_PIECE if n.call == "clEnqueueReadBuffer" else PIECE
+        if n.call not in ("clEnqueueReadBuffer", "clEnqueueWriteBuffer") or size <= least:
             return 0
         if not self.native.in_order.get(n.args["command_queue"]):
             return 0
         done = 0
         for count, w in enumerate(items, 1):
-            part = dict(n.args, offset=n.args["offset"] + done, size=min(PIECE, size - done))
+            most = PIECE
+            if n.call == "clEnqueueReadBuffer":
+                most = max(READ_PIECE, min(PIECE, w.args.get("size", 0)))
+            part = dict(n.args, offset=n.args["offset"] + done, size=min(most, size - done))
             data = n.args.get("data")
             if isinstance(data, dict) and data is not ANY:
                 part["data"] = {"size": part["size"], "hash": [data["hash"][done // PIECE]]}
@@ -633,7 +637,7 @@ class Walk:
             return 0, f"native: {n}\nworker: nothing more"
         mark = len(self.trail)
         size = n.args.get("size", 0) or 2 * self.native.image_bytes(n)
-        count = self.pieces(n, worker[j:j + size // PIECE + 2])
+        count = self.pieces(n, worker[j:j + size // READ_PIECE + 2])
         count = count or int(self.matches(n, worker[j]))
         differ = None if count else "the worker makes another call"
         if count and self.in_whole:
