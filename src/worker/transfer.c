@@ -82,9 +82,15 @@ write_source(struct session *s, const struct req_clEnqueueWriteBuffer *r,
 
     if (len < r->size)
         return request_bad_field(s, "data", "shorter than the write");
-    t->reclaim = r->data.off;
+    t->reclaim = EXTENT_NONE;
+    t->tag_now = r->tag;
     if (r->data.off != EXTENT_NONE) {
         *ret_source = s->channel.heap + r->data.off;
+        /* The extent is the guest's again with the answer, or else with a frame of its own. */
+        if (r->tag == 0)
+            t->reclaim = r->data.off;
+        t->tag = r->tag;
+        t->tag_now = 0;
         return 0;
     }
     if (!inflight_take(s, r->size)) {
@@ -103,7 +109,7 @@ write_source(struct session *s, const struct req_clEnqueueWriteBuffer *r,
 int
 op_clEnqueueWriteBuffer(struct session *s, const struct req_clEnqueueWriteBuffer *r)
 {
-    struct transfer t = {.tag_now = r->tag};
+    struct transfer t = {0};
     struct submission sub;
     const void *source = NULL;
     cl_int rc;

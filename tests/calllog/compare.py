@@ -56,13 +56,12 @@ RULES = {
     "binary": "A program binary that the driver made is not compared: it made two.",
     "direct": "With shared storage a transfer on an idle in-order queue is a copy in the guest.",
     "staging": "Transfers do not block; the host's side is a packed staging area.",
-    "pieces": "Transfers of more than 4 MiB on an in-order queue go in pieces of 4 MiB; those of "
-              "images in as many rows or slices as fit. A blocking read of a buffer goes in "
-              "sixteenths, of 256 KiB to 1 MiB.",
+    "pieces": "Transfers of more than 4 MiB on an in-order queue go in pieces of 4 MiB, reads that "
+              "block in pieces of 1 MiB; those of images in as many rows or slices as fit.",
     "map": "A mapping without shared storage is a read, or a marker where nothing is read; an "
            "unmap is a write, or a marker where nothing was written (out of order: a migration to "
-           "where the object is). A blocking mapping of an "
-           "image that discards reads one element.",
+           "where the object is). A blocking mapping that discards reads one byte, of an image one "
+           "element, or nothing from a buffer where the queue is idle.",
     "line": "Fills and copies of a 1D image buffer are those of its buffer: not every driver takes "
             "such images there.",
     "empty": "A launch without work-items is a marker; out of order and without a wait list a "
@@ -90,8 +89,7 @@ ACCESS, USE_HOST_PTR, COPY_HOST_PTR = 7, 8, 32
 MAP_WRITES, MAP_INVALIDATES = 2 | 4, 4
 OUT_OF_ORDER, QUEUE_PROPERTIES = 1, 0x1093
 EVENT_STATUS = 0x11D3
-PIECE = 4 << 20
-PULLED_LEAST, PULLED_MOST = 256 << 10, 1 << 20  # pieces of blocking reads
+PIECE, READ_PIECE = 4 << 20, 1 << 20
 INLINE = 32 << 10  # a write of so many bytes waits for no queue: it travels in its message
 TRIES = 20000
 ANY = {"any": True}
@@ -414,7 +412,7 @@ class Log(Images, Held):
                 and (bool(blocking) or "Write" in call)):
             item.lack = "direct"
         if blocking and call == "clEnqueueReadBuffer":
-            item.piece = pulled_bytes(args["size"])
+            item.piece = READ_PIECE
         short = call == "clEnqueueWriteBuffer" and args["size"] <= INLINE
         item.probably_direct = bool(item.lack and blocking) and not short
         return item
@@ -454,7 +452,8 @@ class Log(Images, Held):
         elif args["map_flags"] & MAP_INVALIDATES and not args["blocking_map"]:
             self.place(line, args, args["buffer"])
         elif args["map_flags"] & MAP_INVALIDATES:  # one byte tells when
-            self.transfer(line, "clEnqueueReadBuffer", dict(told, size=1), True)
+            item = self.transfer(line, "clEnqueueReadBuffer", dict(told, size=1), True)
+            item.optional = not self.worker
         else:
             self.transfer(line, "clEnqueueReadBuffer", told, args["blocking_map"])
 
@@ -497,11 +496,6 @@ class Log(Images, Held):
     def others(self):
         """How many calls of each function there are that belong to no queue."""
         return Counter(i.call for i in self.items if "command_queue" not in i.args)
-
-
-def pulled_bytes(size):
-    """Of one piece of a blocking read."""
-    return min(max(size // 16 & ~4095, PULLED_LEAST), PULLED_MOST)
 
 
 def is_empty(sizes):

@@ -254,6 +254,11 @@ class Pieces(unittest.TestCase):
     def test_of_4_mib_make_one_transfer(self):
         self.assertEqual(self.logs([4 << 20, 4 << 20, 2 << 20]), [])
 
+    def test_those_of_a_read_may_be_smaller(self):
+        self.assertEqual(self.logs(10 * [1 << 20]), [])
+        self.assertEqual(self.logs([3 << 20, 3 << 20, 3 << 20, 1 << 20]), [])
+        self.assertNotEqual(self.logs(20 * [1 << 19]), [])
+
     def test_one_that_is_missing(self):
         self.assertNotEqual(self.logs([4 << 20, 4 << 20]), [])
 

@@ -16,23 +16,13 @@
 
 /*
  * Of those whose caller waits: many enough that copies overlap, and large enough that a
- * driver's command for each does not count; what is under way fits the last-level cache.
+ * driver's command for each, which takes as long as half of the copy, does not count too
+ * much; what is under way stays in caches.
  */
-#define PIECE_LEAST_BYTES (256ull << 10)
-#define PIECE_MOST_BYTES (1ull << 20)
-#define PULL_AHEAD 4
+#define PIECE_BYTES (1ull << 20)
+#define PULL_AHEAD 6
 #define PULL_RESTARTS 3
 #define STREAM_BYTES (32ull << 20)
-
-static size_t
-piece_bytes(size_t size)
-{
-    const size_t part = size / 16;
-
-    if (part < PIECE_LEAST_BYTES)
-        return PIECE_LEAST_BYTES;
-    return part < PIECE_MOST_BYTES ? part & ~(size_t)4095 : PIECE_MOST_BYTES;
-}
 
 /* The pieces of one blocking read; on the stack of the caller, who waits until none is left. */
 struct fetch_group {
@@ -310,7 +300,7 @@ pull_make_room(struct pull *p, struct _cl_command_queue *queue)
 static cl_int
 fetch_pulled(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t *ptr)
 {
-    size_t size = r->region[0], step = piece_bytes(size);
+    size_t size = r->region[0], step = PIECE_BYTES;
     struct pull p = {.streams = size >= STREAM_BYTES};
     bool waits = true;
 

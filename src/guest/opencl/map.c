@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* OpenCL 3.0, section 5.2.4: mapping buffers; 5.5.2: unmapping any memory object. */
 #include "guest/opencl/image.h"
+#include "guest/opencl/window.h"
 
 #include "api/opencl_send.h"
 
@@ -10,21 +11,6 @@ static bool
 map_in_heap(const struct _cl_mem *m)
 {
     return m->storage != EXTENT_NONE && !m->host_ptr;
-}
-
-/* The program's copy of the whole buffer; of a sub-buffer: its part of the parent's. */
-static uint8_t *
-mem_shadow(struct _cl_mem *m)
-{
-    struct _cl_mem *root = m->parent ? m->parent : m;
-
-    if (m->host_ptr)
-        return m->host_ptr;
-    pthread_mutex_lock(&root->lock);
-    if (!root->shadow)
-        root->shadow = aligned_alloc(4096, (root->size + 4095) & ~(size_t)4095);
-    pthread_mutex_unlock(&root->lock);
-    return root->shadow ? root->shadow + (m->parent ? m->origin : 0) : NULL;
 }
 
 #define WRITES (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)
@@ -82,6 +68,41 @@ mapping_unclaim(struct _cl_mem *m, const struct mapping *map)
     pthread_mutex_unlock(&root->lock);
 }
 
+/* ---- where a copy is ---------------------------------------------------------------- */
+
+/* Its root's lock is held. One place for all mappings of a buffer and its parts. */
+static uint8_t *
+root_copy(struct _cl_mem *root, struct mapping *map)
+{
+    struct session *s = root->o.session;
+
+    if (!root->shadow && window_use(s, &root->window, root->size)) {
+        map->window = root->window;
+        return s->channel.heap + window_offset(root->window);
+    }
+    if (!root->shadow)
+        root->shadow = aligned_alloc(4096, (root->size + 4095) & ~(size_t)4095);
+    return root->shadow;
+}
+
+/* Sets map->ptr, and map->window. false: there is no memory. */
+static bool
+mapping_place(struct _cl_mem *m, struct mapping *map)
+{
+    struct _cl_mem *root = buffer_root(m);
+    uint8_t *bytes;
+
+    if (m->host_ptr) {
+        map->ptr = (uint8_t *)m->host_ptr + map->offset;
+        return true;
+    }
+    pthread_mutex_lock(&root->lock);
+    bytes = root_copy(root, map);
+    pthread_mutex_unlock(&root->lock);
+    map->ptr = bytes ? bytes + map->begin : NULL;
+    return bytes;
+}
+
 /* ---- mappings ---------------------------------------------------------------------- */
 
 uint64_t
@@ -100,6 +121,14 @@ mapping_add(struct _cl_mem *m, struct mapping *map)
     m->mappings = map;
     m->map_count++;
     pthread_mutex_unlock(&m->lock);
+}
+
+void
+mapping_free(struct mapping *map)
+{
+    if (map && map->window)
+        window_leave(map->window);
+    free(map);
 }
 
 /* Takes out the newest mapping that returned ptr. */
@@ -144,21 +173,64 @@ map_heap(struct enqueue *q, struct _cl_mem *m, struct mapping *map, bool blockin
     return rc == CL_SUCCESS ? (cl_int)p.status : rc;
 }
 
+/* What of the window's extent is mapped. */
+static struct extent
+mapped_extent(const struct mapping *map, size_t size)
+{
+    return (struct extent){window_offset(map->window) + map->begin, size};
+}
+
+/* The worker reads into the window; whoever waits does so with the queue's lock released. */
 static cl_int
-map_shadow(struct enqueue *q, struct _cl_mem *m, struct mapping *map, bool blocking)
+window_fetch(struct enqueue *q, struct _cl_mem *m, const struct mapping *map, size_t size,
+             bool blocking)
+{
+    struct pending here = {0}, *p = blocking ? &here : window_pending(map->window);
+    cl_int rc;
+
+    if (!p)
+        return CL_OUT_OF_HOST_MEMORY;
+    rc = send_clEnqueueReadBuffer(q->session, p, q->queue->o.id, m->o.id, map->offset,
+                                  size, mapped_extent(map, size), q->n_waits, q->waits,
+                                  q->event_id);
+    if (rc != CL_SUCCESS && !blocking)
+        window_pending_free(p);
+    if (rc != CL_SUCCESS || !blocking)
+        return rc;
+    q->event_sent = true;
+    pthread_mutex_unlock(&q->queue->lock);
+    rc = session_wait(q->session, p);
+    pthread_mutex_lock(&q->queue->lock);
+    return rc == CL_SUCCESS ? (cl_int)p->status : rc;
+}
+
+/* What was there does not matter, but when it is mapped (section 5.2.4). */
+static cl_int
+map_discarding(struct enqueue *q, struct _cl_mem *m, const struct mapping *map,
+               bool blocking)
+{
+    struct rect one = rect_of_range(map->offset, 1);
+
+    if (!blocking)
+        return enqueue_place(q, m);
+    if (transfer_is_idle(q))
+        return transfer_none(q);
+    /* One byte tells. */
+    return map->window ? window_fetch(q, m, map, 1, true)
+                       : transfer_read(q, m, &one, map->ptr, true);
+}
+
+static cl_int
+map_copy(struct enqueue *q, struct _cl_mem *m, struct mapping *map, bool blocking)
 {
     struct rect r = rect_of_range(map->offset, map->size);
-    uint8_t *shadow = mem_shadow(m);
 
-    if (!shadow)
+    if (!mapping_place(m, map))
         return CL_MAP_FAILURE;
-    map->ptr = shadow + map->offset;
-    /* What was there does not matter, but that it is mapped: one byte tells when (5.2.4). */
-    if (blocking && (map->flags & CL_MAP_WRITE_INVALIDATE_REGION))
-        r = rect_of_range(map->offset, 1);
-    if (blocking || !(map->flags & CL_MAP_WRITE_INVALIDATE_REGION))
-        return transfer_read(q, m, &r, map->ptr, blocking);
-    return enqueue_place(q, m);
+    if (map->flags & CL_MAP_WRITE_INVALIDATE_REGION)
+        return map_discarding(q, m, map, blocking);
+    return map->window ? window_fetch(q, m, map, map->size, blocking)
+                       : transfer_read(q, m, &r, map->ptr, blocking);
 }
 
 static cl_int
@@ -187,7 +259,7 @@ buffer_map(struct enqueue *q, struct _cl_mem *m, bool blocking, struct mapping *
 
     if (rc != CL_SUCCESS)
         return rc;
-    rc = map_in_heap(m) ? map_heap(q, m, map, blocking) : map_shadow(q, m, map, blocking);
+    rc = map_in_heap(m) ? map_heap(q, m, map, blocking) : map_copy(q, m, map, blocking);
     if (rc == CL_SUCCESS)
         mapping_add(m, map);
     else
@@ -225,9 +297,26 @@ tsr_clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer,
     if (rc == CL_SUCCESS)
         ptr = map->ptr;
     else
-        free(map);
+        mapping_free(map);
     rc = enqueue_end(&q, rc, event);
     RETURN_WITH(errcode_ret, rc, ptr);
+}
+
+/* The worker writes from the window; it is used until that is done. */
+static cl_int
+window_store(struct enqueue *q, struct _cl_mem *m, const struct mapping *map)
+{
+    struct pending *p = window_pending(map->window);
+    cl_int rc;
+
+    if (!p)
+        return CL_OUT_OF_HOST_MEMORY;
+    rc = send_clEnqueueWriteBuffer(q->session, p, q->queue->o.id, m->o.id, map->offset,
+                                   map->size, mapped_extent(map, map->size), NULL, 0,
+                                   q->n_waits, q->waits, q->event_id);
+    if (rc != CL_SUCCESS)
+        window_pending_free(p);
+    return rc;
 }
 
 static cl_int
@@ -240,9 +329,10 @@ unmap_send(struct enqueue *q, struct _cl_mem *m, const struct mapping *map)
                                             map->id, q->n_waits, q->waits, q->event_id);
     if (m->image)
         return image_unmap_shadow(q, m, map);
-    if (map->flags & WRITES)
-        return transfer_write(q, m, &r, map->ptr, false);
-    return enqueue_place(q, m);
+    if (!(map->flags & WRITES))
+        return enqueue_place(q, m);
+    return map->window ? window_store(q, m, map)
+                       : transfer_write(q, m, &r, map->ptr, false);
 }
 
 /* Section 5.5.2. */
@@ -263,7 +353,7 @@ tsr_clEnqueueUnmapMemObject(cl_command_queue command_queue, cl_mem memobj,
         map = mapping_take(memobj, mapped_ptr);
         rc = map ? unmap_send(&q, memobj, map) : CL_INVALID_VALUE;
     }
-    free(map);
+    mapping_free(map);
     return enqueue_end(&q, rc, event);
 }
 

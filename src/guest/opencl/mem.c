@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* OpenCL 3.0, section 5.2: buffer objects; 5.5: queries and destructor callbacks. */
 #include "guest/opencl/image.h"
+#include "guest/opencl/window.h"
 
 #include "api/opencl_send.h"
 
@@ -61,13 +62,14 @@ mem_destroy(struct object *o)
 
         m->mappings = map->next;
         mapping_unclaim(m, map);
-        free(map);
+        mapping_free(map);
     }
     if (m->parent)
         object_release(&m->parent->o);
     object_release(&m->context->o);
     pthread_mutex_destroy(&m->lock);
     free(m->properties);
+    window_release(m->window);
     free(m->shadow);
     free(m->image);
     free(m);

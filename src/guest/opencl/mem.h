@@ -4,8 +4,9 @@
  *   heap    the device uses host memory: the storage is an extent of the shared heap, which guest,
  *           worker and kernels see. The guest copies into it, or maps it, by itself.
  *   device  the driver's own memory: bytes move through staging extents.
- * A map of the second kind, and of a buffer made with CL_MEM_USE_HOST_PTR, is a copy in the
- * program's memory ("shadow"): read at map, written back at unmap.
+ * A map of the second kind is a copy in the heap (window.h), which the worker reads into at the
+ * map and writes from at the unmap. Of a buffer made with CL_MEM_USE_HOST_PTR, of an image, and
+ * where the heap has no room for it, it is a copy in the program's memory ("shadow").
  */
 #ifndef TESSERA_GUEST_OPENCL_MEM_H
 #define TESSERA_GUEST_OPENCL_MEM_H
@@ -21,7 +22,8 @@ struct mapping {
     size_t origin[3], region[3]; /* of an image, in elements */
     size_t begin, end;           /* of a buffer, in its root */
     cl_map_flags flags;
-    uint64_t id; /* of the worker's mapping; 0: a shadow */
+    uint64_t id;           /* of the worker's mapping; 0: a copy */
+    struct window *window; /* where the copy is, used by the mapping; NULL: a shadow */
 };
 
 struct image; /* image.h */
@@ -44,7 +46,8 @@ struct _cl_mem {
     struct mapping *mappings;
     struct mapping *written; /* of a buffer and its sub-buffers, those for writing */
     cl_uint map_count;
-    uint8_t *shadow; /* of the whole object, made at the first shadow map */
+    uint8_t *shadow;       /* of the whole object, made at the first shadow map */
+    struct window *window; /* of a buffer with its sub-buffers; shadow is NULL then */
     _Atomic(struct destructor *) destructors;
     _Atomic bool watched; /* see destructors_watch() */
 };
@@ -78,6 +81,8 @@ uint64_t mapping_new_id(void);
 void mapping_add(struct _cl_mem *m, struct mapping *map);
 /* No longer mapped for writing. */
 void mapping_unclaim(struct _cl_mem *m, const struct mapping *map);
+/* One that is over, or never was; NULL: nothing. */
+void mapping_free(struct mapping *map);
 /* Unmaps what a map returned that failed later: nothing is written back. */
 void map_undo(cl_command_queue queue, cl_mem m, void *ptr);
 

@@ -3,6 +3,7 @@
 #include "guest/opencl/queue.h"
 
 #include "api/opencl_send.h"
+#include "guest/opencl/store.h"
 
 #include <string.h>
 
@@ -13,6 +14,7 @@ queue_destroy(struct object *o)
 
     object_release(&q->context->o);
     pthread_mutex_destroy(&q->lock);
+    pace_unhold(q->pace);
     free(q->properties);
     free(q);
 }

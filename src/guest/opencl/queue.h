@@ -16,6 +16,7 @@ struct _cl_command_queue {
     uint64_t submitted;     /* commands sent; under lock */
     uint64_t drained;       /* commands known to be complete; under lock */
     _Atomic uint32_t reads; /* transfers to the program's memory not finished yet */
+    struct pace *pace; /* of writes that block (store.h); under lock. NULL: none yet */
 };
 
 /*

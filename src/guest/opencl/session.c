@@ -9,6 +9,7 @@
 #include "guest/opencl/mem.h"
 #include "guest/opencl/print.h"
 #include "guest/opencl/wait.h"
+#include "guest/opencl/window.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -26,6 +27,7 @@ session_init_locks(struct session *s)
     pthread_mutex_init(&s->wait_lock, NULL);
     pthread_mutex_init(&s->id_lock, NULL);
     pthread_cond_init(&s->wait_cond, NULL);
+    windows_init(&s->windows);
     list_init(&s->held);
     list_init(&s->pendings);
     list_init(&s->callbacks);
@@ -41,6 +43,7 @@ static void
 session_free(struct session *s)
 {
     session_unregister(s);
+    windows_fini(&s->windows);
     heap_fini(&s->heap);
     channel_fini(&s->channel);
     free(s->rx_buf);
@@ -452,6 +455,8 @@ static bool
 heap_try(struct heap_wait *w)
 {
     if (w->off == EXTENT_NONE)
+        w->off = heap_alloc(&w->session->heap, w->len);
+    while (w->off == EXTENT_NONE && windows_give_up_one(w->session))
         w->off = heap_alloc(&w->session->heap, w->len);
     return w->off != EXTENT_NONE;
 }

@@ -51,10 +51,18 @@ struct callback {
     void (*run)(struct callback *c); /* frees c */
 };
 
+/* Those of a session (window.h). */
+struct windows {
+    pthread_mutex_t lock;
+    struct list idle; /* struct window, the longest unused first */
+    uint64_t bytes;   /* of the heap, all together */
+};
+
 struct session {
     struct device *device;
     struct channel channel;
     struct heap heap;
+    struct windows windows;
     bool shared_storage;
     uint8_t token[TOKEN_BYTES];
     uint64_t framebuffer_bytes;

@@ -7,6 +7,7 @@
 #include "guest/opencl/clock.h"
 #include "guest/opencl/fetch.h"
 #include "guest/opencl/late.h"
+#include "guest/opencl/store.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -96,6 +97,17 @@ direct_possible(const struct enqueue *q, const struct _cl_mem *m, bool blocking)
     return blocking && m->storage != EXTENT_NONE && !m->image && queue_in_order(q->queue);
 }
 
+/* No command was sent, so the one that enqueue_end counts is over already. */
+static cl_int
+direct_end(struct enqueue *q, uint64_t began)
+{
+    cl_int rc = direct_event(q, began, now_ns());
+
+    if (rc == CL_SUCCESS)
+        q->queue->drained++;
+    return rc;
+}
+
 /* dst or src is given. *ret_done: the copy was made, or rc is an error. */
 static cl_int
 transfer_direct(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void *dst,
@@ -111,11 +123,19 @@ transfer_direct(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void
     direct_copy(m, r, dst, src);
     atomic_fetch_add_explicit(&q->session->channel.page->copied_bytes, rect_bytes(r),
                               memory_order_relaxed);
-    rc = direct_event(q, began, now_ns());
-    /* No command was sent, so the one that enqueue_end counts is over already. */
-    if (rc == CL_SUCCESS)
-        q->queue->drained++;
-    return rc;
+    return direct_end(q, began);
+}
+
+bool
+transfer_is_idle(const struct enqueue *q)
+{
+    return q->queue->drained == q->queue->submitted && q->n_waits == 0;
+}
+
+cl_int
+transfer_none(struct enqueue *q)
+{
+    return direct_end(q, now_ns());
 }
 
 cl_int
@@ -137,90 +157,14 @@ transfer_read(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void *
     return rc == CL_SUCCESS ? fetch_behind(q, m, r, ptr) : rc;
 }
 
-/* ---- staged writes ----------------------------------------------------------------- */
-
-static cl_int
-store_send(struct enqueue *q, struct _cl_mem *m, const struct rect *r, const void *ptr,
-           struct extent data, cl_uint n_waits, struct guest_id event)
-{
-    bool in_message = data.off == EXTENT_NONE;
-    uint64_t origin[3], region[3];
-
-    if (r->plain)
-        return send_clEnqueueWriteBuffer(
-            q->session, NULL, q->queue->o.id, m->o.id, r->buffer_origin[0], rect_bytes(r),
-            data, ptr, in_message ? rect_bytes(r) : 0, n_waits, q->waits, event);
-    for (int i = 0; i < 3; i++) {
-        origin[i] = r->buffer_origin[i];
-        region[i] = r->region[i];
-    }
-    if (m->image) {
-        region[0] /= m->image->element;
-        return send_clEnqueueWriteImage(q->session, NULL, q->queue->o.id, m->o.id, origin,
-                                        region, data, n_waits, q->waits, event);
-    }
-    return send_clEnqueueWriteBufferRect(q->session, NULL, q->queue->o.id, m->o.id,
-                                         origin, region, r->buffer_row, r->buffer_slice,
-                                         data, n_waits, q->waits, event);
-}
-
-static cl_int
-store_piece(struct enqueue *q, struct _cl_mem *m, const struct rect *r, const void *ptr,
-            bool first, bool last)
-{
-    uint64_t bytes = rect_bytes(r);
-    struct extent data = {EXTENT_NONE, 0};
-    cl_int rc;
-
-    if (!r->plain || bytes > CHANNEL_INLINE_BYTES) {
-        data = (struct extent){session_heap_alloc(q->session, bytes), bytes};
-        if (data.off == EXTENT_NONE)
-            return CL_OUT_OF_RESOURCES;
-        rect_gather(r, q->session->channel.heap + data.off, ptr);
-    }
-    rc = store_send(q, m, r, ptr, data,
-                    first || !queue_in_order(q->queue) ? q->n_waits : 0,
-                    last ? q->event_id : (struct guest_id){0});
-    return extent_sent(q->session, data.off, rc);
-}
-
-static cl_int
-store_boxes(struct enqueue *q, struct _cl_mem *m, const struct rect *r,
-            const uint8_t *ptr)
-{
-    struct image_pieces p = image_pieces(m->image, r, CHUNK_BYTES);
-    cl_int rc = CL_SUCCESS;
-
-    while (rc == CL_SUCCESS && image_next_piece(&p))
-        rc = store_piece(q, m, &p.piece, ptr + p.host_offset, p.first, p.last);
-    return rc;
-}
-
-static cl_int
-store(struct enqueue *q, struct _cl_mem *m, const struct rect *r, const uint8_t *ptr)
-{
-    size_t size = r->region[0], step = CHUNK_BYTES;
-    cl_int rc = CL_SUCCESS;
-
-    if (m->image && queue_in_order(q->queue))
-        return store_boxes(q, m, r, ptr);
-    if (!r->plain || !queue_in_order(q->queue) || size <= step)
-        return store_piece(q, m, r, ptr, true, true);
-    for (size_t at = 0; rc == CL_SUCCESS && at < size; at += step) {
-        size_t n = size - at < step ? size - at : step;
-        struct rect piece = rect_of_range(r->buffer_origin[0] + at, n);
-
-        rc = store_piece(q, m, &piece, ptr + at, at == 0, at + n == size);
-    }
-    return rc;
-}
+/* ---- writes -------------------------------------------------------------------------- */
 
 cl_int
 transfer_write(struct enqueue *q, struct _cl_mem *m, const struct rect *r,
                const void *ptr, bool blocking)
 {
     bool short_one = r->plain && rect_bytes(r) <= CHANNEL_INLINE_BYTES;
-    bool idle = q->queue->drained == q->queue->submitted && q->n_waits == 0;
+    bool idle = transfer_is_idle(q);
     bool done = false;
     cl_int rc = CL_SUCCESS;
 
@@ -242,7 +186,7 @@ transfer_write(struct enqueue *q, struct _cl_mem *m, const struct rect *r,
         rc = events_wait(q->n_waits, q->waits);
         pthread_mutex_lock(&q->queue->lock);
     }
-    return rc == CL_SUCCESS ? store(q, m, r, ptr) : rc;
+    return rc == CL_SUCCESS ? store(q, m, r, ptr, blocking) : rc;
 }
 
 /* ---- the calls --------------------------------------------------------------------- */

@@ -46,6 +46,12 @@ cl_int transfer_read(struct enqueue *q, struct _cl_mem *m, const struct rect *r,
 cl_int transfer_write(struct enqueue *q, struct _cl_mem *m, const struct rect *r,
                       const void *ptr, bool blocking);
 
+/* Has the queue nothing to do, and the command nothing to wait for? */
+bool transfer_is_idle(const struct enqueue *q);
+
+/* Then: a command that moves nothing is over at once, without a message. */
+cl_int transfer_none(struct enqueue *q);
+
 /* Copies between tight staging bytes and the program's rectangle. */
 cl_int check_host_access(const struct _cl_mem *m, cl_mem_flags forbidden);
 void rect_gather(const struct rect *r, uint8_t *tight, const void *ptr);

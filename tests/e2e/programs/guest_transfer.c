@@ -244,6 +244,7 @@ mappings_of(cl_mem b, const char *what)
     q = map(b, CL_MAP_READ, 4000, 8000);
     same_words(p, want, WORDS, what);
     same_words(q, want + 1000, 2000, what);
+    EXPECT(q == p + 1000);
     unmap(b, q);
     unmap(b, p);
     launch(b, WORDS, 21);
@@ -291,6 +292,57 @@ mappings(void)
     OK(clReleaseEvent(e[1]));
     OK(clReleaseMemObject(b));
     done("mappings");
+}
+
+/*
+ * Little of each of several large buffers: more than the library keeps room for, if their
+ * bytes are not in its heap. Parts for writing touch; each buffer is given up while what was
+ * written may still be on its way.
+ */
+static void
+mapped_at_once(void)
+{
+    enum { BUFFERS = 3, ROUNDS = 2 };
+    const size_t bytes = (size_t)60 << 20, at = bytes - 4100;
+    cl_mem b[BUFFERS];
+    uint32_t *p[BUFFERS], *q[BUFFERS];
+
+    for (unsigned i = 0; i < BUFFERS; i++)
+        b[i] = cl_buffer(&c, CL_MEM_READ_WRITE, bytes, NULL);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < BUFFERS; i++) {
+            p[i] = map(b[i], CL_MAP_WRITE_INVALIDATE_REGION, at, 2048);
+            q[i] = map(b[i], CL_MAP_WRITE, at + 2048, 2052);
+            EXPECT(q[i] == p[i] + 512);
+        }
+        for (unsigned i = 0; i < BUFFERS; i++) {
+            pattern_fill(p[i], 1025, 60 + 7 * round + i);
+            unmap(b[i], p[i]);
+            unmap(b[i], q[i]);
+        }
+        for (unsigned i = 0; i < BUFFERS; i++) {
+            pattern_fill(want, 1025, 60 + 7 * round + i);
+            OK(clEnqueueReadBuffer(c.queue, b[i], CL_TRUE, at, 4100, got, 0, NULL, NULL));
+            same_words(got, want, 1025, "mapped at once");
+            p[i] = map(b[i], CL_MAP_READ, at, 4100);
+            same_words(p[i], want, 1025, "mapped again");
+            unmap(b[i], p[i]);
+        }
+    }
+    for (unsigned i = 0; i < BUFFERS; i++) {
+        p[i] = map(b[i], CL_MAP_WRITE, 0, BYTES);
+        pattern_fill(p[i], WORDS, i);
+        unmap(b[i], p[i]);
+        OK(clReleaseMemObject(b[i]));
+        b[i] = cl_buffer(&c, CL_MEM_READ_WRITE, BYTES, NULL);
+        pattern_fill(want, WORDS, 80 + i);
+        p[i] = map(b[i], CL_MAP_WRITE_INVALIDATE_REGION, 0, BYTES);
+        memcpy(p[i], want, BYTES);
+        unmap(b[i], p[i]);
+        compare(b[i], "mapped where another was");
+        OK(clReleaseMemObject(b[i]));
+    }
+    done("mapped at once");
 }
 
 /* The program's own memory is the buffer: a mapping lies there and shows what kernels did. */
@@ -452,6 +504,7 @@ main(int argc, char **argv)
     rectangles();
     rectangle_copies();
     mappings();
+    mapped_at_once();
     own_memory();
     sub_buffers();
     big(argc > 1 ? strtoul(argv[1], NULL, 10) : 100);
