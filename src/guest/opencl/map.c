@@ -7,9 +7,9 @@
 #include <stdlib.h>
 
 static bool
-map_in_heap(const struct _cl_mem *m)
+map_in_heap(struct _cl_mem *m)
 {
-    return m->storage != EXTENT_NONE && !m->host_ptr;
+    return mem_storage(m) != EXTENT_NONE && !m->host_ptr;
 }
 
 /* The program's copy of the whole buffer; of a sub-buffer: its part of the parent's. */

@@ -24,7 +24,6 @@ session_init_locks(struct session *s)
     pthread_mutex_init(&s->tx_lock, NULL);
     pthread_mutex_init(&s->rx_lock, NULL);
     pthread_mutex_init(&s->wait_lock, NULL);
-    pthread_mutex_init(&s->id_lock, NULL);
     pthread_cond_init(&s->wait_cond, NULL);
     list_init(&s->held);
     s->holds_back = !getenv("TESSERA_HOLD") || strcmp(getenv("TESSERA_HOLD"), "0") != 0;
@@ -42,6 +41,7 @@ static void
 session_free(struct session *s)
 {
     session_unregister(s);
+    mem_pool_fini(s);
     heap_fini(&s->heap);
     channel_fini(&s->channel);
     free(s->rx_buf);
