@@ -8,13 +8,14 @@
 #include <unistd.h>
 
 #define FRAME_BYTES ((uint32_t)sizeof(struct frame_header) + 8)
+#define HELD_BYTES 112u /* of the longest that is held back here */
 #define THREADS 8u
 #define ROUNDS 1500u
 
 /* An object whose creation may be held back. */
 struct thing {
     struct object o;
-    struct held held;
+    uint32_t size;
     _Atomic unsigned *never_sent;
 };
 
@@ -36,18 +37,27 @@ thing_released(struct object *o)
 
 /* Any message of that size with the object's id first. */
 static cl_int
-thing_send(struct thing *t, uint32_t size)
+thing_make(struct object *o, struct pending *p)
 {
-    struct pending hold = pending_hold(&t->held, &t->o);
+    const struct thing *t = (struct thing *)o;
     struct enc e;
-    cl_int rc = submit_begin(t->o.session, &e, OP_clCreateUserEvent, size, &hold);
+    cl_int rc = submit_begin(o->session, &e, OP_clCreateUserEvent, t->size, p);
 
     if (rc != CL_SUCCESS)
         return rc;
-    enc_u64(&e, t->o.id.v);
-    for (uint32_t i = FRAME_BYTES; i < size; i += 8)
+    enc_u64(&e, o->id.v);
+    for (uint32_t i = FRAME_BYTES; i < t->size; i += 8)
         enc_u64(&e, i);
-    return submit_end(t->o.session, &e, &hold);
+    return submit_end(o->session, &e, p);
+}
+
+/* Held back, unless it is large. */
+static cl_int
+thing_send(struct thing *t, uint32_t size)
+{
+    t->o.make = thing_make;
+    t->size = size;
+    return size <= HELD_BYTES ? held_add(&t->o) : thing_make(&t->o, NULL);
 }
 
 static struct thing *
@@ -61,7 +71,6 @@ thing_new(struct session *s)
     return t;
 }
 
-/* Held back, unless it is too large. */
 static struct thing *
 create(struct world *w, uint32_t size)
 {
@@ -104,7 +113,7 @@ static void
 a_creation_is_held_back_until_a_message_follows_and_comes_before_it(void **state)
 {
     struct world *w = *state;
-    struct thing *a = create(w, FRAME_BYTES), *b = create(w, HELD_FRAME_BYTES);
+    struct thing *a = create(w, FRAME_BYTES), *b = create(w, HELD_BYTES);
 
     assert_nothing_sent(w);
     assert_int_equal(send_op(w->s, OP_clFlush, NULL), CL_SUCCESS);
@@ -135,25 +144,25 @@ static void
 a_held_frame_arrives_whole(void **state)
 {
     struct world *w = *state;
-    struct thing *a = create(w, HELD_FRAME_BYTES);
+    struct thing *a = create(w, HELD_BYTES);
     uint64_t buf[FRAME_WORDS];
     struct frame_header h;
 
     send_op(w->s, OP_clFlush, NULL);
     assert_true(worker_read(w, buf, false));
     memcpy(&h, buf, sizeof h);
-    assert_int_equal(h.size, HELD_FRAME_BYTES);
+    assert_int_equal(h.size, HELD_BYTES);
     assert_int_equal(h.tag, 0);
-    for (uint32_t i = FRAME_BYTES; i < HELD_FRAME_BYTES; i += 8)
+    for (uint32_t i = FRAME_BYTES; i < HELD_BYTES; i += 8)
         assert_int_equal(buf[i / 8], i);
     object_release(&a->o);
 }
 
 static void
-a_creation_that_does_not_fit_is_sent_at_once_behind_what_is_held(void **state)
+a_creation_that_is_not_held_back_is_sent_behind_what_is(void **state)
 {
     struct world *w = *state;
-    struct thing *a = create(w, FRAME_BYTES), *b = create(w, HELD_FRAME_BYTES + 8);
+    struct thing *a = create(w, FRAME_BYTES), *b = create(w, HELD_BYTES + 8);
 
     assert_next(w, OP_clCreateUserEvent, a->o.id.v);
     assert_next(w, OP_clCreateUserEvent, b->o.id.v);
@@ -226,7 +235,7 @@ a_dead_session_holds_nothing_back(void **state)
 
     session_die(w->s);
     assert_int_equal(thing_send(t, FRAME_BYTES), CL_OUT_OF_RESOURCES);
-    assert_int_equal(thing_send(t, HELD_FRAME_BYTES + 8), CL_OUT_OF_RESOURCES);
+    assert_int_equal(thing_send(t, HELD_BYTES + 8), CL_OUT_OF_RESOURCES);
     assert_true(list_empty(&w->s->held));
     object_release(&t->o);
 }
@@ -240,7 +249,7 @@ an_object_that_is_gone_is_not_held_in_a_dead_session_either(void **state)
 
     session_die(w->s);
     object_release(&a->o);
-    assert_ptr_equal(w->s->held.next, &b->held.node);
+    assert_ptr_equal(w->s->held.next, &b->o.held);
     object_release(&b->o);
     assert_true(list_empty(&w->s->held));
 }
@@ -264,7 +273,7 @@ a_forked_child_can_release_what_its_parent_holds_back(void **state)
     pthread_mutex_unlock(&w->s->tx_lock);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
-    assert_ptr_equal(w->s->held.next, &a->held.node);
+    assert_ptr_equal(w->s->held.next, &a->o.held);
     object_release(&a->o);
     assert_true(list_empty(&w->s->held));
 }
@@ -319,7 +328,7 @@ more_than_the_ring_takes_wakes_a_worker_that_sleeps(void **state)
 
     worker_play(w, read_many);
     for (unsigned i = 0; i < MANY; i++)
-        things[i] = create(w, HELD_FRAME_BYTES);
+        things[i] = create(w, HELD_BYTES);
     usleep(20000); /* it sleeps */
     pthread_create(&sender, NULL, send_flush, w);
     join_in_time(sender);
@@ -381,7 +390,7 @@ create_and_release(void *arg)
         struct thing *t = thing_new(w->s);
 
         t->never_sent = &never_sent;
-        if (thing_send(t, i % 7 ? FRAME_BYTES : HELD_FRAME_BYTES + 8) != CL_SUCCESS)
+        if (thing_send(t, i % 7 ? FRAME_BYTES : HELD_BYTES + 8) != CL_SUCCESS)
             atomic_fetch_add(&w->failures, 1);
         if (i % 3 == 0)
             send_flush(w);
@@ -418,7 +427,7 @@ main(void)
         TEST(a_creation_is_held_back_until_a_message_follows_and_comes_before_it),
         TEST(what_was_sent_once_is_not_sent_again),
         TEST(a_held_frame_arrives_whole),
-        TEST(a_creation_that_does_not_fit_is_sent_at_once_behind_what_is_held),
+        TEST(a_creation_that_is_not_held_back_is_sent_behind_what_is),
         TEST(an_object_released_while_held_never_reaches_the_worker),
         TEST(the_id_of_an_object_released_while_held_is_free_again),
         TEST(an_object_released_after_it_was_sent_is_released_at_the_worker),

@@ -138,6 +138,7 @@ static cl_int
 context_take_devices(struct _cl_context *c, cl_uint n, const cl_device_id *devices)
 {
     c->device = devices[0]->d;
+    c->max_alloc = device_number(c->device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, UINT64_MAX);
     c->devices = calloc(n, sizeof(cl_device_id));
     if (!c->devices)
         return CL_OUT_OF_HOST_MEMORY;

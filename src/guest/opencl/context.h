@@ -15,6 +15,7 @@ struct destructor {
 struct _cl_context {
     struct object o;
     struct device *device; /* the vGPU */
+    uint64_t max_alloc;    /* its CL_DEVICE_MAX_MEM_ALLOC_SIZE */
     cl_device_id *devices; /* as given, each once: the vGPU itself, or parts of it */
     cl_uint n_devices;
     cl_context_properties *properties; /* with the final 0, NULL when none were given */

@@ -24,8 +24,9 @@ event_destroy(struct object *o)
     free(e);
 }
 
-struct _cl_event *
-event_new(struct _cl_context *c, struct _cl_command_queue *q, cl_command_type type)
+/* Without an id. */
+static struct _cl_event *
+event_alloc(struct _cl_context *c, struct _cl_command_queue *q, cl_command_type type)
 {
     struct _cl_event *e = calloc(1, sizeof *e);
 
@@ -42,6 +43,16 @@ event_new(struct _cl_context *c, struct _cl_command_queue *q, cl_command_type ty
     e->queue = q;
     e->type = type;
     atomic_init(&e->status, CL_QUEUED);
+    return e;
+}
+
+struct _cl_event *
+event_new(struct _cl_context *c, struct _cl_command_queue *q, cl_command_type type)
+{
+    struct _cl_event *e = event_alloc(c, q, type);
+
+    if (!e)
+        return NULL;
     e->o.id = session_new_id(c->o.session);
     if (e->o.id.v == 0) {
         object_unhold(&e->o);
@@ -265,23 +276,30 @@ tsr_clReleaseEvent(cl_event event)
 
 /* ---- user events ------------------------------------------------------------------- */
 
+static cl_int
+user_event_send(struct object *o, struct pending *p)
+{
+    const struct _cl_event *e = (struct _cl_event *)o;
+
+    return send_clCreateUserEvent(o->session, p, o->id, e->context->o.id);
+}
+
 /* Section 5.11. */
 CL_API_ENTRY cl_event CL_API_CALL
 tsr_clCreateUserEvent(cl_context context, cl_int *errcode_ret)
 {
     struct _cl_event *e;
-    struct pending hold;
     cl_int rc;
 
     if (!object_is(context, KIND_context))
         RETURN_WITH(errcode_ret, CL_INVALID_CONTEXT, NULL);
-    e = event_new(context, NULL, CL_COMMAND_USER);
+    e = event_alloc(context, NULL, CL_COMMAND_USER);
     if (!e)
         RETURN_WITH(errcode_ret, CL_OUT_OF_HOST_MEMORY, NULL);
     e->user = true;
     atomic_fetch_add(&context->o.session->user_events_open, 1);
-    hold = pending_hold(&e->held, &e->o);
-    rc = send_clCreateUserEvent(context->o.session, &hold, e->o.id, context->o.id);
+    e->o.make = user_event_send;
+    rc = held_add(&e->o);
     if (rc != CL_SUCCESS) {
         event_discard(e);
         RETURN_WITH(errcode_ret, rc, NULL);

@@ -16,7 +16,6 @@ struct _cl_event {
     /* What is known: CL_COMPLETE or an error once it is final, else CL_QUEUED. */
     _Atomic cl_int status;
     bool user;
-    struct held held; /* of a user event */
     _Atomic bool user_set;
     bool local; /* a copy that this process did itself: stamps are known */
     _Atomic bool stamped;

@@ -213,6 +213,23 @@ block_split(struct heap *h, uint32_t i, uint64_t size)
     class_add(h, rest);
 }
 
+/* So many granules more are used. */
+static void
+heap_count(struct heap *h, uint64_t granules)
+{
+    uint64_t used = atomic_load_explicit(&h->used_bytes, memory_order_relaxed);
+
+    atomic_store_explicit(&h->used_bytes, used + granules * HEAP_GRANULE,
+                          memory_order_relaxed);
+}
+
+bool
+heap_is_crowded(const struct heap *h)
+{
+    return atomic_load_explicit(&h->used_bytes, memory_order_relaxed) / HEAP_GRANULE >
+           h->granules / 2;
+}
+
 bool
 heap_has(struct heap *h, uint64_t len)
 {
@@ -244,7 +261,7 @@ heap_alloc(struct heap *h, uint64_t len)
         if (h->blocks[i].size > size)
             block_split(h, i, size);
         off = h->blocks[i].start * HEAP_GRANULE;
-        h->used_bytes += h->blocks[i].size * HEAP_GRANULE;
+        heap_count(h, h->blocks[i].size);
         h->idle_bytes -= h->idle_bytes < h->blocks[i].size * HEAP_GRANULE
                              ? h->idle_bytes
                              : h->blocks[i].size * HEAP_GRANULE;
@@ -294,7 +311,7 @@ heap_free(struct heap *h, uint64_t off)
     pthread_mutex_lock(&h->lock);
     i = off % HEAP_GRANULE == 0 && granule < h->granules ? h->at[granule] : 0;
     if (i && !h->blocks[i].free) {
-        h->used_bytes -= h->blocks[i].size * HEAP_GRANULE;
+        heap_count(h, -h->blocks[i].size);
         block_return_pages(h, &h->blocks[i]);
         if (h->blocks[i].after && h->blocks[h->blocks[i].after].free) {
             class_remove(h, h->blocks[i].after);

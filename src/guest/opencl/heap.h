@@ -9,6 +9,7 @@
 #define TESSERA_GUEST_OPENCL_HEAP_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,8 +24,8 @@ struct heap {
     pthread_mutex_t lock;
     uint8_t *base; /* the mapping, to give pages back; may be NULL in tests */
     uint64_t granules;
-    uint64_t used_bytes;
-    uint64_t idle_bytes; /* freed and still backed by pages, estimated */
+    _Atomic uint64_t used_bytes; /* written under the lock */
+    uint64_t idle_bytes;         /* freed and still backed by pages, estimated */
     struct heap_block *blocks;
     uint32_t nblocks, cap_blocks, spare; /* spare: list of unused blocks */
     uint32_t *at;                        /* granule -> the block that begins there */
@@ -39,6 +40,9 @@ void heap_fini(struct heap *h);
 
 /* An offset for len bytes (len > 0), or UINT64_MAX when no block is large enough. */
 uint64_t heap_alloc(struct heap *h, uint64_t len);
+
+/* Is more than half of it used? */
+bool heap_is_crowded(const struct heap *h);
 
 /* Would heap_alloc() find as much now? */
 bool heap_has(struct heap *h, uint64_t len);

@@ -1,35 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/opencl/hold.h"
 
-#include "guest/opencl/submit.h"
-
-#include <string.h>
+void
+held_add_locked(struct session *s, struct object *o)
+{
+    list_add_tail(&s->held, &o->held);
+    atomic_store_explicit(&o->is_held, true, memory_order_relaxed);
+}
 
 cl_int
-held_add(struct session *s, struct held *h)
+held_add(struct object *o)
 {
+    struct session *s = o->session;
+
     if (session_is_dead(s))
         return CL_OUT_OF_RESOURCES;
     pthread_mutex_lock(&s->tx_lock);
-    list_add_tail(&s->held, &h->node);
-    atomic_store_explicit(&h->object->held, h, memory_order_relaxed);
+    if (o->id.v == 0)
+        o->id = id_take(s);
+    if (o->id.v != 0)
+        held_add_locked(s, o);
     pthread_mutex_unlock(&s->tx_lock);
-    return CL_SUCCESS;
+    return o->id.v != 0 ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
 }
 
 bool
-held_flush(struct session *s)
+held_send_all(struct session *s)
 {
-    while (!list_empty(&s->held)) {
-        struct held *h = container_of(s->held.next, struct held, node);
-        void *at = submit_room(s, h->size);
+    struct pending p = {.flushes = true};
 
-        if (!at)
+    while (!list_empty(&s->held)) {
+        struct object *o = container_of(s->held.next, struct object, held);
+
+        if (o->make(o, &p) != CL_SUCCESS)
             return false;
-        memcpy(at, h->frame, h->size);
-        s->tx_wake |= ring_commit(&s->channel.tx, h->size);
-        list_del(&h->node);
-        atomic_store_explicit(&h->object->held, NULL, memory_order_relaxed);
+        list_del(&o->held);
+        /* Its partner is in held_take_back(), after which the object may be gone. */
+        atomic_store_explicit(&o->is_held, false, memory_order_release);
     }
     return true;
 }
@@ -38,19 +45,22 @@ bool
 held_take_back(struct object *o)
 {
     struct session *s = o->session;
-    struct held *h;
+    bool was_held;
 
     /*
      * In a forked child the lock may be held for ever. Where the session has died otherwise,
      * a thread that found it alive may still be about to send what is held.
      */
-    if (!atomic_load_explicit(&o->held, memory_order_relaxed) || session_is_inherited(s))
+    if (!atomic_load_explicit(&o->is_held, memory_order_acquire) ||
+        session_is_inherited(s))
         return false;
     pthread_mutex_lock(&s->tx_lock);
-    h = atomic_load_explicit(&o->held, memory_order_relaxed);
-    if (h)
-        list_del(&h->node);
-    atomic_store_explicit(&o->held, NULL, memory_order_relaxed);
+    was_held = atomic_load_explicit(&o->is_held, memory_order_relaxed);
+    if (was_held) {
+        list_del(&o->held);
+        atomic_store_explicit(&o->is_held, false, memory_order_relaxed);
+        id_drop(s, o->id);
+    }
     pthread_mutex_unlock(&s->tx_lock);
-    return h != NULL;
+    return was_held;
 }

@@ -3,42 +3,33 @@
  * Creations that are held back. What a new object is made for is named by a later
  * message: until any other message is sent, the one that makes it waits here, and an
  * object that is released before that never reaches the worker. Order is kept: whatever
- * is sent goes after all that is held.
+ * is sent goes after all that is held. What waits is the object alone; its message is
+ * written when it is sent.
  */
 #ifndef TESSERA_GUEST_OPENCL_HOLD_H
 #define TESSERA_GUEST_OPENCL_HOLD_H
 
 #include "guest/opencl/session.h"
 
-#define HELD_FRAME_BYTES                                                                 \
-    112u /* clCreateBuffer's 104; a kernel with a long name is sent at once */
-
-/* In the object that it makes. */
-struct held {
-    struct list node; /* session.held */
-    struct object *object;
-    uint32_t size;
-    _Alignas(FRAME_ALIGN) uint8_t frame[HELD_FRAME_BYTES];
-};
-
 /*
- * A pending for the send_ function of a creation: its message is held back, in `h`, if it
- * fits there. Nobody waits for an answer.
+ * The object, complete but for its id, waits for a message to follow: o->make() will send what
+ * makes it. It gets an id if it has none. CL_OUT_OF_RESOURCES: the session is dead;
+ * CL_OUT_OF_HOST_MEMORY: there are no more ids. The second is for who has tx_lock, for a session
+ * that is alive and an object with an id.
  */
-static inline struct pending
-pending_hold(struct held *h, struct object *o)
-{
-    h->object = o;
-    return (struct pending){.hold = h};
-}
+cl_int held_add(struct object *o);
+void held_add_locked(struct session *s, struct object *o);
 
-/* The frame in h is complete. CL_OUT_OF_RESOURCES: the session is dead. */
-cl_int held_add(struct session *s, struct held *h);
+bool held_send_all(struct session *s);
 
 /* tx_lock held: puts all that is held into the ring. false: the session is dead. */
-bool held_flush(struct session *s);
+static inline bool
+held_flush(struct session *s)
+{
+    return list_empty(&s->held) || held_send_all(s);
+}
 
-/* The object is released: true if its message was held back, and is dropped now. */
+/* The object is released: true if it was held back; then it and its id are forgotten. */
 bool held_take_back(struct object *o);
 
 #endif

@@ -30,15 +30,11 @@ id_grow(struct session *s)
 }
 
 struct guest_id
-session_new_id(struct session *s)
+id_take(struct session *s)
 {
     uint32_t slot = 0;
     struct guest_id id = {0};
 
-    /* In a forked child the lock may be held for ever. The message that wants the id will fail. */
-    if (session_is_dead(s))
-        return (struct guest_id){1};
-    pthread_mutex_lock(&s->id_lock);
     if (s->id_nspare > 0) {
         slot = s->id_spare[--s->id_nspare];
     } else if (s->id_slots + 1 < s->id_cap || id_grow(s)) {
@@ -47,21 +43,40 @@ session_new_id(struct session *s)
     }
     if (slot)
         id.v = (uint64_t)s->id_generation[slot] << 32 | slot;
-    pthread_mutex_unlock(&s->id_lock);
+    return id;
+}
+
+void
+id_drop(struct session *s, struct guest_id id)
+{
+    uint32_t slot = (uint32_t)id.v;
+
+    s->id_generation[slot]++;
+    s->id_spare[s->id_nspare++] = slot;
+}
+
+struct guest_id
+session_new_id(struct session *s)
+{
+    struct guest_id id;
+
+    /* In a forked child the lock may be held for ever. The message that wants the id will fail. */
+    if (session_is_dead(s))
+        return (struct guest_id){1};
+    pthread_mutex_lock(&s->tx_lock);
+    id = id_take(s);
+    pthread_mutex_unlock(&s->tx_lock);
     return id;
 }
 
 void
 session_drop_id(struct session *s, struct guest_id id)
 {
-    uint32_t slot = (uint32_t)id.v;
-
-    if (slot == 0 || session_is_dead(s))
+    if (id.v == 0 || session_is_dead(s))
         return;
-    pthread_mutex_lock(&s->id_lock);
-    s->id_generation[slot]++;
-    s->id_spare[s->id_nspare++] = slot;
-    pthread_mutex_unlock(&s->id_lock);
+    pthread_mutex_lock(&s->tx_lock);
+    id_drop(s, id);
+    pthread_mutex_unlock(&s->tx_lock);
 }
 
 void

@@ -325,27 +325,29 @@ set_map_pitches(struct image *i, const struct creation *n)
         i->map_slice = i->map_row * (i->sizes[IMAGE_HEIGHT] ? i->sizes[IMAGE_HEIGHT] : 1);
 }
 
-static struct _cl_mem *
-image_shadow_new(const struct creation *n)
+static cl_int
+image_shadow_new(const struct creation *n, struct _cl_mem **ret)
 {
     void *host_ptr = n->parent ? n->parent->host_ptr : (void *)n->host_ptr;
-    struct _cl_mem *m = mem_new(n->context, n->flags, n->bytes, host_ptr);
+    struct _cl_mem *m;
+    cl_int rc = mem_new(n->context, n->flags, n->bytes, host_ptr, &m);
 
-    if (!m)
-        return NULL;
+    if (rc != CL_SUCCESS)
+        return rc;
     m->image = malloc(sizeof *m->image);
     if (!m->image) {
         mem_discard(m);
-        return NULL;
+        return CL_OUT_OF_HOST_MEMORY;
     }
     *m->image = n->image;
     set_map_pitches(m->image, n);
     if (n->parent) {
         m->parent = n->parent;
         object_retain(&n->parent->o);
-        m->storage = n->parent->storage;
+        m->storage = mem_storage(n->parent);
     }
-    return m;
+    *ret = m;
+    return CL_SUCCESS;
 }
 
 static cl_int
@@ -354,7 +356,7 @@ image_make(struct creation *n, cl_mem *ret)
     struct session *s = n->context->o.session;
     const uint64_t charged = n->parent ? 0 : n->bytes;
     bool sent = false;
-    struct _cl_mem *m;
+    struct _cl_mem *m = NULL;
     cl_int rc;
 
     if (session_is_dead(s))
@@ -365,8 +367,9 @@ image_make(struct creation *n, cl_mem *ret)
     if (n->flags == 0)
         n->flags =
             CL_MEM_READ_WRITE; /* the default (section 5.3.1); others are told as given */
-    m = image_shadow_new(n);
-    rc = m ? image_send(s, m, n, &sent) : CL_OUT_OF_HOST_MEMORY;
+    rc = image_shadow_new(n, &m);
+    if (rc == CL_SUCCESS)
+        rc = image_send(s, m, n, &sent);
     if (rc == CL_SUCCESS) {
         *ret = m;
         return CL_SUCCESS;

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* With a longer name it is made at once: whoever makes it hears whether the ring takes it. */
+#define HELD_NAME_BYTES 64u
+
 static void
 kernel_destroy(struct object *o)
 {
@@ -69,19 +72,28 @@ kernel_made(struct _cl_kernel *k, cl_int rc, cl_kernel *ret)
 }
 
 static cl_int
+kernel_send(struct object *o, struct pending *p)
+{
+    const struct _cl_kernel *k = (struct _cl_kernel *)o;
+
+    return send_clCreateKernel(o->session, p, o->id, k->program->o.id, k->meta->name);
+}
+
+static cl_int
 kernel_new(struct _cl_program *p, struct metadata *m, const struct kernel_meta *meta,
            cl_kernel *ret)
 {
     struct _cl_kernel *k = kernel_alloc(p, m, meta);
-    struct pending hold;
     cl_int rc;
 
     if (!k)
         return CL_OUT_OF_HOST_MEMORY;
+    k->o.make = kernel_send;
     rc = k->args && k->limits && k->o.id.v ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
-    hold = pending_hold(&k->held, &k->o);
-    if (rc == CL_SUCCESS)
-        rc = send_clCreateKernel(p->o.session, &hold, k->o.id, p->o.id, meta->name);
+    if (rc == CL_SUCCESS && strlen(meta->name) <= HELD_NAME_BYTES)
+        rc = held_add(&k->o);
+    else if (rc == CL_SUCCESS)
+        rc = kernel_send(&k->o, NULL);
     return kernel_made(k, rc, ret);
 }
 

@@ -26,7 +26,6 @@ struct _cl_kernel {
     struct _cl_program *program; /* retained: an OpenCL reference */
     struct metadata *metadata;   /* held */
     const struct kernel_meta *meta;
-    struct held held;
     pthread_mutex_t lock; /* all below */
     struct kernel_arg *args;
     struct kernel_limits *limits; /* by the program's devices */

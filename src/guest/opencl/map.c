@@ -8,9 +8,9 @@
 #include <stdlib.h>
 
 static bool
-map_in_heap(const struct _cl_mem *m)
+map_in_heap(struct _cl_mem *m)
 {
-    return m->storage != EXTENT_NONE && !m->host_ptr;
+    return mem_storage(m) != EXTENT_NONE && !m->host_ptr;
 }
 
 #define WRITES (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)

@@ -51,11 +51,18 @@ mem_credit_return(struct session *s, uint64_t size)
 /* ---- objects ----------------------------------------------------------------------- */
 
 static void
+mem_free_parts(struct _cl_mem *m)
+{
+    free(m->properties);
+    free(m->shadow);
+    free(m->image);
+}
+
+static void
 mem_destroy(struct object *o)
 {
     struct _cl_mem *m = (struct _cl_mem *)o;
 
-    mem_set_remove(m);
     destructors_run(&m->destructors, m);
     while (m->mappings) {
         struct mapping *map = m->mappings;
@@ -67,51 +74,83 @@ mem_destroy(struct object *o)
     if (m->parent)
         object_release(&m->parent->o);
     object_release(&m->context->o);
-    pthread_mutex_destroy(&m->lock);
-    free(m->properties);
     window_release(m->window);
-    free(m->shadow);
-    free(m->image);
-    free(m);
+    if (m->properties || m->shadow || m->image)
+        mem_free_parts(m);
+    mem_pool_put(o->session, m);
 }
 
 /* The worker gives the storage back once the driver has let go of it. */
 static void
 mem_released(struct object *o)
 {
-    struct _cl_mem *m = (struct _cl_mem *)o;
+    const struct _cl_mem *m = (struct _cl_mem *)o;
+    const uint64_t storage = atomic_load_explicit(&m->storage, memory_order_acquire);
+    const bool placed = storage != EXTENT_NONE && storage != STORAGE_LATER;
 
     if (o->never_sent) {
-        heap_free(&o->session->heap, m->storage);
+        if (placed)
+            heap_free(&o->session->heap, storage);
         mem_credit_return(o->session, m->size);
-    } else if (m->storage != EXTENT_NONE && !m->parent) {
+    } else if (placed && !m->parent) {
         session_expect_reclaim(o->session);
     }
 }
 
-struct _cl_mem *
-mem_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr)
+/* All but what links it to others. */
+static void
+mem_init(struct _cl_mem *m, cl_context context, cl_mem_flags flags, size_t size,
+         void *host_ptr)
 {
-    struct _cl_mem *m = calloc(1, sizeof *m);
+    static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
 
-    if (!m)
-        return NULL;
     object_init(&m->o, KIND_mem, context->o.session, mem_destroy);
     m->o.released = mem_released;
     object_retain(&context->o);
-    pthread_mutex_init(&m->lock, NULL);
+    m->lock = unlocked;
     m->context = context;
     m->flags = flags;
     m->size = size;
     m->host_ptr = flags & CL_MEM_USE_HOST_PTR ? host_ptr : NULL;
-    m->storage = EXTENT_NONE;
-    m->o.id = session_new_id(context->o.session);
-    if (m->o.id.v == 0) {
-        object_unhold(&m->o);
+    atomic_init(&m->storage, EXTENT_NONE);
+}
+
+/* The session is alive and tx_lock is held. NULL without memory or ids. */
+static struct _cl_mem *
+mem_new_locked(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr)
+{
+    struct session *s = context->o.session;
+    struct _cl_mem *m = mem_pool_take(s);
+    struct guest_id id;
+
+    if (!m)
+        return NULL;
+    id = id_take(s);
+    if (id.v == 0) {
+        mem_pool_put(s, m);
         return NULL;
     }
-    mem_set_add(m);
+    mem_init(m, context, flags, size, host_ptr);
+    m->o.id = id;
     return m;
+}
+
+cl_int
+mem_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr,
+        struct _cl_mem **ret)
+{
+    struct session *s = context->o.session;
+    struct _cl_mem *m;
+
+    if (session_is_dead(s))
+        return CL_OUT_OF_RESOURCES;
+    pthread_mutex_lock(&s->tx_lock);
+    m = mem_new_locked(context, flags, size, host_ptr);
+    pthread_mutex_unlock(&s->tx_lock);
+    if (!m)
+        return CL_OUT_OF_HOST_MEMORY;
+    *ret = m;
+    return CL_SUCCESS;
 }
 
 void
@@ -120,6 +159,12 @@ mem_discard(struct _cl_mem *m)
     session_drop_id(m->o.session, m->o.id);
     m->o.id.v = 0;
     object_unhold(&m->o);
+}
+
+static bool
+several(cl_mem_flags flags)
+{
+    return flags & (flags - 1);
 }
 
 cl_int
@@ -133,8 +178,7 @@ mem_check_flags(cl_mem_flags flags)
 
     if (flags & ~(device | host | pointer))
         return CL_INVALID_VALUE;
-    if (__builtin_popcountll(flags & device) > 1 ||
-        __builtin_popcountll(flags & host) > 1)
+    if (several(flags & device) || several(flags & host))
         return CL_INVALID_VALUE;
     if ((flags & CL_MEM_USE_HOST_PTR) &&
         (flags & (CL_MEM_ALLOC_HOST_PTR | CL_MEM_COPY_HOST_PTR)))
@@ -153,8 +197,7 @@ check_buffer(cl_context context, cl_mem_flags flags, size_t size, const void *ho
     rc = mem_check_flags(flags);
     if (rc != CL_SUCCESS)
         return rc;
-    if (size == 0 ||
-        size > device_number(context->device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, UINT64_MAX))
+    if (size == 0 || size > context->max_alloc)
         return CL_INVALID_BUFFER_SIZE;
     if (wants != (host_ptr != NULL))
         return CL_INVALID_HOST_PTR;
@@ -188,32 +231,108 @@ buffer_place(struct session *s, struct _cl_mem *m, const void *initial,
     return CL_SUCCESS;
 }
 
+uint64_t
+mem_place(struct _cl_mem *m)
+{
+    struct session *s = m->o.session;
+    uint64_t before = STORAGE_LATER, off;
+
+    if (session_is_dead(s))
+        return EXTENT_NONE;
+    off = heap_alloc(&s->heap, m->size);
+    /* Its partner is in mem_storage(). Whoever is later takes what there is. */
+    if (atomic_compare_exchange_strong_explicit(
+            &m->storage, &before, off, memory_order_acq_rel, memory_order_acquire))
+        return off;
+    heap_free(&s->heap, off);
+    return before;
+}
+
 static cl_int
-buffer_make(struct session *s, struct _cl_mem *m, const void *initial)
+buffer_send_with(struct _cl_mem *m, struct pending *p, enum buffer_content content,
+                 struct extent staging)
 {
     const cl_mem_flags own = CL_MEM_USE_HOST_PTR | CL_MEM_ALLOC_HOST_PTR |
                              CL_MEM_COPY_HOST_PTR | CL_MEM_HOST_WRITE_ONLY |
                              CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS;
-    struct extent staging, storage;
+    const uint64_t off = mem_storage(m);
+    const struct extent storage = {off, off == EXTENT_NONE ? 0 : m->size};
+
+    return send_clCreateBuffer(m->o.session, p, m->o.id, m->context->o.id,
+                               m->flags & ~own, m->size, storage, content, staging);
+}
+
+/* Of a buffer that was held back: the program's initial bytes are in its storage already. */
+static cl_int
+buffer_send(struct object *o, struct pending *p)
+{
+    struct _cl_mem *m = (struct _cl_mem *)o;
+    const bool filled = m->flags & (CL_MEM_USE_HOST_PTR | CL_MEM_COPY_HOST_PTR);
+
+    return buffer_send_with(m, p, filled ? CONTENT_IN_PLACE : CONTENT_NONE,
+                            (struct extent){EXTENT_NONE, 0});
+}
+
+static cl_int
+buffer_make(struct session *s, struct _cl_mem *m, const void *initial)
+{
+    struct extent staging;
     enum buffer_content content;
-    bool may_hold;
-    struct pending hold = pending_hold(&m->held, &m->o);
     cl_int rc = buffer_place(s, m, initial, &staging, &content);
 
     /*
      * Staging is wanted back, and a large buffer wants to be seen in the vGPU's account:
      * made now.
      */
-    may_hold = staging.off == EXTENT_NONE && m->size <= HOLD_MOST_BYTES;
-    storage = (struct extent){m->storage, m->storage == EXTENT_NONE ? 0 : m->size};
-    if (rc == CL_SUCCESS)
-        rc = send_clCreateBuffer(s, may_hold ? &hold : NULL, m->o.id, m->context->o.id,
-                                 m->flags & ~own, m->size, storage, content, staging);
+    if (rc == CL_SUCCESS && staging.off == EXTENT_NONE && m->size <= HOLD_MOST_BYTES)
+        rc = held_add(&m->o);
+    else if (rc == CL_SUCCESS)
+        rc = buffer_send_with(m, NULL, content, staging);
     if (rc != CL_SUCCESS) {
         heap_free(&s->heap, m->storage);
         m->storage = EXTENT_NONE;
     }
     return extent_sent(s, staging.off, rc);
+}
+
+/*
+ * What is small, empty and finds room in the heap whenever it needs some: it is held back in one
+ * go under one lock. NULL without memory or ids.
+ */
+static struct _cl_mem *
+buffer_new_held(cl_context context, cl_mem_flags flags, size_t size)
+{
+    struct session *s = context->o.session;
+    struct _cl_mem *m;
+
+    pthread_mutex_lock(&s->tx_lock);
+    m = mem_new_locked(context, flags, size, NULL);
+    if (m) {
+        m->o.make = buffer_send;
+        if (s->shared_storage)
+            atomic_init(&m->storage, STORAGE_LATER);
+        held_add_locked(s, &m->o);
+    }
+    pthread_mutex_unlock(&s->tx_lock);
+    return m;
+}
+
+static cl_int
+buffer_new_placed(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr,
+                  struct _cl_mem **ret)
+{
+    struct _cl_mem *m;
+    cl_int rc = mem_new(context, flags, size, host_ptr, &m);
+
+    if (rc != CL_SUCCESS)
+        return rc;
+    m->o.make = buffer_send;
+    rc = buffer_make(context->o.session, m, host_ptr);
+    if (rc == CL_SUCCESS)
+        *ret = m;
+    else
+        mem_discard(m);
+    return rc;
 }
 
 static cl_int
@@ -222,7 +341,6 @@ buffer_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr,
 {
     cl_int rc = check_buffer(context, flags, size, host_ptr);
     struct session *s;
-    struct _cl_mem *m;
 
     if (rc != CL_SUCCESS)
         return rc;
@@ -234,16 +352,15 @@ buffer_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr,
         return rc;
     if (flags == 0)
         flags = CL_MEM_READ_WRITE; /* the default (5.2.1); others are told as given */
-    m = mem_new(context, flags, size, host_ptr);
-    rc = m ? buffer_make(s, m, host_ptr) : CL_OUT_OF_HOST_MEMORY;
-    if (rc != CL_SUCCESS) {
-        mem_credit_return(s, size);
-        if (m)
-            mem_discard(m);
-        return rc;
+    if (!host_ptr && size <= HOLD_MOST_BYTES && !heap_is_crowded(&s->heap)) {
+        *ret = buffer_new_held(context, flags, size);
+        rc = *ret ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+    } else {
+        rc = buffer_new_placed(context, flags, size, host_ptr, ret);
     }
-    *ret = m;
-    return CL_SUCCESS;
+    if (rc != CL_SUCCESS)
+        mem_credit_return(s, size);
+    return rc;
 }
 
 /* Section 5.2.1. */
@@ -337,6 +454,7 @@ tsr_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_type t
 {
     const cl_buffer_region *r = info;
     struct _cl_mem *m;
+    uint64_t storage;
     cl_int rc;
 
     if (!object_is(buffer, KIND_mem) || buffer->image || buffer->parent)
@@ -346,16 +464,17 @@ tsr_clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_type t
         rc = check_region(buffer, type, r);
     if (rc != CL_SUCCESS)
         RETURN_WITH(errcode_ret, rc, NULL);
-    m = mem_new(buffer->context, flags, r->size, NULL);
-    if (!m)
-        RETURN_WITH(errcode_ret, CL_OUT_OF_HOST_MEMORY, NULL);
+    rc = mem_new(buffer->context, flags, r->size, NULL, &m);
+    if (rc != CL_SUCCESS)
+        RETURN_WITH(errcode_ret, rc, NULL);
     m->parent = buffer;
     object_retain(&buffer->o);
     m->origin = r->origin;
     if (buffer->host_ptr)
         m->host_ptr = (uint8_t *)buffer->host_ptr + r->origin;
-    if (buffer->storage != EXTENT_NONE)
-        m->storage = buffer->storage + r->origin;
+    storage = mem_storage(buffer);
+    if (storage != EXTENT_NONE)
+        m->storage = storage + r->origin;
     rc = send_clCreateSubBuffer(
         m->o.session, NULL, m->o.id, buffer->o.id,
         flags & (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY), r->origin,

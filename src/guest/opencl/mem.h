@@ -26,6 +26,9 @@ struct mapping {
     struct window *window; /* where the copy is, used by the mapping; NULL: a shadow */
 };
 
+/* Of a buffer that is held back: nobody has asked where its bytes are. mem_storage() decides. */
+#define STORAGE_LATER (EXTENT_NONE - 1)
+
 struct image; /* image.h */
 
 struct _cl_mem {
@@ -39,20 +42,37 @@ struct _cl_mem {
     void *host_ptr;
     cl_mem_properties *properties;
     size_t n_properties;
-    struct held held; /* of a buffer */
-    uint64_t storage; /* heap offset of byte 0, or EXTENT_NONE */
+    _Atomic uint64_t storage;   /* heap offset of byte 0, EXTENT_NONE, or STORAGE_LATER */
+    struct _cl_mem *next_spare; /* while it is none (mem_pool.c) */
 
-    pthread_mutex_t lock; /* all below */
+    _Atomic bool watched; /* see destructors_watch() */
+    cl_uint map_count;    /* under the lock, as all below but `destructors` */
+    pthread_mutex_t lock;
     struct mapping *mappings;
     struct mapping *written; /* of a buffer and its sub-buffers, those for writing */
-    cl_uint map_count;
-    uint8_t *shadow;       /* of the whole object, made at the first shadow map */
-    struct window *window; /* of a buffer with its sub-buffers; shadow is NULL then */
+    uint8_t *shadow;         /* of the whole object, made at the first shadow map */
+    struct window *window;   /* of a buffer with its sub-buffers; shadow is NULL then */
     _Atomic(struct destructor *) destructors;
-    _Atomic bool watched; /* see destructors_watch() */
 };
 
-/* The live handles of memory objects and samplers (mem_set.c). The lock is for fork alone. */
+/*
+ * The memory of memory objects: a session's are in pages of its own, which it keeps until it ends
+ * (mem_pool.c). take: zeroed, NULL without memory; tx_lock is held. put: any thread, no lock.
+ */
+struct mem_page;
+struct _cl_mem *mem_pool_take(struct session *s);
+void mem_pool_put(struct session *s, struct _cl_mem *m);
+void mem_pool_fini(struct session *s);
+struct mem_page *mem_page_of(const void *p);
+/* Is it a live one of this page, which exists? */
+bool mem_page_has(const struct mem_page *page, const void *p);
+
+/*
+ * The live handles of memory objects and samplers (mem_set.c): pages of the former, each of the
+ * latter, and of the objects in multi/. The lock is for fork alone.
+ */
+void mem_set_add_page(const struct mem_page *page);
+void mem_set_remove_page(const struct mem_page *page);
 void mem_set_add(const void *handle);
 void mem_set_remove(const void *handle);
 bool handle_is_mem(const void *p);
@@ -63,9 +83,9 @@ void mem_set_unlock(void);
 cl_int mem_credit_get(struct session *s, uint64_t size);
 void mem_credit_return(struct session *s, uint64_t size); /* for what was never made */
 
-/* A shadow with a fresh id, holding the context. NULL without memory or ids. */
-struct _cl_mem *mem_new(cl_context context, cl_mem_flags flags, size_t size,
-                        void *host_ptr);
+/* A shadow with a fresh id, holding the context. */
+cl_int mem_new(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr,
+               struct _cl_mem **ret);
 
 /* Takes back an object whose message was never sent. */
 void mem_discard(struct _cl_mem *m);
@@ -86,7 +106,20 @@ void mapping_free(struct mapping *map);
 /* Unmaps what a map returned that failed later: nothing is written back. */
 void map_undo(cl_command_queue queue, cl_mem m, void *ptr);
 
-/* The bytes of an object in the heap. */
+/* Decides where a buffer's bytes are, if nobody has yet. Does not wait. */
+uint64_t mem_place(struct _cl_mem *m);
+
+/* The heap offset of byte 0, or EXTENT_NONE. */
+static inline uint64_t
+mem_storage(struct _cl_mem *m)
+{
+    /* Its partner is in mem_place(). */
+    uint64_t off = atomic_load_explicit(&m->storage, memory_order_acquire);
+
+    return __builtin_expect(off == STORAGE_LATER, 0) ? mem_place(m) : off;
+}
+
+/* The bytes of an object in the heap; its storage is decided. */
 static inline uint8_t *
 mem_bytes(const struct _cl_mem *m)
 {

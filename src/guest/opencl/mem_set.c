@@ -2,7 +2,9 @@
 /*
  * The live handles of memory objects and samplers of the process, for one question: is this 8-byte
  * kernel argument a handle, where the driver told nothing of the kernel's arguments? An
- * open-addressing hash set; the value is only compared, never followed.
+ * open-addressing hash set of handles, and of the pages that memory objects lie in: those are
+ * many, and a page is told by the address. The value is only compared, unless it lies in such a
+ * page.
  */
 #include "guest/opencl/mem.h"
 
@@ -93,13 +95,43 @@ mem_set_remove(const void *handle)
     pthread_mutex_unlock(&set_lock);
 }
 
+/* No object is there: a page is told from a handle. */
+static const void *
+page_key(const struct mem_page *page)
+{
+    return (const char *)page + 1;
+}
+
+void
+mem_set_add_page(const struct mem_page *page)
+{
+    mem_set_add(page_key(page));
+}
+
+void
+mem_set_remove_page(const struct mem_page *page)
+{
+    mem_set_remove(page_key(page));
+}
+
+/* Locked: the page does not go meanwhile. */
+static bool
+set_has_object(const void *p)
+{
+    const struct mem_page *page = mem_page_of(p);
+
+    if (!page || (uintptr_t)p % sizeof(void *) != 0)
+        return false;
+    return set_find(p) || (set_find(page_key(page)) && mem_page_has(page, p));
+}
+
 bool
 handle_is_mem(const void *p)
 {
     bool found;
 
     pthread_mutex_lock(&set_lock);
-    found = p && set_find(p);
+    found = set_has_object(p);
     pthread_mutex_unlock(&set_lock);
     return found;
 }

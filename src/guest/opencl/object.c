@@ -38,7 +38,9 @@ object_unhold(struct object *o)
 {
     struct session *s = o->session;
 
-    if (atomic_fetch_sub_explicit(&o->holds, 1, memory_order_acq_rel) != 1)
+    /* Whoever has the only one cannot meet another: no need to count down. */
+    if (atomic_load_explicit(&o->holds, memory_order_acquire) != 1 &&
+        atomic_fetch_sub_explicit(&o->holds, 1, memory_order_acq_rel) != 1)
         return;
     o->magic = 0;
     o->destroy(o);
@@ -54,9 +56,7 @@ object_release(struct object *o)
     o->never_sent = held_take_back(o);
     if (o->released)
         o->released(o);
-    if (o->never_sent)
-        session_drop_id(o->session, o->id);
-    else if (o->session && o->id.v != 0)
+    if (!o->never_sent && o->session && o->id.v != 0)
         session_release_id(o->session, o->id);
     object_unhold(o);
 }

@@ -12,6 +12,7 @@
 #define TESSERA_GUEST_OPENCL_OBJECT_H
 
 #include "api/opencl_wire.h"
+#include "base/list.h"
 #include "wire/frame.h"
 
 #include <CL/cl_icd.h>
@@ -19,7 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct held;
+struct pending;
 struct session;
 
 /* The kind that never travels, beside those of the wire. */
@@ -43,12 +44,15 @@ struct object {
     _Atomic uint32_t refs;
     _Atomic uint32_t holds;
     struct guest_id id;
-    struct session *session;   /* NULL for platform and device */
-    struct held *_Atomic held; /* the message that makes it, while held back (hold.h) */
-    bool never_sent;           /* in released(): the worker never knew it */
+    struct session *session; /* NULL for platform and device */
+    struct list held;        /* in session.held, while */
+    _Atomic bool is_held;    /* the message that makes it is held back (hold.h) */
+    bool never_sent;         /* in released(): the worker never knew it */
+    /* Sends the message that makes it; of those that may be held back. */
+    cl_int (*make)(struct object *o, struct pending *p);
     void (*destroy)(struct object *o); /* frees the shadow; called at holds == 0 */
-    void (*released)(
-        struct object *o); /* at refs == 0, before the id goes; may be NULL */
+    /* At refs == 0, before the worker is told; may be NULL. */
+    void (*released)(struct object *o);
 };
 
 #define OBJECT_MAGIC 0x7e55e000u

@@ -25,7 +25,6 @@ session_init_locks(struct session *s)
     pthread_mutex_init(&s->tx_lock, NULL);
     pthread_mutex_init(&s->rx_lock, NULL);
     pthread_mutex_init(&s->wait_lock, NULL);
-    pthread_mutex_init(&s->id_lock, NULL);
     pthread_cond_init(&s->wait_cond, NULL);
     windows_init(&s->windows);
     list_init(&s->held);
@@ -44,6 +43,7 @@ session_free(struct session *s)
 {
     session_unregister(s);
     windows_fini(&s->windows);
+    mem_pool_fini(s);
     heap_fini(&s->heap);
     channel_fini(&s->channel);
     free(s->rx_buf);

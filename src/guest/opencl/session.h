@@ -37,10 +37,10 @@ struct pending {
      */
     void (*done)(struct pending *p);
     _Atomic bool complete;
-    struct held *hold; /* the message is held back there (hold.h); NULL: it is sent */
-    unsigned waiter;   /* its number (wait.h); 0: waits by the replies ring */
-    int64_t status;    /* CL_OUT_OF_RESOURCES when the session died */
-    uint32_t place;    /* enum reply_place */
+    bool flushes;    /* by held_send_all(), which has tx_lock; nobody waits */
+    unsigned waiter; /* its number (wait.h); 0: waits by the replies ring */
+    int64_t status;  /* CL_OUT_OF_RESOURCES when the session died */
+    uint32_t place;  /* enum reply_place */
     uint64_t answer_len;
     uint8_t *answer; /* inline answer, malloc'ed, NULL if none; owned by the waiter */
 };
@@ -81,7 +81,13 @@ struct session {
     pthread_mutex_t tx_lock; /* the commands ring, all to the next lock */
     uint32_t tx_len;
     bool tx_wake;     /* the worker slept before one of the frames that are in the ring */
-    struct list held; /* struct held, oldest first */
+    struct list held; /* struct object, oldest first */
+    struct _cl_mem *mem_spare; /* what is no memory object any more (mem_pool.c) */
+    _Atomic(struct _cl_mem *) mem_returned; /* the same; any thread, no lock */
+    struct mem_page *mem_pages;
+    uint32_t *id_generation; /* by slot (ids.c) */
+    uint32_t *id_spare;
+    uint32_t id_slots, id_cap, id_nspare;
 
     pthread_mutex_t rx_lock; /* the replies ring and its buffer */
     uint64_t *rx_buf;
@@ -97,11 +103,6 @@ struct session {
     _Atomic uint32_t callbacks_due; /* how many; also read without the lock */
     bool service_running;
     struct session *next; /* all sessions of the process, for fork (session.c) */
-
-    pthread_mutex_t id_lock;
-    uint32_t *id_generation; /* by slot */
-    uint32_t *id_spare;
-    uint32_t id_slots, id_cap, id_nspare;
 };
 
 /* Connects to the device's vGPU. On failure a negative errno and words in reason (160 bytes). */
@@ -126,6 +127,10 @@ session_is_inherited(const struct session *s)
 struct guest_id session_new_id(struct session *s);
 void session_drop_id(struct session *s, struct guest_id id);    /* never sent */
 void session_release_id(struct session *s, struct guest_id id); /* tells the worker */
+
+/* The first two for who has tx_lock. */
+struct guest_id id_take(struct session *s);
+void id_drop(struct session *s, struct guest_id id);
 
 /* Waits for the answer: CL_SUCCESS with p filled, or CL_OUT_OF_RESOURCES when the session died. */
 cl_int session_wait(struct session *s, struct pending *p);

@@ -86,8 +86,6 @@ pending_begin(struct session *s, struct pending *p)
 {
     bool alive;
 
-    if (p->hold)
-        return true;
     p->waiter = wait_take(s, p);
     /* Its partner is in pending_complete(): with a waiter no lock orders the two threads. */
     atomic_store_explicit(&p->complete, false, memory_order_release);
@@ -104,7 +102,20 @@ pending_begin(struct session *s, struct pending *p)
 static uint64_t
 pending_tag(const struct pending *p)
 {
-    return p && !p->hold ? tag_make((uint64_t)(uintptr_t)p, p->waiter) : 0;
+    return p ? tag_make((uint64_t)(uintptr_t)p, p->waiter) : 0;
+}
+
+/* Of a frame that goes before the one for which tx_lock was taken. */
+static cl_int
+submit_begin_held(struct session *s, struct enc *e, unsigned op, uint32_t size)
+{
+    struct frame_header *h = submit_room(s, size);
+
+    if (!h)
+        return CL_OUT_OF_RESOURCES;
+    frame_begin(h, e, op, size, 0);
+    s->tx_len = size;
+    return CL_SUCCESS;
 }
 
 cl_int
@@ -113,11 +124,8 @@ submit_begin(struct session *s, struct enc *e, unsigned op, uint64_t size,
 {
     struct frame_header *h;
 
-    if (p && p->hold && size <= HELD_FRAME_BYTES) {
-        frame_begin((struct frame_header *)p->hold->frame, e, op, (uint32_t)size, 0);
-        p->hold->size = (uint32_t)size;
-        return CL_SUCCESS;
-    }
+    if (p && p->flushes)
+        return submit_begin_held(s, e, op, (uint32_t)size);
     if (session_is_dead(s) || size > ring_max_frame(s->channel.tx.size))
         return CL_OUT_OF_RESOURCES;
     pthread_mutex_lock(&s->tx_lock);
@@ -139,8 +147,10 @@ submit_end(struct session *s, struct enc *e, const struct pending *p)
     bool wake;
 
     (void)e;
-    if (p && p->hold && p->hold->size > 0)
-        return held_add(s, p->hold);
+    if (p && p->flushes) {
+        s->tx_wake |= ring_commit(&s->channel.tx, s->tx_len);
+        return CL_SUCCESS;
+    }
     wake = ring_commit(&s->channel.tx, s->tx_len) || s->tx_wake;
     s->tx_wake = false;
     pthread_mutex_unlock(&s->tx_lock);

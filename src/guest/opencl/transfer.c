@@ -90,11 +90,12 @@ direct_wait(struct enqueue *q, bool *ret_idle)
     return rc;
 }
 
-static bool
-direct_possible(const struct enqueue *q, const struct _cl_mem *m, bool blocking)
+static inline bool
+direct_possible(const struct enqueue *q, struct _cl_mem *m, bool blocking)
 {
     /* An image's layout in the heap is the driver's business: it goes through the worker. */
-    return blocking && m->storage != EXTENT_NONE && !m->image && queue_in_order(q->queue);
+    return blocking && mem_storage(m) != EXTENT_NONE && !m->image &&
+           queue_in_order(q->queue);
 }
 
 /* No command was sent, so the one that enqueue_end counts is over already. */
