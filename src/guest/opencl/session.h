@@ -97,7 +97,9 @@ struct session {
     uint32_t id_slots, id_cap, id_nspare;
 };
 
-/* Connects to the device's vGPU. On failure a negative errno and words in reason (160 bytes). */
+#define SESSION_REASON_BYTES sizeof(((struct welcome *)0)->reason)
+
+/* Connects to the device's vGPU. On failure a negative errno and words in reason. */
 int session_connect(struct device *d, struct session **ret, char *reason);
 void session_hold(struct session *s);
 void session_unhold(struct session *s);
