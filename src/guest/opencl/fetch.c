@@ -171,6 +171,7 @@ fetch_pieces(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t
         size_t n = size - at < step ? size - at : step;
         struct rect piece = rect_of_range(r->buffer_origin[0] + at, n);
 
+        piece.own = r->own;
         rc = fetch_begin(q, m, &piece, ptr + at, at == 0, at + n == size, NULL);
     }
     return rc;
@@ -246,7 +247,8 @@ pull_end_oldest(struct pull *p)
     if (rc == CL_SUCCESS && p->streams)
         stream_copy(f->ptr, f->session->channel.heap + f->staging, f->rect.region[0]);
     else if (rc == CL_SUCCESS)
-        memcpy(f->ptr, f->session->channel.heap + f->staging, f->rect.region[0]);
+        rect_put(&f->rect, f->ptr, f->session->channel.heap + f->staging,
+                 f->rect.region[0]);
     if (p->rc == CL_SUCCESS)
         p->rc = rc;
     session_heap_free(f->session, f->staging);
@@ -282,13 +284,14 @@ static cl_int
 fetch_pulled(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t *ptr)
 {
     size_t size = r->region[0], step = piece_bytes(size);
-    struct pull p = {.streams = size >= STREAM_BYTES};
+    struct pull p = {.streams = size >= STREAM_BYTES && !r->own};
 
     atomic_fetch_add(&q->queue->reads, 1);
     for (size_t at = 0; p.rc == CL_SUCCESS && at < size; at += step) {
         size_t n = size - at < step ? size - at : step;
         struct rect piece = rect_of_range(r->buffer_origin[0] + at, n);
 
+        piece.own = r->own;
         if (p.n == PULL_AHEAD)
             pull_end_oldest(&p);
         if (p.rc == CL_SUCCESS)

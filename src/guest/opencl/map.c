@@ -156,6 +156,7 @@ map_shadow(struct enqueue *q, struct _cl_mem *m, struct mapping *map, bool block
     /* What was there does not matter, but that it is mapped: one byte tells when (5.2.4). */
     if (blocking && (map->flags & CL_MAP_WRITE_INVALIDATE_REGION))
         r = rect_of_range(map->offset, 1);
+    r.own = m->host_ptr != NULL;
     if (blocking || !(map->flags & CL_MAP_WRITE_INVALIDATE_REGION))
         return transfer_read(q, m, &r, map->ptr, blocking);
     return enqueue_place(q, m);
