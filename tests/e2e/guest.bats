@@ -89,6 +89,15 @@ ready_twice() {
     for n in "${pids[@]}"; do wait "$n"; done
 }
 
+@test "a program that cannot use its vGPU finds the reason on its stderr" {
+    local none=$BATS_TEST_TMPDIR/none
+    run on a env TESSERA_VGPU="$none" "$PROGRAMS/guest_threads" 1 1
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [ "$(grep -c "^tessera: vGPU at $none/socket: .*: No such file or directory$" \
+        <<<"$output")" -eq 1 ]
+}
+
 @test "nothing of all that is left" {
     within 1 sessions_are a 0
     used_is a 0

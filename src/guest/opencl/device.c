@@ -8,6 +8,7 @@
 #include "guest/opencl/session.h"
 #include "wire/device_info.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define DEVICES_MAX 64
@@ -95,10 +96,19 @@ device_take_info(struct device *d, uint8_t *info, size_t len)
     d->type = device_number(d, CL_DEVICE_TYPE, CL_DEVICE_TYPE_DEFAULT);
 }
 
+/* The interface has an error code alone: the words go to stderr. Once: programs ask again. */
+static void
+device_tell(struct device *d, const char *reason)
+{
+    if (!d->told)
+        fprintf(stderr, "tessera: vGPU at %s: %s\n", d->socket_path, reason);
+    d->told = true;
+}
+
 cl_int
 device_session(struct device *d, struct session **ret)
 {
-    char reason[160];
+    char reason[SESSION_REASON_BYTES];
     cl_int rc = CL_SUCCESS;
 
     pthread_mutex_lock(&d->lock);
@@ -106,8 +116,10 @@ device_session(struct device *d, struct session **ret)
         session_unhold(d->session);
         d->session = NULL;
     }
-    if (!d->session && session_connect(d, &d->session, reason) < 0)
+    if (!d->session && session_connect(d, &d->session, reason) < 0) {
+        device_tell(d, reason);
         rc = CL_OUT_OF_RESOURCES;
+    }
     if (rc == CL_SUCCESS) {
         session_hold(d->session);
         *ret = d->session;

@@ -33,6 +33,7 @@ struct device {
     char *socket_path;
     pthread_mutex_t lock;
     struct session *session; /* may be dead */
+    bool told;               /* on stderr why it cannot be used */
     uint8_t *info;           /* as told at the first connection; immutable then */
     size_t info_len;
     struct device_info index; /* of info */
@@ -48,7 +49,10 @@ const char *device_socket_path(const struct device *d);
 /* Keeps info (malloc'ed, ownership passes) if it is the first, else frees it. */
 void device_take_info(struct device *d, uint8_t *info, size_t len);
 
-/* A live session, held for the caller; connects if need be. CL_OUT_OF_RESOURCES when it cannot. */
+/*
+ * A live session, held for the caller; connects if need be. CL_OUT_OF_RESOURCES when it cannot: the
+ * reason is on stderr, the first time.
+ */
 cl_int device_session(struct device *d, struct session **ret);
 
 /* What the handle's own information says; the vGPU must have been connected once. */

@@ -162,6 +162,7 @@ fetch_pieces(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t
         size_t n = size - at < step ? size - at : step;
         struct rect piece = rect_of_range(r->buffer_origin[0] + at, n);
 
+        piece.own = r->own;
         rc = fetch_begin(q, m, &piece, ptr + at, at == 0, at + n == size, NULL);
     }
     return rc;
@@ -239,7 +240,8 @@ pull_end_oldest(struct pull *p)
     if (rc == CL_SUCCESS && p->streams)
         stream_copy(f->ptr, f->session->channel.heap + f->staging, f->rect.region[0]);
     else if (rc == CL_SUCCESS)
-        memcpy(f->ptr, f->session->channel.heap + f->staging, f->rect.region[0]);
+        rect_put(&f->rect, f->ptr, f->session->channel.heap + f->staging,
+                 f->rect.region[0]);
     if (p->rc == CL_SUCCESS)
         p->rc = rc;
     session_heap_free(f->session, f->staging);
@@ -301,7 +303,7 @@ static cl_int
 fetch_pulled(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t *ptr)
 {
     size_t size = r->region[0], step = PIECE_BYTES;
-    struct pull p = {.streams = size >= STREAM_BYTES};
+    struct pull p = {.streams = size >= STREAM_BYTES && !r->own};
     bool waits = true;
 
     atomic_fetch_add(&q->queue->reads, 1);
@@ -309,6 +311,7 @@ fetch_pulled(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t
         size_t n = size - at < step ? size - at : step;
         struct rect piece = rect_of_range(r->buffer_origin[0] + at, n);
 
+        piece.own = r->own;
         if (p.n == PULL_AHEAD && !pull_make_room(&p, q->queue)) {
             at = 0;
             continue;

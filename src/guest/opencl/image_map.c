@@ -78,6 +78,7 @@ map_shadow(struct enqueue *q, struct _cl_mem *m, struct mapping *map, bool block
     if (blocking && discards)
         r = image_rect(m->image, map->origin, (size_t[]){1, 1, 1}, m->image->map_row,
                        m->image->map_slice);
+    r.own = m->host_ptr != NULL;
     if (blocking || !discards)
         return transfer_read(q, m, &r, map->ptr, blocking);
     return enqueue_place(q, m);

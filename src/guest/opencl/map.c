@@ -227,6 +227,7 @@ map_copy(struct enqueue *q, struct _cl_mem *m, struct mapping *map, bool blockin
 
     if (!mapping_place(m, map))
         return CL_MAP_FAILURE;
+    r.own = m->host_ptr != NULL;
     if (map->flags & CL_MAP_WRITE_INVALIDATE_REGION)
         return map_discarding(q, m, map, blocking);
     return map->window ? window_fetch(q, m, map, map->size, blocking)

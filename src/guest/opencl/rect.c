@@ -89,11 +89,19 @@ rect_gather(const struct rect *r, uint8_t *tight, const void *ptr)
 }
 
 void
+rect_put(const struct rect *r, void *dst, const void *src, size_t n)
+{
+    /* What did not change is not written: constant memory is fine until a kernel writes. */
+    if (!r->own || memcmp(dst, src, n) != 0)
+        memcpy(dst, src, n);
+}
+
+void
 rect_scatter(const struct rect *r, const uint8_t *tight, void *ptr)
 {
     for (size_t z = 0; z < r->region[2]; z++) {
         for (size_t y = 0; y < r->region[1]; y++) {
-            memcpy((uint8_t *)ptr + host_offset(r, y, z), tight, r->region[0]);
+            rect_put(r, (uint8_t *)ptr + host_offset(r, y, z), tight, r->region[0]);
             tight += r->region[0];
         }
     }

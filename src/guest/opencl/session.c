@@ -111,7 +111,8 @@ session_connect(struct device *d, struct session **ret, char *reason)
     int fds[2], rc;
 
     if (sock < 0) {
-        snprintf(reason, 160, "cannot connect to the vGPU's socket: %s", strerror(-sock));
+        snprintf(reason, SESSION_REASON_BYTES, "cannot connect to its socket: %s",
+                 strerror(-sock));
         return sock;
     }
     hello_fill(&h);
@@ -127,9 +128,13 @@ session_connect(struct device *d, struct session **ret, char *reason)
     close(fds[0]);
     close(fds[1]);
     if (!s || rc < 0) {
+        rc = s ? rc : -ENOMEM;
+        snprintf(reason, SESSION_REASON_BYTES,
+                 "cannot attach %llu MiB of shared memory: %s",
+                 (unsigned long long)w.heap_bytes >> 20, strerror(-rc));
         if (s)
             session_free(s);
-        return s ? rc : -ENOMEM;
+        return rc;
     }
     device_take_info(d, take_ptr(info), w.info_bytes);
     channel_use_socket(&s->channel, take_fd(&sock));

@@ -105,7 +105,9 @@ struct session {
     struct session *next; /* all sessions of the process, for fork (session.c) */
 };
 
-/* Connects to the device's vGPU. On failure a negative errno and words in reason (160 bytes). */
+#define SESSION_REASON_BYTES sizeof(((struct welcome *)0)->reason)
+
+/* Connects to the device's vGPU. On failure a negative errno and words in reason. */
 int session_connect(struct device *d, struct session **ret, char *reason);
 void session_hold(struct session *s);
 void session_unhold(struct session *s);

@@ -53,7 +53,8 @@ direct_copy(struct _cl_mem *m, const struct rect *r, void *dst, const void *src)
                                             r->host_origin[0];
 
             if (dst)
-                memcpy((uint8_t *)dst + in_host, mem_bytes(m) + in_buffer, r->region[0]);
+                rect_put(r, (uint8_t *)dst + in_host, mem_bytes(m) + in_buffer,
+                         r->region[0]);
             else
                 memcpy(mem_bytes(m) + in_buffer, (const uint8_t *)src + in_host,
                        r->region[0]);

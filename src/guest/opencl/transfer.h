@@ -20,6 +20,8 @@ struct rect {
     size_t buffer_origin[3], host_origin[3], region[3];
     size_t buffer_row, buffer_slice, host_row, host_slice; /* pitches, never 0 */
     bool plain;                                            /* a range: host_origin is 0 */
+    bool
+        own; /* a map of the program's own memory (CL_MEM_USE_HOST_PTR), which may be constant */
 };
 
 static inline uint64_t
@@ -56,5 +58,8 @@ cl_int transfer_none(struct enqueue *q);
 cl_int check_host_access(const struct _cl_mem *m, cl_mem_flags forbidden);
 void rect_gather(const struct rect *r, uint8_t *tight, const void *ptr);
 void rect_scatter(const struct rect *r, const uint8_t *tight, void *ptr);
+
+/* A run of bytes of it into the program's memory. */
+void rect_put(const struct rect *r, void *dst, const void *src, size_t n);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define WORDS ((size_t)30000)
 #define BYTES (WORDS * 4)
@@ -371,6 +372,39 @@ own_memory(void)
     done("own memory");
 }
 
+/* So may be constant memory, while no command writes: mapping it writes nothing there. */
+static void
+constant_memory(void)
+{
+    const size_t room = (BYTES + 4095) & ~(size_t)4095;
+    uint32_t *host =
+        mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint32_t *p;
+    cl_event e;
+    cl_int rc;
+    cl_mem b;
+
+    EXPECT(host != MAP_FAILED);
+    pattern_fill(want, WORDS, 33);
+    memcpy(host, want, BYTES);
+    EXPECT(mprotect(host, room, PROT_READ) == 0);
+    b = cl_buffer(&c, CL_MEM_READ_ONLY | CL_MEM_USE_HOST_PTR, BYTES, host);
+    p = map(b, CL_MAP_READ, 80, BYTES - 80);
+    EXPECT(p == host + 20);
+    same_words(p, want + 20, WORDS - 20, "constant memory, mapped");
+    unmap(b, p);
+    p = clEnqueueMapBuffer(c.queue, b, CL_FALSE, CL_MAP_READ, 0, BYTES, 0, NULL, &e, &rc);
+    OK(rc);
+    OK(clWaitForEvents(1, &e));
+    OK(clReleaseEvent(e));
+    same_words(p, want, WORDS, "constant memory, mapped without blocking");
+    unmap(b, p);
+    compare(b, "constant memory, read");
+    OK(clReleaseMemObject(b));
+    EXPECT(munmap(host, room) == 0);
+    done("constant memory");
+}
+
 static cl_mem
 sub_buffer(cl_mem parent, size_t at, size_t bytes)
 {
@@ -506,6 +540,7 @@ main(int argc, char **argv)
     mappings();
     mapped_at_once();
     own_memory();
+    constant_memory();
     sub_buffers();
     big(argc > 1 ? strtoul(argv[1], NULL, 10) : 100);
     OK(clReleaseKernel(scramble));
