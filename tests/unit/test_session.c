@@ -31,7 +31,7 @@ a_socket_that_nobody_serves_is_an_error_with_words(void **state)
 
     (void)state;
     assert_int_equal(session_connect(&d, &s, reason), -ENOENT);
-    assert_non_null(strstr(reason, "cannot connect to the vGPU's socket"));
+    assert_non_null(strstr(reason, "cannot connect to its socket"));
     assert_null(s);
 }
 
