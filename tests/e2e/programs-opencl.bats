@@ -179,3 +179,20 @@ cracked() {
     on_shared_storage_alone
     cracked 1400 tes7 "$(printf tes7 | sha256sum | cut -d' ' -f1)"
 }
+
+@test "clFFT: its client finds the transforms right" {
+    need clFFT-client
+    natively clFFT-client -x 256 >"$BATS_TEST_TMPDIR/native"
+    alone clFFT-client -x 256 >"$BATS_TEST_TMPDIR/guest"
+    diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
+    grep -q 'Internal Client Test \*\*\*\*\*PASS\*\*\*\*\*' "$BATS_TEST_TMPDIR/guest"
+}
+
+# IEEE 802.11-2020, J.4.2: the first test case of the mapping of passphrases.
+@test "wlangenpmkocl: a passphrase makes the standard's master key" {
+    need wlangenpmkocl
+    alone wlangenpmkocl -e IEEE -p password >"$BATS_TEST_TMPDIR/out"
+    cat "$BATS_TEST_TMPDIR/out"
+    grep -q 'f42c6fc52df0ebef9ebb4b90b38a5f902e83fe1b135a70e23aed762e9710a12e$' \
+        "$BATS_TEST_TMPDIR/out"
+}
