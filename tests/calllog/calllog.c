@@ -166,7 +166,7 @@ object_take(void *handle, enum object_kind kind, bool fresh)
     const struct _cl_icd_dispatch **table = handle, *real = *table;
 
     *table = &calllog_table;
-    return objects_add(handle, kind, fresh, real);
+    return objects_add(handle, kind, fresh, calllog_with_options(real));
 }
 
 /* A driver may have several tables. What is no object goes to the platform's. */

@@ -11,6 +11,9 @@
  *   TESSERA_CALLLOG         folder of the logs, PROGRAM.PID.jsonl; unset: nothing is written
  *   TESSERA_CALLLOG_ONCE    only the first call of each outcome (success, error, no resources) of
  *                           each function, and without arguments: what a program uses, at no cost
+ *   TESSERA_CALLLOG_ARG_INFO  builds are handed on with the option that the worker adds, so that a
+ *                           driver compiles once for both sides; the log has the program's own.
+ *                           Not for programs that ask for their options
  */
 #ifndef TESSERA_TESTS_CALLLOG_H
 #define TESSERA_TESTS_CALLLOG_H
@@ -58,6 +61,9 @@ struct calllog_function {
 extern const struct _cl_icd_dispatch calllog_table;
 extern const struct calllog_function calllog_functions[]; /* ends with NULL */
 extern const char *const calllog_names[];
+
+/* The table that stands for this one of the driver's: itself, or one that builds otherwise. */
+const struct _cl_icd_dispatch *calllog_with_options(const struct _cl_icd_dispatch *real);
 
 extern const struct _cl_icd_dispatch *calllog_real; /* the platform's */
 

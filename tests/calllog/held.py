@@ -76,7 +76,7 @@ class Held:
             item.unused = True
             line = released.get(item.made[0])
             item.gone = line["n"] if line else NEVER
-            if not self.worker and line and next_of(sent, item) > item.gone:
+            if not self.worker and next_of(sent, item) > item.gone:
                 item.lack = "held"
 
 

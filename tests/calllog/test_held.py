@@ -280,12 +280,12 @@ class Finishes(Logs):
         r.call("clCreateCommandQueueWithProperties", context="context#1", device="device#1",
                properties=[0x1093, OUT_OF_ORDER], ret="queue#2")
 
-    def marker(self):
+    def marker(self, queue="queue#2", let_go="event#1"):
         """As the worker ends a finish: it holds meanwhile what was newest before."""
         self.worker.call("clRetainEvent", event="event#1")
-        self.worker.call("clEnqueueMarkerWithWaitList", command_queue="queue#2",
+        self.worker.call("clEnqueueMarkerWithWaitList", command_queue=queue,
                          num_events_in_wait_list=0, event_wait_list=[], event="event#2")
-        self.worker.call("clReleaseEvent", event="event#1")
+        self.worker.call("clReleaseEvent", event=let_go)
 
     def begin(self):
         for r in (self.native, self.worker):
@@ -326,6 +326,21 @@ class Finishes(Logs):
         self.worker.lines = [line for line in self.worker.lines
                              if line["call"] != "clEnqueueMarkerWithWaitList"]
         self.assert_differ("clEnqueueMarkerWithWaitList")
+
+    def test_a_marker_after_which_another_event_is_let_go_of_is_no_finish(self):
+        self.begin()
+        self.finish()
+        self.marker(let_go="event#7")
+        self.assert_differ("clEnqueueMarkerWithWaitList")
+
+    def test_a_marker_of_a_queue_in_order(self):
+        self.begin()
+        for r in (self.native, self.worker):
+            r.launch("event#3")
+        self.finish("queue#1")
+        self.assert_agree()
+        self.marker("queue#1")
+        self.assert_differ("native: nothing more")
 
     def test_a_marker_before_the_finish(self):
         self.begin()
