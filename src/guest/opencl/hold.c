@@ -15,15 +15,12 @@ held_add(struct object *o)
 
     if (session_is_dead(s))
         return CL_OUT_OF_RESOURCES;
+    if (!s->holds_back)
+        return o->make(o, NULL);
     pthread_mutex_lock(&s->tx_lock);
-    if (o->id.v == 0)
-        o->id = id_take(s);
-    if (o->id.v != 0 && s->holds_back)
-        held_add_locked(s, o);
+    held_add_locked(s, o);
     pthread_mutex_unlock(&s->tx_lock);
-    if (o->id.v == 0)
-        return CL_OUT_OF_HOST_MEMORY;
-    return s->holds_back ? CL_SUCCESS : o->make(o, NULL);
+    return CL_SUCCESS;
 }
 
 bool
