@@ -2,7 +2,6 @@
 /* Buffers in the guest: where they lie, and what one costs that is released before it is sent. */
 #include "guest/opencl/mem.h"
 
-#include "api/opencl_send.h"
 #include "world.h"
 
 #include <sys/wait.h>
@@ -50,7 +49,7 @@ static cl_mem
 create(cl_mem_flags flags, size_t size, void *host_ptr)
 {
     cl_int rc = CL_INVALID_VALUE;
-    cl_mem m = tsr_clCreateBuffer(&context, flags, size, host_ptr, &rc);
+    cl_mem m = opencl_dispatch.clCreateBuffer(&context, flags, size, host_ptr, &rc);
 
     assert_int_equal(rc, CL_SUCCESS);
     return m;
@@ -65,7 +64,7 @@ create_small(void)
 static void
 release(cl_mem m)
 {
-    assert_int_equal(tsr_clReleaseMemObject(m), CL_SUCCESS);
+    assert_int_equal(opencl_dispatch.clReleaseMemObject(m), CL_SUCCESS);
 }
 
 static uint64_t
@@ -249,8 +248,8 @@ a_stale_handle_is_refused(void **state)
 
     (void)state;
     release(m);
-    assert_int_equal(tsr_clReleaseMemObject(m), CL_INVALID_MEM_OBJECT);
-    assert_int_equal(tsr_clRetainMemObject(m), CL_INVALID_MEM_OBJECT);
+    assert_int_equal(opencl_dispatch.clReleaseMemObject(m), CL_INVALID_MEM_OBJECT);
+    assert_int_equal(opencl_dispatch.clRetainMemObject(m), CL_INVALID_MEM_OBJECT);
     assert_ptr_equal(m->o.dispatch, &opencl_dispatch); /* the loader follows it */
 }
 
@@ -267,8 +266,8 @@ only_live_handles_are_told_as_such(void **state)
     for (size_t i = 1; i < sizeof *a; i++)
         assert_false(handle_is_mem(at + i));
     assert_false(handle_is_mem(b + 1)); /* never one */
-    assert_false(handle_is_mem(mem_page_of(a)));
-    assert_false(handle_is_mem((const char *)mem_page_of(a) + 1));
+    assert_false(handle_is_mem(pool_page_of(a)));
+    assert_false(handle_is_mem((const char *)pool_page_of(a) + 1));
     assert_false(handle_is_mem(&context));
     release(a);
     assert_false(handle_is_mem(a));
@@ -321,18 +320,18 @@ what_was_released_is_used_before_more_is_taken(void **state)
 {
     struct world *w = *state;
     static cl_mem mems[PAGE_FULL];
-    const struct mem_page *newest = NULL;
+    const struct pool_page *newest = NULL;
 
     atomic_store(&w->s->channel.page->credit_bytes, PAGE_FULL);
     for (unsigned round = 0; round < 3; round++) {
         for (unsigned i = 0; i < PAGE_FULL; i++)
             mems[i] = create(0, 1, NULL);
-        assert_ptr_not_equal(mem_page_of(mems[0]), mem_page_of(mems[PAGE_FULL - 1]));
+        assert_ptr_not_equal(pool_page_of(mems[0]), pool_page_of(mems[PAGE_FULL - 1]));
         for (unsigned i = 0; i < PAGE_FULL; i++)
             release(mems[i]);
         if (round > 0)
-            assert_ptr_equal(w->s->mem_pages, newest);
-        newest = w->s->mem_pages;
+            assert_ptr_equal(w->s->mems.pages, newest);
+        newest = w->s->mems.pages;
     }
 }
 
@@ -346,7 +345,7 @@ a_dead_session_makes_no_buffer(void **state)
     cl_int rc = CL_SUCCESS;
 
     session_die(w->s);
-    assert_null(tsr_clCreateBuffer(&context, 0, SMALL, NULL, &rc));
+    assert_null(opencl_dispatch.clCreateBuffer(&context, 0, SMALL, NULL, &rc));
     assert_int_equal(rc, CL_OUT_OF_RESOURCES);
     assert_int_equal(mem_storage(held), EXTENT_NONE);
     release(held);
@@ -358,11 +357,12 @@ child_main(cl_mem m)
 {
     cl_int rc = CL_SUCCESS;
 
-    if (tsr_clCreateBuffer(&context, 0, SMALL, NULL, &rc) || rc != CL_OUT_OF_RESOURCES)
+    if (opencl_dispatch.clCreateBuffer(&context, 0, SMALL, NULL, &rc) ||
+        rc != CL_OUT_OF_RESOURCES)
         return 1;
     if (mem_storage(m) != EXTENT_NONE)
         return 2;
-    if (!handle_is_mem(m) || tsr_clReleaseMemObject(m) != CL_SUCCESS)
+    if (!handle_is_mem(m) || opencl_dispatch.clReleaseMemObject(m) != CL_SUCCESS)
         return 3;
     return handle_is_mem(m) ? 4 : 0;
 }

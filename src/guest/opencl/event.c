@@ -21,17 +21,13 @@ event_destroy(struct object *o)
     } else {
         object_release(&e->context->o);
     }
-    free(e);
+    pool_put(&o->session->events, o);
 }
 
-/* Without an id. */
-static struct _cl_event *
-event_alloc(struct _cl_context *c, struct _cl_command_queue *q, cl_command_type type)
+static void
+event_init(struct _cl_event *e, struct _cl_context *c, struct _cl_command_queue *q,
+           cl_command_type type)
 {
-    struct _cl_event *e = calloc(1, sizeof *e);
-
-    if (!e)
-        return NULL;
     object_init(&e->o, KIND_event, c->o.session, event_destroy);
     if (q) { /* held: the thread that reads replies may let go, and it must not send */
         object_hold(&c->o);
@@ -43,21 +39,38 @@ event_alloc(struct _cl_context *c, struct _cl_command_queue *q, cl_command_type 
     e->queue = q;
     e->type = type;
     atomic_init(&e->status, CL_QUEUED);
+}
+
+/* tx_lock is held. */
+static struct _cl_event *
+event_new_locked(struct _cl_context *c, struct _cl_command_queue *q, cl_command_type type)
+{
+    struct session *s = c->o.session;
+    struct _cl_event *e = pool_take(&s->events);
+    struct guest_id id = e ? id_take(s) : (struct guest_id){0};
+
+    if (id.v == 0) {
+        if (e)
+            pool_put(&s->events, &e->o);
+        return NULL;
+    }
+    event_init(e, c, q, type);
+    e->o.id = id;
     return e;
 }
 
 struct _cl_event *
 event_new(struct _cl_context *c, struct _cl_command_queue *q, cl_command_type type)
 {
-    struct _cl_event *e = event_alloc(c, q, type);
+    struct session *s = c->o.session;
+    struct _cl_event *e;
 
-    if (!e)
+    /* There the lock may be held for ever. Nobody asks who has looked whether it is dead. */
+    if (session_is_inherited(s))
         return NULL;
-    e->o.id = session_new_id(c->o.session);
-    if (e->o.id.v == 0) {
-        object_unhold(&e->o);
-        return NULL;
-    }
+    pthread_mutex_lock(&s->tx_lock);
+    e = event_new_locked(c, q, type);
+    pthread_mutex_unlock(&s->tx_lock);
     return e;
 }
 
@@ -293,7 +306,9 @@ tsr_clCreateUserEvent(cl_context context, cl_int *errcode_ret)
 
     if (!object_is(context, KIND_context))
         RETURN_WITH(errcode_ret, CL_INVALID_CONTEXT, NULL);
-    e = event_alloc(context, NULL, CL_COMMAND_USER);
+    if (session_is_dead(context->o.session))
+        RETURN_WITH(errcode_ret, CL_OUT_OF_RESOURCES, NULL);
+    e = event_new(context, NULL, CL_COMMAND_USER);
     if (!e)
         RETURN_WITH(errcode_ret, CL_OUT_OF_HOST_MEMORY, NULL);
     e->user = true;

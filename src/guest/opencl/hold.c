@@ -16,12 +16,9 @@ held_add(struct object *o)
     if (session_is_dead(s))
         return CL_OUT_OF_RESOURCES;
     pthread_mutex_lock(&s->tx_lock);
-    if (o->id.v == 0)
-        o->id = id_take(s);
-    if (o->id.v != 0)
-        held_add_locked(s, o);
+    held_add_locked(s, o);
     pthread_mutex_unlock(&s->tx_lock);
-    return o->id.v != 0 ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+    return CL_SUCCESS;
 }
 
 bool

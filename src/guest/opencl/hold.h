@@ -12,10 +12,9 @@
 #include "guest/opencl/session.h"
 
 /*
- * The object, complete but for its id, waits for a message to follow: o->make() will send what
- * makes it. It gets an id if it has none. CL_OUT_OF_RESOURCES: the session is dead;
- * CL_OUT_OF_HOST_MEMORY: there are no more ids. The second is for who has tx_lock, for a session
- * that is alive and an object with an id.
+ * The object, complete and with an id, waits for a message to follow: o->make() will send what
+ * makes it. CL_OUT_OF_RESOURCES: the session is dead. The second is for who has tx_lock, and a
+ * session that is alive.
  */
 cl_int held_add(struct object *o);
 void held_add_locked(struct session *s, struct object *o);

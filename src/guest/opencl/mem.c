@@ -77,7 +77,7 @@ mem_destroy(struct object *o)
     window_release(m->window);
     if (m->properties || m->shadow || m->image)
         mem_free_parts(m);
-    mem_pool_put(o->session, m);
+    pool_put(&o->session->mems, o);
 }
 
 /* The worker gives the storage back once the driver has let go of it. */
@@ -120,14 +120,14 @@ static struct _cl_mem *
 mem_new_locked(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr)
 {
     struct session *s = context->o.session;
-    struct _cl_mem *m = mem_pool_take(s);
+    struct _cl_mem *m = pool_take(&s->mems);
     struct guest_id id;
 
     if (!m)
         return NULL;
     id = id_take(s);
     if (id.v == 0) {
-        mem_pool_put(s, m);
+        pool_put(&s->mems, &m->o);
         return NULL;
     }
     mem_init(m, context, flags, size, host_ptr);

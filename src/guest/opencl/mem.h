@@ -42,8 +42,7 @@ struct _cl_mem {
     void *host_ptr;
     cl_mem_properties *properties;
     size_t n_properties;
-    _Atomic uint64_t storage;   /* heap offset of byte 0, EXTENT_NONE, or STORAGE_LATER */
-    struct _cl_mem *next_spare; /* while it is none (mem_pool.c) */
+    _Atomic uint64_t storage; /* heap offset of byte 0, EXTENT_NONE, or STORAGE_LATER */
 
     _Atomic bool watched; /* see destructors_watch() */
     cl_uint map_count;    /* under the lock, as all below but `destructors` */
@@ -56,23 +55,11 @@ struct _cl_mem {
 };
 
 /*
- * The memory of memory objects: a session's are in pages of its own, which it keeps until it ends
- * (mem_pool.c). take: zeroed, NULL without memory; tx_lock is held. put: any thread, no lock.
- */
-struct mem_page;
-struct _cl_mem *mem_pool_take(struct session *s);
-void mem_pool_put(struct session *s, struct _cl_mem *m);
-void mem_pool_fini(struct session *s);
-struct mem_page *mem_page_of(const void *p);
-/* Is it a live one of this page, which exists? */
-bool mem_page_has(const struct mem_page *page, const void *p);
-
-/*
  * The live handles of memory objects and samplers (mem_set.c): pages of the former, each of the
  * latter, and of the objects in multi/. The lock is for fork alone.
  */
-void mem_set_add_page(const struct mem_page *page);
-void mem_set_remove_page(const struct mem_page *page);
+void mem_set_add_page(const struct pool_page *page);
+void mem_set_remove_page(const struct pool_page *page);
 void mem_set_add(const void *handle);
 void mem_set_remove(const void *handle);
 bool handle_is_mem(const void *p);

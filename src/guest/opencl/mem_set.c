@@ -97,19 +97,19 @@ mem_set_remove(const void *handle)
 
 /* No object is there: a page is told from a handle. */
 static const void *
-page_key(const struct mem_page *page)
+page_key(const struct pool_page *page)
 {
     return (const char *)page + 1;
 }
 
 void
-mem_set_add_page(const struct mem_page *page)
+mem_set_add_page(const struct pool_page *page)
 {
     mem_set_add(page_key(page));
 }
 
 void
-mem_set_remove_page(const struct mem_page *page)
+mem_set_remove_page(const struct pool_page *page)
 {
     mem_set_remove(page_key(page));
 }
@@ -118,11 +118,11 @@ mem_set_remove_page(const struct mem_page *page)
 static bool
 set_has_object(const void *p)
 {
-    const struct mem_page *page = mem_page_of(p);
+    const struct pool_page *page = pool_page_of(p);
 
     if (!page || (uintptr_t)p % sizeof(void *) != 0)
         return false;
-    return set_find(p) || (set_find(page_key(page)) && mem_page_has(page, p));
+    return set_find(p) || (set_find(page_key(page)) && pool_page_has(page, p));
 }
 
 bool

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/sock.h"
 #include "guest/opencl/device.h"
+#include "guest/opencl/event.h"
 #include "guest/opencl/mem.h"
 #include "guest/opencl/print.h"
 #include "guest/opencl/wait.h"
@@ -35,6 +36,17 @@ session_init_locks(struct session *s)
     atomic_init(&s->holds, 1);
 }
 
+static void
+session_init_pools(struct session *s)
+{
+    s->mems.bytes = sizeof(struct _cl_mem);
+    s->mems.kind = KIND_mem;
+    s->mems.page_comes = mem_set_add_page;
+    s->mems.page_goes = mem_set_remove_page;
+    s->events.bytes = sizeof(struct _cl_event);
+    s->events.kind = KIND_event;
+}
+
 static void session_register(struct session *s);
 static void session_unregister(struct session *s);
 
@@ -43,7 +55,8 @@ session_free(struct session *s)
 {
     session_unregister(s);
     windows_fini(&s->windows);
-    mem_pool_fini(s);
+    pool_fini(&s->mems);
+    pool_fini(&s->events);
     heap_fini(&s->heap);
     channel_fini(&s->channel);
     free(s->rx_buf);
@@ -122,6 +135,7 @@ session_connect(struct device *d, struct session **ret, char *reason)
     s = calloc(1, sizeof *s);
     if (s) {
         session_init_locks(s);
+        session_init_pools(s);
         s->device = d;
         rc = session_attach(s, &w, fds);
     }

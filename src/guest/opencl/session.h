@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "guest/opencl/heap.h"
 #include "guest/opencl/object.h"
+#include "guest/opencl/pool.h"
 #include "wire/channel.h"
 #include "wire/spin.h"
 
@@ -82,12 +83,10 @@ struct session {
     uint32_t tx_len;
     bool tx_wake;     /* the worker slept before one of the frames that are in the ring */
     struct list held; /* struct object, oldest first */
-    struct _cl_mem *mem_spare; /* what is no memory object any more (mem_pool.c) */
-    _Atomic(struct _cl_mem *) mem_returned; /* the same; any thread, no lock */
-    struct mem_page *mem_pages;
-    uint32_t *id_generation; /* by slot (ids.c) */
+    uint32_t id_slots, id_cap, id_nspare; /* ids.c */
+    struct pool mems, events;             /* of the objects of these kinds */
+    uint32_t *id_generation;              /* by slot (ids.c) */
     uint32_t *id_spare;
-    uint32_t id_slots, id_cap, id_nspare;
 
     pthread_mutex_t rx_lock; /* the replies ring and its buffer */
     uint64_t *rx_buf;
