@@ -266,6 +266,18 @@ link_run(struct job *job)
     program_job_free(j);
 }
 
+/* What the job keeps until it is over. The message counts with the program, as each creation's. */
+static cl_int
+link_admit(struct session *s, struct program_job *j, const struct req_clLinkProgram *r)
+{
+    const uint64_t bytes = strlen(r->options) + r->n_input_programs * sizeof(struct program *);
+
+    if (!inflight_take(s, bytes))
+        return CL_OUT_OF_HOST_MEMORY;
+    j->inflight_bytes = bytes;
+    return CL_SUCCESS;
+}
+
 int
 op_clLinkProgram(struct session *s, const struct req_clLinkProgram *r)
 {
@@ -276,6 +288,8 @@ op_clLinkProgram(struct session *s, const struct req_clLinkProgram *r)
 
     if (!p)
         return -ENOMEM;
+    if (rc == CL_SUCCESS)
+        rc = link_admit(s, &j, r);
     object_made(s, &p->o, rc, 0);
     if (rc != CL_SUCCESS) {
         reply_status(s, r->tag, rc);

@@ -91,6 +91,16 @@ manager_rss_kib() {
     on a "$PROGRAMS/finish_limit"
 }
 
+@test "what links keep is limited as builds' is" {
+    mkdir -p "$BATS_TEST_TMPDIR/run"
+    chmod 700 "$BATS_TEST_TMPDIR/run"
+    own_manager --limit inflight-bytes=4200
+    run attack large-link
+    refused 0 "status -6"
+    [ "$(grep -c "status -6" <<<"$output")" -eq 1 ]
+    within 2 last_error_says "(tesserad --limit inflight-bytes=N)"
+}
+
 @test "a limit that a session met shows when it has left, and all is given back" {
     mkdir -p "$BATS_TEST_TMPDIR/run"
     chmod 700 "$BATS_TEST_TMPDIR/run"

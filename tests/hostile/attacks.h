@@ -16,6 +16,7 @@ bool include_deep(struct guest *g);
 bool include_truncated(struct guest *g);
 bool include_upwards(struct guest *g);
 bool build_flood(struct guest *g);
+bool large_link(struct guest *g);
 bool print_flood(struct guest *g);
 
 /* memory.c: bytes under way, extents, waiters, recorded commands */

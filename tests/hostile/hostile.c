@@ -444,6 +444,7 @@ static const struct attack {
     {"include-truncated", ENDS, include_truncated, NULL},
     {"include-upwards", LIVES, include_upwards, NULL},
     {"build-flood", LIVES, build_flood, NULL},
+    {"large-link", LIVES, large_link, NULL},
     {"print-flood", LIVES, print_flood, NULL},
     {"inline-flood", LIVES, inline_flood, NULL},
     {"wait-flood", LIVES, wait_flood, NULL},

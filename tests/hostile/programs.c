@@ -45,6 +45,23 @@ build_send(struct guest *g, uint64_t program, uint64_t tag, const void *files, s
     return guest_send(g, OP_clBuildProgram, tag, m->n, m->words);
 }
 
+static bool
+link_send(struct guest *g, uint64_t program, uint64_t tag, const char *options)
+{
+    struct message *m = message_begin();
+
+    message_u64(m, program);
+    message_u64(m, CONTEXT_ID);
+    message_u64(m, 1);
+    message_u64(m, ROOT_DEVICE_ID);
+    message_bytes(m, options, strlen(options) + 1);
+    message_u64(m, 1);
+    message_u64(m, PROGRAM_ID);
+    message_u64(m, EXTENT_NONE);
+    message_u64(m, 0);
+    return guest_send(g, OP_clLinkProgram, tag, m->n, m->words);
+}
+
 /* The kernel f of a program. */
 static bool
 kernel_make(struct guest *g, const char *text)
@@ -183,6 +200,26 @@ build_flood(struct guest *g)
     for (unsigned i = 0; i < BUILDS; i++) {
         if (!guest_reply(g, &status))
             return false;
+    }
+    return still_answers(g);
+}
+
+/* The statuses of a link with options of 8 KiB, and of one without any. */
+bool
+large_link(struct guest *g)
+{
+    static char options[8 << 10];
+
+    memset(options, ' ', sizeof options - 1);
+    if (!source_send(g, PROGRAM_ID, "kernel void f() {}\n"))
+        return false;
+    for (uint64_t i = 1; i <= 2; i++) {
+        int64_t status;
+
+        if (!link_send(g, PROGRAM_ID + i, ANSWERED_TAG, i == 1 ? options : "") ||
+            !guest_reply(g, &status))
+            return false;
+        printf("status %lld\n", (long long)status);
     }
     return still_answers(g);
 }

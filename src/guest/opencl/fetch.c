@@ -28,6 +28,8 @@
 struct fetch_group {
     _Atomic cl_int status;
     _Atomic uint32_t left;
+    bool began; /* one piece has come: what the read waits for is over */
+    unsigned restarts;
 };
 
 /* A piece of a read on its way. Freed when the data has arrived, by whoever reads the reply. */
@@ -148,6 +150,42 @@ group_is_done(void *arg)
     return atomic_load_explicit(&g->left, memory_order_acquire) == 0;
 }
 
+/* The session's end completes every piece too, so the group is never left behind. */
+static void
+group_wait(struct session *s, struct fetch_group *g)
+{
+    while (!group_is_done(g)) {
+        if (session_wait_until(s, group_is_done, g) != CL_SUCCESS)
+            sched_yield();
+    }
+}
+
+/*
+ * Room for one more piece of an image; until the first has come not under the lock, and false as
+ * pull_make_room() below has it.
+ */
+static bool
+group_make_room(struct enqueue *q, struct fetch_group *g)
+{
+    struct _cl_command_queue *queue = q->queue;
+    const uint64_t submitted = queue->submitted;
+    const bool unlocked = !g->began;
+
+    if (group_has_room(g))
+        return true;
+    if (unlocked)
+        pthread_mutex_unlock(&queue->lock);
+    session_wait_until(q->session, group_has_room, g);
+    if (unlocked)
+        pthread_mutex_lock(&queue->lock);
+    g->began = true;
+    if (queue->submitted == submitted)
+        return true;
+    group_wait(q->session, g);
+    g->began = ++g->restarts == PULL_RESTARTS;
+    return false;
+}
+
 /*
  * A large read of a range that nobody waits for: pieces, so that the worker's copy of one overlaps
  * with ours of the one before. Only in order: there the pieces cannot be overtaken.
@@ -174,12 +212,17 @@ fetch_boxes(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t 
             struct fetch_group *g)
 {
     struct image_pieces p = image_pieces(m->image, r, CHUNK_BYTES);
+    bool waits = true; /* but not for the same once more: those events may be gone */
     cl_int rc = CL_SUCCESS;
 
     while (rc == CL_SUCCESS && image_next_piece(&p)) {
-        if (g)
-            session_wait_until(q->session, group_has_room, g);
-        rc = fetch_begin(q, m, &p.piece, ptr + p.host_offset, p.first, p.last, g);
+        if (g && !group_make_room(q, g)) {
+            p = image_pieces(m->image, r, CHUNK_BYTES);
+            waits = false;
+            continue;
+        }
+        rc = fetch_begin(q, m, &p.piece, ptr + p.host_offset, p.first && waits, p.last,
+                         g);
     }
     return rc;
 }
@@ -204,11 +247,7 @@ fetch_group_blocking(struct enqueue *q, struct _cl_mem *m, const struct rect *r,
 
     /* Not under the lock: what the read waits for may have to be enqueued by another thread. */
     pthread_mutex_unlock(&q->queue->lock);
-    /* The session's end completes every piece too, so the group is never left behind. */
-    while (!group_is_done(&g)) {
-        if (session_wait_until(q->session, group_is_done, &g) != CL_SUCCESS)
-            sched_yield();
-    }
+    group_wait(q->session, &g);
     pthread_mutex_lock(&q->queue->lock);
     return rc == CL_SUCCESS ? atomic_load(&g.status) : rc;
 }
