@@ -151,6 +151,16 @@ kernel_measure(struct session *s, cl_program measuring, cl_device_id device, siz
     return group[0];
 }
 
+static cl_int
+measuring_build(struct session *s, cl_program measuring, cl_device_id device,
+                const char *text, const char *options)
+{
+    const uint64_t key = build_key_add(BUILD_KEY_NONE, text, strlen(text));
+    _cleanup_close_ int turn = build_lock(s->options->jail.cache, key);
+
+    return s->cl->clBuildProgram(measuring, 1, &device, options, NULL, NULL);
+}
+
 static void
 sizes_measure(struct session *s, cl_program program, cl_device_id device,
               const struct build_input *input, struct type_sizes *t)
@@ -159,7 +169,6 @@ sizes_measure(struct session *s, cl_program program, cl_device_id device,
         ASK_STRING(s->cl->clGetProgramInfo, program, CL_PROGRAM_SOURCE);
     _cleanup_free_ char *text = source ? measuring_source(source, t) : NULL;
     _cleanup_free_ char *options = NULL;
-    _cleanup_close_ int turn = -1;
     struct include_tree tree;
     cl_context context = NULL;
     cl_program measuring;
@@ -172,11 +181,9 @@ sizes_measure(struct session *s, cl_program program, cl_device_id device,
     measuring = s->cl->clCreateProgramWithSource(context, 1, &part, NULL, &rc);
     if (!measuring)
         return;
-    turn = build_lock(s->options->jail.cache,
-                      build_key_add(BUILD_KEY_NONE, text, strlen(text)));
     if (include_tree_make(&tree, input->files, input->files_len, input->options,
                           &options) == 0 &&
-        s->cl->clBuildProgram(measuring, 1, &device, options, NULL, NULL) == CL_SUCCESS) {
+        measuring_build(s, measuring, device, text, options) == CL_SUCCESS) {
         for (size_t i = 0; i < t->n; i++)
             t->all[i].size = kernel_measure(s, measuring, device, i);
     }
