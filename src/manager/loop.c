@@ -141,7 +141,7 @@ process_open(pid_t pid, uint64_t start_ticks)
 }
 
 int
-process_open_child(pid_t pid)
+process_open_number(pid_t pid)
 {
     const int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 

@@ -30,8 +30,11 @@ void alarm_free(struct alarm *a);
 /* A pidfd of that very process (not of a later one with the same number), or -ESRCH. */
 int process_open(pid_t pid, uint64_t start_ticks);
 
-/* The same of a child of ours: even when it has ended, its number stays until we reap it. */
-int process_open_child(pid_t pid);
+/*
+ * A pidfd of who has that number now. A child of ours has it until we reap it; of another process
+ * the caller has to find out who it is.
+ */
+int process_open_number(pid_t pid);
 
 /* Sends a signal through a pidfd. */
 int process_signal(int pidfd, int signal);

@@ -13,6 +13,7 @@
 #include "manager/jail.h"
 #include "manager/spawn.h"
 #include "manager/words.h"
+#include "manager/worker_find.h"
 #include "wire/hello.h"
 
 #include <errno.h>
@@ -167,7 +168,8 @@ session_gone(void *arg)
      * What it started is in its process group, and cannot leave it. Before the reaping: until
      * then the number is nobody else's. (An adopted one's has been free for a moment.)
      */
-    kill(-s->pid, SIGKILL);
+    if (!s->hidden)
+        kill(-s->pid, SIGKILL);
     status = session_reap(s);
     why = end_reason(s, status, reason, sizeof reason);
     printable_copy(program, v->account->slot[s->slot].program, sizeof program);
@@ -182,18 +184,19 @@ session_gone(void *arg)
     vgpu_session_gone(v);
 }
 
-/* Makes the session of a running worker; owns pidfd in any case. */
+/* Makes the session of a running worker, as `from` has it; owns pidfd in any case. */
 static int
-session_watch(struct vgpu *v, unsigned slot, pid_t pid, int pidfd, bool adopted)
+session_watch(const struct session *from, int pidfd)
 {
-    struct session *s = calloc(1, sizeof *s);
+    struct session *s = malloc(sizeof *s);
+    struct vgpu *v = from->vgpu;
     int rc;
 
     if (!s) {
         close(pidfd);
         return -ENOMEM;
     }
-    *s = (struct session){.vgpu = v, .slot = slot, .pid = pid, .adopted = adopted};
+    *s = *from;
     rc = watch_new(&v->m->loop, pidfd, session_gone, s, &s->watch);
     if (rc < 0) {
         free(s);
@@ -208,6 +211,7 @@ static int
 session_start(struct vgpu *v, unsigned slot, int guest, pid_t guest_pid)
 {
     struct account_slot *page = &v->account->slot[slot];
+    struct session s = {.vgpu = v, .slot = slot};
     pid_t pid = worker_start(v, slot, guest);
     uint64_t ticks;
     int pidfd, rc;
@@ -220,8 +224,9 @@ session_start(struct vgpu *v, unsigned slot, int guest, pid_t guest_pid)
         atomic_store(&page->pid_start, ticks);
     atomic_store(&page->guest_pid, guest_pid);
     atomic_store(&page->pid, pid);
-    pidfd = process_open_child(pid);
-    rc = pidfd < 0 ? pidfd : session_watch(v, slot, pid, pidfd, false);
+    pidfd = process_open_number(pid);
+    s.pid = pid;
+    rc = pidfd < 0 ? pidfd : session_watch(&s, pidfd);
     if (rc < 0) {
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
@@ -392,18 +397,23 @@ static unsigned
 session_adopt(struct vgpu *v, unsigned i)
 {
     struct account_slot *slot = &v->account->slot[i];
-    const pid_t pid = atomic_load(&slot->pid);
-    int pidfd = process_open(pid, atomic_load(&slot->pid_start));
+    struct worker w;
+    const enum worker_state state = worker_find(v->m, v->s.name, v->account, i, &w);
+    const struct session s = {.vgpu = v,
+                              .slot = i,
+                              .pid = w.pid,
+                              .adopted = true,
+                              .hidden = state == WORKER_HIDDEN};
 
-    if (pidfd < 0) {
+    if (state == WORKER_GONE) {
         if (atomic_load(&slot->state) == SLOT_ENDED && slot->reason[0])
-            vgpu_note_error(v, pid, slot->program, slot->reason);
+            vgpu_note_error(v, w.pid, slot->program, slot->reason);
         session_settle(v, i);
         return 0;
     }
-    if (session_watch(v, i, pid, pidfd, true) == 0)
+    if (session_watch(&s, w.pidfd) == 0)
         return 1;
-    log_error("vGPU '%s': worker %d goes on unwatched", v->s.name, (int)pid);
+    log_error("vGPU '%s': worker %d goes on unwatched", v->s.name, (int)w.pid);
     return 0;
 }
 
@@ -433,6 +443,13 @@ session_ends_itself(const struct session *s)
 void
 session_end(struct session *s, int signal)
 {
+    if (s->hidden) {
+        log_warning(
+            "vGPU '%s': process %d, which may be its worker, is hidden from us: its "
+            "session lasts until its program ends",
+            s->vgpu->s.name, (int)s->pid);
+        return;
+    }
     if (!session_ends_itself(s))
         s->told_to_end = true;
     process_signal(watch_fd(s->watch), signal);

@@ -11,6 +11,7 @@ struct session {
     unsigned slot;
     pid_t pid;
     bool adopted;        /* started by a manager before us, so not our child */
+    bool hidden;         /* adopted, but maybe another process: not to be killed */
     bool told_to_end;    /* by us: how it then ends is no error */
     struct watch *watch; /* its pidfd */
 };

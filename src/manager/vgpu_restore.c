@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "manager/session.h"
 #include "manager/vgpu_internal.h"
+#include "manager/worker_find.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -116,19 +117,20 @@ restore_file(struct manager *m, const char *file)
 
 /* Workers of a vGPU that we know nothing of hold memory that we would give out again. */
 static void
-end_stray_workers(int fd)
+end_stray_workers(const struct manager *m, const char *name, int fd)
 {
     struct account_page *a;
 
     if (account_map(fd, &a) < 0)
         return;
     for (unsigned i = 0; i < ACCOUNT_SLOTS; i++) {
-        struct account_slot *slot = &a->slot[i];
-        _cleanup_close_ int pidfd =
-            process_open(atomic_load(&slot->pid), atomic_load(&slot->pid_start));
+        struct worker w;
 
-        if (atomic_load(&slot->state) != SLOT_FREE && pidfd >= 0)
-            process_signal(pidfd, SIGKILL);
+        if (atomic_load(&a->slot[i].state) == SLOT_FREE)
+            continue;
+        if (worker_find(m, name, a, i, &w) == WORKER_FOUND)
+            process_signal(w.pidfd, SIGKILL);
+        cleanup_closep(&w.pidfd);
     }
     account_unmap(a);
 }
@@ -145,7 +147,7 @@ remove_stray(const struct manager *m, const char *name)
         return;
     fd = open(account, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd >= 0)
-        end_stray_workers(fd);
+        end_stray_workers(m, name, fd);
     unlink(account);
     unlink(socket);
     rmdir(folder);

@@ -270,7 +270,8 @@ link_run(struct job *job)
 static cl_int
 link_admit(struct session *s, struct program_job *j, const struct req_clLinkProgram *r)
 {
-    const uint64_t bytes = strlen(r->options) + r->n_input_programs * sizeof(struct program *);
+    const uint64_t bytes =
+        strlen(r->options) + r->n_input_programs * sizeof(struct program *);
 
     if (!inflight_take(s, bytes))
         return CL_OUT_OF_HOST_MEMORY;

@@ -327,6 +327,75 @@ starts_with_hidden_workers() {
         "$PROGRAMS/fb_limit" says $FRAMEBUFFER 0
 }
 
+# restarts_while_held FOLDER USER HIDEPID: that user's manager dies, and starts again, while a program
+# holds 100 MiB; FOLDER/during and FOLDER/after are what it tells of the vGPU then, and once the
+# program has ended.
+restarts_while_held() {
+    local folder=$1 user=$2
+    [ "$3" = 0 ] || mount -t proc -o "hidepid=$3" proc /proc || return 1
+    export HOME=$folder TESSERA_RUNTIME_DIR=$folder/run TESSERA_STATE_DIR=$folder/state
+    # shellcheck disable=SC2016 # words of the inner shell
+    setpriv --reuid "$user" --regid "$user" --clear-groups bash -c '
+        begin() {
+            "$BUILD/tesserad" --backend fake >>"$HOME/log" 2>&1 3>&- &
+            manager=$!
+            within 30 manager_serves
+        }
+        nothing_is_held() {
+            [ "$("$TESSERA" show a -o json | jq .used_bytes)" = 0 ]
+        }
+        begin && "$TESSERA" create a --type "$TYPE" || exit 1
+        touch "$HOME/go"
+        "$TESSERA" run a -- "$PROGRAMS/fb_limit" hold 100 1048576 "$HOME/go" \
+            >"$HOME/held" 2>&1 &
+        program=$!
+        rc=0
+        within 20 grep -q held "$HOME/held" || rc=1
+        kill -9 $manager
+        wait $manager
+        begin || rc=1
+        "$TESSERA" show a -o json >"$HOME/during"
+        rm "$HOME/go"
+        wait $program || rc=1
+        within 5 nothing_is_held || rc=1
+        "$TESSERA" show a -o json >"$HOME/after"
+        timeout 30 "$TESSERA" shutdown --end
+        exit $rc' 3>&-
+}
+
+# adopts_workers USER HIDEPID
+adopts_workers() {
+    [ "$(id -u)" = 0 ] || skip "only root is several users"
+    unshare -m mount -t proc -o hidepid=2 proc /proc 2>/dev/null || skip "no mounts here"
+    setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$BUILD/tesserad" ||
+        skip "the build is hidden from other users"
+    folder=$BATS_TEST_TMPDIR/user
+    mkdir -m 777 "$folder"
+    chmod o+x "$BATS_TEST_TMPDIR"
+    export TYPE
+    export -f restarts_while_held within now_ms manager_serves
+    unshare -m bash -c 'restarts_while_held "$@"' -- "$folder" "$1" "$2"
+    cat "$folder/log" "$folder/during"
+    [ "$(jq .used_bytes "$folder/during")" -eq $((100 * MIB)) ]
+    [ "$(jq '.sessions[0].adopted' "$folder/during")" = true ]
+    [ "$(jq '.sessions | length' "$folder/after")" -eq 0 ]
+}
+
+@test "root's manager adopts workers that have users of their own" {
+    adopts_workers 0 0
+    run ! grep "left alone" "$folder/log"
+}
+
+@test "a user's manager adopts workers, whose program it cannot see" {
+    adopts_workers 65534 0
+    run ! grep "left alone" "$folder/log"
+}
+
+@test "what workers hold that /proc hides is not free when a user's manager starts again" {
+    adopts_workers 65534 2
+    says "$folder/log" "may be its worker, but /proc does not show it (hidepid)"
+}
+
 @test "no core dumps, few descriptors" {
     local log=$BATS_TEST_TMPDIR/waits
     start_on a "$log" "$PROGRAMS/guest_crash" wait

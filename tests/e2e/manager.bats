@@ -79,6 +79,24 @@ kill_manager() {
     on a "$PROGRAMS/guest_threads" 2 5
 }
 
+# A guest's kernel can write into its vGPU's account, where workers share its storage.
+@test "who is named as a worker, and is none, is left alone" {
+    local account=$TESSERA_RUNTIME_DIR/accounts/a victim
+    start "$BATS_TEST_TMPDIR/victim" sleep 300
+    victim=$started
+    kill_manager
+    "$BUILD/tests/hostile/account_forge" "$account" 5 "$victim"
+    manager_start
+    sessions_are a 0
+    says "$MANAGER_LOG" "'a': process $victim is said to be its worker, and is none"
+    kill_manager
+    "$BUILD/tests/hostile/account_forge" "$account" 5 "$victim"
+    rm "$TESSERA_STATE_DIR/vgpus/a.json"
+    manager_start
+    [ "$("$TESSERA" list -o json | jq '.vgpus | length')" -eq 0 ]
+    ps -p "$victim"
+}
+
 @test "shutdown without --end leaves programs alone" {
     local pid
     pid=$(manager_pid)

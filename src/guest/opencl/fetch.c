@@ -221,8 +221,8 @@ fetch_boxes(struct enqueue *q, struct _cl_mem *m, const struct rect *r, uint8_t 
             waits = false;
             continue;
         }
-        rc = fetch_begin(q, m, &p.piece, ptr + p.host_offset, p.first && waits, p.last,
-                         g);
+        rc =
+            fetch_begin(q, m, &p.piece, ptr + p.host_offset, p.first && waits, p.last, g);
     }
     return rc;
 }
