@@ -327,9 +327,9 @@ starts_with_hidden_workers() {
         "$PROGRAMS/fb_limit" says $FRAMEBUFFER 0
 }
 
-# restarts_while_held FOLDER USER HIDEPID: that user's manager dies, and starts again, while a program
-# holds 100 MiB; FOLDER/during and FOLDER/after are what it tells of the vGPU then, and once the
-# program has ended.
+# restarts_while_held FOLDER USER HIDEPID: that user's manager dies, and starts again, while a
+# program holds 100 MiB; FOLDER/during and FOLDER/after are what it tells of the vGPU then, and once
+# the program has ended.
 restarts_while_held() {
     local folder=$1 user=$2
     [ "$3" = 0 ] || mount -t proc -o "hidepid=$3" proc /proc || return 1
