@@ -129,8 +129,8 @@ static const char *const words[] = {
     "-cl-kernel-arg-info",
     "-I. -DX=1 -cl-std=CL1.2 -create-library -enable-link-options",
     "kernel void fill(global uint *p, uint v) {}",
-    "kernel void copy(global uint *a, global uint *b) {}\nkernel void fill(global int "
-    "*p) {}",
+    ("kernel void copy(global uint *a, global uint *b) {}\n"
+     "kernel void fill(global int *p) {}"),
     "#include \"a.h\"\nkernel void add(global float *a, global float *b) {}",
     "#error no",
     "kernel void x(local float *p, __constant int *c) { printf(\"%d\", 1); }",
