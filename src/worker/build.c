@@ -121,6 +121,7 @@ call_in_turn(struct program_job *j, cl_int (*call)(struct program_job *, const c
     _cleanup_close_ int turn = build_turn(j);
     cl_int rc = call(j, options);
 
+    (void)turn; /* until we return */
     if (failed_without_reason(j, rc)) {
         log_debug("a build failed without a reason: once more");
         rc = call(j, options);
