@@ -41,7 +41,9 @@ start_argv(const struct start *s, struct host_argv *argv)
     static const char both[] = "\"$0\" create \"$1\" --type \"$2\" >/dev/null && exec "
                                "\"$0\" run \"$1\" -- \"$3\" "
                                "once";
-    static const char native[] = "exec \"$0\" --device \"$1\" once";
+    /* A new vGPU has no compiled kernel yet, and neither has this. */
+    static const char native[] = "d=$(mktemp -d) && POCL_CACHE_DIR=$d \"$0\" --device "
+                                 "\"$1\" once; r=$?; rm -rf \"$d\"; exit $r";
     const char *const of_vgpu[] = {"sh",    "-c",    both,     h->tessera,
                                    s->name, h->type, h->calls, NULL};
     const char *const of_native[] = {"sh", "-c", native, h->calls, h->device, NULL};
