@@ -4,7 +4,6 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -136,25 +135,11 @@ cgroups_init(struct cgroups *c, const char *runtime)
         init_version1(c, hash);
 }
 
-/* Kernels refuse to remove a group with a process in it. */
-static void
-remove_groups(const char *parent)
-{
-    _cleanup_closedir_ DIR *d = opendir(parent);
-    struct dirent *e;
-
-    while (d && (e = readdir(d))) {
-        if (e->d_type == DT_DIR && e->d_name[0] != '.')
-            unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
-    }
-    rmdir(parent);
-}
-
 void
 cgroups_fini(struct cgroups *c)
 {
     for (unsigned i = 0; i < c->n; i++) {
-        remove_groups(c->parents[i]);
+        rmdir(c->parents[i]); /* not while workers go on */
         free(c->parents[i]);
     }
     *c = (struct cgroups){0};

@@ -30,7 +30,6 @@ struct cgroup_limits {
 
 /* runtime tells the managers of one machine apart. */
 void cgroups_init(struct cgroups *c, const char *runtime);
-/* Removes what no worker is in any more. */
 void cgroups_fini(struct cgroups *c);
 
 /* Makes the vGPU's groups, if need be, and adds the worker's arguments to enter them. */

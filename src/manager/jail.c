@@ -271,8 +271,8 @@ jail_session_over(const struct vgpu *v, unsigned slot)
         trash(v->m, path);
 }
 
-static void
-cgroups_sweep(const struct manager *m)
+void
+jail_sweep_groups(const struct manager *m)
 {
     for (unsigned i = 0; i < m->cgroups.n; i++) {
         _cleanup_closedir_ DIR *d = opendir(m->cgroups.parents[i]);
@@ -294,7 +294,7 @@ jail_vgpu_over(const struct vgpu *v)
         trash(v->m, path);
     cgroups_remove(&v->m->cgroups, v->s.name);
     /* Of others whose last process took its time. */
-    cgroups_sweep(v->m);
+    jail_sweep_groups(v->m);
 }
 
 /* NAME.SLOT of a session that there is. */
@@ -338,6 +338,6 @@ jail_sweep(struct manager *m)
 {
     sweep_folder(m, m->folders.tmp, tmp_is_used);
     sweep_folder(m, m->folders.cache, cache_is_used);
-    cgroups_sweep(m);
+    jail_sweep_groups(m);
     trash_empty(m);
 }

@@ -288,6 +288,7 @@ manager_fini(struct manager *m)
     }
     json_decref(m->warnings);
     inventory_fini(&m->inventory);
+    jail_sweep_groups(m); /* no vGPU is known any more */
     cgroups_fini(&m->cgroups);
     folders_fini(&m->folders);
     free(m->worker);
