@@ -26,4 +26,14 @@ futex_wait(_Atomic uint32_t *word, uint32_t seen, int timeout_ms)
     syscall(SYS_futex, word, FUTEX_WAIT, seen, timeout_ms < 0 ? NULL : &ts, NULL, 0);
 }
 
+/* The same until a time of CLOCK_MONOTONIC. */
+static inline void
+futex_wait_until(_Atomic uint32_t *word, uint32_t seen, uint64_t until_ns)
+{
+    const struct timespec ts = {(time_t)(until_ns / 1000000000u),
+                                (long)(until_ns % 1000000000u)};
+
+    syscall(SYS_futex, word, FUTEX_WAIT_BITSET, seen, &ts, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
 #endif

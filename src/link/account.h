@@ -27,7 +27,7 @@
 #include <sys/types.h>
 
 #define ACCOUNT_MAGIC 0x61525354u /* "TSRa" */
-#define ACCOUNT_VERSION 3u
+#define ACCOUNT_VERSION 4u
 #define ACCOUNT_SLOTS 64 /* sessions per vGPU; more are refused with a clear error */
 #define ACCOUNT_REASON_BYTES 160
 #define ACCOUNT_PROGRAM_BYTES 64
@@ -47,6 +47,16 @@ struct gate_page {
     _Atomic uint64_t commands;     /* handed to the driver */
     _Atomic uint64_t copied_bytes; /* moved by the worker and by the guest itself */
     _Atomic uint64_t busy_ns;      /* device time, from the device's own clock */
+    _Atomic uint64_t kernels;      /* launches among the commands */
+    _Atomic uint64_t compile_ns;   /* of first launches: the compiler's, no device time */
+    _Atomic uint64_t waited_ns;    /* with commands that waited for a turn */
+    _Atomic uint64_t turns;        /* given back */
+    _Atomic uint64_t used_ns;      /* of turns, as struct turn_gate has it, and debt_ns */
+    _Atomic uint64_t debt_ns;      /* device time outside of turns */
+    _Atomic uint64_t overruns;     /* turns that lasted longer than their slice */
+    _Atomic uint64_t overrun_ns;   /* by so much in all */
+    _Atomic uint32_t
+        turn_gate; /* its number in the GPU's turns (link/turn.h) + 1; 0: none */
 };
 
 struct account_slot {

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who writes what is in turn.h. The one order that matters: a gate's give-back (release) before
+ * the next gate's look at it (acquire), so that the device's commands of one are complete before
+ * the other's are handed to it; and an offer's terms before its number.
+ */
+#include "link/turn.h"
+
+#include "base/cleanup.h"
+#include "base/futex.h"
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+static bool
+turn_file_is_ours(const struct turn_file *f)
+{
+    return f->header.magic == TURN_MAGIC && f->header.version == TURN_VERSION &&
+           f->header.bytes == sizeof *f;
+}
+
+static int
+turn_open_file(const char *path, int *ret_fd)
+{
+    _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    if (st.st_size != sizeof(struct turn_file) &&
+        (ftruncate(fd, 0) < 0 || ftruncate(fd, sizeof(struct turn_file)) < 0))
+        return -errno;
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+int
+turn_create(const char *path, struct turn_file **ret, int *ret_fd)
+{
+    _cleanup_close_ int fd = -1;
+    struct turn_file *f;
+    int rc = turn_open_file(path, &fd);
+
+    if (rc < 0)
+        return rc;
+    f = mmap(NULL, sizeof *f, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (f == MAP_FAILED)
+        return -errno;
+    if (!turn_file_is_ours(f)) {
+        /* New, or of another version, whose workers are not ours to speak to. */
+        if (ftruncate(fd, 0) < 0 || ftruncate(fd, sizeof *f) < 0) {
+            turn_unmap(f);
+            return -errno;
+        }
+        f->header.version = TURN_VERSION;
+        f->header.bytes = sizeof *f;
+        f->header.magic = TURN_MAGIC;
+    }
+    *ret = f;
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+void
+turn_unmap(struct turn_file *f)
+{
+    if (f)
+        munmap(f, sizeof *f);
+}
+
+static void *
+map_page(int fd, size_t at)
+{
+    void *p =
+        mmap(NULL, TURN_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)at);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+int
+turn_view_map(int fd, unsigned gate, struct turn_view *ret)
+{
+    struct turn_view v = {.gate = gate};
+    struct stat st;
+    void *all;
+
+    if (gate >= TURN_GATES || fstat(fd, &st) < 0 ||
+        st.st_size != sizeof(struct turn_file))
+        return -EPROTO;
+    all = mmap(NULL, sizeof(struct turn_file), PROT_READ, MAP_SHARED, fd, 0);
+    if (all == MAP_FAILED)
+        return -errno;
+    v.file = all;
+    v.bell = map_page(fd, offsetof(struct turn_file, bell));
+    v.own = map_page(fd, offsetof(struct turn_file, gate) + gate * sizeof *v.own);
+    if (!turn_file_is_ours(v.file) || !v.bell || !v.own)
+        return v.bell && v.own ? -EPROTO : -ENOMEM;
+    *ret = v;
+    return 0;
+}
+
+/* ---- the arbiter's side ------------------------------------------------------------ */
+
+static void
+offer_ring(struct turn_offer *o)
+{
+    atomic_fetch_add(&o->bell, 1);
+    futex_wake(&o->bell, INT_MAX);
+}
+
+void
+turn_offer(struct turn_file *f, unsigned gate, const struct turn_terms *t)
+{
+    struct turn_offer *o = &f->offer[gate];
+
+    atomic_store_explicit(&o->after_gate, t->after_gate, memory_order_relaxed);
+    atomic_store_explicit(&o->after_turn, t->after_turn, memory_order_relaxed);
+    atomic_store_explicit(&o->slice_ns, t->slice_ns, memory_order_relaxed);
+    atomic_store_explicit(&o->linger_ns, t->linger_ns, memory_order_relaxed);
+    /* Pairs with the acquire in turn_offered(): the terms are there before the number. */
+    atomic_store_explicit(&o->turn, t->turn, memory_order_release);
+    offer_ring(o);
+}
+
+void
+turn_revoke(struct turn_file *f, unsigned gate, uint64_t turn)
+{
+    atomic_store(&f->offer[gate].revoked, turn);
+    offer_ring(&f->offer[gate]);
+}
+
+void
+turn_extend(struct turn_file *f, unsigned gate, uint64_t more_ns)
+{
+    atomic_fetch_add(&f->offer[gate].slice_ns, more_ns);
+    offer_ring(&f->offer[gate]);
+}
+
+void
+turn_set_linger(struct turn_file *f, unsigned gate, uint64_t linger_ns)
+{
+    atomic_store(&f->offer[gate].linger_ns, linger_ns);
+    offer_ring(&f->offer[gate]);
+}
+
+bool
+turn_given(const struct turn_file *f, unsigned gate, uint64_t turn)
+{
+    /* Pairs with the release in turn_give_back(): what the giver wrote is visible. */
+    return atomic_load_explicit(&f->gate[gate].given, memory_order_acquire) >= turn;
+}
+
+void
+turn_bury(struct turn_file *f, unsigned gate)
+{
+    struct turn_gate *g = &f->gate[gate];
+
+    atomic_store(&g->wants, 0);
+    atomic_store(&g->since_ns, 0);
+    atomic_store(&g->given, atomic_load(&f->offer[gate].turn));
+    atomic_fetch_add(&g->given_bell, 1);
+    futex_wake(&g->given_bell, INT_MAX);
+}
+
+uint32_t
+turn_bell_wait(struct turn_file *f, uint32_t seen, uint64_t until_ns)
+{
+    if (atomic_load(&f->bell.word) == seen)
+        futex_wait_until(&f->bell.word, seen, until_ns);
+    return atomic_load(&f->bell.word);
+}
+
+/* ---- a gate's side ----------------------------------------------------------------- */
+
+bool
+turn_offered(const struct turn_view *v, struct turn_terms *ret)
+{
+    const struct turn_offer *o = &v->file->offer[v->gate];
+    const uint64_t turn = atomic_load_explicit(&o->turn, memory_order_acquire);
+
+    if (turn <= atomic_load_explicit(&v->own->given, memory_order_relaxed))
+        return false;
+    /* No other is offered before this one is given back, so its terms stay. */
+    *ret = (struct turn_terms){
+        .turn = turn,
+        .slice_ns = atomic_load_explicit(&o->slice_ns, memory_order_relaxed),
+        .linger_ns = atomic_load_explicit(&o->linger_ns, memory_order_relaxed),
+        .after_gate = atomic_load_explicit(&o->after_gate, memory_order_relaxed),
+        .after_turn = atomic_load_explicit(&o->after_turn, memory_order_relaxed)};
+    return true;
+}
+
+bool
+turn_is_open(const struct turn_view *v, const struct turn_terms *t)
+{
+    return t->after_gate >= TURN_GATES ||
+           turn_given(v->file, t->after_gate, t->after_turn);
+}
+
+bool
+turn_is_revoked(const struct turn_view *v, uint64_t turn)
+{
+    return atomic_load_explicit(&v->file->offer[v->gate].revoked, memory_order_acquire) >=
+           turn;
+}
+
+void
+turn_take(const struct turn_view *v, uint64_t turn, uint64_t now_ns)
+{
+    atomic_store_explicit(&v->own->taken_ns, now_ns, memory_order_relaxed);
+    atomic_store_explicit(&v->own->taken, turn, memory_order_release);
+}
+
+void
+turn_give_back(const struct turn_view *v, uint64_t turn, uint64_t used_ns,
+               uint64_t now_ns)
+{
+    struct turn_gate *g = v->own;
+
+    atomic_store_explicit(&g->used_ns, used_ns, memory_order_relaxed);
+    atomic_store_explicit(&g->given_ns, now_ns, memory_order_relaxed);
+    atomic_store_explicit(&g->ends_ns, 0, memory_order_relaxed);
+    /* Pairs with the acquire in turn_given(), of the next gate and of the arbiter. */
+    atomic_store_explicit(&g->given, turn, memory_order_release);
+    atomic_fetch_add(&g->given_bell, 1);
+    futex_wake(&g->given_bell, INT_MAX);
+    turn_ring(v);
+}
+
+void
+turn_ring(const struct turn_view *v)
+{
+    atomic_fetch_add(&v->bell->word, 1);
+    futex_wake(&v->bell->word, 1);
+}
+
+void
+turn_want(const struct turn_view *v, bool wants)
+{
+    if (atomic_exchange(&v->own->wants, wants) != wants)
+        turn_ring(v);
+}
+
+bool
+turn_orphaned(const struct turn_view *v, uint64_t now_ns)
+{
+    const struct turn_header *h = &v->file->header;
+    const uint64_t beat = atomic_load_explicit(&h->beat_ns, memory_order_relaxed);
+
+    if (atomic_load_explicit(&h->epoch, memory_order_relaxed) == 0)
+        return true;
+    return now_ns > beat && now_ns - beat > TURN_ORPHANED_NS;
+}
