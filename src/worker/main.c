@@ -30,6 +30,9 @@ enum option_key {
     OPT_UID,
     OPT_GID,
     OPT_LIMIT,
+    OPT_TURNS_FD,
+    OPT_GATE_FD,
+    OPT_GATE,
 };
 
 struct arguments {
@@ -50,6 +53,9 @@ static const struct argp_option options[] = {
     {"cores", OPT_CORES, "LIST", 0, "Run the driver's threads on these cores (0,2-3)", 1},
     {"threads", OPT_THREADS, "N", 0, "Threads of a software GPU", 1},
     {"limit", OPT_LIMIT, "NAME=VALUE", 0, "A limit of the guest (tesserad --limit)", 1},
+    {"turns-fd", OPT_TURNS_FD, "FD", 0, "The GPU's turns, to read", 1},
+    {"gate-fd", OPT_GATE_FD, "FD", 0, "The same, to write", 1},
+    {"gate", OPT_GATE, "N", 0, "The session's gate there", 1},
     {"backend", OPT_BACKEND, "opencl|fake", 0, "The driver (fake: for tests)", 1},
     {"jail", OPT_JAIL, "none|software|hardware", 0,
      "How much is forbidden to this process (none)", 1},
@@ -93,6 +99,8 @@ check_complete(struct argp_state *state, const struct arguments *a)
         return;
     if (o->session_fd < 0 || o->account_fd < 0 || o->framebuffer_bytes == 0)
         argp_error(state, "--probe, or --session-fd, --account-fd and --framebuffer");
+    if ((o->turns_fd < 0) != (o->gate_fd < 0))
+        argp_error(state, "--turns-fd, --gate-fd and --gate go together");
     if (!o->device.platform && !o->device.fake)
         argp_error(state, "--platform is missing");
     if (o->device.cores && cores_parse(o->device.cores, &set) < 0)
@@ -114,6 +122,15 @@ parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_ACCOUNT_FD:
         o->account_fd = (int)number(state, "--account-fd", arg, INT32_MAX);
+        return 0;
+    case OPT_TURNS_FD:
+        o->turns_fd = (int)number(state, "--turns-fd", arg, INT32_MAX);
+        return 0;
+    case OPT_GATE_FD:
+        o->gate_fd = (int)number(state, "--gate-fd", arg, INT32_MAX);
+        return 0;
+    case OPT_GATE:
+        o->gate = (unsigned)number(state, "--gate", arg, TURN_GATES - 1);
         return 0;
     case OPT_SLOT:
         o->slot = (unsigned)number(state, "--slot", arg, ACCOUNT_SLOTS - 1);
@@ -184,7 +201,11 @@ main(int argc, char **argv)
         .doc = "Serves one session of a vGPU. Started by tesserad, not by hand.",
     };
     static char log_name[128];
-    struct arguments a = {.session = {.session_fd = -1, .account_fd = -1, .vgpu = "?"}};
+    struct arguments a = {.session = {.session_fd = -1,
+                                      .account_fd = -1,
+                                      .turns_fd = -1,
+                                      .gate_fd = -1,
+                                      .vgpu = "?"}};
 
     argp_parse(&argp, argc, argv, 0, NULL, &a);
     snprintf(log_name, sizeof log_name, "tessera-worker %s",
