@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tessera-worker: options and wiring (docs/architecture.md, "The worker's command line"). */
 #include "base/log.h"
+#include "link/turn.h"
 #include "worker/cores.h"
 #include "worker/probe.h"
 #include "worker/session.h"
@@ -14,6 +15,9 @@ enum option_key {
     OPT_PROBE = 1,
     OPT_SESSION_FD,
     OPT_ACCOUNT_FD,
+    OPT_TURNS_FD,
+    OPT_GATE_FD,
+    OPT_GATE,
     OPT_SLOT,
     OPT_VGPU,
     OPT_FRAMEBUFFER,
@@ -41,6 +45,9 @@ static const struct argp_option options[] = {
     {"probe", OPT_PROBE, NULL, 0, "Print the host's OpenCL devices as JSON", 0},
     {"session-fd", OPT_SESSION_FD, "FD", 0, "Serve the guest on this socket", 1},
     {"account-fd", OPT_ACCOUNT_FD, "FD", 0, "The vGPU's account", 1},
+    {"turns-fd", OPT_TURNS_FD, "FD", 0, "The GPU's turns, to read", 1},
+    {"gate-fd", OPT_GATE_FD, "FD", 0, "The same, to write the gate's page", 1},
+    {"gate", OPT_GATE, "N", 0, "The session's number in the GPU's turns", 1},
     {"slot", OPT_SLOT, "N", 0, "The session's slot in the account", 1},
     {"vgpu", OPT_VGPU, "NAME", 0, "The vGPU's name, for the log", 1},
     {"framebuffer", OPT_FRAMEBUFFER, "BYTES", 0, "The vGPU's framebuffer", 1},
@@ -115,6 +122,15 @@ parse_option(int key, char *arg, struct argp_state *state)
     case OPT_ACCOUNT_FD:
         o->account_fd = (int)number(state, "--account-fd", arg, INT32_MAX);
         return 0;
+    case OPT_TURNS_FD:
+        o->turns_fd = (int)number(state, "--turns-fd", arg, INT32_MAX);
+        return 0;
+    case OPT_GATE_FD:
+        o->gate_fd = (int)number(state, "--gate-fd", arg, INT32_MAX);
+        return 0;
+    case OPT_GATE:
+        o->gate = (unsigned)number(state, "--gate", arg, TURN_GATES - 1);
+        return 0;
     case OPT_SLOT:
         o->slot = (unsigned)number(state, "--slot", arg, ACCOUNT_SLOTS - 1);
         return 0;
@@ -184,7 +200,11 @@ main(int argc, char **argv)
         .doc = "Serves one session of a vGPU. Started by tesserad, not by hand.",
     };
     static char log_name[128];
-    struct arguments a = {.session = {.session_fd = -1, .account_fd = -1, .vgpu = "?"}};
+    struct arguments a = {.session = {.session_fd = -1,
+                                      .account_fd = -1,
+                                      .turns_fd = -1,
+                                      .gate_fd = -1,
+                                      .vgpu = "?"}};
 
     argp_parse(&argp, argc, argv, 0, NULL, &a);
     snprintf(log_name, sizeof log_name, "tessera-worker %s",

@@ -31,6 +31,8 @@
 
 struct session_options {
     int session_fd, account_fd; /* owned by the session once it starts */
+    int turns_fd, gate_fd; /* the GPU's turns, to read and to write; -1: ungoverned */
+    unsigned gate;         /* the session's number there */
     unsigned slot;
     const char *vgpu;
     uint64_t framebuffer_bytes;
