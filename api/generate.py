@@ -715,6 +715,9 @@ def hold_source(c):
             out.append(f"    kept->{f.name} = held_moved(s, h, r->{f.name});")
         elif f.type not in ("id", "u64", "i64", "waits", "event", "extent", "out"):
             raise DescriptionError(f"{c.name}: a command with a {f.type} cannot be held back")
+    if not c.spec.get("reply") and c.spec.get("answers") != "end":
+        out += ["    if (kept->tag != 0)", "        reply_status(s, kept->tag, CL_SUCCESS);",
+                "    kept->tag = 0;"]
     if "held" in c.spec.get("hooks", []):
         out += [f"    if (held_{c.name}(s, h, kept) < 0)", "        return -EPROTO;"]
     return out + [f"    return held_done(s, h, spec, again_{c.name});", "}", ""]

@@ -142,6 +142,13 @@ turn_extend(struct turn_file *f, unsigned gate, uint64_t more_ns)
 }
 
 void
+turn_set_slice(struct turn_file *f, unsigned gate, uint64_t slice_ns)
+{
+    atomic_store(&f->offer[gate].slice_ns, slice_ns);
+    offer_ring(&f->offer[gate]);
+}
+
+void
 turn_set_linger(struct turn_file *f, unsigned gate, uint64_t linger_ns)
 {
     atomic_store(&f->offer[gate].linger_ns, linger_ns);

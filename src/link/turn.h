@@ -66,8 +66,9 @@ struct turn_offer {
     _Atomic uint64_t
         revoked; /* turns up to this one end as soon as the device is drained */
     _Atomic uint64_t
-        slice_ns; /* of wall time since it was taken; may grow while it runs */
+        slice_ns; /* of wall time since it was taken; may change while it runs */
     _Atomic uint64_t linger_ns; /* how long a gate without commands keeps the turn */
+    _Atomic int32_t pid; /* whose gate it is, for the next manager alone; 0: nobody's */
 };
 
 /* What one gate tells. The gate writes; the arbiter on behalf of a dead one. */
@@ -125,6 +126,8 @@ struct turn_terms {
 void turn_offer(struct turn_file *f, unsigned gate, const struct turn_terms *t);
 void turn_revoke(struct turn_file *f, unsigned gate, uint64_t turn);
 void turn_extend(struct turn_file *f, unsigned gate, uint64_t more_ns);
+/* Also shorter than what has passed: then the turn ends as its commands on the device do. */
+void turn_set_slice(struct turn_file *f, unsigned gate, uint64_t slice_ns);
 void turn_set_linger(struct turn_file *f, unsigned gate, uint64_t linger_ns);
 bool turn_given(const struct turn_file *f, unsigned gate, uint64_t turn);
 

@@ -89,11 +89,12 @@ folders_name(struct folders *f, const struct options *o)
     f->control = str_printf("%s/control.sock", f->runtime);
     f->vgpus = str_printf("%s/vgpus", f->runtime);
     f->accounts = str_printf("%s/accounts", f->runtime);
+    f->turns = str_printf("%s/turns", f->runtime);
     f->icd = str_printf("%s/icd", f->runtime);
     f->state_vgpus = str_printf("%s/vgpus", f->state);
     f->state_gpus = str_printf("%s/gpus", f->state);
-    if (!f->control || !f->vgpus || !f->accounts || !f->icd || !f->state_vgpus ||
-        !f->state_gpus)
+    if (!f->control || !f->vgpus || !f->accounts || !f->turns || !f->icd ||
+        !f->state_vgpus || !f->state_gpus)
         return -ENOMEM;
     return 0;
 }
@@ -157,7 +158,7 @@ folders_init(struct folders *f, const struct options *o, struct err *e)
     const struct folder_row rows[] = {
         {f->vgpus, 0711},       {f->accounts, 0700},   {f->cache, 0711},
         {f->tmp, 0711},         {f->trash, 0700},      {f->icd, 0755},
-        {f->state_vgpus, 0700}, {f->state_gpus, 0700},
+        {f->state_vgpus, 0700}, {f->state_gpus, 0700}, {f->turns, 0700},
     };
     return folders_make(rows, sizeof rows / sizeof *rows, e);
 }
@@ -165,9 +166,9 @@ folders_init(struct folders *f, const struct options *o, struct err *e)
 void
 folders_fini(struct folders *f)
 {
-    char **const owned[] = {&f->runtime,  &f->state,       &f->control,   &f->vgpus,
-                            &f->accounts, &f->cache,       &f->tmp,       &f->trash,
-                            &f->icd,      &f->state_vgpus, &f->state_gpus};
+    char **const owned[] = {&f->runtime,  &f->state,       &f->control,    &f->vgpus,
+                            &f->accounts, &f->cache,       &f->tmp,        &f->trash,
+                            &f->icd,      &f->state_vgpus, &f->state_gpus, &f->turns};
 
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(*owned[i]);

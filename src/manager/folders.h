@@ -8,8 +8,8 @@
 
 struct folders {
     char *runtime, *state;
-    char *control;          /* RUNTIME/control.sock */
-    char *vgpus, *accounts; /* in runtime */
+    char *control;                  /* RUNTIME/control.sock */
+    char *vgpus, *accounts, *turns; /* in runtime */
     char *cache, *tmp,
         *trash; /* the workers' (jail.h): in runtime, or in state where nothing
                                        in runtime can be executed */

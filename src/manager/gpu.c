@@ -87,6 +87,21 @@ gpu_model_of(const char *device_name, char *buf, size_t cap)
     snprintf(buf, cap, "%s", first[0] ? first : "gpu");
 }
 
+void
+gpu_apply(struct gpu *g, const struct request_gpu *r)
+{
+    if (r->has_mode)
+        g->mode = r->mode;
+    if (r->has_policy)
+        g->time.policy = r->policy;
+    if (r->has_slice)
+        g->time.slice_us = r->slice_us;
+    if (r->has_elastic)
+        g->time.elastic_percent = r->elastic_percent;
+    if (r->has_watchdog)
+        g->time.watchdog_seconds = r->watchdog_seconds;
+}
+
 static char *
 settings_path(const char *folder, const struct gpu *g)
 {
@@ -98,9 +113,12 @@ gpu_settings_save(const char *folder, const struct gpu *g, enum placement_order 
                   struct err *e)
 {
     _cleanup_free_ char *path = settings_path(folder, g);
-    _cleanup_free_ char *text =
-        str_printf("{\"mode\": \"%s\", \"placement\": \"%s\"}\n", gpu_mode_word(g->mode),
-                   placement_order_word(order));
+    _cleanup_free_ char *text = str_printf(
+        "{\"mode\": \"%s\", \"placement\": \"%s\", \"policy\": \"%s\", \"slice_us\": %u, "
+        "\"elastic_percent\": %u, \"watchdog_seconds\": %u}\n",
+        gpu_mode_word(g->mode), placement_order_word(order),
+        sched_policy_word(g->time.policy), g->time.slice_us, g->time.elastic_percent,
+        g->time.watchdog_seconds);
     int rc;
 
     if (!path || !text)
@@ -131,8 +149,7 @@ gpu_settings_load(const char *folder, struct gpu *g, enum placement_order *ret_o
     /* The file says what a request to change the settings says. */
     if (request_parse_gpu(text, len, &r, e) < 0)
         return err_wrap(e, "settings %s are damaged and not used", path);
-    if (r.has_mode)
-        g->mode = r.mode;
+    gpu_apply(g, &r);
     if (r.has_order)
         *ret_order = r.order;
     return 0;

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "manager/cores.h"
 #include "policy/placement.h"
+#include "policy/sched.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -26,6 +27,15 @@ struct probe_device {
     char icd[PATH_MAX]; /* the driver's .icd file, "" = the loader's own list */
 };
 
+struct arbiter;
+
+/* How the GPU's time is shared out, as `gpu set` says. */
+struct gpu_time {
+    enum sched_policy policy;
+    unsigned slice_us; /* 0: by the types in use */
+    unsigned elastic_percent, watchdog_seconds;
+};
+
 struct gpu {
     char name[GPU_NAME_BYTES];      /* gpu0 */
     char model[TYPE_MODEL_MAX + 1]; /* first part of its types' names */
@@ -37,6 +47,8 @@ struct gpu {
     bool shared;           /* software: other GPUs run on the same cores */
     cpu_set_t cores;       /* software */
     enum gpu_mode mode;
+    struct gpu_time time;
+    struct arbiter *arbiter; /* owned by the manager; NULL: its vGPUs are ungoverned */
 };
 
 /*
@@ -44,6 +56,11 @@ struct gpu {
  * p40, "NVIDIA GeForce RTX 3090" rtx3090. Never empty.
  */
 void gpu_model_of(const char *device_name, char *buf, size_t cap);
+
+struct request_gpu;
+
+/* Sets what a request says of the GPU itself: all but the placement order. */
+void gpu_apply(struct gpu *g, const struct request_gpu *r);
 
 /*
  * What `gpu set` changed, kept in folder/NAME.json. Loading a missing file changes

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/sock.h"
+#include "manager/gpu_time.h"
 #include "manager/http.h"
 #include "manager/jail.h"
 #include "manager/vgpu.h"
@@ -201,10 +202,12 @@ manager_set_gpus(struct manager *m, struct gpu *g, const struct request_gpu *r,
         rc = check_mode(m, &first[i], r->mode, e);
     if (rc < 0)
         return rc;
-    for (unsigned i = 0; i < n && r->has_mode; i++)
-        first[i].mode = r->mode;
+    for (unsigned i = 0; i < n; i++)
+        gpu_apply(&first[i], r);
     if (r->has_order)
         m->order = r->order;
+    for (unsigned i = 0; i < n; i++)
+        gpu_time_changed(m, &first[i]);
     return save_settings(m, e);
 }
 
@@ -254,7 +257,9 @@ manager_init(struct manager *m, const struct options *o, struct err *e)
         rc = find_gpus(m, e);
     if (rc < 0)
         return rc;
+    gpu_time_init(m);
     vgpu_restore_all(m);
+    gpu_time_run(m);
     jail_sweep(m);
     rc = http_start(m, &m->http, e);
     if (rc == 0)
@@ -275,8 +280,10 @@ void
 manager_fini(struct manager *m)
 {
     http_stop(m->http);
+    gpu_time_stop(m);
     while (!list_empty(&m->vgpus))
         vgpu_forget(container_of(m->vgpus.next, struct vgpu, link));
+    gpu_time_fini(m);
     alarm_free(m->idle);
     for (size_t i = 0; i < 2; i++) {
         if (m->signals[i].data)

@@ -52,7 +52,7 @@ void manager_stop(struct manager *m);
 void manager_fini(struct manager *m);
 
 /*
- * Changes mode, placement order or both; g NULL means every GPU. The order
+ * Changes settings; g NULL means every GPU. The placement order
  * decides between GPUs, so it is one for all, whichever GPU it is set through.
  * On an error nothing is changed.
  */

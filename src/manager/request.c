@@ -16,15 +16,25 @@ static const struct field create_fields[] = {
 };
 static const struct field_table create_table = {create_fields, 5, false};
 
+#define ABSENT UINT64_MAX /* greater than any number that JSON brings us */
+#define ELASTIC_MAX_PERCENT 100
+#define WATCHDOG_MAX_SECONDS 3600
+
 struct gpu_words {
     char mode[REQUEST_NAME_BYTES], placement[REQUEST_NAME_BYTES];
+    char policy[REQUEST_NAME_BYTES];
+    uint64_t slice_us, elastic_percent, watchdog_seconds;
 };
 
 static const struct field gpu_fields[] = {
     FIELD(struct gpu_words, mode, FIELD_STRING, false),
     FIELD(struct gpu_words, placement, FIELD_STRING, false),
+    FIELD(struct gpu_words, policy, FIELD_STRING, false),
+    FIELD(struct gpu_words, slice_us, FIELD_U64, false),
+    FIELD(struct gpu_words, elastic_percent, FIELD_U64, false),
+    FIELD(struct gpu_words, watchdog_seconds, FIELD_U64, false),
 };
-static const struct field_table gpu_table = {gpu_fields, 2, false};
+static const struct field_table gpu_table = {gpu_fields, 6, false};
 
 struct shutdown_words {
     char vgpus[REQUEST_NAME_BYTES];
@@ -66,25 +76,81 @@ request_parse_create(const char *buf, size_t len, struct request_create *ret,
     return rc;
 }
 
+static int
+read_gpu_words(const struct gpu_words *words, struct request_gpu *r, struct err *e)
+{
+    r->has_mode = words->mode[0] != '\0';
+    r->has_order = words->placement[0] != '\0';
+    r->has_policy = words->policy[0] != '\0';
+    if (r->has_mode && gpu_mode_parse(words->mode, &r->mode) < 0)
+        return err_set(e, -EINVAL, "'%s' is no mode: equal-size or mixed-size",
+                       words->mode);
+    if (r->has_order && placement_order_parse(words->placement, &r->order) < 0)
+        return err_set(e, -EINVAL, "'%s' is no placement: spread or pack",
+                       words->placement);
+    if (r->has_policy && !sched_policy_parse(words->policy, &r->policy))
+        return err_set(e, -EINVAL,
+                       "'%s' is no policy: best-effort, equal-share or fixed-share",
+                       words->policy);
+    return 0;
+}
+
+static int
+read_gpu_numbers(const struct gpu_words *words, struct request_gpu *r, struct err *e)
+{
+    const uint64_t least_us = SCHED_SLICE_MIN_NS / 1000,
+                   most_us = SCHED_SLICE_MAX_NS / 1000;
+    const uint64_t us = words->slice_us;
+
+    r->has_slice = us != ABSENT;
+    r->has_elastic = words->elastic_percent != ABSENT;
+    r->has_watchdog = words->watchdog_seconds != ABSENT;
+    if (r->has_slice && us != 0 && (us < least_us || us > most_us))
+        return err_set(e, -EINVAL,
+                       "'slice_us' is %llu: from %llu to %llu, or 0 for the default",
+                       (unsigned long long)us, (unsigned long long)least_us,
+                       (unsigned long long)most_us);
+    if (r->has_elastic && words->elastic_percent > ELASTIC_MAX_PERCENT)
+        return err_set(e, -EINVAL, "'elastic_percent' is %llu: from 0 to %d",
+                       (unsigned long long)words->elastic_percent, ELASTIC_MAX_PERCENT);
+    if (r->has_watchdog && words->watchdog_seconds > WATCHDOG_MAX_SECONDS)
+        return err_set(e, -EINVAL,
+                       "'watchdog_seconds' is %llu: from 1 to %d, or 0 for none",
+                       (unsigned long long)words->watchdog_seconds, WATCHDOG_MAX_SECONDS);
+    if (r->has_slice)
+        r->slice_us = (unsigned)us;
+    if (r->has_elastic)
+        r->elastic_percent = (unsigned)words->elastic_percent;
+    if (r->has_watchdog)
+        r->watchdog_seconds = (unsigned)words->watchdog_seconds;
+    return 0;
+}
+
+bool
+request_gpu_is_empty(const struct request_gpu *r)
+{
+    return !r->has_mode && !r->has_order && !r->has_policy && !r->has_slice &&
+           !r->has_elastic && !r->has_watchdog;
+}
+
 int
 request_parse_gpu(const char *buf, size_t len, struct request_gpu *ret, struct err *e)
 {
-    struct gpu_words words = {0};
+    struct gpu_words words = {
+        .slice_us = ABSENT, .elastic_percent = ABSENT, .watchdog_seconds = ABSENT};
     struct request_gpu r = {0};
     int rc = fields_parse(buf, len, &gpu_table, &words, e);
 
+    if (rc == 0)
+        rc = read_gpu_words(&words, &r, e);
+    if (rc == 0)
+        rc = read_gpu_numbers(&words, &r, e);
     if (rc < 0)
         return rc;
-    r.has_mode = words.mode[0] != '\0';
-    r.has_order = words.placement[0] != '\0';
-    if (!r.has_mode && !r.has_order)
-        return err_set(e, -EINVAL, "'mode' or 'placement' is missing");
-    if (r.has_mode && gpu_mode_parse(words.mode, &r.mode) < 0)
-        return err_set(e, -EINVAL, "'%s' is no mode: equal-size or mixed-size",
-                       words.mode);
-    if (r.has_order && placement_order_parse(words.placement, &r.order) < 0)
-        return err_set(e, -EINVAL, "'%s' is no placement: spread or pack",
-                       words.placement);
+    if (request_gpu_is_empty(&r))
+        return err_set(e, -EINVAL,
+                       "none of 'mode', 'placement', 'policy', 'slice_us', "
+                       "'elastic_percent' and 'watchdog_seconds' is there");
     *ret = r;
     return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "policy/placement.h"
+#include "policy/sched.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,11 +26,15 @@ struct request_create {
     bool ephemeral; /* lives as long as the process that asked for it */
 };
 
-/* PATCH /v1/gpus/NAME: at least one of the two is set. */
+/* PATCH /v1/gpus/NAME: at least one is set. */
 struct request_gpu {
-    bool has_mode, has_order;
+    bool has_mode, has_order, has_policy, has_slice, has_elastic, has_watchdog;
     enum gpu_mode mode;
     enum placement_order order;
+    enum sched_policy policy;
+    unsigned slice_us; /* 0: the default */
+    unsigned elastic_percent;
+    unsigned watchdog_seconds; /* 0: off */
 };
 
 /* POST /v1/shutdown */
@@ -41,6 +46,9 @@ int request_parse_create(const char *buf, size_t len, struct request_create *ret
                          struct err *e);
 int request_parse_gpu(const char *buf, size_t len, struct request_gpu *ret,
                       struct err *e);
+/* Nothing is asked for. */
+bool request_gpu_is_empty(const struct request_gpu *r);
+
 int request_parse_shutdown(const char *buf, size_t len, struct request_shutdown *ret,
                            struct err *e);
 

@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "manager/jail.h"
+#include "manager/session_gate.h"
 #include "manager/spawn.h"
 #include "manager/words.h"
 #include "manager/worker_find.h"
@@ -70,19 +71,19 @@ worker_arguments(struct strv *argv, const struct vgpu *v, unsigned slot)
 }
 
 static pid_t
-worker_start(const struct vgpu *v, unsigned slot, int guest)
+worker_start(const struct vgpu *v, unsigned slot, int gate, int guest)
 {
     _cleanup_(jail_folders_fini) struct jail_folders folders = {0};
     _cleanup_strv_ struct strv argv = {0}, env = {0};
-    const int fds[] = {guest, v->account_fd};
-    int rc;
+    int fds[SPAWN_MAX_FDS] = {guest, v->account_fd}, nfds = 2, rc;
 
     worker_arguments(&argv, v, slot);
+    session_gate_arguments(v, gate, &argv, fds, &nfds);
     rc = jail_prepare(v, slot, &argv, &folders);
     if (rc < 0)
         return rc;
     worker_environment(&env, v->gpu->device.icd, folders.cache, folders.tmp);
-    return spawn_process(&argv, &env, -1, fds, 2);
+    return spawn_process(&argv, &env, -1, fds, nfds);
 }
 
 /* How our child ended; 0 for an adopted one, whose status its real parent gets. */
@@ -105,6 +106,8 @@ end_reason(const struct session *s, int status, char *buf, size_t cap)
 {
     const struct account_slot *slot = &s->vgpu->account->slot[s->slot];
 
+    if (s->verdict)
+        return s->verdict;
     if (s->told_to_end)
         return NULL;
     if (atomic_load(&slot->state) == SLOT_ENDED && slot->reason[0]) {
@@ -144,12 +147,8 @@ limit_words(const struct session *s, char *buf, size_t cap)
 static void
 session_settle(struct vgpu *v, unsigned i)
 {
-    struct account_slot *slot = &v->account->slot[i];
-
     v->past.sessions++;
-    v->past.commands += atomic_load(&slot->gate.commands);
-    v->past.copied_bytes += atomic_load(&slot->gate.copied_bytes);
-    v->past.busy_ns += atomic_load(&slot->gate.busy_ns);
+    vgpu_totals_add(&v->past, &v->account->slot[i].gate);
     jail_session_over(v, i);
     account_slot_free(v->account, i);
 }
@@ -179,6 +178,7 @@ session_gone(void *arg)
         vgpu_remember_error(v, s->pid, program, reason);
     else
         log_debug("vGPU '%s': session of worker %d is over", v->s.name, (int)s->pid);
+    session_gate_end(v, s->gate);
     session_settle(v, s->slot);
     session_forget(s);
     vgpu_session_gone(v);
@@ -211,13 +211,16 @@ static int
 session_start(struct vgpu *v, unsigned slot, int guest, pid_t guest_pid)
 {
     struct account_slot *page = &v->account->slot[slot];
-    struct session s = {.vgpu = v, .slot = slot};
-    pid_t pid = worker_start(v, slot, guest);
+    struct session s = {.vgpu = v, .slot = slot, .gate = session_gate_begin(v, slot)};
+    pid_t pid = worker_start(v, slot, s.gate, guest);
     uint64_t ticks;
     int pidfd, rc;
 
-    if (pid < 0)
+    if (pid < 0) {
+        session_gate_end(v, s.gate);
         return pid;
+    }
+    session_gate_started(v, s.gate, pid);
     /* Where /proc hides it from us (hidepid, once it is in its jail) its own word counts. */
     ticks = process_start_ticks(pid);
     if (ticks != 0)
@@ -230,6 +233,7 @@ session_start(struct vgpu *v, unsigned slot, int guest, pid_t guest_pid)
     if (rc < 0) {
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
+        session_gate_end(v, s.gate);
     }
     return rc;
 }
@@ -399,11 +403,12 @@ session_adopt(struct vgpu *v, unsigned i)
     struct account_slot *slot = &v->account->slot[i];
     struct worker w;
     const enum worker_state state = worker_find(v->m, v->s.name, v->account, i, &w);
-    const struct session s = {.vgpu = v,
-                              .slot = i,
-                              .pid = w.pid,
-                              .adopted = true,
-                              .hidden = state == WORKER_HIDDEN};
+    struct session s = {.vgpu = v,
+                        .slot = i,
+                        .pid = w.pid,
+                        .adopted = true,
+                        .hidden = state == WORKER_HIDDEN,
+                        .gate = SESSION_NO_GATE};
 
     if (state == WORKER_GONE) {
         if (atomic_load(&slot->state) == SLOT_ENDED && slot->reason[0])
@@ -411,8 +416,10 @@ session_adopt(struct vgpu *v, unsigned i)
         session_settle(v, i);
         return 0;
     }
+    s.gate = session_gate_adopt(v, i, w.pid);
     if (session_watch(&s, w.pidfd) == 0)
         return 1;
+    session_gate_end(v, s.gate);
     log_error("vGPU '%s': worker %d goes on unwatched", v->s.name, (int)w.pid);
     return 0;
 }
@@ -453,6 +460,14 @@ session_end(struct session *s, int signal)
     if (!session_ends_itself(s))
         s->told_to_end = true;
     process_signal(watch_fd(s->watch), signal);
+}
+
+void
+session_end_because(struct session *s, const char *why)
+{
+    if (!session_ends_itself(s))
+        s->verdict = why;
+    session_end(s, SIGKILL);
 }
 
 void

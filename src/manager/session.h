@@ -13,6 +13,8 @@ struct session {
     bool adopted;        /* started by a manager before us, so not our child */
     bool hidden;         /* adopted, but maybe another process: not to be killed */
     bool told_to_end;    /* by us: how it then ends is no error */
+    int gate;            /* in the GPU's turns; SESSION_NO_GATE: it is ungoverned */
+    const char *verdict; /* why we killed it, static words; NULL: we have not */
     struct watch *watch; /* its pidfd */
 };
 
@@ -27,6 +29,9 @@ void session_adopt_all(struct vgpu *v);
 
 /* Sends the worker a signal that ends it; the rest comes when it is gone. */
 void session_end(struct session *s, int signal);
+
+/* Kills the worker; `tessera show` tells why (static words). */
+void session_end_because(struct session *s, const char *why);
 
 /* Lets go of the session in memory; its worker goes on. */
 void session_forget(struct session *s);

@@ -53,7 +53,7 @@ pid_t
 spawn_process(const struct strv *argv, const struct strv *env, int out_fd, const int *fds,
               int nfds)
 {
-    int lifted[SPAWN_MAX_FDS] = {-1, -1};
+    int lifted[SPAWN_MAX_FDS] = {-1, -1, -1, -1};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     pid_t pid = -1;

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/sock.h"
+#include "manager/gpu_time.h"
 #include "manager/jail.h"
 #include "manager/session.h"
 #include "manager/vgpu_internal.h"
@@ -75,6 +76,7 @@ vgpu_forget(struct vgpu *v)
         return;
     list_for_each_safe(l, tmp, &v->sessions)
         session_forget(container_of(l, struct session, link));
+    vgpu_ungovern(v);
     list_del(&v->link);
     watch_free(v->listener);
     watch_free(v->owner);
@@ -167,6 +169,22 @@ vgpu_watch_owner(struct vgpu *v, struct err *e)
     return rc < 0 ? err_set(e, rc, "cannot watch its process: %s", strerror(-rc)) : 0;
 }
 
+void
+vgpu_totals_add(struct vgpu_totals *t, const struct gate_page *g)
+{
+    t->commands += atomic_load(&g->commands);
+    t->copied_bytes += atomic_load(&g->copied_bytes);
+    t->busy_ns += atomic_load(&g->busy_ns);
+    t->kernels += atomic_load(&g->kernels);
+    t->compile_ns += atomic_load(&g->compile_ns);
+    t->waited_ns += atomic_load(&g->waited_ns);
+    t->turns += atomic_load(&g->turns);
+    t->used_ns += atomic_load(&g->used_ns);
+    t->debt_ns += atomic_load(&g->debt_ns);
+    t->overruns += atomic_load(&g->overruns);
+    t->overrun_ns += atomic_load(&g->overrun_ns);
+}
+
 static void
 vgpu_gone(struct vgpu *v)
 {
@@ -175,7 +193,10 @@ vgpu_gone(struct vgpu *v)
 
     log_info("vGPU '%s': deleted", v->s.name);
     vgpu_remove_files(v);
+    vgpu_ungovern(v);
     list_del(&v->link); /* its place is free before anybody hears of it */
+    if (v->gpu)
+        gpu_time_changed(v->m, v->gpu);
     list_for_each_safe(l, tmp, &v->waiters)
     {
         struct vgpu_waiter *w = container_of(l, struct vgpu_waiter, link);

@@ -34,7 +34,8 @@ struct vgpu_error {
 
 /* What the ended sessions had done, so that the sums never fall. */
 struct vgpu_totals {
-    uint64_t sessions, commands, copied_bytes, busy_ns;
+    uint64_t sessions, commands, copied_bytes, busy_ns, kernels, compile_ns, waited_ns,
+        turns, used_ns, debt_ns, overruns, overrun_ns;
 };
 
 struct vgpu {
@@ -52,6 +53,8 @@ struct vgpu {
     struct watch *owner; /* ephemeral: pidfd of the process it lives with */
     struct vgpu_error last_error;
     struct vgpu_totals past;
+    struct arbiter *arbiter;    /* of its GPU; NULL: it is ungoverned */
+    struct arbiter_vgpu *turns; /* there */
     uint64_t noted_ns; /* when the span of the log began that holds `noted` errors */
     unsigned noted;
     uint64_t refused_ns; /* when a guest was last turned away: keeps the log short */
@@ -59,6 +62,9 @@ struct vgpu {
     struct alarm *grace; /* deleting: when patience with the workers ends */
     struct list waiters; /* struct vgpu_waiter */
 };
+
+/* Adds what a session's gate has counted. */
+void vgpu_totals_add(struct vgpu_totals *t, const struct gate_page *g);
 
 /* Told once when a vGPU is gone; `last` (borrowed) is how it looked at the end. */
 struct vgpu_waiter {

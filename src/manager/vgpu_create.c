@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A new vGPU: a name, a place, an identity; then everything that it needs to be used. */
 #include "base/log.h"
+#include "manager/gpu_time.h"
 #include "manager/vgpu_internal.h"
 #include "manager/words.h"
 
@@ -203,6 +204,9 @@ vgpu_create(struct manager *m, const struct request_create *r, const struct peer
         return rc;
     }
     vgpu_insert(v);
+    vgpu_govern(v);
+    if (v->gpu)
+        gpu_time_changed(m, v->gpu);
     log_info("vGPU '%s': created, type %s on %s", s.name, s.type, s.gpu);
     *ret = v;
     return 0;

@@ -125,12 +125,9 @@ vgpu_totals_now(const struct vgpu *v)
 
     for (struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
         const struct session *s = container_of(l, struct session, link);
-        const struct gate_page *gate = &v->account->slot[s->slot].gate;
 
         t.sessions++;
-        t.commands += atomic_load(&gate->commands);
-        t.copied_bytes += atomic_load(&gate->copied_bytes);
-        t.busy_ns += atomic_load(&gate->busy_ns);
+        vgpu_totals_add(&t, &v->account->slot[s->slot].gate);
     }
     return t;
 }

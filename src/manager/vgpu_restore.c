@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "manager/gpu_time.h"
 #include "manager/session.h"
 #include "manager/vgpu_internal.h"
 #include "manager/worker_find.h"
@@ -61,6 +62,7 @@ vgpu_resume_service(struct vgpu *v, struct err *e)
 
     if (v->s.passthrough)
         return 0;
+    vgpu_govern(v);
     vgpu_map_account(v);
     if (v->account)
         session_adopt_all(v);

@@ -15,6 +15,9 @@
  *            pick ─▶ (the turn) ─▶ charge       one turn; the next may be picked before the
  *                                               charge of the one under way is known
  *
+ * A vGPU's clock is the device time that it took, divided by its weight. Who is behind goes first,
+ * and who overran waits until the others have caught up, however long that takes.
+ *
  * Not thread-safe; allocates nothing. Times in ns. All clocks are the caller's.
  */
 #ifndef TESSERA_POLICY_SCHED_H
@@ -37,13 +40,22 @@ enum sched_policy {
     SCHED_POLICIES,
 };
 
-/* One vGPU, as a policy sees it. The caller's memory, in place from join to leave. */
+/*
+ * One vGPU, as a policy sees it. The caller's memory: zeroed when the vGPU comes to this GPU, in
+ * place from join to leave and until its last turn is charged, and kept between a leave and the
+ * next join, since what it owes is kept there.
+ */
 struct sched_vgpu {
     struct list node;
     uint64_t share; /* set before join: what fixed share gives it, in SCHED_SHARE_ONE */
     bool joined;    /* it runs: started, not suspended, at least one session */
     bool ready;     /* it has commands that could go to the device now */
-    uint64_t clock_ns; /* the policy's: time taken, divided by the weight */
+    /* The policy's own: */
+    uint64_t clock_ns; /* time taken, divided by the weight */
+    uint64_t weight;   /* in SCHED_SHARE_ONE */
+    uint64_t step_ns;  /* by how much a slice moves its clock */
+    uint64_t owed_ns;  /* while it has left: device time that it owes the others */
+    uint64_t left_ns; /* the GPU's clock when it left; what was spent when it went idle */
 };
 
 struct sched_params {
@@ -68,17 +80,26 @@ struct sched {
     struct list members; /* struct sched_vgpu by node, joined */
     unsigned n_members, n_ready;
     struct sched_vgpu nobody; /* fixed share: who owns what no vGPU does */
+    uint64_t clock_ns;        /* the GPU's: of one who has had just what it is due */
+    uint64_t spent_ns;        /* device time charged, of all */
 };
 
-/* One policy: src/policy/sched_NAME.c. All but the names may be NULL where there is nothing to do. */
+/*
+ * One policy: src/policy/sched_NAME.c. ready, idle and charge may be NULL where there is nothing
+ * to do beside what sched.c does for all.
+ */
 struct sched_ops {
     const char *name, *summary;
-    void (*join)(struct sched *s, struct sched_vgpu *v);
-    void (*leave)(struct sched *s, struct sched_vgpu *v);
+    /* Members or parameters have changed: sets each one's weight. */
+    void (*weigh)(struct sched *s);
+    /* The clock of one who has had just what it is due. */
+    uint64_t (*due)(const struct sched *s);
+    /* The member to go next (nobody, too); NULL: none. May set open. */
+    struct sched_vgpu *(*pick)(struct sched *s, struct sched_turn *ret);
     void (*ready)(struct sched *s, struct sched_vgpu *v);
     void (*idle)(struct sched *s, struct sched_vgpu *v);
-    bool (*pick)(struct sched *s, struct sched_turn *ret);
-    void (*charge)(struct sched *s, struct sched_vgpu *v, int64_t more_ns);
+    /* v's clock has moved for a turn of its own, or (turn NULL) for a debt. */
+    void (*charge)(struct sched *s, struct sched_vgpu *v, const struct sched_turn *turn);
 };
 
 extern const struct sched_ops *const sched_policies[SCHED_POLICIES];
@@ -87,19 +108,32 @@ extern const struct sched_ops *const sched_policies[SCHED_POLICIES];
 bool sched_policy_parse(const char *word, enum sched_policy *ret);
 const char *sched_policy_word(enum sched_policy policy);
 
+/* The share of one of at most max_instances; of framebuffer bytes on a GPU of gpu bytes. */
+uint64_t sched_share_of_instances(unsigned max_instances);
+uint64_t sched_share_of_bytes(uint64_t framebuffer, uint64_t gpu);
+
 /* 2 ms, or 1 ms where the type allows more than 8 vGPUs on a GPU (as on vGPU). */
 uint64_t sched_default_slice_ns(unsigned max_instances);
 
 void sched_init(struct sched *s, enum sched_policy policy, const struct sched_params *p);
 
-/* Changes policy and parameters under way; what members overran stays charged. */
+/*
+ * Changes policy and parameters under way. What members overran stays charged, and what others
+ * are behind for it stays theirs. Turns under way end by the terms they were picked under.
+ */
 void sched_change(struct sched *s, enum sched_policy policy,
                   const struct sched_params *p);
 
+/* A joiner is owed nothing yet, and owes what it owed when it left. No effect when it is in. */
 void sched_join(struct sched *s, struct sched_vgpu *v);
 void sched_leave(struct sched *s, struct sched_vgpu *v);
-void sched_ready(struct sched *s,
-                 struct sched_vgpu *v); /* no effect when it is already */
+
+/*
+ * Under best effort, who was idle has saved up a slice at most. No effect when it is already. A
+ * newcomer beside an open turn: charge that turn before, with what it has used so far, and the
+ * rest as a debt once it has ended; otherwise the newcomer's wait for its end is not made up for.
+ */
+void sched_ready(struct sched *s, struct sched_vgpu *v);
 void sched_idle(struct sched *s, struct sched_vgpu *v);
 
 /*
@@ -109,12 +143,19 @@ void sched_idle(struct sched *s, struct sched_vgpu *v);
 bool sched_pick(struct sched *s, struct sched_turn *ret);
 
 /*
- * A turn has ended that took used_ns in truth. Under equal and fixed share the owner pays for the
- * whole slice even if used_ns is less; under best effort for used_ns.
+ * A turn has ended that took used_ns in truth. The owner of an owned one pays for the whole slice
+ * even if used_ns is less, as long as it is a member; any other for used_ns. (Who cuts an owned
+ * turn short clears `owned` first.)
  */
 void sched_charge(struct sched *s, const struct sched_turn *turn, uint64_t used_ns);
 
 /* v took device time outside its turns (a first launch, whose compiler ran before it). */
 void sched_debt(struct sched *s, struct sched_vgpu *v, uint64_t ns);
+
+/*
+ * What the policy promises v now, in SCHED_SHARE_ONE: best effort 1/ready (it counted as ready),
+ * equal share 1/joined, fixed share its share with what elastic adds. 0: it has not joined.
+ */
+uint64_t sched_promised(const struct sched *s, const struct sched_vgpu *v);
 
 #endif

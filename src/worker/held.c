@@ -432,6 +432,15 @@ held_user_event_set(struct session *s, struct event *e)
     edges_settle(s, take_ptr(e->dependents));
 }
 
+static uint64_t
+take_bytes(uint64_t *bytes)
+{
+    const uint64_t n = *bytes;
+
+    *bytes = 0;
+    return n;
+}
+
 /* As the handler of a message that has just come. */
 static int
 held_run(struct session *s, struct held *h)
@@ -447,6 +456,8 @@ held_run(struct session *s, struct held *h)
     q->why = NULL;
     q->scratch_used = 0;
     held_leave_queue(s, h);
+    /* What it takes from here on is charged by itself. */
+    inflight_give(s, take_bytes(&h->bytes));
     s->held.running = h;
     rc = h->run(s, h);
     s->held.running = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tessera-worker: options and wiring (docs/architecture.md, "The worker's command line"). */
 #include "base/log.h"
+#include "link/turn.h"
 #include "worker/cores.h"
 #include "worker/probe.h"
 #include "worker/session.h"
@@ -14,6 +15,9 @@ enum option_key {
     OPT_PROBE = 1,
     OPT_SESSION_FD,
     OPT_ACCOUNT_FD,
+    OPT_TURNS_FD,
+    OPT_GATE_FD,
+    OPT_GATE,
     OPT_SLOT,
     OPT_VGPU,
     OPT_FRAMEBUFFER,
@@ -30,9 +34,6 @@ enum option_key {
     OPT_UID,
     OPT_GID,
     OPT_LIMIT,
-    OPT_TURNS_FD,
-    OPT_GATE_FD,
-    OPT_GATE,
 };
 
 struct arguments {
@@ -44,6 +45,9 @@ static const struct argp_option options[] = {
     {"probe", OPT_PROBE, NULL, 0, "Print the host's OpenCL devices as JSON", 0},
     {"session-fd", OPT_SESSION_FD, "FD", 0, "Serve the guest on this socket", 1},
     {"account-fd", OPT_ACCOUNT_FD, "FD", 0, "The vGPU's account", 1},
+    {"turns-fd", OPT_TURNS_FD, "FD", 0, "The GPU's turns, to read", 1},
+    {"gate-fd", OPT_GATE_FD, "FD", 0, "The same, to write the gate's page", 1},
+    {"gate", OPT_GATE, "N", 0, "The session's number in the GPU's turns", 1},
     {"slot", OPT_SLOT, "N", 0, "The session's slot in the account", 1},
     {"vgpu", OPT_VGPU, "NAME", 0, "The vGPU's name, for the log", 1},
     {"framebuffer", OPT_FRAMEBUFFER, "BYTES", 0, "The vGPU's framebuffer", 1},
@@ -53,9 +57,6 @@ static const struct argp_option options[] = {
     {"cores", OPT_CORES, "LIST", 0, "Run the driver's threads on these cores (0,2-3)", 1},
     {"threads", OPT_THREADS, "N", 0, "Threads of a software GPU", 1},
     {"limit", OPT_LIMIT, "NAME=VALUE", 0, "A limit of the guest (tesserad --limit)", 1},
-    {"turns-fd", OPT_TURNS_FD, "FD", 0, "The GPU's turns, to read", 1},
-    {"gate-fd", OPT_GATE_FD, "FD", 0, "The same, to write", 1},
-    {"gate", OPT_GATE, "N", 0, "The session's gate there", 1},
     {"backend", OPT_BACKEND, "opencl|fake", 0, "The driver (fake: for tests)", 1},
     {"jail", OPT_JAIL, "none|software|hardware", 0,
      "How much is forbidden to this process (none)", 1},
@@ -99,8 +100,6 @@ check_complete(struct argp_state *state, const struct arguments *a)
         return;
     if (o->session_fd < 0 || o->account_fd < 0 || o->framebuffer_bytes == 0)
         argp_error(state, "--probe, or --session-fd, --account-fd and --framebuffer");
-    if ((o->turns_fd < 0) != (o->gate_fd < 0))
-        argp_error(state, "--turns-fd, --gate-fd and --gate go together");
     if (!o->device.platform && !o->device.fake)
         argp_error(state, "--platform is missing");
     if (o->device.cores && cores_parse(o->device.cores, &set) < 0)

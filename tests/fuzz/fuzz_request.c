@@ -23,7 +23,7 @@ parse(unsigned method, const char *body, size_t len, struct err *e)
         return rc;
     case 1:
         rc = request_parse_gpu(body, len, &gpu, e);
-        if (rc == 0 && !gpu.has_mode && !gpu.has_order)
+        if (rc == 0 && request_gpu_is_empty(&gpu))
             abort();
         return rc;
     default:

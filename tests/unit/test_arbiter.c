@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: MIT */
+#include "fake_gates.h"
+
+#include <math.h>
+
+#define SECOND (1000 * MS)
+
+static void
+assert_near(double is, double wanted, double most)
+{
+    if (fabs(is - wanted) > most)
+        print_message("%f is not within %f of %f\n", is, most, wanted);
+    assert_true(fabs(is - wanted) <= most);
+}
+
+/* ---- best effort ------------------------------------------------------------------- */
+
+static void
+a_vgpu_alone_is_never_held_up(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    const struct guest *g = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    world_run(w, SECOND, true);
+    assert_near(share_of(g, SECOND), 1, 0.001);
+    /* It keeps one turn without end; the arbiter only shows that it lives. */
+    assert_int_equal(w->core->last_number, 1);
+    assert_true(w->steps < 20);
+    world_free(w);
+}
+
+static void
+busy_vgpus_get_equal_parts(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        world_tenant(w, (200 + 700 * i) * US, 0);
+    world_run(w, 4 * SECOND, true);
+    for (unsigned i = 0; i < 4; i++)
+        assert_near(share_of(&w->guests[i], 4 * SECOND), 0.25, 0.002);
+    world_free(w);
+}
+
+static void
+an_idle_vgpu_cedes_its_time(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    const struct guest *busy = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    world_tenant(w, 0, 0);
+    world_tenant(w, 0, 0);
+    world_run(w, SECOND, true);
+    assert_near(share_of(busy, SECOND), 1, 0.001);
+    world_free(w);
+}
+
+static void
+a_newcomer_waits_for_one_slice_at_most(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    const struct guest *late;
+
+    (void)state;
+    world_tenant(w, 500 * US, 0);
+    world_run(w, 777 * MS + 100 * US, true);
+    late = world_tenant(w, 500 * US, 0);
+    world_run(w, 100 * MS, true);
+    assert_true(late->kernels > 0);
+    assert_true(late->longest_wait_ns <= 2500 * US);
+    assert_near(share_of(late, 100 * MS), 0.5, 0.03);
+    world_free(w);
+}
+
+static void
+overruns_are_charged_back(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    const struct guest *bully = world_tenant(w, 50 * MS, 0);
+    const struct guest *small = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    world_run(w, 10 * SECOND, true);
+    assert_near(share_of(bully, 10 * SECOND), 0.5, 0.01);
+    assert_near(share_of(small, 10 * SECOND), 0.5, 0.01);
+    world_free(w);
+}
+
+static void
+who_launches_and_waits_keeps_its_slice(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    const struct guest *busy = world_tenant(w, 500 * US, 0);
+    const struct guest *waits = world_tenant(w, 100 * US, 40 * US);
+
+    (void)state;
+    world_run(w, SECOND, true);
+    /* Its pauses are shorter than the linger: it has its turns whole. */
+    assert_near(share_of(busy, SECOND), 0.5, 0.02);
+    assert_near(share_of(waits, SECOND), 0.5 * 100 / 140, 0.02);
+    world_free(w);
+}
+
+/* ---- owned time -------------------------------------------------------------------- */
+
+static void
+fixed_share_gives_its_part_and_no_more(void **state)
+{
+    struct world *w = world_new(SCHED_FIXED_SHARE);
+    const struct guest *busy = world_tenant(w, 250 * US, 0);
+
+    (void)state;
+    world_tenant(w, 0, 0);
+    world_run(w, 4 * SECOND, true);
+    assert_near(share_of(busy, 4 * SECOND), 0.125, 0.002);
+    world_free(w);
+}
+
+static void
+equal_share_counts_who_has_a_session(void **state)
+{
+    struct world *w = world_new(SCHED_EQUAL_SHARE);
+    const struct guest *busy = world_tenant(w, 250 * US, 0);
+
+    (void)state;
+    world_tenant(w, 0, 0);              /* a program without work: it runs */
+    world_vgpu(w, SCHED_SHARE_ONE / 8); /* no program: it does not */
+    world_run(w, 2 * SECOND, true);
+    assert_near(share_of(busy, 2 * SECOND), 0.5, 0.002);
+    world_free(w);
+}
+
+static void
+sizes_under_fixed_share(void **state)
+{
+    struct world *w = world_new(SCHED_FIXED_SHARE);
+    const struct guest *half =
+        world_guest(w, world_vgpu(w, SCHED_SHARE_ONE / 2), 300 * US, 0);
+    const struct guest *twentieth =
+        world_guest(w, world_vgpu(w, SCHED_SHARE_ONE / 20), 300 * US, 0);
+
+    (void)state;
+    world_run(w, 4 * SECOND, true);
+    assert_near(share_of(half, 4 * SECOND), 0.5, 0.005);
+    assert_near(share_of(twentieth, 4 * SECOND), 0.05, 0.005);
+    world_free(w);
+}
+
+static void
+an_owner_that_wakes_gets_the_rest_of_its_slice(void **state)
+{
+    struct world *w = world_new(SCHED_EQUAL_SHARE);
+    struct guest *sleeper = world_tenant(w, 0, 0);
+
+    (void)state;
+    world_tenant(w, 500 * US, 0);
+    world_run(w, 100 * MS, true);
+    while (w->core->current.kind != ARBITER_PASSING)
+        world_run(w, 100 * US, true);
+    world_run(w, 300 * US, true);
+    sleeper->kernel_ns = 100 * US;
+    sleeper->pause_ns = SECOND;
+    sleeper->wants_at_ns = w->now_ns;
+    world_run(w, 200 * US, true);
+    assert_int_equal(sleeper->kernels, 1);
+    assert_int_equal(sleeper->longest_wait_ns, 0);
+    world_free(w);
+}
+
+static void
+who_launches_and_waits_keeps_what_it_owns_beside_a_bully(void **state)
+{
+    struct world *w = world_new(SCHED_EQUAL_SHARE);
+    const struct guest *small = world_tenant(w, 400 * US, 100 * US);
+    const struct guest *bully = world_tenant(w, 30 * MS, 0);
+
+    (void)state;
+    world_run(w, 10 * SECOND, true);
+    /* Solo it has 4/5 of the time; it owns half. */
+    assert_true(share_of(small, 10 * SECOND) >= 0.95 * 0.5 * 0.8);
+    assert_true(share_of(bully, 10 * SECOND) <= 0.51);
+    world_free(w);
+}
+
+static void
+nothing_rotates_while_nobody_wants_anything(void **state)
+{
+    struct world *w = world_new(SCHED_FIXED_SHARE);
+
+    (void)state;
+    for (unsigned i = 0; i < 8; i++)
+        world_tenant(w, 0, 0);
+    world_run(w, 10 * SECOND, true);
+    assert_int_equal(w->steps, 1);
+    assert_true(w->until_ns == UINT64_MAX);
+    world_free(w);
+}
+
+static void
+an_open_turn_of_who_went_idle_is_called_back(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+
+    (void)state;
+    world_tenant(w, 500 * US, 3600 * SECOND);
+    world_run(w, 3 * SECOND, true);
+    assert_true(w->core->current.kind == ARBITER_NONE);
+    assert_true(w->until_ns == UINT64_MAX);
+    world_free(w);
+}
+
+/* ---- hand-over --------------------------------------------------------------------- */
+
+static void
+the_next_holder_needs_no_arbiter(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    const struct guest *a = world_tenant(w, 500 * US, 0),
+                       *b = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    world_run(w, 100 * US, true);
+    assert_true(a->holds && !b->holds);
+    world_run(w, 3 * MS, false);
+    assert_true(b->holds && !a->holds);
+    assert_int_equal(b->taken_ns, a->taken_ns + 2 * MS);
+    world_free(w);
+}
+
+static void
+sessions_of_one_vgpu_share_its_turns(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    struct arbiter_vgpu *many = world_vgpu(w, SCHED_SHARE_ONE / 8);
+    const struct guest *one = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        world_guest(w, many, 500 * US, 0);
+    world_run(w, 4 * SECOND, true);
+    assert_near(share_of(one, 4 * SECOND), 0.5, 0.01);
+    for (unsigned i = 1; i < 5; i++)
+        assert_near(share_of(&w->guests[i], 4 * SECOND), 0.125, 0.01);
+    world_free(w);
+}
+
+static void
+an_idle_sessions_slice_is_its_siblings(void **state)
+{
+    struct world *w = world_new(SCHED_EQUAL_SHARE);
+    struct arbiter_vgpu *two = world_vgpu(w, SCHED_SHARE_ONE / 8);
+    const struct guest *now_and_then = world_guest(w, two, 200 * US, 5 * MS);
+    const struct guest *busy = world_guest(w, two, 200 * US, 0);
+
+    (void)state;
+    world_tenant(w, 500 * US, 0);
+    world_run(w, 4 * SECOND, true);
+    assert_true(now_and_then->kernels > 300);
+    assert_near(share_of(now_and_then, 4 * SECOND) + share_of(busy, 4 * SECOND), 0.5,
+                0.03);
+    world_free(w);
+}
+
+static void
+a_policy_changes_under_load(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        world_tenant(w, (300 + 100 * i) * US, i * 50 * US);
+    for (unsigned i = 0; i < 300; i++) {
+        const struct sched_params p = {.slice_ns = (1 + i % 5) * MS};
+        const uint64_t before = w->guests[0].kernels;
+
+        arbiter_core_change(w->core, i % 3, &p, w->now_ns);
+        turn_ring(&w->guests[0].view);
+        world_run(w, 40 * MS + i * 13 * US, true);
+        assert_true(w->guests[0].kernels > before);
+    }
+    world_free(w);
+}
+
+/* ---- death ------------------------------------------------------------------------- */
+
+static void
+a_dead_holder_holds_nobody_up(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    struct guest *dies = world_tenant(w, 500 * US, 0);
+    const struct guest *lives = world_tenant(w, 500 * US, 0);
+    uint64_t before;
+
+    (void)state;
+    world_run(w, 100 * MS, true);
+    while (!dies->holds)
+        world_run(w, 100 * US, true);
+    dies->dead = true;
+    w->holders--;
+    before = lives->worked_ns;
+    arbiter_core_close_gate(w->core, dies->gate, w->now_ns);
+    world_run(w, SECOND, true);
+    assert_near((double)(lives->worked_ns - before) / SECOND, 1, 0.01);
+    world_free(w);
+}
+
+static void
+a_next_holder_that_dies_is_passed_over(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    const struct guest *lives = world_tenant(w, 500 * US, 0);
+    struct guest *dies = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    world_run(w, 100 * MS, true);
+    while (!lives->holds || w->core->next.kind != ARBITER_HELD)
+        world_run(w, 100 * US, true);
+    dies->dead = true;
+    arbiter_core_close_gate(w->core, dies->gate, w->now_ns);
+    turn_ring(&lives->view);
+    world_run(w, SECOND, true);
+    assert_true(lives->worked_ns > 1040 * MS);
+    world_free(w);
+}
+
+static void
+a_number_serves_one_session_after_the_other(void **state)
+{
+    struct world *w = world_new(SCHED_EQUAL_SHARE);
+    const struct guest *first = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    for (unsigned i = 0; i < 12; i++) {
+        struct guest *g = world_guest(w, &w->vgpus[0], 500 * US, 0);
+
+        assert_int_equal(g->gate, 1);
+        world_run(w, 50 * MS, true);
+        assert_true(g->kernels > 20);
+        g->dead = true;
+        w->holders -= g->holds;
+        arbiter_core_close_gate(w->core, g->gate, w->now_ns);
+    }
+    assert_true(first->kernels > 200);
+    world_free(w);
+}
+
+/* A manager after the one that died: nothing in it but the file. */
+static void
+world_new_manager(struct world *w)
+{
+    const struct sched_params p = {.slice_ns = 2 * MS};
+
+    free(w->core);
+    w->core = calloc(1, sizeof *w->core);
+    arbiter_core_init(w->core, w->file, SCHED_BEST_EFFORT, &p);
+    w->until_ns = 0;
+    w->n_vgpus = 0;
+}
+
+static void
+a_new_manager_goes_on_where_the_old_one_died(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    struct guest *a = world_tenant(w, 500 * US, 0), *b = world_tenant(w, 500 * US, 0);
+    uint64_t number, before;
+
+    (void)state;
+    world_run(w, 100 * MS, true);
+    number = w->core->last_number;
+    world_run(w, 10 * MS,
+              false); /* the turns promised come to their end, no other begins */
+    assert_true(!a->holds && !b->holds);
+    world_new_manager(w);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(arbiter_core_adopt_gate(w->core, world_vgpu(w, 0), i,
+                                                 w->guests[i].gate, w->now_ns),
+                         0);
+    arbiter_core_settle_strays(w->core);
+    before = a->worked_ns;
+    world_run(w, SECOND, true);
+    assert_true(w->core->last_number > number + 400);
+    assert_near((double)(a->worked_ns - before) / SECOND, 0.5, 0.01);
+    world_free(w);
+}
+
+static void
+a_turn_of_the_old_manager_is_waited_for(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    struct guest *holds = world_tenant(w, 20 * MS, 0),
+                 *waits = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    holds->wants_at_ns = w->now_ns;
+    world_run(w, 5 * MS, true);
+    while (!holds->holds)
+        world_run(w, 100 * US, true);
+    world_new_manager(w);
+    for (unsigned i = 0; i < 2; i++)
+        arbiter_core_adopt_gate(w->core, world_vgpu(w, 0), i, w->guests[i].gate,
+                                w->now_ns);
+    world_run(w, 100 * MS, true); /* guest_takes() sees to it that turns do not overlap */
+    assert_true(waits->kernels > 20);
+    world_free(w);
+}
+
+static void
+turns_of_sessions_that_died_without_a_manager_are_given_back(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    struct guest *dies = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    world_tenant(w, 500 * US, 0);
+    world_run(w, 100 * MS, true);
+    while (!dies->holds)
+        world_run(w, 100 * US, true);
+    dies->dead = true;
+    w->holders--;
+    world_new_manager(w);
+    arbiter_core_adopt_gate(w->core, world_vgpu(w, 0), 0, w->guests[1].gate, w->now_ns);
+    arbiter_core_settle_strays(w->core);
+    w->guests[1].worked_ns = 0;
+    world_run(w, SECOND, true);
+    assert_near(share_of(&w->guests[1], SECOND), 1, 0.01);
+    world_free(w);
+}
+
+/* ---- forged pages and endless kernels ---------------------------------------------- */
+
+static void
+times_that_cannot_be_are_not_believed(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    struct guest *liar = world_tenant(w, 500 * US, 0);
+    const struct guest *honest = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    liar->lies = true;
+    world_run(w, SECOND, true);
+    assert_true(share_of(honest, SECOND) > 0.4);
+    world_free(w);
+}
+
+static void
+huge_debts_and_times_harm_nobody_else(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    struct guest *liar = world_tenant(w, 500 * US, 0);
+    const struct guest *honest = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    world_run(w, 100 * MS, true);
+    atomic_store(&liar->view.own->debt_ns, UINT64_MAX);
+    atomic_store(&liar->view.own->used_ns, UINT64_MAX);
+    atomic_store(&liar->view.own->given_ns, UINT64_MAX);
+    atomic_store(&liar->view.own->taken_ns, UINT64_MAX);
+    atomic_store(&liar->view.own->since_ns, UINT64_MAX);
+    world_run(w, SECOND, true);
+    assert_true(share_of(honest, SECOND) > 0.49);
+    assert_true(liar->vgpu->run_ns < 2 * SECOND);
+    world_free(w);
+}
+
+static void
+who_gives_back_what_it_never_had_must_end(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    struct guest *liar = world_tenant(w, 500 * US, 0);
+    const struct guest *honest = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    world_run(w, 100 * MS, true);
+    liar->dead = true;
+    w->holders -= liar->holds;
+    atomic_store(&liar->view.own->given, UINT64_MAX);
+    turn_ring(&liar->view);
+    world_run(w, 100 * MS, true);
+    assert_int_equal(arbiter_core_next_sentence(w->core), (int)liar->gate);
+    assert_true(arbiter_core_next_sentence(w->core) < 0);
+    assert_true(share_of(honest, 200 * MS) > 0.7);
+    world_free(w);
+}
+
+static void
+the_watchdog_ends_a_kernel_that_others_wait_for(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    struct guest *endless = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    w->core->watchdog_ns = 2 * SECOND;
+    endless->hangs = true;
+    world_run(w, 10 * SECOND, true);
+    assert_true(arbiter_core_next_sentence(w->core) < 0); /* nobody waits */
+    world_tenant(w, 500 * US, 0);
+    world_run(w, SECOND, true);
+    assert_int_equal(arbiter_core_next_sentence(w->core), (int)endless->gate);
+    assert_non_null(strstr(w->core->gates[endless->gate].sentence, "watchdog"));
+    world_free(w);
+}
+
+static void
+without_a_watchdog_an_endless_kernel_is_let_run(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+
+    (void)state;
+    world_tenant(w, 500 * US, 0)->hangs = true;
+    world_tenant(w, 500 * US, 0);
+    world_run(w, 100 * SECOND, true);
+    assert_true(arbiter_core_next_sentence(w->core) < 0);
+    world_free(w);
+}
+
+/* ---- accounts ---------------------------------------------------------------------- */
+
+static void
+the_log_adds_up(void **state)
+{
+    struct world *w = world_new(SCHED_FIXED_SHARE);
+    const struct guest *busy = world_tenant(w, 500 * US, 0);
+    const struct arbiter_entry *e;
+    uint64_t last = 0;
+    unsigned n = 0, passed = 0;
+
+    (void)state;
+    world_run(w, 4 * SECOND, true);
+    for (; (e = arbiter_core_entry(w->core, n)); n++) {
+        assert_true(e->time_unix_ns >= last);
+        last = e->time_unix_ns;
+        passed += e->vgpu[0] == '\0';
+        if (e->vgpu[0])
+            assert_int_equal(e->run_ns, 2 * MS);
+    }
+    assert_int_equal(n, ARBITER_LOG);
+    assert_true(passed > 0 && passed < n);
+    assert_near((double)busy->vgpu->run_ns / (4 * SECOND), 0.125, 0.002);
+    /* What is not over yet is not in them. */
+    assert_near((double)busy->vgpu->preempted_ns / (4 * SECOND), 0.875, 0.005);
+    assert_near((double)w->core->passed_ns / (4 * SECOND), 0.875, 0.005);
+    world_free(w);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_vgpu_alone_is_never_held_up),
+        cmocka_unit_test(busy_vgpus_get_equal_parts),
+        cmocka_unit_test(an_idle_vgpu_cedes_its_time),
+        cmocka_unit_test(a_newcomer_waits_for_one_slice_at_most),
+        cmocka_unit_test(overruns_are_charged_back),
+        cmocka_unit_test(who_launches_and_waits_keeps_its_slice),
+        cmocka_unit_test(fixed_share_gives_its_part_and_no_more),
+        cmocka_unit_test(equal_share_counts_who_has_a_session),
+        cmocka_unit_test(sizes_under_fixed_share),
+        cmocka_unit_test(an_owner_that_wakes_gets_the_rest_of_its_slice),
+        cmocka_unit_test(who_launches_and_waits_keeps_what_it_owns_beside_a_bully),
+        cmocka_unit_test(nothing_rotates_while_nobody_wants_anything),
+        cmocka_unit_test(an_open_turn_of_who_went_idle_is_called_back),
+        cmocka_unit_test(the_next_holder_needs_no_arbiter),
+        cmocka_unit_test(sessions_of_one_vgpu_share_its_turns),
+        cmocka_unit_test(an_idle_sessions_slice_is_its_siblings),
+        cmocka_unit_test(a_policy_changes_under_load),
+        cmocka_unit_test(a_dead_holder_holds_nobody_up),
+        cmocka_unit_test(a_next_holder_that_dies_is_passed_over),
+        cmocka_unit_test(a_number_serves_one_session_after_the_other),
+        cmocka_unit_test(a_new_manager_goes_on_where_the_old_one_died),
+        cmocka_unit_test(a_turn_of_the_old_manager_is_waited_for),
+        cmocka_unit_test(turns_of_sessions_that_died_without_a_manager_are_given_back),
+        cmocka_unit_test(times_that_cannot_be_are_not_believed),
+        cmocka_unit_test(huge_debts_and_times_harm_nobody_else),
+        cmocka_unit_test(who_gives_back_what_it_never_had_must_end),
+        cmocka_unit_test(the_watchdog_ends_a_kernel_that_others_wait_for),
+        cmocka_unit_test(without_a_watchdog_an_endless_kernel_is_let_run),
+        cmocka_unit_test(the_log_adds_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
