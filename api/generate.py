@@ -682,6 +682,10 @@ def spec_source(c):
     if takes != "none":
         members.append(".ticket = {.counted = true"
                        + (", .kernel = true}" if takes == "kernel" else "}"))
+    if c.spec.get("answers") == "end of data":
+        members.append(".answers_now = r->data.off == EXTENT_NONE")
+    elif not c.spec.get("reply") and c.spec.get("answers") != "end":
+        members.append(".answers_now = true")
     if command in ("CL_COMMAND_MARKER", "CL_COMMAND_BARRIER"):
         members.append(".sync = true")
     if command == "CL_COMMAND_BARRIER":
@@ -715,9 +719,6 @@ def hold_source(c):
             out.append(f"    kept->{f.name} = held_moved(s, h, r->{f.name});")
         elif f.type not in ("id", "u64", "i64", "waits", "event", "extent", "out"):
             raise DescriptionError(f"{c.name}: a command with a {f.type} cannot be held back")
-    if not c.spec.get("reply") and c.spec.get("answers") != "end":
-        out += ["    if (kept->tag != 0)", "        reply_status(s, kept->tag, CL_SUCCESS);",
-                "    kept->tag = 0;"]
     if "held" in c.spec.get("hooks", []):
         out += [f"    if (held_{c.name}(s, h, kept) < 0)", "        return -EPROTO;"]
     return out + [f"    return held_done(s, h, spec, again_{c.name});", "}", ""]

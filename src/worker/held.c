@@ -343,11 +343,24 @@ held_use_all(struct held *h, struct object **objects, uint64_t n)
     return first;
 }
 
+/* Each request begins with its tag. Who waits for it may be whom the command waits for. */
+static void
+held_answer(struct session *s, struct held *h)
+{
+    uint64_t *tag = h->request;
+
+    if (*tag != 0)
+        reply_status(s, *tag, CL_SUCCESS);
+    *tag = 0;
+}
+
 int
 held_done(struct session *s, struct held *h, const struct held_spec *spec, held_fn *run)
 {
     h->run = run;
     held_find_blockers(h, spec);
+    if (spec->answers_now && h->blockers > 0)
+        held_answer(s, h);
     held_join_queue(h);
     if (h->blockers == 0)
         held_is_ready(s, h);

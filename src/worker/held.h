@@ -100,6 +100,7 @@ struct held_spec {
     bool sync;         /* a marker or a barrier */
     bool question;
     bool barrier;
+    bool answers_now; /* whoever wants an answer does not wait for its end */
     size_t request_bytes;
     unsigned n_uses; /* objects that it names, but for queue and wait list */
 };

@@ -127,19 +127,6 @@ op_clEnqueueWriteBuffer(struct session *s, const struct req_clEnqueueWriteBuffer
     return transfer_end(s, &sub, rc, &t);
 }
 
-/* What was inside the message is taken: who waits for that need not wait for the command. */
-int
-held_clEnqueueWriteBuffer(struct session *s, struct held *h,
-                          struct req_clEnqueueWriteBuffer *r)
-{
-    (void)h;
-    if (r->tag == 0 || r->data.off != EXTENT_NONE)
-        return 0;
-    reply_status(s, r->tag, CL_SUCCESS);
-    r->tag = 0;
-    return 0;
-}
-
 /* ---- rectangles -------------------------------------------------------------------- */
 
 /* The bytes of a region, packed tight; an overflow is as good as too many. */
