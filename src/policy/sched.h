@@ -90,7 +90,8 @@ struct sched {
  */
 struct sched_ops {
     const char *name, *summary;
-    /* Members or parameters have changed: sets each one's weight. */
+    bool forgives; /* time pays off what a vGPU owes, also while it is away */
+    /* Members or parameters have changed: sets each one's weight, nobody's too. */
     void (*weigh)(struct sched *s);
     /* The clock of one who has had just what it is due. */
     uint64_t (*due)(const struct sched *s);

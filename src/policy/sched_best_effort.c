@@ -116,6 +116,7 @@ best_effort_charge(struct sched *s, struct sched_vgpu *v, const struct sched_tur
 const struct sched_ops sched_best_effort = {
     .name = "best-effort",
     .summary = "whoever has work and has had least goes next; idle vGPUs cede",
+    .forgives = true,
     .weigh = sched_weigh_all_alike,
     .due = best_effort_due,
     .pick = best_effort_pick,

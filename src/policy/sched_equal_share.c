@@ -2,7 +2,8 @@
 /*
  * Equal share: the member with the least clock, whether it has work or not. All weigh the same and
  * pay for whole slices, so clocks stay within one overrun of each other; the GPU's is their mean,
- * since what some are ahead is what the others are behind.
+ * since what some are ahead is what the others are behind. Who is away owns no time, so nothing
+ * pays off its debt but its own later turns.
  */
 #include "policy/sched_internal.h"
 

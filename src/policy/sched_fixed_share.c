@@ -7,6 +7,9 @@
  *   eligible   its clock is not ahead of the GPU's: it has not had more than its due
  *   deadline   clock + slice / weight: when its next slice must be over to keep its word
  *
+ * A vGPU that is away owns its share all the same, so that its debt is paid off by time that passes
+ * idle (nobody takes it over).
+ *
  * With the least clock alone a vGPU of 1/2 beside ten of 1/20 would wait for all ten between two of
  * its slices; by deadlines nobody falls behind by more than one slice, or the longest overrun.
  */
@@ -25,11 +28,8 @@ static void
 weigh_nobody(struct sched *s, uint64_t left)
 {
     struct sched_vgpu *first = sched_of(s->members.next);
-    const uint64_t due = sched_mean(s);
 
     if (left > s->n_members) {
-        if (s->nobody.weight == 0)
-            s->nobody.clock_ns = due;
         sched_set_weight(s, &s->nobody, left);
         return;
     }
@@ -85,6 +85,7 @@ fixed_share_pick(struct sched *s, struct sched_turn *ret)
 const struct sched_ops sched_fixed_share = {
     .name = "fixed-share",
     .summary = "every vGPU owns 1/most instances of its type, whoever else there is",
+    .forgives = true,
     .weigh = fixed_share_weigh,
     .due = sched_mean,
     .pick = fixed_share_pick,

@@ -539,20 +539,58 @@ debt_is_not_shed_by_leaving_while_the_other_pauses(void **state)
     assert_in_range(turns_before(&t), 49, 51);
 }
 
-static void
-debt_is_paid_off_by_time_that_passes(void **state)
+/* v[0] is away for a second; then, how many turns v[1] gets first. */
+static unsigned
+turns_before_one_who_was_away(enum sched_policy policy)
 {
     struct site t;
 
+    site_with_debt(&t, policy);
+    sched_leave(&t.sched, &t.v[0]);
+    site_run(&t, 1000 * MS, NULL);
+    sched_join(&t.sched, &t.v[0]);
+    sched_ready(&t.sched, &t.v[0]);
+    return turns_before(&t);
+}
+
+static void
+debt_is_paid_off_by_time_that_its_owner_did_not_take(void **state)
+{
     (void)state;
-    for (unsigned p = 0; p < SCHED_POLICIES; p++) {
-        site_with_debt(&t, (enum sched_policy)p);
+    assert_in_range(turns_before_one_who_was_away(SCHED_BEST_EFFORT), 0, 1);
+    assert_in_range(turns_before_one_who_was_away(SCHED_FIXED_SHARE), 0, 1);
+}
+
+/* It owned nothing meanwhile: what the other got was its own. */
+static void
+debt_waits_for_its_owner_under_equal_share(void **state)
+{
+    (void)state;
+    assert_in_range(turns_before_one_who_was_away(SCHED_EQUAL_SHARE), 49, 51);
+}
+
+/* The others get back what they lost, although the debtor runs and leaves, again and again. */
+static void
+fixed_share_is_kept_beside_one_who_runs_and_leaves(void **state)
+{
+    const uint64_t kernels[MAX_VGPUS] = {100 * MS, 0};
+    struct site t;
+    uint64_t passed = 0, got = 0;
+
+    (void)state;
+    site_init(&t, SCHED_FIXED_SHARE);
+    site_join(&t, 2, true);
+    for (unsigned i = 0; i < 100; i++) {
+        do
+            passed += site_run(&t, 1, kernels), got += t.got[1];
+        while (t.got[0] == 0);
         sched_leave(&t.sched, &t.v[0]);
-        site_run(&t, 1000 * MS, NULL);
+        passed += site_run(&t, 400 * MS, kernels);
+        got += t.got[1];
         sched_join(&t.sched, &t.v[0]);
         sched_ready(&t.sched, &t.v[0]);
-        assert_in_range(turns_before(&t), 0, 1);
     }
+    assert_about(got, passed / 8, 100 * MS + SLICE);
 }
 
 static void
@@ -652,7 +690,9 @@ main(void)
         cmocka_unit_test(debt_outside_of_turns_is_charged),
         cmocka_unit_test(debt_is_not_shed_by_leaving),
         cmocka_unit_test(debt_is_not_shed_by_leaving_while_the_other_pauses),
-        cmocka_unit_test(debt_is_paid_off_by_time_that_passes),
+        cmocka_unit_test(debt_is_paid_off_by_time_that_its_owner_did_not_take),
+        cmocka_unit_test(debt_waits_for_its_owner_under_equal_share),
+        cmocka_unit_test(fixed_share_is_kept_beside_one_who_runs_and_leaves),
         cmocka_unit_test(debt_survives_a_change_of_policy),
         cmocka_unit_test(overrun_after_leaving_is_charged),
         cmocka_unit_test(owned_turn_costs_its_slice_unless_the_owner_left),
