@@ -20,6 +20,9 @@
 /* The most that one charge moves a clock, so that no sum of them overflows. */
 #define SCHED_MOVE_MAX_NS (UINT64_C(1) << 58)
 
+/* 64 short turns bring a remembered overrun down to a third. */
+#define OVERRUN_PART 64
+
 const struct sched_ops *const sched_policies[SCHED_POLICIES] = {
     [SCHED_BEST_EFFORT] = &sched_best_effort,
     [SCHED_EQUAL_SHARE] = &sched_equal_share,
@@ -95,6 +98,7 @@ sched_set_weight(const struct sched *s, struct sched_vgpu *v, uint64_t weight)
 {
     v->weight = weight;
     v->step_ns = clock_of_time(s->params.slice_ns, weight);
+    v->inverse = (SCHED_SHARE_ONE << SCHED_INVERSE_SHIFT) / weight;
 }
 
 void
@@ -102,7 +106,8 @@ sched_weigh_all_alike(struct sched *s)
 {
     struct sched_vgpu *v;
 
-    sched_for_each(v, s) sched_set_weight(s, v, SCHED_SHARE_ONE);
+    sched_for_each (v, s)
+        sched_set_weight(s, v, SCHED_SHARE_ONE);
     s->nobody.weight = 0;
 }
 
@@ -113,8 +118,7 @@ sched_mean(const struct sched *s)
     __int128 sum = (__int128)(int64_t)(v->clock_ns - s->clock_ns) * v->weight;
     uint64_t weights = v->weight;
 
-    sched_for_each(v, s)
-    {
+    sched_for_each (v, s) {
         sum += (__int128)(int64_t)(v->clock_ns - s->clock_ns) * v->weight;
         weights += v->weight;
     }
@@ -155,10 +159,11 @@ reweigh(struct sched *s, uint64_t due)
 {
     struct sched_vgpu *v;
 
-    sched_for_each(v, s) v->clock_ns = (uint64_t)lag_of(v, due);
+    sched_for_each (v, s)
+        v->clock_ns = (uint64_t)lag_of(v, due);
     ops_of(s)->weigh(s);
-    sched_for_each(v, s) v->clock_ns =
-        due + (uint64_t)clock_of_signed((int64_t)v->clock_ns, v->weight);
+    sched_for_each (v, s)
+        v->clock_ns = due + (uint64_t)clock_of_signed((int64_t)v->clock_ns, v->weight);
 }
 
 /*
@@ -173,7 +178,8 @@ settle_nobody(struct sched *s, uint64_t due)
 
     if (nobody->weight == 0)
         return;
-    sched_for_each(v, s) sum += (__int128)(int64_t)(v->clock_ns - due) * v->weight;
+    sched_for_each (v, s)
+        sum += (__int128)(int64_t)(v->clock_ns - due) * v->weight;
     sum /= (int64_t)nobody->weight;
     if (sum > (__int128)SCHED_MOVE_MAX_NS)
         sum = SCHED_MOVE_MAX_NS;
@@ -223,8 +229,6 @@ sched_leave(struct sched *s, struct sched_vgpu *v)
         return;
     due = ops_of(s)->due(s);
     sched_idle(s, v);
-    if (due > s->clock_ns)
-        s->clock_ns = due; /* what an empty list falls back to */
     v->joined = false;
     list_del(&v->node);
     s->n_members--;
@@ -269,7 +273,8 @@ sched_change(struct sched *s, enum sched_policy policy, const struct sched_param
 
     /* Who is further back than the least that is due had nothing to do: that is no claim. */
     if (s->policy == SCHED_BEST_EFFORT)
-        sched_for_each(v, s) v->clock_ns = v->clock_ns < due ? due : v->clock_ns;
+        sched_for_each (v, s)
+            v->clock_ns = v->clock_ns < due ? due : v->clock_ns;
     s->clock_ns = due;
     s->policy = policy;
     s->params = *p;
@@ -308,6 +313,7 @@ sched_pick(struct sched *s, struct sched_turn *ret)
         return false;
     turn.owned = s->policy != SCHED_BEST_EFFORT;
     v->clock_ns += v->step_ns;
+    v->under_way++;
     s->spent_ns += turn.slice_ns;
     if (v != &s->nobody) {
         turn.vgpu = v;
@@ -345,12 +351,31 @@ charge(struct sched *s, struct sched_vgpu *v, const struct sched_turn *turn,
         ops_of(s)->charge(s, v, turn);
 }
 
+/* The most of late: a greater one counts at once, a smaller one brings it down by a part. */
+static void
+note_overrun(uint64_t *most_ns, uint64_t ns)
+{
+    if (ns >= *most_ns)
+        *most_ns = ns;
+    else
+        *most_ns -= (*most_ns - ns) / OVERRUN_PART;
+}
+
 void
 sched_charge(struct sched *s, const struct sched_turn *turn, uint64_t used_ns)
 {
     struct sched_vgpu *v = turn->vgpu ? turn->vgpu : &s->nobody;
     int64_t more_ns = (int64_t)(used_ns - turn->slice_ns);
 
+    v->under_way -= v->under_way > 0;
+    /* One that paused within its slice tells nothing of its kernels. */
+    if (turn->vgpu && !turn->open && more_ns >= 0) {
+        v->known = true;
+        note_overrun(&v->overrun_ns, (uint64_t)more_ns < SCHED_OVERRUN_MAX_NS
+                                         ? (uint64_t)more_ns
+                                         : SCHED_OVERRUN_MAX_NS);
+        note_overrun(&s->overrun_ns, v->overrun_ns);
+    }
     if (turn->owned && v->joined && more_ns < 0)
         more_ns = 0;
     charge(s, v, turn, more_ns);
@@ -359,5 +384,5 @@ sched_charge(struct sched *s, const struct sched_turn *turn, uint64_t used_ns)
 void
 sched_debt(struct sched *s, struct sched_vgpu *v, uint64_t ns)
 {
-    charge(s, v, NULL, (int64_t)ns);
+    charge(s, v, NULL, ns < INT64_MAX ? (int64_t)ns : INT64_MAX);
 }

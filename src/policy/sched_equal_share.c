@@ -13,7 +13,10 @@ equal_share_pick(struct sched *s, struct sched_turn *ret)
     struct sched_vgpu *least = NULL, *v;
 
     (void)ret;
-    sched_for_each(v, s) if (!least || v->clock_ns < least->clock_ns) least = v;
+    sched_for_each (v, s) {
+        if (!least || sched_foreseen(s, v) < sched_foreseen(s, least))
+            least = v;
+    }
     return least;
 }
 
