@@ -143,8 +143,8 @@ void sched_ready(struct sched *s, struct sched_vgpu *v);
 void sched_idle(struct sched *s, struct sched_vgpu *v);
 
 /*
- * The next turn; its slice is charged in advance. Each turn is charged, once. false: there is none to give (best effort:
- * nobody is ready; the others: nobody has joined).
+ * The next turn; its slice is charged in advance. Each turn is charged, once. false: there is none
+ * to give (best effort: nobody is ready; the others: nobody has joined).
  */
 bool sched_pick(struct sched *s, struct sched_turn *ret);
 
