@@ -313,7 +313,7 @@ sched_pick(struct sched *s, struct sched_turn *ret)
         return false;
     turn.owned = s->policy != SCHED_BEST_EFFORT;
     v->clock_ns += v->step_ns;
-    v->under_way++;
+    v->under_way_ns += turn.slice_ns;
     s->spent_ns += turn.slice_ns;
     if (v != &s->nobody) {
         turn.vgpu = v;
@@ -367,7 +367,8 @@ sched_charge(struct sched *s, const struct sched_turn *turn, uint64_t used_ns)
     struct sched_vgpu *v = turn->vgpu ? turn->vgpu : &s->nobody;
     int64_t more_ns = (int64_t)(used_ns - turn->slice_ns);
 
-    v->under_way -= v->under_way > 0;
+    v->under_way_ns -=
+        turn->slice_ns < v->under_way_ns ? turn->slice_ns : v->under_way_ns;
     /* One that paused within its slice tells nothing of its kernels. */
     if (turn->vgpu && !turn->open && more_ns >= 0) {
         v->known = true;

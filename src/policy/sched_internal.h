@@ -51,9 +51,7 @@ sched_foreseen(const struct sched *s, const struct sched_vgpu *v)
 {
     const uint64_t overrun_ns = v->known ? v->overrun_ns : s->overrun_ns;
 
-    if (v->under_way == 0)
-        return v->clock_ns;
-    return v->clock_ns + v->under_way * sched_stretch(v, overrun_ns);
+    return v->clock_ns + (v->under_way_ns > 0 ? sched_stretch(v, overrun_ns) : 0);
 }
 
 #endif

@@ -759,6 +759,30 @@ owned_turn_costs_its_slice_unless_the_owner_left(void **state)
 }
 
 static void
+turns_of_one_may_be_charged_as_one_and_one_in_parts(void **state)
+{
+    struct sched_turn a, b;
+    struct site t;
+
+    (void)state;
+    site_init(&t, SCHED_BEST_EFFORT);
+    site_join(&t, 2, true);
+    sched_debt(&t.sched, &t.v[1], 100 * MS);
+    assert_true(sched_pick(&t.sched, &a));
+    assert_true(sched_pick(&t.sched, &b));
+    assert_ptr_equal(a.vgpu, b.vgpu);
+    a.slice_ns += b.slice_ns;
+    sched_charge(&t.sched, &a, 50 * MS);
+    assert_int_equal(t.v[0].under_way_ns, 0);
+    assert_true(sched_pick(&t.sched, &a));
+    sched_charge(&t.sched, &a, 20 * MS);
+    a.slice_ns = 0;
+    sched_charge(&t.sched, &a, 20 * MS);
+    assert_int_equal(t.v[0].under_way_ns, 0);
+    assert_int_equal(t.v[1].clock_ns - t.v[0].clock_ns, 10 * MS);
+}
+
+static void
 tiny_share_of_a_long_kernel_does_not_overflow(void **state)
 {
     struct site t;
@@ -817,6 +841,7 @@ main(void)
         cmocka_unit_test(time_of_nobody_may_end_under_another_policy),
         cmocka_unit_test(overrun_after_leaving_is_charged),
         cmocka_unit_test(owned_turn_costs_its_slice_unless_the_owner_left),
+        cmocka_unit_test(turns_of_one_may_be_charged_as_one_and_one_in_parts),
         cmocka_unit_test(tiny_share_of_a_long_kernel_does_not_overflow),
     };
 
