@@ -22,8 +22,8 @@ FUZZ_SECONDS ?= 300
 # need(groups): installs packages only when some are missing.
 need = @scripts/deps.sh --check $(1) 2>/dev/null || scripts/deps.sh $(1)
 
-.PHONY: all deps demo check bench instructions soak asan tsan fuzz differential format \
-	format-check lint install clean help
+.PHONY: all deps demo check bench bench-sched instructions soak asan tsan fuzz \
+	differential format format-check lint install clean help
 
 all: ## build everything (the default)
 	$(call need,build)
@@ -45,6 +45,10 @@ check: ## build and run every test
 bench: all ## micro-benchmarks, native and vGPU side by side, both kinds of GPU
 	$(call need,build run)
 	@$(BUILD)/bench/tessera-bench --build $(BUILD) $(BENCH_ARGS)
+
+bench-sched: all ## what vGPUs get under each scheduler, against what it promises
+	$(call need,build run)
+	@$(BUILD)/bench/bench-sched --build $(BUILD) $(BENCH_ARGS)
 
 instructions: all ## count instructions of the fast paths, and renew the baseline
 	$(call need)

@@ -503,6 +503,13 @@ def request_header(calls):
         for f in c.wire:
             out += ["    " + m for m in request_members(f)]
         out += ["};", ""]
+    for c in calls:
+        if c.on_wire and "cost" in c.spec.get("hooks", []):
+            out += [f"void cost_{c.name}(struct session *s, const struct req_{c.name} *r, "
+                    "struct held_spec *spec);"]
+        if c.on_wire and "held" in c.spec.get("hooks", []):
+            out += [f"int held_{c.name}(struct session *s, struct held *h, "
+                    f"struct req_{c.name} *r);"]
     out += ["/*",
             " * Handlers, by hand or generated: 0, or a negative errno that ends the session.",
             " */"]
@@ -640,23 +647,116 @@ def driver_handler(c):
             "    return submission_end(s, &sub, rc, r->tag);", "}", ""]
 
 
+# ---- worker: commands that may be held back (src/worker/held.h) ------------------------------
+
+
+def is_command(c):
+    return any(f.type == "waits" for f in c.wire)
+
+
+def cost_bytes(c):
+    """What a copy or a fill moves, as far as its message tells: for the table of costs."""
+    fields = {f.name: f for f in c.wire}
+    if "size" in fields:
+        return "r->size"
+    if "region" in fields:
+        return "r->region[0] * r->region[1] * r->region[2]"
+    return "0"
+
+
+def held_uses(c):
+    """The objects that a command names besides its queue and its wait list."""
+    return [f for f in c.wire if f.type == "id" and f.name != "command_queue"]
+
+
+def spec_source(c):
+    takes, hooks = c.spec.get("takes", "copy"), c.spec.get("hooks", [])
+    command = c.spec.get("command")
+    members = [".queue = r->command_queue", ".n_waits = r->n_event_wait_list",
+               ".waits = r->event_wait_list", ".event = r->event",
+               f".request_bytes = sizeof(struct req_{c.name})"]
+    uses = held_uses(c)
+    alone = sum(not f.array for f in uses)
+    lists = "".join(f" + (unsigned)r->n_{f.name}" for f in uses if f.array)
+    members.append(f".n_uses = {alone}{lists}")
+    if takes != "none":
+        members.append(".ticket = {.counted = true"
+                       + (", .kernel = true}" if takes == "kernel" else "}"))
+    if c.spec.get("answers") == "end of data":
+        members.append(".answers_now = r->data.off == EXTENT_NONE")
+    elif not c.spec.get("reply") and c.spec.get("answers") != "end":
+        members.append(".answers_now = true")
+    if command in ("CL_COMMAND_MARKER", "CL_COMMAND_BARRIER"):
+        members.append(".sync = true")
+    if command == "CL_COMMAND_BARRIER":
+        members.append(".barrier = true")
+    if takes == "copy":
+        members.append(f".cost_key = cost_key_copy(OP_{c.name}, {cost_bytes(c)})")
+    out = ["static struct held_spec", f"spec_{c.name}(struct session *s, "
+           f"const struct req_{c.name} *r)", "{",
+           f"    struct held_spec spec = {{{', '.join(members)}}};", ""]
+    out += [f"    cost_{c.name}(s, r, &spec);"] if "cost" in hooks else ["    (void)s;"]
+    return out + ["    return spec;", "}", ""]
+
+
+def hold_source(c):
+    """Keeps a request: its message and what it points to, with all objects counted."""
+    out = ["static int", f"again_{c.name}(struct session *s, struct held *h)", "{",
+           f"    return op_{c.name}(s, h->request);", "}", "", "static int",
+           f"hold_{c.name}(struct session *s, const struct req_{c.name} *r, "
+           "const struct held_spec *spec)", "{",
+           "    struct held *h = held_new(s, spec);", f"    struct req_{c.name} *kept;", "",
+           "    if (!h)", f"        return s->reason[0] ? -ENOMEM : op_{c.name}(s, r);",
+           "    kept = h->request;", "    *kept = *r;",
+           "    kept->event_wait_list = held_use_all(h, r->event_wait_list, "
+           "r->n_event_wait_list);"]
+    for f in c.wire:
+        if f.type == "id" and f.array:
+            out.append(f"    kept->{f.name} = held_use_all(h, r->{f.name}, r->n_{f.name});")
+        elif f.type == "id" and f.name != "command_queue":
+            out.append(f"    held_use(h, r->{f.name});")
+        elif f.array and f.type in ("u64", "i64") or f.type == "bytes":
+            out.append(f"    kept->{f.name} = held_moved(s, h, r->{f.name});")
+        elif f.type not in ("id", "u64", "i64", "waits", "event", "extent", "out"):
+            raise DescriptionError(f"{c.name}: a command with a {f.type} cannot be held back")
+    if "held" in c.spec.get("hooks", []):
+        out += [f"    if (held_{c.name}(s, h, kept) < 0)", "        return -EPROTO;"]
+    return out + [f"    return held_done(s, h, spec, again_{c.name});", "}", ""]
+
+
+def command_source(c):
+    return spec_source(c) + hold_source(c)
+
+
+def run_end(c):
+    if not is_command(c):
+        return [f"    return op_{c.name}(s, &r);", "}", ""]
+    return [f"    spec = spec_{c.name}(s, &r);", "    if (held_must(s, &spec))",
+            f"        return hold_{c.name}(s, &r, &spec);",
+            f"    return op_{c.name}(s, &r);", "}", ""]
+
+
 def dispatch_source(calls):
     wired = [c for c in calls if c.on_wire]
     out = ["/* SPDX-License-Identifier: MIT */", GENERATED, '#include "api/opencl_request.h"',
-           '#include "worker/bounds.h"', '#include "worker/command_buffer.h"', "",
+           '#include "worker/bounds.h"', '#include "worker/command_buffer.h"',
+           '#include "worker/cost.h"', '#include "worker/held.h"', "",
            "#include <errno.h>", ""]
     for c in wired:
         if c.spec["worker"] == "driver":
             out += driver_handler(c)
+        if is_command(c):
+            out += command_source(c)
         out += ["static int",
                 f"run_{c.name}(struct session *s, struct frame_header h, struct dec d)",
-                "{", f"    struct req_{c.name} r = {{.tag = h.tag}};", ""]
+                "{", f"    struct req_{c.name} r = {{.tag = h.tag}};"]
+        out += ["    struct held_spec spec;", ""] if is_command(c) else [""]
         out += ["    " + decode_code(f) for f in c.wire]
         out += ["    dec_end(&d);", "    if (d.bad)",
                 f"        return request_bad(s, h.op, d.bad);"]
         if c.spec.get("reply"):
             out += ["    if (r.tag == 0)", '        return request_bad(s, h.op, "tag");']
-        out += [f"    return op_{c.name}(s, &r);", "}", ""]
+        out += run_end(c)
     out += ["static const struct {",
             "    int (*run)(struct session *s, struct frame_header h, struct dec d);",
             "    bool recipe;", "} calls[OPENCL_OPS] = {"]

@@ -228,6 +228,8 @@ host_init(struct host *h, const struct host_options *o, struct err *e)
     if (rc == 0)
         rc = find_program(&h->calls, o->build, "bench/bench-calls", e);
     if (rc == 0)
+        rc = find_program(&h->load, o->build, "bench/bench-load", e);
+    if (rc == 0)
         rc = find_program(&h->train, o->build, "studies/workloads/tessera-train", e);
     if (rc == 0)
         rc = make_folder(h, e);
@@ -253,6 +255,7 @@ host_fini(struct host *h)
     free(h->folder);
     free(h->tessera);
     free(h->calls);
+    free(h->load);
     free(h->train);
     json_decref(h->gpu);
     free(h->type);

@@ -30,7 +30,7 @@ struct host_options {
 
 struct host {
     char *folder; /* removed by host_fini() */
-    char *tessera, *calls, *train;
+    char *tessera, *calls, *load, *train;
     json_t *gpu;  /* as `tessera gpus` tells it */
     char *type;   /* of the vGPUs */
     char *device; /* the same device on the bare driver: "PLATFORM:N" */
@@ -52,7 +52,7 @@ void host_fini(struct host *h);
 
 void host_add(struct host_argv *a, const char *word);
 
-/* bench-calls or tessera-train (both take --device), on one side. */
+/* bench-calls, bench-load or tessera-train (all take --device), on one side. */
 void host_program(const struct host *h, const char *program, bool vgpu,
                   struct host_argv *ret);
 

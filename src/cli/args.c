@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_KEY 256 /* past all characters: no short options but -o */
+#define FIRST_KEY 256 /* past all characters: for options without a letter */
 
 struct parse {
     const struct args_usage *usage;
@@ -24,15 +24,30 @@ set_output(struct args *a, const char *format, struct argp_state *state)
     a->json = strcmp(format, "json") == 0;
 }
 
-static void
-set_option(const struct parse *p, unsigned i, const char *arg)
+static int
+key_of(const struct args_usage *u, unsigned i)
 {
-    char *at = (char *)p->values + p->usage->options[i].offset;
+    return u->letters && i < strlen(u->letters) ? u->letters[i] : FIRST_KEY + (int)i;
+}
 
-    if (p->usage->options[i].arg)
-        *(const char **)(void *)at = arg;
-    else
-        *(bool *)(void *)at = true;
+/* Is it one of the command's own? Then it is taken. */
+static bool
+set_option(const struct parse *p, int key, const char *arg)
+{
+    const struct args_option *options = p->usage->options;
+
+    for (unsigned i = 0; i < ARGS_MAX_OPTIONS && options[i].name; i++) {
+        char *at = (char *)p->values + options[i].offset;
+
+        if (key_of(p->usage, i) != key)
+            continue;
+        if (options[i].arg)
+            *(const char **)(void *)at = arg;
+        else
+            *(bool *)(void *)at = true;
+        return true;
+    }
+    return false;
 }
 
 static error_t
@@ -43,8 +58,6 @@ option_seen(int key, char *arg, struct argp_state *state)
 
     if (key == 'o') {
         set_output(a, arg, state);
-    } else if (key >= FIRST_KEY && key < FIRST_KEY + ARGS_MAX_OPTIONS) {
-        set_option(p, (unsigned)(key - FIRST_KEY), arg);
     } else if (key == ARGP_KEY_ARGS) {
         a->words = state->argv + state->next;
         a->nwords = (unsigned)(state->argc - state->next);
@@ -53,7 +66,7 @@ option_seen(int key, char *arg, struct argp_state *state)
             argp_error(state, "%s is missing", p->usage->words);
         if (a->nwords > p->usage->max_words)
             argp_error(state, "'%s' is not expected here", a->words[p->usage->max_words]);
-    } else {
+    } else if (!set_option(p, key, arg)) {
         return ARGP_ERR_UNKNOWN;
     }
     return 0;
@@ -70,7 +83,7 @@ args_parse(const struct args_usage *u, int argc, char **argv, void *values)
 
     for (; n < ARGS_MAX_OPTIONS && u->options[n].name; n++)
         rows[n] = (struct argp_option){.name = u->options[n].name,
-                                       .key = FIRST_KEY + (int)n,
+                                       .key = key_of(u, n),
                                        .arg = u->options[n].arg,
                                        .doc = u->options[n].doc};
     rows[n] = (struct argp_option){.name = "output",

@@ -24,6 +24,7 @@ struct args_option {
 struct args_usage {
     const char *words, *doc; /* for --help: "NAME...", and what the command does */
     unsigned min_words, max_words;
+    const char *letters; /* short options, of the first rows in turn; NULL: none */
     struct args_option options[ARGS_MAX_OPTIONS];
 };
 

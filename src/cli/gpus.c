@@ -2,14 +2,15 @@
 /* tessera gpus: the GPUs that vGPUs can be cut from. */
 #include "cli/args.h"
 #include "cli/cli.h"
+#include "cli/duration.h"
 #include "cli/table.h"
 
 #include <stdio.h>
 
 static const struct table_column columns[] = {
-    {"GPU", false},   {"MODEL", false}, {"MEMORY", true},
-    {"FREE", true},   {"MODE", false},  {"PLACEMENT", false},
-    {"CORES", false}, {"VGPUS", true},  {"DEVICE", false},
+    {"GPU", false},   {"MODEL", false},  {"MEMORY", true},  {"FREE", true},
+    {"MODE", false},  {"POLICY", false}, {"SLICE", true},   {"PLACEMENT", false},
+    {"CORES", false}, {"VGPUS", true},   {"DEVICE", false},
 };
 
 /* "0-1", or "0-1 shared" when other GPUs run there too; "-" for a real GPU. */
@@ -20,6 +21,16 @@ set_cores(struct table_row *r, size_t column, const json_t *gpu)
 
     snprintf(text, sizeof text, "%s%s", json_text_of(gpu, "cores", "-"),
              json_is_true(json_object_get(gpu, "cores_shared")) ? " shared" : "");
+    table_set(r, column, text);
+}
+
+static void
+set_slice(struct table_row *r, size_t column, const json_t *gpu)
+{
+    char text[DURATION_TEXT_BYTES] = "-";
+
+    if (json_is_integer(json_object_get(gpu, "slice_us")))
+        duration_format(json_u64_of(gpu, "slice_us") * 1000, text, sizeof text);
     table_set(r, column, text);
 }
 
@@ -38,10 +49,12 @@ print_gpus(const json_t *answer)
         table_set_size(r, 2, json_u64_of(g, "memory_bytes"));
         table_set_size(r, 3, json_u64_of(g, "free_bytes"));
         table_set(r, 4, json_text_of(g, "mode", "-"));
-        table_set(r, 5, json_text_of(g, "placement", "-"));
-        set_cores(r, 6, g);
-        table_set_number(r, 7, json_array_size(json_object_get(g, "vgpus")));
-        table_set(r, 8, json_text_of(g, "device", "-"));
+        table_set(r, 5, json_text_of(g, "policy", "-"));
+        set_slice(r, 6, g);
+        table_set(r, 7, json_text_of(g, "placement", "-"));
+        set_cores(r, 8, g);
+        table_set_number(r, 9, json_array_size(json_object_get(g, "vgpus")));
+        table_set(r, 10, json_text_of(g, "device", "-"));
     }
     if (json_array_size(list) == 0)
         fputs("tessera: no OpenCL device found: install pocl-opencl-icd for a software "

@@ -1,24 +1,542 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * A turn in the gate's eyes:
+ *
+ *   taken ──▶ commands ──▶ ... ──▶ slice over, or revoked ──▶ drained ──▶ given back
+ *                 └── idle for longer than the linger ────────────────────▶
+ *
+ * Time used is the wall time in which the device was ours and had something to do: from the first
+ * command to the end of the last, without gaps longer than TURN_GAP_NS. So it holds what a
+ * program's own launches cost between its kernels, as they do when it is alone.
+ */
 #include "gate/gate.h"
+
+#include "base/io.h"
+
+#include <string.h>
+
+/* While commands are wanted or under way: to see that the arbiter is gone, or came back. */
+#define LOOK_NS 10000000u
+
+/* Without a command for so long we say that we want none. */
+#define UNWANTED_NS 10000000u
 
 void
 gate_init(struct gate *g, struct gate_page *page)
 {
+    memset(g, 0, sizeof *g);
+    pthread_mutex_init(&g->lock, NULL);
     g->page = page;
-    atomic_init(&g->own_copied_bytes, 0);
 }
 
 void
-gate_submit(struct gate *g)
+gate_govern(struct gate *g, const struct turn_view *view)
 {
-    atomic_fetch_add_explicit(&g->page->commands, 1, memory_order_relaxed);
+    pthread_mutex_lock(&g->lock);
+    g->view = *view;
+    g->governed = true;
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void
+page_add(_Atomic uint64_t *counter, uint64_t n)
+{
+    /* One writer at a time, under the lock: readers see a number, old or new. */
+    atomic_store_explicit(counter,
+                          atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+/* ---- time -------------------------------------------------------------------------- */
+
+/* Lock held. What the device has still to do for us, by our estimates. */
+static uint64_t
+gate_remaining(const struct gate *g, uint64_t now)
+{
+    const uint64_t gone = now > g->front_ns ? now - g->front_ns : 0;
+
+    return g->inflight > 0 && g->queued_ns > gone ? g->queued_ns - gone : 0;
+}
+
+/* Lock held. Moves the time that was used until `now` into the accounts. */
+static void
+gate_settle_used(struct gate *g, uint64_t now)
+{
+    const uint64_t end = g->idle_ns ? g->idle_ns : now;
+
+    if (g->busy_ns && end > g->busy_ns) {
+        g->used_ns += end - g->busy_ns;
+        page_add(&g->page->used_ns, end - g->busy_ns);
+        g->busy_ns = end;
+    }
+}
+
+/* Lock held. A command comes while none was there. */
+static void
+gate_begins(struct gate *g, uint64_t now)
+{
+    if (g->busy_ns == 0 || (g->idle_ns && now - g->idle_ns > TURN_GAP_NS)) {
+        gate_settle_used(g, now);
+        g->busy_ns = now;
+    }
+    g->idle_ns = 0;
+    g->front_ns = now;
+}
+
+/* Lock held. Its compiler's time is none of the device's: what it takes is told by its end. */
+static void
+gate_first_begins(struct gate *g, uint64_t now)
+{
+    gate_settle_used(g, now);
+    g->busy_ns = 0;
+    g->idle_ns = 0;
+    g->front_ns = now;
+    g->first_ns = UINT64_MAX;
+}
+
+/* Lock held. For the watchdog: since when the oldest command runs. */
+static void
+gate_show_since(struct gate *g)
+{
+    uint64_t since = g->inflight > 0 ? g->front_ns : 0;
+
+    if (!g->governed)
+        return;
+    if (g->first_ns)
+        since = g->first_ns == UINT64_MAX ? 0 : g->first_ns;
+    atomic_store_explicit(&g->view.own->since_ns, since, memory_order_relaxed);
+}
+
+/* ---- turns ------------------------------------------------------------------------- */
+
+/* Lock held. The slice and linger of the turn that is held, as they are now. */
+static uint64_t
+turn_slice(const struct gate *g)
+{
+    return atomic_load_explicit(&g->view.file->offer[g->view.gate].slice_ns,
+                                memory_order_relaxed);
+}
+
+static uint64_t
+turn_linger(const struct gate *g)
+{
+    return atomic_load_explicit(&g->view.file->offer[g->view.gate].linger_ns,
+                                memory_order_relaxed);
+}
+
+static void
+gate_waited(struct gate *g, uint64_t now)
+{
+    if (g->wait_ns)
+        page_add(&g->page->waited_ns, now - g->wait_ns);
+    g->wait_ns = 0;
+}
+
+/* Lock held. */
+static bool
+gate_take(struct gate *g, uint64_t now)
+{
+    struct turn_terms terms;
+
+    if (!turn_offered(&g->view, &terms) || !turn_is_open(&g->view, &terms) ||
+        turn_is_revoked(&g->view, terms.turn))
+        return false;
+    gate_settle_used(g, now);
+    g->loose = false;
+    g->turn = terms.turn;
+    g->taken_ns = now;
+    g->used_ns = 0;
+    g->busy_ns = g->inflight > 0 && !g->first_ns ? now : 0;
+    g->idle_ns = g->inflight > 0 ? 0 : now;
+    turn_take(&g->view, terms.turn, now);
+    gate_waited(g, now);
+    return true;
+}
+
+/* Lock held. The ring that goes with it tells the arbiter also whether we want another. */
+static void
+gate_give_back(struct gate *g, bool waiting, uint64_t now)
+{
+    const uint64_t slice = turn_slice(g), took = now - g->taken_ns;
+
+    gate_settle_used(g, now);
+    page_add(&g->page->turns, 1);
+    if (slice != TURN_OPEN && took > slice) {
+        page_add(&g->page->overruns, 1);
+        page_add(&g->page->overrun_ns, took - slice);
+    }
+    if (g->first_ns)
+        g->first_out = true;
+    g->wants = waiting && !g->first_ns;
+    atomic_store_explicit(&g->view.own->wants, g->wants, memory_order_relaxed);
+    turn_give_back(&g->view, g->turn, g->used_ns, now);
+    g->turn = 0;
+    g->busy_ns = 0;
+}
+
+/* Lock held. An offer that is revoked before it was taken is answered all the same. */
+static void
+gate_answer_revoked(struct gate *g, uint64_t now)
+{
+    struct turn_terms terms;
+
+    if (g->turn == 0 && turn_offered(&g->view, &terms) &&
+        turn_is_revoked(&g->view, terms.turn))
+        turn_give_back(&g->view, terms.turn, 0, now);
+}
+
+/* Lock held. Has the turn come to its end, but for what is with the driver? */
+static bool
+turn_is_over(const struct gate *g, uint64_t now)
+{
+    const uint64_t slice = turn_slice(g);
+
+    if (turn_is_revoked(&g->view, g->turn))
+        return true;
+    return slice != TURN_OPEN && now - g->taken_ns >= slice;
+}
+
+/* Lock held. Is it kept for nothing? */
+static bool
+turn_is_idle(const struct gate *g, uint64_t now, bool waiting)
+{
+    const uint64_t linger = turn_linger(g);
+
+    return !waiting && g->inflight == 0 && linger != TURN_KEEP &&
+           now - g->idle_ns >= linger;
+}
+
+/* Nothing of ours that belongs to this turn is with the driver. */
+static bool
+gate_is_drained(const struct gate *g)
+{
+    return g->inflight == 0 || (g->first_ns && g->inflight == 1);
+}
+
+/* Lock held. Is there somebody else who waits for this turn's end? */
+static bool
+turn_is_shared(const struct gate *g)
+{
+    return turn_slice(g) != TURN_OPEN || turn_is_revoked(&g->view, g->turn);
+}
+
+/* ---- admission --------------------------------------------------------------------- */
+
+/* Lock held. */
+static uint64_t
+gate_window(const struct gate *g)
+{
+    return atomic_load_explicit(&g->view.file->header.window_ns, memory_order_relaxed);
+}
+
+/* Lock held. Is there room for more with the driver? */
+static bool
+gate_has_room(const struct gate *g, uint64_t now)
+{
+    const uint64_t remaining = gate_remaining(g, now);
+
+    if (g->loose || turn_slice(g) == TURN_OPEN)
+        return remaining < gate_window(g);
+    return now - g->taken_ns + remaining < turn_slice(g);
+}
+
+/* Lock held. */
+static void
+gate_count(struct gate *g, struct gate_ticket *t, uint64_t now)
+{
+    if (t->first)
+        gate_first_begins(g, now);
+    else if (g->inflight == 0)
+        gate_begins(g, now);
+    g->inflight++;
+    g->queued_ns += t->est_ns;
+    t->look = g->governed && (!g->wants || t->first || (g->turn && turn_is_shared(g)));
+    if (!g->wants && g->governed) {
+        g->wants = true;
+        turn_want(&g->view, true);
+    }
+    gate_show_since(g);
+}
+
+/* Lock held. */
+static enum gate_answer
+gate_judge(struct gate *g, const struct gate_ticket *t, uint64_t now)
+{
+    if (!g->governed)
+        return GATE_GO;
+    if (g->loose && !turn_orphaned(&g->view, now))
+        g->loose = false;
+    if (g->turn == 0 && !g->loose && !gate_take(g, now))
+        return GATE_SHUT;
+    if (g->first_ns || (t->first && g->inflight > 0))
+        return GATE_FULL;
+    if (g->turn && turn_is_over(g, now))
+        return GATE_FULL;
+    return gate_has_room(g, now) ? GATE_GO : GATE_FULL;
+}
+
+enum gate_answer
+gate_admit(struct gate *g, struct gate_ticket *t)
+{
+    const uint64_t now = now_ns();
+    enum gate_answer answer = GATE_GO;
+
+    pthread_mutex_lock(&g->lock);
+    if (t->counted)
+        answer = gate_judge(g, t, now);
+    if (answer == GATE_GO) {
+        page_add(&g->page->commands, 1);
+        page_add(&g->page->kernels, t->kernel);
+        if (t->counted)
+            gate_count(g, t, now);
+    }
+    pthread_mutex_unlock(&g->lock);
+    return answer;
+}
+
+/* Lock held. */
+static void
+gate_uncount(struct gate *g, const struct gate_ticket *t)
+{
+    const uint64_t now = now_ns();
+
+    g->inflight--;
+    g->queued_ns -= t->est_ns < g->queued_ns ? t->est_ns : g->queued_ns;
+    g->front_ns = now;
+    if (t->first) {
+        g->first_ns = 0;
+        g->first_out = false;
+    }
+    if (g->inflight == 0) {
+        g->queued_ns = 0;
+        g->idle_ns = now;
+    }
+    gate_show_since(g);
 }
 
 void
-gate_complete(struct gate *g, uint64_t busy_ns)
+gate_cancel(struct gate *g, const struct gate_ticket *t)
 {
-    atomic_fetch_add_explicit(&g->page->busy_ns, busy_ns, memory_order_relaxed);
+    pthread_mutex_lock(&g->lock);
+    if (t->counted)
+        gate_uncount(g, t);
+    pthread_mutex_unlock(&g->lock);
 }
+
+/* ---- ends -------------------------------------------------------------------------- */
+
+/* Lock held. Device time that no command before it was charged: queues may overlap. */
+static uint64_t
+gate_device_ns(struct gate *g, const struct gate_times *at)
+{
+    const uint64_t from =
+        at->start_ns > g->device_end_ns ? at->start_ns : g->device_end_ns;
+
+    if (at->end_ns > g->device_end_ns)
+        g->device_end_ns = at->end_ns;
+    return at->end_ns > from ? at->end_ns - from : 0;
+}
+
+/* Lock held. */
+static void
+gate_first_ended(struct gate *g, const struct gate_times *at, uint64_t busy)
+{
+    if (at->start_ns > at->submit_ns && at->submit_ns)
+        page_add(&g->page->compile_ns, at->start_ns - at->submit_ns);
+    page_add(&g->page->used_ns, busy);
+    if (!g->first_out) {
+        g->used_ns += busy;
+        return;
+    }
+    page_add(&g->page->debt_ns, busy);
+    if (g->governed)
+        page_add(&g->view.own->debt_ns, busy);
+}
+
+void
+gate_complete(struct gate *g, const struct gate_ticket *t, const struct gate_times *at)
+{
+    uint64_t busy;
+
+    pthread_mutex_lock(&g->lock);
+    busy = gate_device_ns(g, at);
+    page_add(&g->page->busy_ns, busy);
+    if (t->first)
+        gate_first_ended(g, at, busy);
+    if (t->counted)
+        gate_uncount(g, t);
+    pthread_mutex_unlock(&g->lock);
+}
+
+void
+gate_first_runs(struct gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    if (g->first_ns == UINT64_MAX)
+        g->first_ns = now_ns();
+    gate_show_since(g);
+    pthread_mutex_unlock(&g->lock);
+}
+
+unsigned
+gate_inflight(struct gate *g)
+{
+    unsigned n;
+
+    pthread_mutex_lock(&g->lock);
+    n = g->inflight;
+    pthread_mutex_unlock(&g->lock);
+    return n;
+}
+
+/* ---- steps ------------------------------------------------------------------------- */
+
+/* Lock held. */
+static void
+gate_tell_wants(struct gate *g, bool waiting, uint64_t now)
+{
+    const bool rests = g->turn && g->idle_ns && now - g->idle_ns < UNWANTED_NS;
+    const bool could = waiting || g->inflight > 0;
+    const bool wants = (could && !g->first_out) || rests;
+
+    if (waiting && wants && g->turn == 0 && !g->loose && g->wait_ns == 0)
+        g->wait_ns = now;
+    if (!waiting || g->first_out)
+        gate_waited(g, now);
+    if (wants == g->wants)
+        return;
+    g->wants = wants;
+    turn_want(&g->view, wants);
+}
+
+/* Lock held. Nobody has offered us a turn for long, and nobody is there who could. */
+static void
+gate_look_for_arbiter(struct gate *g, uint64_t now)
+{
+    if (g->loose) {
+        g->loose = turn_orphaned(&g->view, now);
+    } else if (g->wait_ns && now - g->wait_ns > TURN_ORPHANED_NS &&
+               turn_orphaned(&g->view, now)) {
+        g->loose = true;
+        gate_waited(g, now);
+    }
+}
+
+/* Lock held. */
+static bool
+turn_must_end(struct gate *g, bool waiting, uint64_t now)
+{
+    if (g->turn == 0 || !gate_is_drained(g))
+        return false;
+    /* A first launch's compiler needs no turn: others may have it meanwhile. */
+    return turn_is_over(g, now) || turn_is_idle(g, now, waiting) ||
+           (g->first_ns && turn_is_shared(g));
+}
+
+static uint64_t
+sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Lock held. When half of what is queued in an open turn will have run. */
+static uint64_t
+gate_refill_ns(const struct gate *g, uint64_t now)
+{
+    const uint64_t remaining = gate_remaining(g, now), half = gate_window(g) / 2;
+
+    return remaining > half ? now + remaining - half : now + half / 4;
+}
+
+/* Lock held. */
+static struct gate_state
+gate_state_of(const struct gate *g, bool waiting, uint64_t now)
+{
+    struct gate_state st = {.look_ns = UINT64_MAX};
+
+    if (g->wants || g->wait_ns || g->first_ns)
+        st.look_ns = now + LOOK_NS;
+    if (g->first_ns)
+        st.drain = g->first_out || waiting;
+    if (g->turn == 0 && !g->loose)
+        return st;
+    if (waiting && !g->first_ns && (g->loose || turn_slice(g) == TURN_OPEN))
+        st.look_ns = sooner(st.look_ns, gate_refill_ns(g, now));
+    if (g->loose)
+        return st;
+    if (turn_slice(g) != TURN_OPEN)
+        st.look_ns = sooner(st.look_ns, g->taken_ns + turn_slice(g));
+    if (g->inflight == 0 && turn_linger(g) != TURN_KEEP)
+        st.look_ns = sooner(st.look_ns, g->idle_ns + turn_linger(g));
+    if (g->inflight > 0 && turn_is_shared(g))
+        st.drain |= turn_is_over(g, now) || waiting || turn_linger(g) != TURN_KEEP;
+    /* What must drain is waited for by its end, not by the clock. */
+    if (turn_is_over(g, now))
+        st.look_ns = now + LOOK_NS;
+    return st;
+}
+
+struct gate_state
+gate_step(struct gate *g, bool waiting)
+{
+    const uint64_t now = now_ns();
+    struct gate_state st = {.look_ns = UINT64_MAX};
+
+    pthread_mutex_lock(&g->lock);
+    if (g->governed) {
+        gate_answer_revoked(g, now);
+        if (turn_must_end(g, waiting, now))
+            gate_give_back(g, waiting, now);
+        if (g->turn == 0)
+            gate_take(g, now);
+        gate_tell_wants(g, waiting, now);
+        gate_look_for_arbiter(g, now);
+        gate_settle_used(g, now);
+        st = gate_state_of(g, waiting, now);
+    }
+    pthread_mutex_unlock(&g->lock);
+    return st;
+}
+
+bool
+gate_drained(struct gate *g, bool waiting)
+{
+    const uint64_t now = now_ns();
+    bool settled = false;
+
+    pthread_mutex_lock(&g->lock);
+    if (g->governed && g->turn && gate_is_drained(g) && turn_is_over(g, now)) {
+        gate_give_back(g, waiting, now);
+        settled = true;
+    }
+    pthread_mutex_unlock(&g->lock);
+    return settled;
+}
+
+void
+gate_words(struct gate *g, struct gate_words *ret)
+{
+    struct turn_terms terms;
+
+    *ret = (struct gate_words){0};
+    pthread_mutex_lock(&g->lock);
+    if (g->governed) {
+        const struct turn_offer *own = &g->view.file->offer[g->view.gate];
+
+        ret->offer = (_Atomic uint32_t *)&own->bell;
+        ret->offer_seen = atomic_load(&own->bell);
+        if (g->turn == 0 && turn_offered(&g->view, &terms) &&
+            terms.after_gate < TURN_GATES) {
+            const struct turn_gate *giver = &g->view.file->gate[terms.after_gate];
+
+            ret->given = (_Atomic uint32_t *)&giver->given_bell;
+            ret->given_seen = atomic_load(&giver->given_bell);
+        }
+    }
+    pthread_mutex_unlock(&g->lock);
+}
+
+/* ---- bytes ------------------------------------------------------------------------- */
 
 void
 gate_copied(struct gate *g, uint64_t bytes)

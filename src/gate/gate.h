@@ -1,29 +1,121 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The point where a session's commands are handed to the driver, and where the device time that
- * they took is charged. Every command passes gate_submit() before the driver sees it and
- * gate_complete() once its end is known. Today the gate lets everything pass at once and counts; a
- * scheduler will hold commands back here.
+ * One session's gate: may a command be handed to the driver now? And what have they taken?
  *
- * Any thread may call any of these; they never block.
+ *   gate_admit()  ─▶ the driver ─▶ gate_complete()
+ *        │ no: it is held back until gate_step() finds a turn, or room in the window
+ *
+ * The gate hands commands on while its vGPU holds a turn (link/turn.h), and never more than a
+ * window of device time ahead: so that whoever comes next waits no longer than that. How long a
+ * command will take is the caller's estimate.
+ *
+ *   shared turn   the rest of the slice, in wall time since the turn was taken
+ *   open turn     header.window_ns: nobody else wants the device
+ *   loose         the same: the arbiter is gone
+ *   ungoverned    everything passes: there is no arbiter (tests)
+ *
+ * A first launch, before which a driver compiles for an unknown time (PoCL), goes alone, and the
+ * turn is handed on at once; what it takes of the device then is a debt.
+ *
+ * Any thread may call any of these; they never block. Times of the host are CLOCK_MONOTONIC, times
+ * of commands the device's.
  */
 #ifndef TESSERA_GATE_GATE_H
 #define TESSERA_GATE_GATE_H
 
 #include "link/account.h"
+#include "link/turn.h"
+
+#include <pthread.h>
+
+/* One command between gate_admit() and gate_complete(). */
+struct gate_ticket {
+    uint64_t est_ns; /* what it is expected to take of the device */
+    bool counted; /* takes device time: no marker, no barrier, no map of shared storage */
+    bool kernel;
+    bool first; /* a first launch: compiled before it runs */
+    bool look;  /* the gate's: gate_step() must follow */
+};
+
+/* When a command was handed to the device, began and ended there, by its clock. 0: unknown. */
+struct gate_times {
+    uint64_t submit_ns, start_ns, end_ns;
+};
+
+enum gate_answer {
+    GATE_GO,   /* counted from now on: hand it to the driver, or gate_cancel() */
+    GATE_FULL, /* what completes makes room */
+    GATE_SHUT, /* it is not our turn */
+};
 
 struct gate {
     struct gate_page *page;            /* in the session's slot: read by the manager */
     _Atomic uint64_t own_copied_bytes; /* moved by the worker alone */
+    pthread_mutex_t lock;              /* all below */
+    bool governed;                     /* view is there */
+    struct turn_view view;
+    bool loose;
+    uint64_t turn;     /* held now; 0: none */
+    uint64_t taken_ns; /* when */
+    bool wants;        /* what the arbiter was told */
+    uint64_t wait_ns;  /* since when commands wait for a turn; 0: none do */
+    unsigned inflight; /* counted commands with the driver */
+    uint64_t queued_ns,
+        front_ns;              /* their estimates; since when the oldest is the front */
+    uint64_t first_ns;         /* a first launch is with the driver since; 0: none */
+    bool first_out;            /* and runs out of turn */
+    uint64_t busy_ns, idle_ns; /* the device is ours since; idle since; 0: not */
+    uint64_t used_ns;          /* of this turn, up to busy_ns */
+    uint64_t device_end_ns;    /* the latest end of a command that is counted */
 };
 
 void gate_init(struct gate *g, struct gate_page *page);
 
-/* A command is about to be handed to the driver. */
-void gate_submit(struct gate *g);
+/* From now on an arbiter decides. */
+void gate_govern(struct gate *g, const struct turn_view *view);
 
-/* A command has ended after busy_ns on the device (0: unknown, or it never ran). */
-void gate_complete(struct gate *g, uint64_t busy_ns);
+/* May the command go? Takes a turn that is open for us. */
+enum gate_answer gate_admit(struct gate *g, struct gate_ticket *t);
+
+/* It did not go after all. */
+void gate_cancel(struct gate *g, const struct gate_ticket *t);
+
+/* It has ended. */
+void gate_complete(struct gate *g, const struct gate_ticket *t,
+                   const struct gate_times *at);
+
+/* A first launch runs now: its compiler is done. */
+void gate_first_runs(struct gate *g);
+
+/* What gate_step() found. */
+struct gate_state {
+    uint64_t look_ns; /* look again then; UINT64_MAX: not until something happens */
+    bool drain;       /* look again as soon as what is with the driver has ended */
+};
+
+/*
+ * Takes the turn that is open, gives back the one that is over, tells the arbiter whether commands
+ * wait (`waiting`: some are held back that could go).
+ */
+struct gate_state gate_step(struct gate *g, bool waiting);
+
+/*
+ * From a driver's thread, after gate_complete(): gives back a turn that is over, without waiting
+ * for whoever calls gate_step(). false: there is something to do for them.
+ */
+bool gate_drained(struct gate *g, bool waiting);
+
+/* How many counted commands are with the driver. */
+unsigned gate_inflight(struct gate *g);
+
+/* Words to sleep on, in shared memory, and what they were before the last look. */
+struct gate_words {
+    _Atomic uint32_t *offer, *given; /* NULL: there is none */
+    uint32_t offer_seen, given_seen;
+};
+
+/* Before gate_step(): what to sleep on after it. */
+void gate_words(struct gate *g, struct gate_words *ret);
 
 /* The worker has moved bytes between guest and device. */
 void gate_copied(struct gate *g, uint64_t bytes);

@@ -83,21 +83,21 @@ map_page(int fd, size_t at)
 }
 
 int
-turn_view_map(int fd, unsigned gate, struct turn_view *ret)
+turn_view_map(int read_fd, int write_fd, unsigned gate, struct turn_view *ret)
 {
     struct turn_view v = {.gate = gate};
     struct stat st;
     void *all;
 
-    if (gate >= TURN_GATES || fstat(fd, &st) < 0 ||
+    if (gate >= TURN_GATES || fstat(read_fd, &st) < 0 ||
         st.st_size != sizeof(struct turn_file))
         return -EPROTO;
-    all = mmap(NULL, sizeof(struct turn_file), PROT_READ, MAP_SHARED, fd, 0);
+    all = mmap(NULL, sizeof(struct turn_file), PROT_READ, MAP_SHARED, read_fd, 0);
     if (all == MAP_FAILED)
         return -errno;
     v.file = all;
-    v.bell = map_page(fd, offsetof(struct turn_file, bell));
-    v.own = map_page(fd, offsetof(struct turn_file, gate) + gate * sizeof *v.own);
+    v.bell = map_page(write_fd, offsetof(struct turn_file, bell));
+    v.own = map_page(write_fd, offsetof(struct turn_file, gate) + gate * sizeof *v.own);
     if (!turn_file_is_ours(v.file) || !v.bell || !v.own)
         return v.bell && v.own ? -EPROTO : -ENOMEM;
     *ret = v;

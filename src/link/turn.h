@@ -111,8 +111,9 @@ struct turn_view {
     unsigned gate;
 };
 
-/* Maps a worker's view of gate number `gate`. -EPROTO when it is no such file. */
-int turn_view_map(int fd, unsigned gate, struct turn_view *ret);
+/* Maps a worker's view of gate number `gate`. Both descriptors are of the file: what is mapped by
+ * one that can only read stays so. -EPROTO when it is no such file. */
+int turn_view_map(int read_fd, int write_fd, unsigned gate, struct turn_view *ret);
 
 /* ---- the arbiter's side ------------------------------------------------------------ */
 

@@ -20,6 +20,9 @@
 /* The most that one charge moves a clock, so that no sum of them overflows. */
 #define SCHED_MOVE_MAX_NS (UINT64_C(1) << 58)
 
+/* 64 short turns bring a remembered overrun down to a third. */
+#define OVERRUN_PART 64
+
 const struct sched_ops *const sched_policies[SCHED_POLICIES] = {
     [SCHED_BEST_EFFORT] = &sched_best_effort,
     [SCHED_EQUAL_SHARE] = &sched_equal_share,
@@ -95,6 +98,7 @@ sched_set_weight(const struct sched *s, struct sched_vgpu *v, uint64_t weight)
 {
     v->weight = weight;
     v->step_ns = clock_of_time(s->params.slice_ns, weight);
+    v->inverse = (SCHED_SHARE_ONE << SCHED_INVERSE_SHIFT) / weight;
 }
 
 void
@@ -102,7 +106,8 @@ sched_weigh_all_alike(struct sched *s)
 {
     struct sched_vgpu *v;
 
-    sched_for_each(v, s) sched_set_weight(s, v, SCHED_SHARE_ONE);
+    sched_for_each (v, s)
+        sched_set_weight(s, v, SCHED_SHARE_ONE);
     s->nobody.weight = 0;
 }
 
@@ -113,8 +118,7 @@ sched_mean(const struct sched *s)
     __int128 sum = (__int128)(int64_t)(v->clock_ns - s->clock_ns) * v->weight;
     uint64_t weights = v->weight;
 
-    sched_for_each(v, s)
-    {
+    sched_for_each (v, s) {
         sum += (__int128)(int64_t)(v->clock_ns - s->clock_ns) * v->weight;
         weights += v->weight;
     }
@@ -142,24 +146,75 @@ sched_init(struct sched *s, enum sched_policy policy, const struct sched_params 
     ops_of(s)->weigh(s);
 }
 
-/* v comes in, owing owed_ns less what its share of the time since it left has paid off. */
+/* What v is ahead of the GPU's clock, in device time, which means the same whatever it weighs. */
+static int64_t
+lag_of(const struct sched_vgpu *v, uint64_t due)
+{
+    return time_of_clock((int64_t)(v->clock_ns - due), v->weight);
+}
+
+/* New weights; what each is ahead or behind stays what it is in device time. */
+static void
+reweigh(struct sched *s, uint64_t due)
+{
+    struct sched_vgpu *v;
+
+    sched_for_each (v, s)
+        v->clock_ns = (uint64_t)lag_of(v, due);
+    ops_of(s)->weigh(s);
+    sched_for_each (v, s)
+        v->clock_ns = due + (uint64_t)clock_of_signed((int64_t)v->clock_ns, v->weight);
+}
+
+/*
+ * Lags add up to nothing, so nobody's is what those of the members leave open: who leaves in debt
+ * leaves it to nobody, and the others are paid back out of time that nobody owns.
+ */
+static void
+settle_nobody(struct sched *s, uint64_t due)
+{
+    struct sched_vgpu *nobody = &s->nobody, *v;
+    __int128 sum = 0;
+
+    if (nobody->weight == 0)
+        return;
+    sched_for_each (v, s)
+        sum += (__int128)(int64_t)(v->clock_ns - due) * v->weight;
+    sum /= (int64_t)nobody->weight;
+    if (sum > (__int128)SCHED_MOVE_MAX_NS)
+        sum = SCHED_MOVE_MAX_NS;
+    if (sum < -(__int128)SCHED_MOVE_MAX_NS)
+        sum = -(__int128)SCHED_MOVE_MAX_NS;
+    nobody->clock_ns = due - (uint64_t)(int64_t)sum;
+}
+
+/* What it owes; less what has been paid off while it was away. */
+static uint64_t
+ahead_of_joiner(const struct sched *s, const struct sched_vgpu *v, uint64_t due)
+{
+    const uint64_t ahead = clock_of_time(v->owed_ns, v->weight);
+    const uint64_t passed = due > v->left_ns ? due - v->left_ns : 0;
+
+    if (!ops_of(s)->forgives)
+        return ahead;
+    return ahead > passed ? ahead - passed : 0;
+}
+
 void
 sched_join(struct sched *s, struct sched_vgpu *v)
 {
     const uint64_t due = ops_of(s)->due(s);
-    const uint64_t passed = v->owed_ns && due > v->left_ns ? due - v->left_ns : 0;
-    uint64_t ahead;
 
     if (v->joined)
         return;
     v->joined = true;
     v->ready = false;
-    v->clock_ns = due;
+    v->weight = 0; /* no lag */
     list_add_tail(&s->members, &v->node);
     s->n_members++;
-    ops_of(s)->weigh(s);
-    ahead = clock_of_time(v->owed_ns, v->weight);
-    v->clock_ns += ahead > passed ? ahead - passed : 0;
+    reweigh(s, due);
+    v->clock_ns = due + ahead_of_joiner(s, v, due);
+    settle_nobody(s, due);
     v->owed_ns = 0;
     v->left_ns = s->spent_ns;
 }
@@ -168,22 +223,19 @@ sched_join(struct sched *s, struct sched_vgpu *v)
 void
 sched_leave(struct sched *s, struct sched_vgpu *v)
 {
-    const uint64_t weight = v->weight;
-    uint64_t due = v->joined ? ops_of(s)->due(s) : 0;
+    uint64_t due;
 
     if (!v->joined)
         return;
+    due = ops_of(s)->due(s);
     sched_idle(s, v);
-    if (due > s->clock_ns)
-        s->clock_ns = due; /* what an empty list falls back to */
     v->joined = false;
     list_del(&v->node);
     s->n_members--;
-    ops_of(s)->weigh(s);
+    reweigh(s, due);
+    settle_nobody(s, due);
     due = ops_of(s)->due(s);
-    v->owed_ns = v->clock_ns > due
-                     ? (uint64_t)time_of_clock((int64_t)(v->clock_ns - due), weight)
-                     : 0;
+    v->owed_ns = v->clock_ns > due ? (uint64_t)lag_of(v, due) : 0;
     v->left_ns = due;
 }
 
@@ -212,34 +264,24 @@ sched_idle(struct sched *s, struct sched_vgpu *v)
 
 /* ---- policy ------------------------------------------------------------------------ */
 
-/* Lags are kept as device time, which means the same under each policy. */
-static int64_t
-lag_of(const struct sched *s, const struct sched_vgpu *v, uint64_t due)
-{
-    const int64_t lag = (int64_t)(v->clock_ns - due);
-
-    if (s->policy == SCHED_BEST_EFFORT && lag < 0)
-        return 0; /* it is that far behind since it had nothing to do */
-    return time_of_clock(lag, v->weight);
-}
-
 void
 sched_change(struct sched *s, enum sched_policy policy, const struct sched_params *p)
 {
     const uint64_t due = ops_of(s)->due(s);
-    int64_t lag = lag_of(s, &s->nobody, due);
+    const int64_t lag = lag_of(&s->nobody, due);
     struct sched_vgpu *v;
 
-    sched_for_each(v, s) v->clock_ns = (uint64_t)lag_of(s, v, due);
+    /* Who is further back than the least that is due had nothing to do: that is no claim. */
+    if (s->policy == SCHED_BEST_EFFORT)
+        sched_for_each (v, s)
+            v->clock_ns = v->clock_ns < due ? due : v->clock_ns;
     s->clock_ns = due;
     s->policy = policy;
     s->params = *p;
+    reweigh(s, due);
     s->nobody.clock_ns = due;
-    ops_of(s)->weigh(s);
-    sched_for_each(v, s) v->clock_ns =
-        due + (uint64_t)clock_of_signed((int64_t)v->clock_ns, v->weight);
     if (s->nobody.weight > 0)
-        s->nobody.clock_ns = due + (uint64_t)clock_of_signed(lag, s->nobody.weight);
+        s->nobody.clock_ns += (uint64_t)clock_of_signed(lag, s->nobody.weight);
 }
 
 uint64_t
@@ -271,6 +313,7 @@ sched_pick(struct sched *s, struct sched_turn *ret)
         return false;
     turn.owned = s->policy != SCHED_BEST_EFFORT;
     v->clock_ns += v->step_ns;
+    v->under_way_ns += turn.slice_ns;
     s->spent_ns += turn.slice_ns;
     if (v != &s->nobody) {
         turn.vgpu = v;
@@ -308,12 +351,32 @@ charge(struct sched *s, struct sched_vgpu *v, const struct sched_turn *turn,
         ops_of(s)->charge(s, v, turn);
 }
 
+/* The most of late: a greater one counts at once, a smaller one brings it down by a part. */
+static void
+note_overrun(uint64_t *most_ns, uint64_t ns)
+{
+    if (ns >= *most_ns)
+        *most_ns = ns;
+    else
+        *most_ns -= (*most_ns - ns) / OVERRUN_PART;
+}
+
 void
 sched_charge(struct sched *s, const struct sched_turn *turn, uint64_t used_ns)
 {
     struct sched_vgpu *v = turn->vgpu ? turn->vgpu : &s->nobody;
     int64_t more_ns = (int64_t)(used_ns - turn->slice_ns);
 
+    v->under_way_ns -=
+        turn->slice_ns < v->under_way_ns ? turn->slice_ns : v->under_way_ns;
+    /* One that paused within its slice tells nothing of its kernels. */
+    if (turn->vgpu && !turn->open && more_ns >= 0) {
+        v->known = true;
+        note_overrun(&v->overrun_ns, (uint64_t)more_ns < SCHED_OVERRUN_MAX_NS
+                                         ? (uint64_t)more_ns
+                                         : SCHED_OVERRUN_MAX_NS);
+        note_overrun(&s->overrun_ns, v->overrun_ns);
+    }
     if (turn->owned && v->joined && more_ns < 0)
         more_ns = 0;
     charge(s, v, turn, more_ns);
@@ -322,5 +385,5 @@ sched_charge(struct sched *s, const struct sched_turn *turn, uint64_t used_ns)
 void
 sched_debt(struct sched *s, struct sched_vgpu *v, uint64_t ns)
 {
-    charge(s, v, NULL, (int64_t)ns);
+    charge(s, v, NULL, ns < INT64_MAX ? (int64_t)ns : INT64_MAX);
 }

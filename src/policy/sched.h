@@ -51,10 +51,14 @@ struct sched_vgpu {
     bool joined;    /* it runs: started, not suspended, at least one session */
     bool ready;     /* it has commands that could go to the device now */
     /* The policy's own: */
-    uint64_t clock_ns; /* time taken, divided by the weight */
-    uint64_t weight;   /* in SCHED_SHARE_ONE */
-    uint64_t step_ns;  /* by how much a slice moves its clock */
-    uint64_t owed_ns;  /* while it has left: device time that it owes the others */
+    uint64_t clock_ns;     /* time taken, divided by the weight */
+    uint64_t weight;       /* in SCHED_SHARE_ONE */
+    uint64_t step_ns;      /* by how much a slice moves its clock */
+    uint64_t inverse;      /* of its weight, as sched_set_weight() has it */
+    uint64_t overrun_ns;   /* by how much its turns overran of late, at most */
+    bool known;            /* a turn of its has been charged: overrun_ns says something */
+    uint64_t under_way_ns; /* slices picked and not yet charged */
+    uint64_t owed_ns;      /* while it has left: device time that it owes the others */
     uint64_t left_ns; /* the GPU's clock when it left; what was spent when it went idle */
 };
 
@@ -82,6 +86,7 @@ struct sched {
     struct sched_vgpu nobody; /* fixed share: who owns what no vGPU does */
     uint64_t clock_ns;        /* the GPU's: of one who has had just what it is due */
     uint64_t spent_ns;        /* device time charged, of all */
+    uint64_t overrun_ns;      /* the most that a turn overran of late */
 };
 
 /*
@@ -90,7 +95,8 @@ struct sched {
  */
 struct sched_ops {
     const char *name, *summary;
-    /* Members or parameters have changed: sets each one's weight. */
+    bool forgives; /* time pays off what a vGPU owes, also while it is away */
+    /* Members or parameters have changed: sets each one's weight, nobody's too. */
     void (*weigh)(struct sched *s);
     /* The clock of one who has had just what it is due. */
     uint64_t (*due)(const struct sched *s);
@@ -137,15 +143,19 @@ void sched_ready(struct sched *s, struct sched_vgpu *v);
 void sched_idle(struct sched *s, struct sched_vgpu *v);
 
 /*
- * The next turn; its slice is charged in advance. false: there is none to give (best effort:
- * nobody is ready; the others: nobody has joined).
+ * The next turn; its slice is charged in advance. false: there is none to give (best effort: nobody
+ * is ready; the others: nobody has joined).
  */
 bool sched_pick(struct sched *s, struct sched_turn *ret);
 
 /*
- * A turn has ended that took used_ns in truth. The owner of an owned one pays for the whole slice
- * even if used_ns is less, as long as it is a member; any other for used_ns. (Who cuts an owned
- * turn short clears `owned` first.)
+ * A turn has ended that took used_ns in truth. Each is charged; two of one vGPU that follow on each
+ * other may be charged as one (the sum of their slices), and one in parts (the first with the whole
+ * slice, the others with none).
+ *
+ * The owner of an owned one pays for the whole slice even if used_ns is less, as long as it is a
+ * member; any other for used_ns. (Who cuts an owned turn short, or takes it back, clears `owned`
+ * first.)
  */
 void sched_charge(struct sched *s, const struct sched_turn *turn, uint64_t used_ns);
 

@@ -17,8 +17,9 @@ least_ready(const struct sched *s)
 {
     struct sched_vgpu *least = NULL, *v;
 
-    sched_for_each(v, s) if (v->ready && (!least || v->clock_ns < least->clock_ns))
-        least = v;
+    sched_for_each (v, s)
+        if (v->ready && (!least || v->clock_ns < least->clock_ns))
+            least = v;
     return least;
 }
 
@@ -50,8 +51,7 @@ best_effort_due(const struct sched *s)
     uint64_t due = least;
     struct sched_vgpu *v;
 
-    sched_for_each(v, s)
-    {
+    sched_for_each (v, s) {
         const uint64_t clock = v->ready ? v->clock_ns : clock_when_ready(s, v, least);
 
         if (clock < due)
@@ -70,12 +70,15 @@ advance(struct sched *s, const struct sched_vgpu *v)
 static struct sched_vgpu *
 best_effort_pick(struct sched *s, struct sched_turn *ret)
 {
-    struct sched_vgpu *v = least_ready(s);
+    struct sched_vgpu *first = NULL, *v;
 
+    sched_for_each (v, s)
+        if (v->ready && (!first || sched_foreseen(s, v) < sched_foreseen(s, first)))
+            first = v;
     ret->open = s->n_ready == 1;
-    if (v)
-        advance(s, v);
-    return v;
+    if (first)
+        advance(s, first);
+    return first;
 }
 
 static void
@@ -104,8 +107,7 @@ best_effort_charge(struct sched *s, struct sched_vgpu *v, const struct sched_tur
     if (!turn || !turn->open)
         return;
     /* They came while it was alone: its time before that was nobody's loss. */
-    sched_for_each(other, s)
-    {
+    sched_for_each (other, s) {
         const uint64_t floor = v->clock_ns - s->params.slice_ns;
 
         if (other->ready && other != v && other->clock_ns < floor)
@@ -116,6 +118,7 @@ best_effort_charge(struct sched *s, struct sched_vgpu *v, const struct sched_tur
 const struct sched_ops sched_best_effort = {
     .name = "best-effort",
     .summary = "whoever has work and has had least goes next; idle vGPUs cede",
+    .forgives = true,
     .weigh = sched_weigh_all_alike,
     .due = best_effort_due,
     .pick = best_effort_pick,

@@ -2,7 +2,8 @@
 /*
  * Equal share: the member with the least clock, whether it has work or not. All weigh the same and
  * pay for whole slices, so clocks stay within one overrun of each other; the GPU's is their mean,
- * since what some are ahead is what the others are behind.
+ * since what some are ahead is what the others are behind. Who is away owns no time, so nothing
+ * pays off its debt but its own later turns.
  */
 #include "policy/sched_internal.h"
 
@@ -12,7 +13,10 @@ equal_share_pick(struct sched *s, struct sched_turn *ret)
     struct sched_vgpu *least = NULL, *v;
 
     (void)ret;
-    sched_for_each(v, s) if (!least || v->clock_ns < least->clock_ns) least = v;
+    sched_for_each (v, s) {
+        if (!least || sched_foreseen(s, v) < sched_foreseen(s, least))
+            least = v;
+    }
     return least;
 }
 

@@ -217,6 +217,8 @@ op_clCommandNDRangeKernelKHR(struct session *s,
     if (rec.rc == CL_SUCCESS && !used)
         rec.rc = CL_OUT_OF_HOST_MEMORY;
     if (rec.rc == CL_SUCCESS)
+        rec.rc = kernel_make_current(s, kernel_of(r->kernel));
+    if (rec.rc == CL_SUCCESS)
         rec.kernel = kernel_copy(s, r->kernel->h.kernel, &rec.rc);
     if (rec.rc == CL_SUCCESS)
         rec.rc = s->device.ext.clCommandNDRangeKernelKHR(
@@ -266,6 +268,28 @@ runs_make_room(struct command_buffer *b)
     return CL_SUCCESS;
 }
 
+/* Its kernels may be new to the driver, which then compiles them at the first replay. */
+void
+cost_clEnqueueCommandBufferKHR(struct session *s,
+                               const struct req_clEnqueueCommandBufferKHR *r,
+                               struct held_spec *spec)
+{
+    spec->cost_key =
+        cost_mix(OP_clEnqueueCommandBufferKHR, r->command_buffer->serial) | 1;
+    if (s->device.compiles_late)
+        spec->ticket.first = !cost_compiled(&s->costs, spec->cost_key);
+}
+
+int
+held_clEnqueueCommandBufferKHR(struct session *s, struct held *h,
+                               struct req_clEnqueueCommandBufferKHR *r)
+{
+    (void)s;
+    (void)h;
+    buffer_of(r->command_buffer)->n_held++;
+    return 0;
+}
+
 int
 op_clEnqueueCommandBufferKHR(struct session *s,
                              const struct req_clEnqueueCommandBufferKHR *r)
@@ -275,6 +299,8 @@ op_clEnqueueCommandBufferKHR(struct session *s,
     struct submission sub;
     cl_int rc;
 
+    if (s->held.running)
+        b->n_held--;
     if (!r->given && r->command_queue != &b->queue->o)
         return request_bad_field(s, "command_queue", "not the one it was made for");
     rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
@@ -303,7 +329,8 @@ op_tessera_command_buffer_state(struct session *s,
     int64_t state = s->request.error;
 
     if (state == CL_SUCCESS) {
-        state = CL_COMMAND_BUFFER_STATE_EXECUTABLE_KHR;
+        state = b->n_held > 0 ? CL_COMMAND_BUFFER_STATE_PENDING_KHR
+                              : CL_COMMAND_BUFFER_STATE_EXECUTABLE_KHR;
         runs_harvest(s, b, UINT_MAX);
     }
     for (unsigned i = b->first_run; i < b->n_runs && state >= 0; i++) {

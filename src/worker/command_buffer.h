@@ -31,6 +31,7 @@ struct command_buffer {
     cl_event
         *runs; /* replays not known to be over, oldest first; references of our own */
     unsigned first_run, n_runs, cap_runs;
+    unsigned n_held; /* replays that are held back */
 };
 
 /* A command being recorded. */

@@ -135,6 +135,7 @@ device_learn(struct device *d, char *reason)
     d->cl->clGetPlatformInfo(d->platform, CL_PLATFORM_NAME, sizeof platform - 1, platform,
                              NULL);
     d->takes_any_size = strcmp(platform, "Portable Computing Language") == 0;
+    d->compiles_late = d->takes_any_size;
     return 0;
 }
 

@@ -33,6 +33,7 @@ struct device {
     struct extension_functions ext;
     cl_version version;
     bool host_memory;    /* its memory is the host's */
+    bool compiles_late;  /* machine code is made at a first launch (PoCL) */
     bool takes_any_size; /* clSetKernelArg does not refuse a value of a wrong length */
 };
 

@@ -33,6 +33,8 @@ event_object_status(struct session *s, const struct object *o)
 {
     if (o->error != CL_SUCCESS)
         return o->error;
+    if (event_of(o)->held)
+        return CL_QUEUED;
     return o->h.event ? event_status(s, o->h.event) : CL_COMPLETE;
 }
 
@@ -40,9 +42,11 @@ event_object_status(struct session *s, const struct object *o)
 static void
 event_close(struct session *s, struct event *e)
 {
-    if (e->open)
-        atomic_fetch_sub(&s->open_user_events, 1);
+    if (!e->open)
+        return;
+    atomic_fetch_sub(&s->open_user_events, 1);
     e->open = false;
+    held_user_event_set(s, e);
 }
 
 void
@@ -140,7 +144,7 @@ op_clGetEventProfilingInfo(struct session *s, const struct req_clGetEventProfili
     uint64_t times[5] = {0};
     cl_int rc = CL_SUCCESS;
 
-    if (!e->queue || !e->queue->profiling || e->o.error != CL_SUCCESS)
+    if (!e->queue || !e->queue->profiling || e->o.error != CL_SUCCESS || e->held)
         rc = CL_PROFILING_INFO_NOT_AVAILABLE;
     else if (e->o.h.event)
         rc = event_times(s, e->o.h.event, times);
@@ -187,18 +191,29 @@ wait_done(struct session *s, void *arg, cl_int status)
     free(w);
 }
 
+/* watch_event(), whether the driver has the command or not yet. */
+static void
+event_watch(struct session *s, const struct object *o, cl_int type, watch_fn *done,
+            void *arg)
+{
+    if (event_of(o)->held)
+        held_watch(s, event_of(o)->held, type, done, arg);
+    else
+        watch_event(s, o->h.event, type, done, arg);
+}
+
 static void
 wait_for(struct session *s, struct wait *w, const struct object *o)
 {
     struct event *e = event_of(o);
 
-    if (!o->h.event) {
+    if (!o->h.event && !e->held) {
         wait_done(s, w, o->error);
         return;
     }
     if (e->queue)
         s->cl->clFlush(e->queue->o.h.queue);
-    watch_event(s, o->h.event, CL_COMPLETE, wait_done, w);
+    event_watch(s, o, CL_COMPLETE, wait_done, w);
 }
 
 int
@@ -240,7 +255,7 @@ op_clSetEventCallback(struct session *s, const struct req_clSetEventCallback *r)
         reply_status(s, r->tag, CL_INVALID_VALUE);
         return 0;
     }
-    if (!r->event->h.event) {
+    if (!r->event->h.event && !event_of(r->event)->held) {
         reply_status(s, r->tag, r->event->error != CL_SUCCESS ? r->event->error : type);
         return 0;
     }
@@ -250,6 +265,6 @@ op_clSetEventCallback(struct session *s, const struct req_clSetEventCallback *r)
         return 0;
     }
     w->type = type;
-    watch_event(s, r->event->h.event, (cl_int)type, callback_done, w);
+    event_watch(s, r->event, (cl_int)type, callback_done, w);
     return 0;
 }

@@ -12,6 +12,9 @@ struct event {
     struct object o;
     struct queue *queue; /* counted; NULL: a user event */
     bool open;           /* a user event that is not set yet */
+    struct held
+        *held; /* the command that is held back; NULL: it is with the driver, or over */
+    struct held_edge *dependents; /* of a user event: who is held back for it */
 };
 
 /* Makes the event of a submission that ended with rc. 0, or a negative errno. */

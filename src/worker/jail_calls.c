@@ -109,6 +109,7 @@ static const char *const software_calls[] = {
     "clock_gettime",
     "clock_nanosleep",
     "futex",
+    "futex_waitv",
     "getrusage",
     "gettimeofday",
     "nanosleep",

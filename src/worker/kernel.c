@@ -62,6 +62,8 @@ op_clCreateKernel(struct session *s, const struct req_clCreateKernel *r)
         rc = kernel_take(s, k, program_of(r->program));
     if (rc != CL_SUCCESS && k->o.h.kernel)
         s->cl->clReleaseKernel(k->o.h.kernel);
+    if (rc == CL_SUCCESS)
+        k->key = cost_mix(cost_key_text(r->kernel_name), r->program->serial);
     return object_made(s, &k->o, rc, r->tag);
 }
 
@@ -83,6 +85,7 @@ arg_check(struct session *s, const struct req_clSetKernelArg *r)
     return 0;
 }
 
+/* Sets it in the driver's kernel. */
 static cl_int
 arg_set(struct session *s, cl_kernel kernel, const struct req_clSetKernelArg *r)
 {
@@ -97,6 +100,16 @@ arg_set(struct session *s, cl_kernel kernel, const struct req_clSetKernelArg *r)
         return s->cl->clSetKernelArg(kernel, index, sizeof handle, &handle);
     }
     return s->cl->clSetKernelArg(kernel, index, r->arg_size, r->arg_value);
+}
+
+/* The arguments are others from now on. */
+static void
+kernel_changed(struct kernel *k)
+{
+    k->applied = k->applied == k->sets ? k->sets + 1 : KERNEL_MIXED;
+    k->sets++;
+    if (k->copy)
+        take_ptr(k->copy)->kernel = NULL;
 }
 
 int
@@ -119,8 +132,10 @@ op_clSetKernelArg(struct session *s, const struct req_clSetKernelArg *r)
             arg->error = rc;
         if (rc == CL_SUCCESS && !recipe_set(&arg->set, s->request.frame, s->request.len))
             return session_fail(s, "the worker has no memory left");
-        if (rc == CL_SUCCESS)
+        if (rc == CL_SUCCESS) {
             arg->serial = r->object ? r->object->serial : 0;
+            kernel_changed(k);
+        }
     }
     if (r->tag != 0)
         reply_status(s, r->tag, rc);
@@ -179,12 +194,16 @@ op_clGetKernelSubGroupInfo(struct session *s, const struct req_clGetKernelSubGro
 static cl_int
 kernel_clone(struct session *s, struct kernel *from, struct kernel *to)
 {
-    cl_int rc = CL_INVALID_OPERATION;
+    cl_int rc = kernel_make_current(s, from);
 
+    if (rc != CL_SUCCESS)
+        return rc;
+    rc = CL_INVALID_OPERATION;
     if (s->cl->clCloneKernel && s->device.version >= CL_MAKE_VERSION(2, 1, 0))
         to->o.h.kernel = s->cl->clCloneKernel(from->o.h.kernel, &rc);
     if (rc == CL_SUCCESS)
         rc = kernel_take(s, to, from->program);
+    to->key = from->key;
     for (cl_uint i = 0; rc == CL_SUCCESS && i < to->n_args; i++) {
         struct recipe *set = &from->args[i].set;
 
@@ -279,6 +298,166 @@ op_clGetKernelSuggestedLocalWorkSizeKHR(
     return 0;
 }
 
+/* ---- arguments of held launches ---------------------------------------------------- */
+
+void
+kernel_args_unref(struct session *s, struct kernel_args *a)
+{
+    if (!a || --a->refs > 0)
+        return;
+    if (a->kernel)
+        a->kernel->copy = NULL;
+    for (cl_uint i = 0; i < a->n; i++) {
+        free(a->arg[i].frame);
+        object_unref(s, a->arg[i].object);
+    }
+    free(a);
+}
+
+static bool
+arg_copy(struct session *s, const struct kernel_arg *from, struct kernel_arg_copy *to)
+{
+    if (from->set.frame_len == 0)
+        return true;
+    to->frame = malloc(from->set.frame_len);
+    if (!to->frame)
+        return false;
+    memcpy(to->frame, from->set.frame, from->set.frame_len);
+    to->frame_len = from->set.frame_len;
+    to->object = arg_object(s, from);
+    if (to->object)
+        object_ref(to->object);
+    return true;
+}
+
+struct kernel_args *
+kernel_args_ref(struct session *s, struct kernel *k)
+{
+    struct kernel_args *a = k->copy;
+
+    if (a) {
+        a->refs++;
+        return a;
+    }
+    a = calloc(1, sizeof *a + k->n_args * sizeof *a->arg);
+    if (!a)
+        return NULL;
+    *a = (struct kernel_args){.refs = 1, .sets = k->sets, .n = k->n_args};
+    for (cl_uint i = 0; i < k->n_args; i++) {
+        if (!arg_copy(s, &k->args[i], &a->arg[i])) {
+            kernel_args_unref(s, a);
+            return NULL;
+        }
+    }
+    a->kernel = k;
+    k->copy = a;
+    return a;
+}
+
+/* The fields of a message that set an argument (opencl.toml): it was decoded once before. */
+static struct req_clSetKernelArg
+arg_of_frame(const void *frame, size_t len, struct object *object)
+{
+    const size_t header = sizeof(struct frame_header);
+    struct req_clSetKernelArg r = {.object = object};
+    struct dec d;
+
+    dec_init(&d, (const uint8_t *)frame + header, len - header);
+    dec_u64(&d, "kernel");
+    r.arg_index = dec_u64(&d, "arg_index");
+    r.kind = dec_u64(&d, "kind");
+    r.arg_size = dec_u64(&d, "arg_size");
+    dec_u64(&d, "object");
+    r.arg_value = dec_bytes(&d, "arg_value", &r.arg_value_len);
+    return r;
+}
+
+static cl_int
+kernel_apply(struct session *s, struct kernel *k, const struct kernel_args *a)
+{
+    cl_int rc = CL_SUCCESS;
+
+    if (k->applied == a->sets)
+        return CL_SUCCESS;
+    for (cl_uint i = 0; i < a->n && rc == CL_SUCCESS; i++) {
+        const struct kernel_arg_copy *c = &a->arg[i];
+        struct req_clSetKernelArg r;
+
+        if (!c->frame)
+            continue;
+        r = arg_of_frame(c->frame, c->frame_len, c->object);
+        rc = arg_set(s, k->o.h.kernel, &r);
+    }
+    k->applied = rc == CL_SUCCESS ? a->sets : KERNEL_MIXED;
+    return rc;
+}
+
+cl_int
+kernel_make_current(struct session *s, struct kernel *k)
+{
+    struct kernel_args *a;
+    cl_int rc;
+
+    if (k->applied == k->sets)
+        return CL_SUCCESS;
+    a = kernel_args_ref(s, k);
+    rc = a ? kernel_apply(s, k, a) : CL_OUT_OF_HOST_MEMORY;
+    kernel_args_unref(s, a);
+    return rc;
+}
+
+/* ---- launches ---------------------------------------------------------------------- */
+
+/* Machine code is made for a local size (or whatever the driver makes of the global one). */
+static uint64_t
+launch_code_key(uint64_t key, const struct req_clEnqueueNDRangeKernel *r)
+{
+    const bool local = r->given & GIVEN_LOCAL;
+    bool offset = false, large = false;
+
+    for (unsigned i = 0; i < 3; i++) {
+        offset |= (r->given & GIVEN_OFFSET) && r->global_work_offset[i] != 0;
+        large |= r->global_work_size[i] > UINT16_MAX;
+        key = cost_mix(key, local ? r->local_work_size[i] : r->global_work_size[i]);
+    }
+    return cost_mix(key, 2u * local + 4u * offset + 8u * large + 1) | 1;
+}
+
+void
+cost_clEnqueueNDRangeKernel(struct session *s, const struct req_clEnqueueNDRangeKernel *r,
+                            struct held_spec *spec)
+{
+    uint64_t key = kernel_of(r->kernel)->key;
+
+    if (s->device.compiles_late)
+        spec->ticket.first = !cost_compiled(&s->costs, launch_code_key(key, r));
+    for (unsigned i = 0; i < 3; i++) {
+        key = cost_mix(key, r->global_work_size[i]);
+        key = cost_mix(key, r->given & GIVEN_LOCAL ? r->local_work_size[i] : 0);
+    }
+    spec->cost_key = key | 1;
+}
+
+int
+held_clEnqueueNDRangeKernel(struct session *s, struct held *h,
+                            struct req_clEnqueueNDRangeKernel *r)
+{
+    h->args = kernel_args_ref(s, kernel_of(r->kernel));
+    return h->args ? 0 : session_fail(s, "the worker has no memory left");
+}
+
+/* The arguments of the launch that is run: as they are, or were when it came. */
+static cl_int
+launch_arguments(struct session *s, struct kernel *k)
+{
+    cl_int rc;
+
+    if (s->held.running)
+        return kernel_apply(s, k, s->held.running->args);
+    rc = kernel_args_error(s, &k->o);
+    return rc == CL_SUCCESS ? kernel_make_current(s, k) : rc;
+}
+
 int
 op_clEnqueueNDRangeKernel(struct session *s, const struct req_clEnqueueNDRangeKernel *r)
 {
@@ -289,7 +468,7 @@ op_clEnqueueNDRangeKernel(struct session *s, const struct req_clEnqueueNDRangeKe
     if (rc == CL_SUCCESS && (r->work_dim < 1 || r->work_dim > 3))
         rc = CL_INVALID_WORK_DIMENSION;
     if (rc == CL_SUCCESS)
-        rc = kernel_args_error(s, r->kernel);
+        rc = launch_arguments(s, kernel_of(r->kernel));
     if (rc == CL_SUCCESS)
         rc = s->cl->clEnqueueNDRangeKernel(
             r->command_queue->h.queue, r->kernel->h.kernel, (cl_uint)r->work_dim,

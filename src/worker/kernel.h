@@ -12,12 +12,42 @@ struct kernel_arg {
         error; /* that set failed: the kernel cannot be launched until it is set again */
 };
 
+/*
+ * What a kernel's arguments were at one moment, for a launch that is held back. All launches
+ * between two sets share it.
+ */
+struct kernel_args {
+    unsigned refs;         /* of held launches */
+    struct kernel *kernel; /* whose copy it is still; NULL: it has others now */
+    uint64_t sets;         /* struct kernel's then */
+    cl_uint n;
+    struct kernel_arg_copy {
+        void *frame; /* the message that set it; NULL: not set */
+        size_t frame_len;
+        struct object *object; /* counted; NULL: names none */
+    } arg[];
+};
+
 struct kernel {
     struct object o;
     struct program *program; /* counted; NULL in a failed object */
     struct kernel_arg *args; /* owned */
     cl_uint n_args;
+    uint64_t sets;    /* how often an argument was set */
+    uint64_t applied; /* sets, as the driver's kernel has them; KERNEL_MIXED: a mixture */
+    struct kernel_args
+        *copy;    /* of the arguments as they are; NULL: no held launch needs it */
+    uint64_t key; /* of program and name (worker/cost.h) */
 };
+
+#define KERNEL_MIXED UINT64_MAX
+
+/* The arguments as they are now, counted. NULL: no memory. */
+struct kernel_args *kernel_args_ref(struct session *s, struct kernel *k);
+void kernel_args_unref(struct session *s, struct kernel_args *a);
+
+/* The driver's kernel gets the arguments as they are now, if held launches left others there. */
+cl_int kernel_make_current(struct session *s, struct kernel *k);
 
 struct kernel *kernel_of(const struct object *o);
 

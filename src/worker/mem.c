@@ -370,16 +370,17 @@ op_clEnqueueUnmapMemObject(struct session *s, const struct req_clEnqueueUnmapMem
         return request_bad_field(s, "memobj", "no memory object");
     m = mem_of(r->memobj);
     map = mapping_find(m, r->map_id);
-    if (!map)
+    /* Its map may be held back for a user event, by a program that does not wait for it. */
+    if (!map && s->held.total == 0 && !s->held.running)
         return request_bad_field(s, "map_id", "no such mapping");
     rc = submission_begin(s, &sub, r->command_queue, r->n_event_wait_list,
                           r->event_wait_list, r->event);
     if (rc == CL_SUCCESS)
-        rc = map->error;
+        rc = map ? map->error : CL_INVALID_VALUE;
     if (rc == CL_SUCCESS)
         rc = s->cl->clEnqueueUnmapMemObject(r->command_queue->h.queue, m->o.h.mem,
                                             map->ptr, sub.n_waits, sub.waits, &sub.event);
-    if (rc == CL_SUCCESS || map->error != CL_SUCCESS)
+    if (map && (rc == CL_SUCCESS || map->error != CL_SUCCESS))
         mapping_free(s, map);
     return submission_end(s, &sub, rc, r->tag);
 }

@@ -39,6 +39,7 @@ op_clCreateCommandQueueWithProperties(
     if (!q)
         return -ENOMEM;
     pthread_mutex_init(&q->lock, NULL);
+    list_init(&q->held);
     q->out_of_order = r->properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE;
     q->profiling = r->properties & CL_QUEUE_PROFILING_ENABLE;
     if (rc == CL_SUCCESS)
@@ -75,7 +76,7 @@ queue_fini(struct session *s, struct object *o)
     list_del(&q->node);
     pthread_mutex_unlock(&s->queues_lock);
     for (uint32_t i = 0; i < q->count; i++)
-        s->cl->clReleaseEvent(q->running[(q->first + i) & (q->cap - 1)]);
+        s->cl->clReleaseEvent(q->running[(q->first + i) & (q->cap - 1)].event);
     free(q->running);
     allowance_give(s, LIMIT_COMMANDS, q->allowed);
     pthread_mutex_destroy(&q->lock);
@@ -90,13 +91,13 @@ static cl_int
 queue_make_room(struct queue *q)
 {
     uint32_t cap = q->cap ? q->cap * 2 : 64;
-    cl_event *bigger;
+    struct tracked *bigger;
 
-    if (q->count >= q->allowed)
+    if (q->count + atomic_load_explicit(&q->n_held, memory_order_relaxed) >= q->allowed)
         return CL_OUT_OF_RESOURCES;
     if (q->count < q->cap)
         return CL_SUCCESS;
-    bigger = malloc(cap * sizeof(cl_event));
+    bigger = malloc(cap * sizeof *bigger);
     if (!bigger)
         return CL_OUT_OF_HOST_MEMORY;
     for (uint32_t i = 0; i < q->count; i++)
@@ -135,7 +136,7 @@ queue_try_room(struct queue *q)
     return queue_make_room(q);
 }
 
-static cl_int
+cl_int
 queue_admit(struct session *s, struct queue *q)
 {
     cl_int rc = queue_try_room(q);
@@ -149,27 +150,45 @@ queue_admit(struct session *s, struct queue *q)
     return queue_try_room(q);
 }
 
+void
+queue_count_held(struct queue *q, int more)
+{
+    atomic_store_explicit(&q->n_held, q->n_held + (uint32_t)more, memory_order_relaxed);
+}
+
 /* Returns how many are under way. */
 static uint32_t
-queue_track(struct queue *q, cl_event event)
+queue_track(struct queue *q, const struct tracked *t)
 {
     _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&q->lock);
 
-    q->running[(q->first + q->count++) & (q->cap - 1)] = event;
+    q->running[(q->first + q->count++) & (q->cap - 1)] = *t;
     return q->count;
 }
 
 static uint64_t
-event_busy_ns(struct session *s, cl_event event)
+event_time(struct session *s, cl_event event, cl_profiling_info which)
 {
-    cl_ulong start = 0, end = 0;
+    cl_ulong t = 0;
 
-    if (s->cl->clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start,
-                                       &start, NULL) != CL_SUCCESS ||
-        s->cl->clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof end, &end,
-                                       NULL) != CL_SUCCESS)
+    if (s->cl->clGetEventProfilingInfo(event, which, sizeof t, &t, NULL) != CL_SUCCESS)
         return 0;
-    return end > start ? end - start : 0;
+    return t;
+}
+
+/* A command has ended: the gate and the table of costs learn what it took. */
+static void
+tracked_over(struct session *s, const struct tracked *t)
+{
+    struct gate_times at = {.start_ns =
+                                event_time(s, t->event, CL_PROFILING_COMMAND_START),
+                            .end_ns = event_time(s, t->event, CL_PROFILING_COMMAND_END)};
+
+    if (t->ticket.first)
+        at.submit_ns = event_time(s, t->event, CL_PROFILING_COMMAND_SUBMIT);
+    gate_complete(&s->gate, &t->ticket, &at);
+    if (t->ticket.counted && at.start_ns && at.end_ns >= at.start_ns)
+        cost_learn(&s->costs, t->cost_key, at.end_ns - at.start_ns);
 }
 
 /* Takes up to n complete commands off the front. Their references are the caller's. */
@@ -180,17 +199,17 @@ queue_take_complete(struct session *s, struct queue *q, cl_event *events, unsign
     unsigned taken = 0;
 
     while (taken < n && q->count > 0) {
-        cl_event event = q->running[q->first & (q->cap - 1)];
-        cl_int status = event_status(s, event);
+        const struct tracked *t = &q->running[q->first & (q->cap - 1)];
+        cl_int status = event_status(s, t->event);
 
         if (status > CL_COMPLETE)
             break;
         if (status < 0 && q->error == CL_SUCCESS)
             q->error = status;
-        gate_complete(&s->gate, event_busy_ns(s, event));
+        tracked_over(s, t);
+        events[taken++] = t->event;
         q->first++;
         q->count--;
-        events[taken++] = event;
     }
     return taken;
 }
@@ -241,7 +260,41 @@ queue_is_busy(struct queue *q)
 {
     _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&q->lock);
 
-    return q->count > 0;
+    return q->count > 0 || atomic_load_explicit(&q->n_held, memory_order_relaxed) > 0;
+}
+
+static cl_event
+queue_newest_counted(struct session *s, struct queue *q)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&q->lock);
+
+    for (uint32_t i = q->count; i > 0; i--) {
+        const struct tracked *t = &q->running[(q->first + i - 1) & (q->cap - 1)];
+
+        if (t->ticket.counted) {
+            s->cl->clRetainEvent(t->event);
+            return t->event;
+        }
+    }
+    return NULL;
+}
+
+cl_event
+queues_newest_counted(struct session *s)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&s->queues_lock);
+    cl_event found = NULL;
+
+    for (struct list *l = s->queues.next; l != &s->queues && !found; l = l->next)
+        found = queue_newest_counted(s, container_of(l, struct queue, node));
+    return found;
+}
+
+void
+queue_flush_unref(struct session *s, struct queue *q)
+{
+    s->cl->clFlush(q->o.h.queue);
+    object_unref(s, &q->o);
 }
 
 bool
@@ -354,8 +407,6 @@ submission_begin(struct session *s, struct submission *sub, struct object *queue
         rc = submission_take_waits(s, sub, n_waits, waits);
     if (rc == CL_SUCCESS)
         rc = queue_admit(s, q);
-    if (rc == CL_SUCCESS)
-        gate_submit(&s->gate);
     return rc;
 }
 
@@ -409,16 +460,34 @@ submission_begin_sync(struct session *s, struct submission *sub, struct object *
     return submission_wait_for_nothing(s, sub, n_waits, waits);
 }
 
+/* It is with the driver: the gate's ticket goes with it. */
+static void
+submission_track(struct session *s, struct submission *sub)
+{
+    const struct admitted *a = &s->admitted;
+
+    if (a->ticket.first)
+        runner_first(s, sub->event);
+    s->runner.due |= a->ticket.look;
+    if (queue_track(sub->queue, &(struct tracked){sub->event, a->ticket, a->cost_key}) %
+            HARVEST_AT_SUBMIT ==
+        0)
+        queue_harvest(s, sub->queue);
+}
+
 int
 submission_end(struct session *s, struct submission *sub, cl_int rc, uint64_t tag)
 {
     if (sub->stand_in)
         s->cl->clReleaseEvent(sub->stand_in);
-    if (sub->event_id.v != 0 && event_new(s, sub, rc) < 0)
+    if (rc != CL_SUCCESS && s->admitted.valid)
+        gate_cancel(&s->gate, &s->admitted.ticket);
+    if (s->held.running)
+        held_event_is(s, s->held.running, sub->event, rc);
+    else if (sub->event_id.v != 0 && event_new(s, sub, rc) < 0)
         return -ENOMEM;
     if (rc == CL_SUCCESS) {
-        if (queue_track(sub->queue, sub->event) % HARVEST_AT_SUBMIT == 0)
-            queue_harvest(s, sub->queue);
+        submission_track(s, sub);
     } else if (tag == 0) {
         queue_remember_error(sub->queue, rc);
     }
@@ -473,7 +542,7 @@ queue_newest(struct session *s, struct queue *q)
 
     if (q->count == 0)
         return NULL;
-    event = q->running[(q->first + q->count - 1) & (q->cap - 1)];
+    event = q->running[(q->first + q->count - 1) & (q->cap - 1)].event;
     s->cl->clRetainEvent(event);
     return event;
 }
@@ -491,32 +560,48 @@ queue_last_event(struct session *s, struct queue *q)
     return marker;
 }
 
-int
-op_clFinish(struct session *s, const struct req_clFinish *r)
+/* Answers the tag when all that the driver has of the queue is complete. */
+static void
+queue_finish(struct session *s, struct queue *q, uint64_t tag)
 {
-    struct queue *q = container_of(r->command_queue, struct queue, o);
+    cl_event last = queue_last_event(s, q);
     struct finish *f;
-    cl_event last;
 
-    if (s->request.error != CL_SUCCESS) {
-        reply_status(s, r->tag, s->request.error);
-        return 0;
-    }
-    last = queue_last_event(s, q);
     if (!last) {
-        reply_status(s, r->tag, queue_take_error(q));
-        return 0;
+        reply_status(s, tag, queue_take_error(q));
+        return;
     }
     f = inflight_take(s, WAIT_INFLIGHT_BYTES) ? malloc(sizeof *f) : NULL;
     if (!f) {
         s->cl->clReleaseEvent(last);
-        reply_status(s, r->tag, CL_OUT_OF_HOST_MEMORY);
-        return 0;
+        reply_status(s, tag, CL_OUT_OF_HOST_MEMORY);
+        return;
     }
-    *f = (struct finish){q, r->tag};
+    *f = (struct finish){q, tag};
     object_ref(&q->o);
     s->cl->clFlush(q->o.h.queue);
     watch_event(s, last, CL_COMPLETE, finish_done, f);
     s->cl->clReleaseEvent(last);
+}
+
+static int
+finish_held(struct session *s, struct held *h)
+{
+    queue_finish(s, h->queue, h->tag);
+    return 0;
+}
+
+int
+op_clFinish(struct session *s, const struct req_clFinish *r)
+{
+    struct queue *q = container_of(r->command_queue, struct queue, o);
+
+    if (s->request.error != CL_SUCCESS) {
+        reply_status(s, r->tag, s->request.error);
+    } else if (list_empty(&q->held)) {
+        queue_finish(s, q, r->tag);
+    } else if (held_ask(s, q, finish_held, r->tag) < 0) {
+        reply_status(s, r->tag, CL_OUT_OF_HOST_MEMORY);
+    }
     return 0;
 }

@@ -8,12 +8,15 @@
 #define TESSERA_WORKER_QUEUE_H
 
 #include "base/list.h"
+#include "gate/gate.h"
 #include "worker/object.h"
 
 #include <pthread.h>
 
 /* Commands of one queue that are under way at once; more is CL_OUT_OF_RESOURCES. */
 #define QUEUE_COMMANDS (1u << 20)
+
+struct held;
 
 struct queue {
     struct object o;
@@ -22,10 +25,20 @@ struct queue {
     bool profiling;       /* the guest asked for it; the driver's queue always profiles */
     bool released;        /* by the guest: lives on until its commands are complete */
     pthread_mutex_t lock; /* all below */
-    cl_event *running;    /* a ring; references of our own */
+    struct tracked *running;    /* a ring */
     uint32_t first, count, cap; /* cap: a power of two or 0 */
     cl_int error;               /* of a command that failed, until a finish tells it */
-    uint32_t allowed;           /* of LIMIT_COMMANDS; the dispatcher writes it */
+    uint32_t allowed;           /* of LIMIT_COMMANDS; under the run lock */
+    _Atomic uint32_t n_held;    /* written under the run lock, as what follows */
+    struct list held;           /* struct held by node, in order */
+    struct held *held_barrier;  /* the last of them that is one; out of order alone */
+};
+
+/* A command that the driver has. */
+struct tracked {
+    cl_event event; /* a reference of our own */
+    struct gate_ticket ticket;
+    uint64_t cost_key;
 };
 
 /* One command on its way to the driver. */
@@ -50,6 +63,17 @@ cl_int submission_begin_sync(struct session *s, struct submission *sub,
 
 /* After the driver's call: its event, its error. Answers rc if tag is not 0. Returns 0. */
 int submission_end(struct session *s, struct submission *sub, cl_int rc, uint64_t tag);
+
+/* Room for one more command of the queue, held or not; or why there is none. */
+cl_int queue_admit(struct session *s, struct queue *q);
+
+void queue_count_held(struct queue *q, int more);
+
+/* Hands what was enqueued to the device, and lets go of the queue. */
+void queue_flush_unref(struct session *s, struct queue *q);
+
+/* The newest command under way that takes device time, of any queue, counted; NULL: none. */
+cl_event queues_newest_counted(struct session *s);
 
 /* Charges and forgets the commands that are complete. Any thread. */
 void queue_harvest(struct session *s, struct queue *q);

@@ -180,6 +180,13 @@ peer_main(void *arg)
     channel_watch_peer(&s->channel);
 }
 
+static void *
+runner_thread(void *arg)
+{
+    is_dispatcher = true;
+    runner_main(arg);
+}
+
 static void
 session_thread(struct session *s, void *(*run)(void *))
 {
@@ -221,6 +228,23 @@ session_map_account(struct session *s)
     atomic_store(&s->slot->pid, getpid());
     atomic_store(&s->slot->pid_start, process_start_ticks(getpid()));
     gate_init(&s->gate, &s->slot->gate);
+}
+
+static void
+session_map_turns(struct session *s)
+{
+    const struct session_options *o = s->options;
+    struct turn_view view;
+    int rc;
+
+    if (o->turns_fd < 0)
+        return;
+    rc = turn_view_map(o->turns_fd, o->gate_fd, o->gate, &view);
+    if (rc < 0)
+        session_end(s, "cannot map the GPU's turns: %s", strerror(-rc));
+    close(o->turns_fd);
+    close(o->gate_fd);
+    gate_govern(&s->gate, &view);
 }
 
 static _Noreturn void
@@ -328,6 +352,8 @@ session_prepare(struct session *s)
 
     pthread_mutex_init(&s->queues_lock, NULL);
     list_init(&s->queues);
+    costs_init(&s->costs);
+    runner_init(&s->runner);
     watches_init(&s->watches);
     jobs_init(&s->builds, BUILD_THREADS);
     jobs_init(&s->asks, ASK_THREADS);
@@ -390,6 +416,7 @@ session_start(struct session *s)
     setenv("TESSERA_WORKER", "1", 1);
     fcntl(s->options->session_fd, F_SETFD, FD_CLOEXEC);
     session_map_account(s);
+    session_map_turns(s);
     session_enter_jail(s);
     session_enter_folder(s);
     session_thread(s, signal_main);
@@ -404,6 +431,7 @@ session_start(struct session *s)
     channel_use_socket(&s->channel, s->options->session_fd);
     channel_use_futex(&s->channel);
     session_thread(s, peer_main);
+    session_thread(s, runner_thread);
     log_debug("serves '%s'", s->slot->program);
 }
 
@@ -445,13 +473,18 @@ static int
 session_tidy(struct session *s)
 {
     bool busy, flushed = replies_flush(s);
+    int rc;
 
+    runner_enter(s);
     objects_bury(s);
     watches_poll(s);
     busy = queues_busy(s);
     queues_retire(s);
     queues_give_back(s);
     inflight_settle(s);
+    rc = runner_leave(s);
+    if (rc < 0)
+        session_end(s, "%s", s->reason[0] ? s->reason : strerror(-rc));
     gate_guest_copied(&s->gate, atomic_load_explicit(&s->channel.page->copied_bytes,
                                                      memory_order_relaxed));
     if (!flushed)
@@ -479,7 +512,7 @@ static int
 session_dispatch(struct session *s)
 {
     uint32_t max = ring_max_frame(s->channel.rx.size);
-    int len, rc = 0;
+    int len, left, rc = 0;
 
     for (unsigned n = 1; rc == 0; n++) {
         len = ring_read(&s->channel.rx, s->frame, max);
@@ -487,12 +520,17 @@ session_dispatch(struct session *s)
             return 0;
         if (len < 0)
             return session_fail(s, "the command ring is forged");
+        runner_enter(s);
         rc = opencl_dispatch_frame(s, s->frame, (size_t)len);
+        if (n % GUEST_LOOK_FRAMES == 0)
+            objects_bury(s);
+        left = runner_leave(s);
+        if (rc == 0)
+            rc = left;
         if (n % GUEST_LOOK_FRAMES == 0) {
             uint64_t now = now_ns();
 
             replies_flush(s);
-            objects_bury(s);
             if (now - s->guest_seen_ns > GUEST_LOOK_NS)
                 session_look_at_guest(s, now);
         }

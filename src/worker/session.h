@@ -5,7 +5,8 @@
  *   commands ring ─▶ dispatcher (main thread) ─▶ handlers ─▶ driver
  *   replies ring  ◀─ dispatcher, driver's threads (callbacks), jobs
  *
- * The dispatcher owns all fields that are not said to be shared. It never waits for the device.
+ * Whoever holds the run lock (runner.h) owns all fields that are not said to be shared: the
+ * dispatcher while it runs a message, or the runner's thread. Neither ever waits for the device.
  */
 #ifndef TESSERA_WORKER_SESSION_H
 #define TESSERA_WORKER_SESSION_H
@@ -17,13 +18,16 @@
 #include "link/limit.h"
 #include "wire/channel.h"
 #include "wire/spin.h"
+#include "worker/cost.h"
 #include "worker/device.h"
+#include "worker/held.h"
 #include "worker/jail.h"
 #include "worker/jobs.h"
 #include "worker/limit.h"
 #include "worker/memory.h"
 #include "worker/object.h"
 #include "worker/reply.h"
+#include "worker/runner.h"
 #include "worker/table.h"
 #include "worker/watch.h"
 
@@ -31,7 +35,7 @@
 
 struct session_options {
     int session_fd, account_fd; /* owned by the session once it starts */
-    int turns_fd, gate_fd; /* the GPU's turns, to read and to write; -1: ungoverned */
+    int turns_fd, gate_fd; /* of the GPU's turns, to read and to write; -1: ungoverned */
     unsigned gate;         /* the session's number there */
     unsigned slot;
     const char *vgpu;
@@ -56,6 +60,13 @@ struct request {
     size_t scratch_used;
 };
 
+/* The command that has passed the gate and is on its way to the driver. */
+struct admitted {
+    bool valid;
+    struct gate_ticket ticket;
+    uint64_t cost_key;
+};
+
 struct session {
     const struct session_options *options;
     uint64_t objects_made;
@@ -66,6 +77,10 @@ struct session {
     struct account_page *account;
     struct account_slot *slot;
     struct gate gate;     /* shared */
+    struct runner runner; /* shared; its lock is held for all that is not */
+    struct held_commands held;
+    struct admitted admitted;
+    struct costs costs;   /* shared */
     struct memory memory; /* shared */
     struct table table;
     struct object root_device; /* under ROOT_DEVICE_ID, not in the table */

@@ -63,7 +63,7 @@ other_manager() {
     run tessera list -o yaml
     refused 2 yaml
     run tessera gpu set gpu0
-    refused 2 "--mode"
+    refused 2 "--policy"
     run tessera gpu paint gpu0
     refused 2 paint
     run tessera run --type $TYPE

@@ -87,7 +87,7 @@ manager_rss_kib() {
 @test "a finish that meets a limit leaves no queue idle" {
     mkdir -p "$BATS_TEST_TMPDIR/run"
     chmod 700 "$BATS_TEST_TMPDIR/run"
-    own_manager --limit inflight-bytes=4200
+    own_manager --limit inflight-bytes=4600
     on a "$PROGRAMS/finish_limit"
 }
 

@@ -95,6 +95,8 @@ session_open(struct session *s)
     list_init(&s->queues);
     replies_init(&s->replies);
     watches_init(&s->watches);
+    costs_init(&s->costs);
+    runner_init(&s->runner);
     jobs_init(&s->builds, 2);
     jobs_init(&s->asks, 1);
     jobs_init(&s->waits, 4);
@@ -146,11 +148,15 @@ run(struct session *s, unsigned op, uint64_t tag, const uint64_t *fields, size_t
                              .op = (uint16_t)op,
                              .tag = tag};
     uint64_t end;
-    int rc;
+    int rc, left;
 
     memcpy(s->frame, &h, sizeof h);
     memcpy(s->frame + 2, fields, n * sizeof *fields);
+    runner_enter(s);
     rc = opencl_dispatch_frame(s, s->frame, h.size);
+    left = runner_leave(s);
+    if (rc == 0)
+        rc = left;
     /* As guests do: kernels are made when the answer of the build is there. */
     end = rc == 0 && tag && is_build(op) ? now_ns() + SETTLE_NS : 0;
     while (!read_replies(s, tag) && now_ns() < end)
@@ -245,14 +251,18 @@ settled(struct session *s)
     bool busy;
 
     read_replies(s, 0);
+    runner_enter(s);
+    s->runner.due = true;
+    runner_leave(s);
     objects_bury(s);
     watches_poll(s);
     busy = queues_busy(s);
     queues_retire(s);
     queues_give_back(s);
     inflight_settle(s);
-    return !busy && !watches_any(&s->watches) && list_empty(&s->queues) &&
-           atomic_load(&s->slot->used_bytes) == 0 && !uses_allowances(s);
+    return !busy && s->held.total == 0 && !watches_any(&s->watches) &&
+           list_empty(&s->queues) && atomic_load(&s->slot->used_bytes) == 0 &&
+           !uses_allowances(s);
 }
 
 /* What is there that should not be. */

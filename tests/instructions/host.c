@@ -188,6 +188,8 @@ session_prepare(struct session *s)
     list_init(&s->queues);
     replies_init(&s->replies);
     watches_init(&s->watches);
+    costs_init(&s->costs);
+    runner_init(&s->runner);
     jobs_init(&s->builds, 1);
     jobs_init(&s->asks, 1);
     jobs_init(&s->waits, 1);
@@ -281,7 +283,8 @@ host_dispatch(void)
     int len;
 
     while ((len = ring_read(&s->channel.rx, s->frame, max)) > 0) {
-        if (opencl_dispatch_frame(s, s->frame, (size_t)len) < 0)
+        runner_enter(s);
+        if (opencl_dispatch_frame(s, s->frame, (size_t)len) < 0 || runner_leave(s) < 0)
             give_up("a frame was refused");
         n++;
     }

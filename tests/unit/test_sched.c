@@ -266,6 +266,64 @@ best_effort_alone_owes_nothing_to_later_ones(void **state)
     assert_about(t.got[0], 20 * MS, 2 * SLICE);
 }
 
+/* The driver may tell that it has nothing more before it tells how long its turn took. */
+static void
+best_effort_alone_owes_nothing_for_a_turn_charged_late(void **state)
+{
+    struct sched_turn turn;
+    struct site t;
+
+    (void)state;
+    site_init(&t, SCHED_BEST_EFFORT);
+    site_join(&t, 2, false);
+    sched_ready(&t.sched, &t.v[0]);
+    assert_true(sched_pick(&t.sched, &turn));
+    sched_idle(&t.sched, &t.v[0]);
+    sched_charge(&t.sched, &turn, 60000 * MS);
+    sched_ready(&t.sched, &t.v[1]);
+    sched_ready(&t.sched, &t.v[0]);
+    site_run(&t, 40 * MS, NULL);
+    assert_about(t.got[0], 20 * MS, 2 * SLICE);
+}
+
+/* Of what one owed to another who went, it owes nothing to those who come after a pause of all. */
+static void
+best_effort_starts_anew_after_a_pause_of_all(void **state)
+{
+    const uint64_t kernels[MAX_VGPUS] = {100 * MS, 0};
+    struct site t;
+
+    (void)state;
+    site_init(&t, SCHED_BEST_EFFORT);
+    site_join(&t, 3, false);
+    sched_ready(&t.sched, &t.v[0]);
+    sched_ready(&t.sched, &t.v[1]);
+    assert_int_equal(site_turn(&t, kernels), 0);
+    sched_idle(&t.sched, &t.v[1]);
+    sched_idle(&t.sched, &t.v[0]);
+    sched_ready(&t.sched, &t.v[2]);
+    sched_ready(&t.sched, &t.v[0]);
+    site_run(&t, 40 * MS, NULL);
+    assert_about(t.got[0], 20 * MS, 2 * SLICE);
+}
+
+/* A turn that nothing came of moves no clock; the others must have theirs all the same. */
+static void
+best_effort_goes_on_to_the_next_after_an_unused_turn(void **state)
+{
+    struct sched_turn turn;
+    struct site t;
+
+    (void)state;
+    site_init(&t, SCHED_BEST_EFFORT);
+    site_join(&t, 3, true);
+    for (unsigned i = 0; i < 9; i++) {
+        assert_true(sched_pick(&t.sched, &turn));
+        assert_ptr_equal(turn.vgpu, &t.v[i % 3]);
+        sched_charge(&t.sched, &turn, 0);
+    }
+}
+
 static void
 best_effort_newcomer_beside_an_open_turn_saves_one_slice(void **state)
 {
@@ -539,20 +597,58 @@ debt_is_not_shed_by_leaving_while_the_other_pauses(void **state)
     assert_in_range(turns_before(&t), 49, 51);
 }
 
-static void
-debt_is_paid_off_by_time_that_passes(void **state)
+/* v[0] is away for a second; then, how many turns v[1] gets first. */
+static unsigned
+turns_before_one_who_was_away(enum sched_policy policy)
 {
     struct site t;
 
+    site_with_debt(&t, policy);
+    sched_leave(&t.sched, &t.v[0]);
+    site_run(&t, 1000 * MS, NULL);
+    sched_join(&t.sched, &t.v[0]);
+    sched_ready(&t.sched, &t.v[0]);
+    return turns_before(&t);
+}
+
+static void
+debt_is_paid_off_by_time_that_its_owner_did_not_take(void **state)
+{
     (void)state;
-    for (unsigned p = 0; p < SCHED_POLICIES; p++) {
-        site_with_debt(&t, (enum sched_policy)p);
+    assert_in_range(turns_before_one_who_was_away(SCHED_BEST_EFFORT), 0, 1);
+    assert_in_range(turns_before_one_who_was_away(SCHED_FIXED_SHARE), 0, 1);
+}
+
+/* It owned nothing meanwhile: what the other got was its own. */
+static void
+debt_waits_for_its_owner_under_equal_share(void **state)
+{
+    (void)state;
+    assert_in_range(turns_before_one_who_was_away(SCHED_EQUAL_SHARE), 49, 51);
+}
+
+/* The others get back what they lost, although the debtor runs and leaves, again and again. */
+static void
+fixed_share_is_kept_beside_one_who_runs_and_leaves(void **state)
+{
+    const uint64_t kernels[MAX_VGPUS] = {100 * MS, 0};
+    struct site t;
+    uint64_t passed = 0, got = 0;
+
+    (void)state;
+    site_init(&t, SCHED_FIXED_SHARE);
+    site_join(&t, 2, true);
+    for (unsigned i = 0; i < 100; i++) {
+        do
+            passed += site_run(&t, 1, kernels), got += t.got[1];
+        while (t.got[0] == 0);
         sched_leave(&t.sched, &t.v[0]);
-        site_run(&t, 1000 * MS, NULL);
+        passed += site_run(&t, 400 * MS, kernels);
+        got += t.got[1];
         sched_join(&t.sched, &t.v[0]);
         sched_ready(&t.sched, &t.v[0]);
-        assert_in_range(turns_before(&t), 0, 1);
     }
+    assert_about(got, passed / 8, 100 * MS + SLICE);
 }
 
 static void
@@ -566,6 +662,63 @@ debt_survives_a_change_of_policy(void **state)
         sched_change(&t.sched, (enum sched_policy)(p % SCHED_POLICIES), &t.sched.params);
         assert_in_range(turns_before(&t), 49, 51);
     }
+}
+
+/* Having had nothing to do under best effort is no claim under another policy. */
+static void
+idle_time_is_no_claim_after_a_change_of_policy(void **state)
+{
+    struct site t;
+
+    (void)state;
+    site_init(&t, SCHED_BEST_EFFORT);
+    site_join(&t, 2, false);
+    sched_ready(&t.sched, &t.v[0]);
+    site_run(&t, 10000 * MS, NULL);
+    sched_change(&t.sched, SCHED_EQUAL_SHARE, &t.sched.params);
+    sched_ready(&t.sched, &t.v[1]);
+    site_run(&t, 100 * MS, NULL);
+    assert_about(t.got[1], 50 * MS, 2 * SLICE);
+}
+
+/* The debt is paid in time that nobody owns, too: that is not forgotten. */
+static void
+share_is_kept_while_the_slice_changes(void **state)
+{
+    const uint64_t kernels[MAX_VGPUS] = {100 * MS};
+    struct sched_params p = {.slice_ns = SLICE};
+    uint64_t passed = 0, got = 0;
+    struct site t;
+
+    (void)state;
+    site_init(&t, SCHED_FIXED_SHARE);
+    site_join(&t, 1, true);
+    for (unsigned i = 0; i < 2000; i++) {
+        passed += site_run(&t, 1, kernels);
+        got += t.got[0];
+        p.slice_ns = SLICE + i % 5 * MS;
+        sched_change(&t.sched, SCHED_FIXED_SHARE, &p);
+    }
+    assert_about(got, passed / 8, 100 * MS + SLICE);
+}
+
+static void
+time_of_nobody_may_end_under_another_policy(void **state)
+{
+    struct sched_turn turn;
+    struct site t;
+
+    (void)state;
+    site_init(&t, SCHED_FIXED_SHARE);
+    site_join(&t, 2, true);
+    do
+        assert_true(sched_pick(&t.sched, &turn));
+    while (turn.vgpu);
+    sched_change(&t.sched, SCHED_EQUAL_SHARE, &t.sched.params);
+    sched_charge(&t.sched, &turn, SLICE + MS);
+    assert_int_equal(t.sched.nobody.weight, 0);
+    site_run(&t, 100 * MS, NULL);
+    assert_int_equal(t.idle, 0);
 }
 
 static void
@@ -606,6 +759,30 @@ owned_turn_costs_its_slice_unless_the_owner_left(void **state)
 }
 
 static void
+turns_of_one_may_be_charged_as_one_and_one_in_parts(void **state)
+{
+    struct sched_turn a, b;
+    struct site t;
+
+    (void)state;
+    site_init(&t, SCHED_BEST_EFFORT);
+    site_join(&t, 2, true);
+    sched_debt(&t.sched, &t.v[1], 100 * MS);
+    assert_true(sched_pick(&t.sched, &a));
+    assert_true(sched_pick(&t.sched, &b));
+    assert_ptr_equal(a.vgpu, b.vgpu);
+    a.slice_ns += b.slice_ns;
+    sched_charge(&t.sched, &a, 50 * MS);
+    assert_int_equal(t.v[0].under_way_ns, 0);
+    assert_true(sched_pick(&t.sched, &a));
+    sched_charge(&t.sched, &a, 20 * MS);
+    a.slice_ns = 0;
+    sched_charge(&t.sched, &a, 20 * MS);
+    assert_int_equal(t.v[0].under_way_ns, 0);
+    assert_int_equal(t.v[1].clock_ns - t.v[0].clock_ns, 10 * MS);
+}
+
+static void
 tiny_share_of_a_long_kernel_does_not_overflow(void **state)
 {
     struct site t;
@@ -615,8 +792,8 @@ tiny_share_of_a_long_kernel_does_not_overflow(void **state)
     t.v[0].share = 1;
     t.v[1].share = SCHED_SHARE_ONE / 2;
     site_join(&t, 2, true);
-    sched_debt(&t.sched, &t.v[0], UINT64_C(100000) * MS); /* moves its clock by 76 days */
-    sched_debt(&t.sched, &t.v[0], INT64_MAX);
+    sched_debt(&t.sched, &t.v[0], UINT64_C(1) << 48); /* moves its clock by 2^64 ns */
+    sched_debt(&t.sched, &t.v[0], UINT64_MAX);
     site_run(&t, 1000 * MS, NULL);
     assert_int_equal(t.got[0], 0);
     assert_about(t.got[1], 500 * MS, 2 * SLICE);
@@ -637,6 +814,9 @@ main(void)
         cmocka_unit_test(best_effort_charges_overrun_back),
         cmocka_unit_test(best_effort_saves_one_slice_at_most),
         cmocka_unit_test(best_effort_alone_owes_nothing_to_later_ones),
+        cmocka_unit_test(best_effort_alone_owes_nothing_for_a_turn_charged_late),
+        cmocka_unit_test(best_effort_starts_anew_after_a_pause_of_all),
+        cmocka_unit_test(best_effort_goes_on_to_the_next_after_an_unused_turn),
         cmocka_unit_test(best_effort_newcomer_beside_an_open_turn_saves_one_slice),
         cmocka_unit_test(best_effort_wait_for_the_end_of_an_open_turn_is_made_up_for),
         cmocka_unit_test(best_effort_pause_without_loss_to_others_keeps_a_claim),
@@ -652,10 +832,16 @@ main(void)
         cmocka_unit_test(debt_outside_of_turns_is_charged),
         cmocka_unit_test(debt_is_not_shed_by_leaving),
         cmocka_unit_test(debt_is_not_shed_by_leaving_while_the_other_pauses),
-        cmocka_unit_test(debt_is_paid_off_by_time_that_passes),
+        cmocka_unit_test(debt_is_paid_off_by_time_that_its_owner_did_not_take),
+        cmocka_unit_test(debt_waits_for_its_owner_under_equal_share),
+        cmocka_unit_test(fixed_share_is_kept_beside_one_who_runs_and_leaves),
         cmocka_unit_test(debt_survives_a_change_of_policy),
+        cmocka_unit_test(idle_time_is_no_claim_after_a_change_of_policy),
+        cmocka_unit_test(share_is_kept_while_the_slice_changes),
+        cmocka_unit_test(time_of_nobody_may_end_under_another_policy),
         cmocka_unit_test(overrun_after_leaving_is_charged),
         cmocka_unit_test(owned_turn_costs_its_slice_unless_the_owner_left),
+        cmocka_unit_test(turns_of_one_may_be_charged_as_one_and_one_in_parts),
         cmocka_unit_test(tiny_share_of_a_long_kernel_does_not_overflow),
     };
 

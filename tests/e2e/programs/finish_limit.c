@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * finish_limit: where a vGPU may keep 4200 bytes for what is under way, a write of 4000
+ * finish_limit: where a vGPU may keep 4600 bytes for what is under way, a write of 4000
  * leaves too little for a finish, which says so each time; and no read takes the queue for
  * idle then, whose write waits for an event. For devices that share storage with the guest.
  */

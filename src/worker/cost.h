@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What commands cost, as far as is known: device time by kind of command, measured. A kernel's kind
+ * is its program, its name and the sizes it is launched with; another command's is what it is.
+ * Tables of fixed size: what has no room any more is unknown again. Any thread.
+ */
+#ifndef TESSERA_WORKER_COST_H
+#define TESSERA_WORKER_COST_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define COSTS (1u << 12)
+
+/* Of what was never measured: so long that one goes at a time. */
+#define COST_UNKNOWN_NS UINT64_C(30000000)
+
+struct cost {
+    uint64_t key; /* 0: free */
+    uint64_t ns;  /* a moving average; meaningless while n is 0 */
+    uint32_t n;   /* how many were measured, up to a bound */
+};
+
+struct costs {
+    pthread_mutex_t lock; /* all below */
+    struct cost slot[COSTS];
+    uint64_t compiled[COSTS]; /* keys of launches whose machine code is there */
+};
+
+/* Mixes a number into a key. */
+static inline uint64_t
+cost_mix(uint64_t key, uint64_t n)
+{
+    key = (key ^ n) * UINT64_C(0x9e3779b97f4a7c15);
+    return key ^ (key >> 29);
+}
+
+uint64_t cost_key_text(const char *text);
+
+/* Of a copy or a fill: its message, and how many bytes, to a power of two. */
+static inline uint64_t
+cost_key_copy(unsigned op, uint64_t bytes)
+{
+    return cost_mix(op, bytes ? 64 - (unsigned)__builtin_clzll(bytes) : 0) | 1;
+}
+
+void costs_init(struct costs *c);
+
+/* false: unknown. */
+bool cost_known(struct costs *c, uint64_t key, uint64_t *ret_ns);
+
+/* One more was measured. */
+void cost_learn(struct costs *c, uint64_t key, uint64_t ns);
+
+/* Has a launch of that kind been compiled? Notes that it is from now on. */
+bool cost_compiled(struct costs *c, uint64_t key);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who hands held commands on. A thread sleeps until it is this session's turn, until there is room
+ * in the window, or until a turn must end; and wakes the next gate by giving it back. Whoever runs
+ * commands holds the session's run lock: the dispatcher while it handles a message, and this thread.
+ * The dispatcher takes a step itself when a message changed something.
+ */
+#ifndef TESSERA_WORKER_RUNNER_H
+#define TESSERA_WORKER_RUNNER_H
+
+#include "gate/gate.h"
+
+#include <CL/cl.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+struct session;
+
+struct runner {
+    pthread_mutex_t lock;     /* the run lock */
+    _Atomic uint32_t word;    /* counted up to wake the thread */
+    _Atomic uint64_t look_ns; /* until when it sleeps */
+    _Atomic bool drain_watched;
+    bool due;       /* run lock: take a step before the lock is let go */
+    cl_event first; /* run lock: a first launch that is with the driver; counted */
+};
+
+void runner_init(struct runner *r);
+
+/* The thread: never returns. */
+_Noreturn void runner_main(struct session *s);
+
+/*
+ * Around all that runs commands or touches objects. Takes a step on the way out if one is due: 0,
+ * or a negative errno when a held command's message was bad, and the session must end.
+ */
+void runner_enter(struct session *s);
+int runner_leave(struct session *s);
+
+/* A first launch has gone to the driver. */
+void runner_first(struct session *s, cl_event event);
+
+#endif
