@@ -39,12 +39,14 @@ run_one(struct sched_bench *b, const struct site *s, const struct experiment *x,
     char name[64];
 
     progress(x, number, s->pinned, "");
-    if (x->run(&r, x, &why) == 0)
+    snprintf(name, sizeof name, "%s%s", x->name, s->pinned ? " pinned" : "");
+    if (x->run(&r, x, &why) == 0) {
+        json_object_del(b->figures.problems, name);
         return 0;
+    }
     if (child_signal())
         return err_set(e, -EINTR, "interrupted");
     progress(x, number, s->pinned, err_msg(&why));
-    snprintf(name, sizeof name, "%s%s", x->name, s->pinned ? " pinned" : "");
     json_object_set_new(b->figures.problems, name, json_string(err_msg(&why)));
     return 0;
 }

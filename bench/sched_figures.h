@@ -34,7 +34,7 @@ struct figure_id {
 };
 
 struct figure {
-    char experiment[24], policy[16], what[112];
+    char experiment[24], policy[24], what[112];
     bool pinned;
     enum figure_unit unit;
     enum figure_aim aim;

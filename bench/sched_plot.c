@@ -144,10 +144,10 @@ write_waits(FILE *out, const struct plot *p)
 {
     static const char *const experiment[] = {"wait-20", "wait-100"};
     static const char *const title[] = {"beside 20 ms kernels", "beside 100 ms kernels"};
-    bool any = false;
+    bool has[2];
 
     for (unsigned i = 0; i < 2; i++)
-        any = write_wait_data(out, p, experiment[i], i) || any;
+        has[i] = write_wait_data(out, p, experiment[i], i);
     fprintf(out,
             "set multiplot layout 1,2 title 'A 0.5 ms kernel, launch to end (%s)'\n"
             "set logscale y\nset yrange [0.3:3000]\n"
@@ -156,17 +156,20 @@ write_waits(FILE *out, const struct plot *p)
             "set grid y lc rgb '#e4e4e4' lt 1\nset tics nomirror out\n"
             "set xtics rotate by -30\nset style data histograms\n"
             "set style histogram clustered gap 1\nset style fill solid 0.8 noborder\n"
-            "set key top left\n",
+            "set key top left\nset ylabel 'milliseconds'\n",
             cores_words(p));
-    for (unsigned i = 0; i < 2; i++)
-        fprintf(
-            out,
-            "set title '%s'\nset ylabel '%s'\n"
-            "plot $waits%u using 2:xtic(1) lc rgb '#1f6fb4' title 'median', '' using 3 "
-            "lc rgb '#d1495b' title '99 %%'\n",
-            title[i], i ? "" : "milliseconds", i);
+    for (unsigned i = 0; i < 2; i++) {
+        /* gnuplot takes a histogram without a bar for a mistake. */
+        if (has[i])
+            fprintf(
+                out,
+                "set title '%s'\n"
+                "plot $waits%u using 2:xtic(1) lc rgb '#1f6fb4' title 'median', '' using "
+                "3 lc rgb '#d1495b' title '99 %%'\n",
+                title[i], i);
+    }
     fputs("unset multiplot\n", out);
-    return any;
+    return has[0] || has[1];
 }
 
 /* The bully over time. */

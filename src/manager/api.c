@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "manager/metrics.h"
 #include "manager/session.h"
+#include "manager/stats.h"
 #include "manager/vgpu_json.h"
 #include "manager/words.h"
 
@@ -144,6 +145,25 @@ get_gpu(struct api_call *c, struct err *e)
 }
 
 static int
+get_gpu_log(struct api_call *c, struct err *e)
+{
+    const struct gpu *g = inventory_find(&c->m->inventory, c->name);
+
+    if (!g)
+        return inventory_no_such(&c->m->inventory, c->name, e);
+    c->json = gpu_log_json(c->m, g);
+    return 0;
+}
+
+static int
+get_stats(struct api_call *c, struct err *e)
+{
+    (void)e;
+    c->json = stats_json(c->m);
+    return 0;
+}
+
+static int
 get_gpu_types(struct api_call *c, struct err *e)
 {
     const struct gpu *g = inventory_find(&c->m->inventory, c->name);
@@ -196,7 +216,8 @@ get_vgpu(struct api_call *c, struct err *e)
 static int
 get_metrics(struct api_call *c, struct err *e)
 {
-    c->text = metrics_text(c->m);
+    c->text = metrics_text(c->m, c->openmetrics);
+    c->text_type = metrics_type(c->openmetrics);
     return c->text ? 0 : err_set(e, -ENOMEM, "out of memory");
 }
 
@@ -316,6 +337,8 @@ static const struct route routes[] = {
     {"GET", "/v1/gpus/*", 200, false, get_gpu},
     {"PATCH", "/v1/gpus/*", 200, true, patch_gpu},
     {"GET", "/v1/gpus/*/types", 200, false, get_gpu_types},
+    {"GET", "/v1/gpus/*/log", 200, false, get_gpu_log},
+    {"GET", "/v1/stats", 200, false, get_stats},
     {"GET", "/v1/types", 200, false, get_types},
     {"GET", "/v1/vgpus", 200, false, get_vgpus},
     {"POST", "/v1/vgpus", 201, false, post_vgpu},

@@ -17,12 +17,14 @@ struct api_call {
     char *body; /* owned */
     size_t body_len;
     void (*finished)(struct api_call *c); /* a late answer is there */
+    bool openmetrics;                     /* the caller reads OpenMetrics' text */
 
     /* The answer: JSON, or plain text where text is set. */
     unsigned status;
-    json_t *json;       /* owned */
-    char *text;         /* owned, malloc'ed */
-    bool stops_manager; /* once the answer is sent */
+    json_t *json;          /* owned */
+    char *text;            /* owned, malloc'ed */
+    const char *text_type; /* its content type */
+    bool stops_manager;    /* once the answer is sent */
 
     /* Between the two. */
     char name[VGPU_NAME_MAX + 1]; /* what stands for * in the route */

@@ -362,12 +362,15 @@ double
 arbiter_promised(struct arbiter *a, const struct arbiter_vgpu *v, bool *ret_works)
 {
     uint64_t share;
+    bool promised;
 
     lock(a);
-    share = sched_promised(&a->core.sched, &v->sched);
+    /* A fixed share is owned whether there is a program to use it or not. */
+    promised = v->sched.joined || a->core.sched.policy == SCHED_FIXED_SHARE;
+    share = v->sched.joined ? sched_promised(&a->core.sched, &v->sched) : v->sched.share;
     *ret_works = v->n_wanting > 0;
     unlock(a);
-    return (double)share / (double)SCHED_SHARE_ONE;
+    return promised ? (double)share / (double)SCHED_SHARE_ONE : -1;
 }
 
 unsigned

@@ -74,7 +74,7 @@ struct arbiter_report {
 
 void arbiter_tell(struct arbiter *a, struct arbiter_report *ret);
 
-/* What the policy promises v now, 0..1, and whether it works. */
+/* What the policy promises v now, 0..1, below 0: nothing; and whether it works. */
 double arbiter_promised(struct arbiter *a, const struct arbiter_vgpu *v, bool *ret_works);
 
 /* Copies the log, the oldest first; returns how many entries, ARBITER_LOG at most. */

@@ -36,6 +36,13 @@ struct gpu_time {
     unsigned elastic_percent, watchdog_seconds;
 };
 
+/* For sums over vGPUs that come and go (stats.h). */
+struct gpu_used {
+    uint64_t before_ns;             /* by adopted sessions, under a manager before us */
+    uint64_t gone_ns;               /* by vGPUs that have been deleted */
+    uint64_t told_ns, idle_told_ns; /* the most that was ever told */
+};
+
 struct gpu {
     char name[GPU_NAME_BYTES];      /* gpu0 */
     char model[TYPE_MODEL_MAX + 1]; /* first part of its types' names */
@@ -48,6 +55,7 @@ struct gpu {
     cpu_set_t cores;       /* software */
     enum gpu_mode mode;
     struct gpu_time time;
+    struct gpu_used used;
     struct arbiter *arbiter; /* owned by the manager; NULL: its vGPUs are ungoverned */
 };
 

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "manager/arbiter.h"
 #include "manager/session_gate.h"
+#include "manager/stats.h"
 
 #include <errno.h>
 #include <string.h>
@@ -116,6 +117,7 @@ gpu_time_run(struct manager *m)
         if (!g->arbiter)
             continue;
         gpu_time_changed(m, g);
+        g->used.before_ns = gpu_used_ns(m, g);
         rc = arbiter_run(g->arbiter, &m->loop, session_sentenced, m);
         if (rc < 0)
             warn(m, g, rc);

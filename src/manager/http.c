@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libmicrohttpd tells its epoll descriptor and how long it can wait; the loop does the
- * waiting, so that every request is handled on the one thread that owns all state.
- *
- *     epoll fd readable or timeout ──▶ MHD_run() ──▶ on_request() ──▶ api_dispatch()
+ *     MHD_run() (http_loop.h) ──▶ on_request() ──▶ api_dispatch()
  *
  * A request that has to wait suspends its connection; its answer resumes it.
  */
@@ -14,6 +11,8 @@
 #include "base/log.h"
 #include "base/sock.h"
 #include "manager/api.h"
+#include "manager/http_loop.h"
+#include "manager/metrics.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,9 +29,7 @@
 
 struct http {
     struct manager *m;
-    struct MHD_Daemon *daemon;
-    struct watch *watch;
-    struct alarm *timeout;
+    struct http_loop loop;
     struct list waiting; /* struct http_call, suspended */
 };
 
@@ -43,19 +40,6 @@ struct http_call {
     struct MHD_Connection *connection;
     bool suspended, answered, too_large;
 };
-
-static void
-http_run(void *arg)
-{
-    struct http *h = arg;
-    MHD_UNSIGNED_LONG_LONG ms;
-
-    MHD_run(h->daemon);
-    if (MHD_get_timeout(h->daemon, &ms) == MHD_YES)
-        alarm_set(h->timeout, ms);
-    else
-        alarm_stop(h->timeout);
-}
 
 /* The answer as text with a newline at its end, as terminals like it. */
 static char *
@@ -82,7 +66,7 @@ send_answer(struct http_call *c)
         return MHD_NO;
     }
     MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE,
-                            text ? "text/plain; version=0.0.4" : "application/json");
+                            text ? c->api.text_type : "application/json");
     rc = MHD_queue_response(c->connection, c->api.status, r);
     MHD_destroy_response(r);
     return rc;
@@ -103,7 +87,7 @@ call_finished(struct api_call *api)
     c->suspended = false;
     list_del(&c->link);
     MHD_resume_connection(c->connection);
-    alarm_set(c->http->timeout, 0);
+    http_loop_wake(&c->http->loop);
 }
 
 static struct http_call *
@@ -120,6 +104,8 @@ call_new(struct http *h, struct MHD_Connection *connection)
     c->connection = connection;
     api_call_init(&c->api, h->m);
     c->api.finished = call_finished;
+    c->api.openmetrics = metrics_wants_open(
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT));
     if (!info || peer_of_socket(info->connect_fd, &c->api.peer) < 0) {
         free(c);
         return NULL;
@@ -231,7 +217,6 @@ int
 http_start(struct manager *m, struct http **ret, struct err *e)
 {
     struct http *h = calloc(1, sizeof *h);
-    const union MHD_DaemonInfo *info;
     int fd, rc;
 
     if (!h)
@@ -243,21 +228,17 @@ http_start(struct manager *m, struct http **ret, struct err *e)
         free(h);
         return fd;
     }
-    h->daemon = MHD_start_daemon(
+    h->loop.daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, h,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS,
         MHD_OPTION_CONNECTION_TIMEOUT, IDLE_CONNECTION_S, MHD_OPTION_NOTIFY_COMPLETED,
         on_completed, h, MHD_OPTION_END);
-    if (!h->daemon) {
+    if (!h->loop.daemon) {
         close(fd);
         free(h);
         return err_set(e, -EIO, "the HTTP server does not start");
     }
-    info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    rc = alarm_new(&m->loop, http_run, h, &h->timeout);
-    if (rc == 0)
-        rc = watch_new(&m->loop, fcntl(info->epoll_fd, F_DUPFD_CLOEXEC, 0), http_run, h,
-                       &h->watch);
+    rc = http_loop_start(&h->loop, &m->loop);
     if (rc < 0) {
         http_stop(h);
         return err_set(e, rc, "the HTTP server does not run: %s", strerror(-rc));
@@ -289,8 +270,6 @@ http_stop(struct http *h)
         return;
     unlink(h->m->folders.control);
     drop_waiting(h);
-    MHD_stop_daemon(h->daemon);
-    watch_free(h->watch);
-    alarm_free(h->timeout);
+    http_loop_stop(&h->loop);
     free(h);
 }

@@ -8,6 +8,7 @@
 #include "manager/gpu_time.h"
 #include "manager/http.h"
 #include "manager/jail.h"
+#include "manager/metrics_http.h"
 #include "manager/vgpu.h"
 #include "manager/words.h"
 
@@ -263,6 +264,8 @@ manager_init(struct manager *m, const struct options *o, struct err *e)
     jail_sweep(m);
     rc = http_start(m, &m->http, e);
     if (rc == 0)
+        rc = metrics_http_start(m, &m->metrics, e);
+    if (rc == 0)
         rc = start_idle(m, e);
     if (rc == 0 && o->daemon_log)
         rc = log_to_file(m, e);
@@ -280,6 +283,7 @@ void
 manager_fini(struct manager *m)
 {
     http_stop(m->http);
+    metrics_http_stop(m->metrics);
     gpu_time_stop(m);
     while (!list_empty(&m->vgpus))
         vgpu_forget(container_of(m->vgpus.next, struct vgpu, link));

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 struct http;
+struct metrics_http;
 
 struct manager {
     const struct options *options;
@@ -31,6 +32,7 @@ struct manager {
     struct list vgpus;          /* struct vgpu, by name */
     json_t *warnings;           /* words for /v1/status: what went wrong at the start */
     struct http *http;
+    struct metrics_http *metrics; /* NULL: no port is asked for */
     struct cgroups cgroups;
     bool worker_users;  /* workers have users of their own */
     unsigned trashed;   /* names what waits to be removed */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "manager/options.h"
 
+#include "manager/metrics_http.h"
 #include "policy/types.h"
 
 #include <argp.h>
@@ -194,6 +195,16 @@ set_idle_exit(struct options *o, const char *value)
 }
 
 static int
+set_metrics_listen(struct options *o, const char *value)
+{
+    struct sockaddr_storage address;
+    socklen_t len;
+    int rc = metrics_address_parse(value, &address, &len);
+
+    return rc < 0 ? rc : set_text(&o->metrics_listen, value);
+}
+
+static int
 set_limit(struct options *o, const char *value)
 {
     return limits_set(&o->limits, value);
@@ -234,6 +245,8 @@ static const struct {
      "Software GPUs share no storage with the guest, as a card would"},
     {"idle-exit", "SECONDS", NULL, set_idle_exit, 0,
      "Leave after that long without vGPUs and requests (0: never)"},
+    {"metrics-listen", "[ADDRESS:]PORT", NULL, set_metrics_listen, 0,
+     "Serve GET /metrics there, too, to anybody (an address is loopback unless given)"},
     {"limit", "NAME=VALUE", NULL, set_limit, 0,
      "Limits: sessions, process-sessions, objects, commands, program-bytes, inflight-bytes"},
     {"worker", "PATH", NULL, set_worker, 0,
@@ -341,4 +354,5 @@ options_fini(struct options *o)
     free(o->icd);
     free(o->backend);
     free(o->jail);
+    free(o->metrics_listen);
 }

@@ -26,6 +26,7 @@ struct options {
     uint64_t software_memory_bytes;
     bool software_discrete; /* software GPUs without storage shared with the guest */
     struct limits limits;   /* of each vGPU */
+    char *metrics_listen;   /* [ADDRESS:]PORT; NULL = nowhere */
     unsigned idle_exit_s;   /* 0 = never */
     bool daemon_log;        /* log to RUNTIME/tesserad.log once the manager is up */
 };

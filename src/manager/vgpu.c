@@ -194,6 +194,8 @@ vgpu_gone(struct vgpu *v)
     log_info("vGPU '%s': deleted", v->s.name);
     vgpu_remove_files(v);
     vgpu_ungovern(v);
+    if (v->gpu)
+        v->gpu->used.gone_ns += v->past.used_ns;
     list_del(&v->link); /* its place is free before anybody hears of it */
     if (v->gpu)
         gpu_time_changed(v->m, v->gpu);

@@ -2,6 +2,7 @@
 #include "manager/vgpu_json.h"
 
 #include "base/cleanup.h"
+#include "manager/gpu_time.h"
 #include "manager/session.h"
 #include "manager/words.h"
 
@@ -250,6 +251,17 @@ add_device(json_t *o, const struct gpu *g)
 }
 
 static void
+add_time(json_t *o, const struct manager *m, const struct gpu *g)
+{
+    const struct gpu_time *t = &g->time;
+
+    json_object_set_new(o, "policy", json_string(sched_policy_word(t->policy)));
+    json_object_set_new(o, "slice_us", json_integer(gpu_slice_us(m, g)));
+    json_object_set_new(o, "elastic_percent", json_integer(t->elastic_percent));
+    json_object_set_new(o, "watchdog_seconds", json_integer(t->watchdog_seconds));
+}
+
+static void
 add_cores(json_t *o, const struct gpu *g)
 {
     json_object_set_new(o, "cores", cores_json(g));
@@ -273,6 +285,7 @@ gpu_json(const struct manager *m, const struct gpu *g)
                   json_bytes(placement_free_bytes(&p)), "vgpus", names_on_gpu(m, g));
     if (!o)
         return NULL;
+    add_time(o, m, g);
     add_cores(o, g);
     add_device(o, g);
     return o;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include "manager/metrics_http.h"
 #include "manager/request.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -164,10 +167,63 @@ gpu_settings_are_read_one_by_one(void **state)
 }
 
 static void
+how_time_is_shared_out_is_read(void **state)
+{
+    static const char all[] = "{\"policy\": \"fixed-share\", \"slice_us\": 30000, "
+                              "\"elastic_percent\": 100, \"watchdog_seconds\": 3600}";
+    static const char none[] = "{\"slice_us\": 0, \"watchdog_seconds\": 0}";
+    struct request_gpu r = {0};
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(request_parse_gpu(all, sizeof all - 1, &r, &e), 0);
+    assert_true(r.has_policy && r.has_slice && r.has_elastic && r.has_watchdog);
+    assert_int_equal(r.policy, SCHED_FIXED_SHARE);
+    assert_int_equal(r.slice_us, 30000);
+    assert_int_equal(r.elastic_percent, 100);
+    assert_int_equal(r.watchdog_seconds, 3600);
+    assert_int_equal(request_parse_gpu(none, sizeof none - 1, &r, &e), 0);
+    assert_true(r.has_slice && r.has_watchdog && !r.has_policy && !r.has_elastic);
+    assert_int_equal(r.slice_us, 0);
+    err_fini(&e);
+}
+
+static void
+addresses_for_metrics_are_loopback_unless_said(void **state)
+{
+    static const char *const good[] = {"9400", "127.0.0.1:9400", "0.0.0.0:1",
+                                       "[::1]:65535"};
+    static const char *const bad[] = {
+        "",  "0",     "65536", "host:1",     "1:2:3", "::1:1",   "[::1]", "1.2.3:1",
+        "x", "9400 ", "[]:1",  "127.0.0.1:", ":",     "[::1:5]", "-1"};
+    struct sockaddr_storage a;
+    const struct sockaddr_in *v4 = (const void *)&a;
+    socklen_t len;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++)
+        assert_int_equal(metrics_address_parse(good[i], &a, &len), 0);
+    for (size_t i = 0; i < COUNT(bad); i++)
+        assert_int_equal(metrics_address_parse(bad[i], &a, &len), -EINVAL);
+    assert_int_equal(metrics_address_parse("9400", &a, &len), 0);
+    assert_int_equal(ntohl(v4->sin_addr.s_addr), INADDR_LOOPBACK);
+    assert_int_equal(ntohs(v4->sin_port), 9400);
+}
+
+static void
 unknown_gpu_settings_are_refused(void **state)
 {
-    static const char *const rows[] = {"{}", "{\"mode\": \"equal\"}",
-                                       "{\"placement\": \"first\"}", "{\"speed\": 1}"};
+    static const char *const rows[] = {"{}",
+                                       "{\"mode\": \"equal\"}",
+                                       "{\"placement\": \"first\"}",
+                                       "{\"speed\": 1}",
+                                       "{\"policy\": \"fair\"}",
+                                       "{\"slice_us\": 999}",
+                                       "{\"slice_us\": 30001}",
+                                       "{\"slice_us\": \"2ms\"}",
+                                       "{\"elastic_percent\": 101}",
+                                       "{\"watchdog_seconds\": 3601}",
+                                       "{\"policy\": \"equal-share\", \"slice_us\": 1}"};
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -206,6 +262,8 @@ main(void)
         cmocka_unit_test(deep_nesting_is_refused_before_it_is_parsed),
         cmocka_unit_test(brackets_inside_strings_are_not_nesting),
         cmocka_unit_test(gpu_settings_are_read_one_by_one),
+        cmocka_unit_test(how_time_is_shared_out_is_read),
+        cmocka_unit_test(addresses_for_metrics_are_loopback_unless_said),
         cmocka_unit_test(unknown_gpu_settings_are_refused),
         cmocka_unit_test(shutdown_keeps_vgpus_unless_told_otherwise),
     };
