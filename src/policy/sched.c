@@ -341,7 +341,9 @@ charge(struct sched *s, struct sched_vgpu *v, const struct sched_turn *turn,
 {
     s->spent_ns += (uint64_t)more_ns;
     if (!v->joined) {
-        charge_absent(v, more_ns);
+        /* What it took while nobody else wanted any is nobody's loss. */
+        if (!turn || !turn->open)
+            charge_absent(v, more_ns);
         return;
     }
     if (v->weight == 0)
