@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/cost.h"
 
-#include "worker/scope.h"
-
 #include <stddef.h>
 
 /* How much a new measurement counts: a quarter. */
@@ -10,6 +8,9 @@
 
 /* A key has two places: what was there first gives way only to what is met more often. */
 #define PLACES 2u
+
+#define LOAD(p) atomic_load_explicit(p, memory_order_relaxed)
+#define STORE(p, v) atomic_store_explicit(p, v, memory_order_relaxed)
 
 uint64_t
 cost_key_text(const char *text)
@@ -21,20 +22,13 @@ cost_key_text(const char *text)
     return key | 1;
 }
 
-void
-costs_init(struct costs *c)
-{
-    pthread_mutex_init(&c->lock, NULL);
-}
-
-/* Lock held, as for all below that are no part of the header. */
 static struct cost *
 cost_find(struct costs *c, uint64_t key)
 {
     for (unsigned i = 0; i < PLACES; i++) {
         struct cost *s = &c->slot[(key + i) % COSTS];
 
-        if (s->key == key)
+        if (LOAD(&s->key) == key)
             return s;
     }
     return NULL;
@@ -43,54 +37,52 @@ cost_find(struct costs *c, uint64_t key)
 bool
 cost_known(struct costs *c, uint64_t key, uint64_t *ret_ns)
 {
-    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&c->lock);
-    const struct cost *s = cost_find(c, key);
+    struct cost *s = cost_find(c, key);
 
-    if (!s || s->n == 0)
+    if (!s || LOAD(&s->n) == 0)
         return false;
-    *ret_ns = s->ns;
+    *ret_ns = LOAD(&s->ns);
     return true;
 }
 
 static struct cost *
 cost_place(struct costs *c, uint64_t key)
 {
-    struct cost *found = cost_find(c, key), *rarest = NULL;
+    struct cost *found = cost_find(c, key), *rarest = &c->slot[key % COSTS];
 
-    for (unsigned i = 0; !found && i < PLACES; i++) {
-        struct cost *s = &c->slot[(key + i) % COSTS];
-
-        if (!rarest || s->n < rarest->n)
-            rarest = s;
-    }
     if (found)
         return found;
-    *rarest = (struct cost){.key = key};
+    for (unsigned i = 1; i < PLACES; i++) {
+        struct cost *s = &c->slot[(key + i) % COSTS];
+
+        if (LOAD(&s->n) < LOAD(&rarest->n))
+            rarest = s;
+    }
+    STORE(&rarest->n, 0);
+    STORE(&rarest->key, key);
     return rarest;
 }
 
 void
 cost_learn(struct costs *c, uint64_t key, uint64_t ns)
 {
-    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&c->lock);
     struct cost *s = cost_place(c, key);
+    const uint32_t n = LOAD(&s->n);
+    const uint64_t old = LOAD(&s->ns);
 
-    if (s->n == 0)
-        s->ns = ns;
-    else
-        s->ns += (uint64_t)(((int64_t)ns - (int64_t)s->ns) >> LEARN_SHIFT);
-    if (s->n < UINT32_MAX)
-        s->n++;
+    STORE(&s->ns,
+          n == 0 ? ns : old + (uint64_t)(((int64_t)ns - (int64_t)old) >> LEARN_SHIFT));
+    if (n < UINT32_MAX)
+        STORE(&s->n, n + 1);
 }
 
 bool
 cost_compiled(struct costs *c, uint64_t key)
 {
-    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&c->lock);
-    uint64_t *at = &c->compiled[key % COSTS];
+    _Atomic uint64_t *at = &c->compiled[key % COSTS];
 
-    if (*at == key)
+    if (LOAD(at) == key)
         return true;
-    *at = key;
+    STORE(at, key);
     return false;
 }

@@ -2,12 +2,15 @@
 /*
  * What commands cost, as far as is known: device time by kind of command, measured. A kernel's kind
  * is its program, its name and the sizes it is launched with; another command's is what it is.
- * Tables of fixed size: what has no room any more is unknown again. Any thread.
+ * Tables of fixed size: what has no room any more is unknown again.
+ *
+ * Any thread, without a lock: two that learn at once may lose one measurement, or leave a new key
+ * with an old time. These are estimates.
  */
 #ifndef TESSERA_WORKER_COST_H
 #define TESSERA_WORKER_COST_H
 
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,15 +20,14 @@
 #define COST_UNKNOWN_NS UINT64_C(30000000)
 
 struct cost {
-    uint64_t key; /* 0: free */
-    uint64_t ns;  /* a moving average; meaningless while n is 0 */
-    uint32_t n;   /* how many were measured, up to a bound */
+    _Atomic uint64_t key; /* 0: free */
+    _Atomic uint64_t ns;  /* a moving average; meaningless while n is 0 */
+    _Atomic uint32_t n;   /* how many were measured, up to a bound */
 };
 
 struct costs {
-    pthread_mutex_t lock; /* all below */
     struct cost slot[COSTS];
-    uint64_t compiled[COSTS]; /* keys of launches whose machine code is there */
+    _Atomic uint64_t compiled[COSTS]; /* keys of launches whose machine code is there */
 };
 
 /* Mixes a number into a key. */
@@ -44,8 +46,6 @@ cost_key_copy(unsigned op, uint64_t bytes)
 {
     return cost_mix(op, bytes ? 64 - (unsigned)__builtin_clzll(bytes) : 0) | 1;
 }
-
-void costs_init(struct costs *c);
 
 /* false: unknown. */
 bool cost_known(struct costs *c, uint64_t key, uint64_t *ret_ns);

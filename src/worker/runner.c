@@ -122,6 +122,12 @@ runner_step(struct session *s, uint64_t *ret_look_ns)
     return 0;
 }
 
+bool
+runner_must_leave(const struct session *s)
+{
+    return s->runner.due || atomic_load_explicit(&s->runner.asked, memory_order_relaxed);
+}
+
 void
 runner_enter(struct session *s)
 {
@@ -175,7 +181,9 @@ runner_main(struct session *s)
         uint64_t look = UINT64_MAX;
         int rc;
 
+        atomic_store_explicit(&r->asked, true, memory_order_relaxed);
         pthread_mutex_lock(&r->lock);
+        atomic_store_explicit(&r->asked, false, memory_order_relaxed);
         gate_words(&s->gate, &words);
         rc = runner_step(s, &look);
         if (rc < 0)

@@ -18,6 +18,7 @@ struct session;
 
 struct runner {
     pthread_mutex_t lock;     /* the run lock */
+    _Atomic bool asked;       /* the thread waits for it */
     _Atomic uint32_t word;    /* counted up to wake the thread */
     _Atomic uint64_t look_ns; /* until when it sleeps */
     _Atomic bool drain_watched;
@@ -36,6 +37,9 @@ _Noreturn void runner_main(struct session *s);
  */
 void runner_enter(struct session *s);
 int runner_leave(struct session *s);
+
+/* Run lock held: is there a step to take, or does the thread wait for the lock? */
+bool runner_must_leave(const struct session *s);
 
 /* A first launch has gone to the driver. */
 void runner_first(struct session *s, cl_event event);

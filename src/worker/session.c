@@ -352,7 +352,6 @@ session_prepare(struct session *s)
 
     pthread_mutex_init(&s->queues_lock, NULL);
     list_init(&s->queues);
-    costs_init(&s->costs);
     runner_init(&s->runner);
     watches_init(&s->watches);
     jobs_init(&s->builds, BUILD_THREADS);
@@ -507,34 +506,56 @@ session_sleep(struct session *s)
         session_left(s);
 }
 
+/* Now and then, between messages. */
+static void
+session_look_around(struct session *s)
+{
+    uint64_t now = now_ns();
+
+    replies_flush(s);
+    objects_bury(s);
+    if (now - s->guest_seen_ns > GUEST_LOOK_NS)
+        session_look_at_guest(s, now);
+}
+
+/* Run lock held. Runs what is in the ring, or until the lock is wanted; true: there is more. */
+static bool
+session_dispatch_some(struct session *s, int *ret_rc)
+{
+    const uint32_t max = ring_max_frame(s->channel.rx.size);
+
+    do {
+        const int len = ring_read(&s->channel.rx, s->frame, max);
+
+        *ret_rc = 0;
+        if (len == 0)
+            return false;
+        if (len < 0)
+            *ret_rc = session_fail(s, "the command ring is forged");
+        else
+            *ret_rc = opencl_dispatch_frame(s, s->frame, (size_t)len);
+        if (*ret_rc == 0 && ++s->frames % GUEST_LOOK_FRAMES == 0)
+            session_look_around(s);
+    } while (*ret_rc == 0 && !runner_must_leave(s));
+    return *ret_rc == 0;
+}
+
 /* Runs what is in the ring. Returns 0 when it is empty, or why the session must end. */
 static int
 session_dispatch(struct session *s)
 {
-    uint32_t max = ring_max_frame(s->channel.rx.size);
-    int len, left, rc = 0;
+    bool more;
+    int rc;
 
-    for (unsigned n = 1; rc == 0; n++) {
-        len = ring_read(&s->channel.rx, s->frame, max);
-        if (len == 0)
-            return 0;
-        if (len < 0)
-            return session_fail(s, "the command ring is forged");
+    do {
+        int left;
+
         runner_enter(s);
-        rc = opencl_dispatch_frame(s, s->frame, (size_t)len);
-        if (n % GUEST_LOOK_FRAMES == 0)
-            objects_bury(s);
+        more = session_dispatch_some(s, &rc);
         left = runner_leave(s);
         if (rc == 0)
             rc = left;
-        if (n % GUEST_LOOK_FRAMES == 0) {
-            uint64_t now = now_ns();
-
-            replies_flush(s);
-            if (now - s->guest_seen_ns > GUEST_LOOK_NS)
-                session_look_at_guest(s, now);
-        }
-    }
+    } while (more && rc == 0);
     return rc;
 }
 

@@ -96,6 +96,7 @@ struct session {
     uint64_t *frame; /* the frame being run, ring_max_frame() bytes */
     struct spin spin;
     uint64_t guest_seen_ns; /* when the doorbell was last looked at */
+    unsigned frames;        /* that were run */
     char reason[ACCOUNT_REASON_BYTES];
     struct allowance allowances[LIMIT_COUNT];
     _Atomic uint64_t inflight_given;     /* shared: by other threads, to be settled */

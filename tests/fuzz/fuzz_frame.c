@@ -95,7 +95,6 @@ session_open(struct session *s)
     list_init(&s->queues);
     replies_init(&s->replies);
     watches_init(&s->watches);
-    costs_init(&s->costs);
     runner_init(&s->runner);
     jobs_init(&s->builds, 2);
     jobs_init(&s->asks, 1);

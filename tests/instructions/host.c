@@ -188,7 +188,6 @@ session_prepare(struct session *s)
     list_init(&s->queues);
     replies_init(&s->replies);
     watches_init(&s->watches);
-    costs_init(&s->costs);
     runner_init(&s->runner);
     jobs_init(&s->builds, 1);
     jobs_init(&s->asks, 1);
@@ -282,12 +281,14 @@ host_dispatch(void)
     unsigned n = 0;
     int len;
 
+    runner_enter(s);
     while ((len = ring_read(&s->channel.rx, s->frame, max)) > 0) {
-        runner_enter(s);
-        if (opencl_dispatch_frame(s, s->frame, (size_t)len) < 0 || runner_leave(s) < 0)
+        if (opencl_dispatch_frame(s, s->frame, (size_t)len) < 0)
             give_up("a frame was refused");
         n++;
     }
+    if (runner_leave(s) < 0)
+        give_up("a command that was held back was refused");
     if (len < 0)
         give_up("the ring is forged");
     replies_flush(s);
