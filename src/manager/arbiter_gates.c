@@ -6,11 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OVERDUE_WORDS                                                                    \
-    "the watchdog ended it: a command ran longer than the GPU's watchdog allows while "  \
-    "others waited"
-#define FORGED_WORDS "its page of the GPU's turns was tampered with"
-
 void
 arbiter_core_add(struct arbiter_core *c, struct arbiter_vgpu *v, const char *name,
                  uint64_t share)
@@ -88,11 +83,11 @@ gate_set_wants(struct arbiter_core *c, struct arbiter_gate *g, bool wants)
 }
 
 static void
-gate_sentence(struct arbiter_core *c, struct arbiter_gate *g, const char *words)
+gate_sentence(struct arbiter_core *c, struct arbiter_gate *g, enum arbiter_sentence why)
 {
-    if (g->sentence)
+    if (g->sentence != SENTENCE_NONE)
         return;
-    g->sentence = words;
+    g->sentence = why;
     c->has_sentences = true;
 }
 
@@ -119,13 +114,13 @@ gate_look(struct arbiter_core *c, unsigned n)
         atomic_load_explicit(&c->file->offer[n].turn, memory_order_relaxed);
 
     if (atomic_load_explicit(&page->given, memory_order_acquire) > offered)
-        gate_sentence(c, g, FORGED_WORDS);
+        gate_sentence(c, g, SENTENCE_FORGED);
     if (g->adopted && turn_given(c->file, n, offered)) {
         g->adopted = false;
         c->n_adopted--;
     }
     gate_charge_debt(c, g, atomic_load_explicit(&page->debt_ns, memory_order_relaxed));
-    gate_set_wants(c, g, !g->sentence && atomic_load(&page->wants) != 0);
+    gate_set_wants(c, g, g->sentence == SENTENCE_NONE && atomic_load(&page->wants) != 0);
 }
 
 /* The watchdog. */
@@ -150,7 +145,7 @@ gate_watch(struct arbiter_core *c, unsigned n)
     struct arbiter_gate *g = &c->gates[n];
 
     if (c->watchdog_ns > 0 && c->n_wanting > g->vgpu->n_wanting && gate_is_overdue(c, n))
-        gate_sentence(c, g, OVERDUE_WORDS);
+        gate_sentence(c, g, SENTENCE_OVERDUE);
 }
 
 void
@@ -172,7 +167,7 @@ arbiter_core_next_sentence(struct arbiter_core *c)
     for (unsigned n = 0; n < c->gates_end && c->has_sentences; n++) {
         struct arbiter_gate *g = &c->gates[n];
 
-        if (!g->vgpu || !g->sentence || g->sentence_told)
+        if (!g->vgpu || g->sentence == SENTENCE_NONE || g->sentence_told)
             continue;
         g->sentence_told = true;
         return (int)n;
