@@ -222,11 +222,11 @@ arbiter_run(struct arbiter *a, uv_loop_t *loop, arbiter_sentence_fn *sentence, v
     a->arg = arg;
     arbiter_core_settle_strays(&a->core);
     atomic_store(&h->beat_ns, now_ns());
-    atomic_store(&h->epoch, new_epoch());
     rc = -pthread_create(&a->thread, NULL, arbiter_main, a);
     if (rc < 0)
         return rc;
     a->runs = true;
+    atomic_store(&h->epoch, new_epoch());
     return -pthread_getcpuclockid(a->thread, &a->cpu_clock);
 }
 

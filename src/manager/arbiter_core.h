@@ -86,7 +86,8 @@ struct arbiter_gate {
     enum arbiter_sentence sentence;
     bool sentence_told;
     uint64_t had_ns; /* time in turns, those under way in advance */
-    uint64_t since_registered_ns, debt_seen_ns;
+    uint64_t registered_ns;
+    uint64_t debt_before_ns, debt_seen_ns; /* its page's: when registered; charged */
 };
 
 enum arbiter_turn_kind { ARBITER_NONE, ARBITER_HELD, ARBITER_PASSING, ARBITER_PENDING };
