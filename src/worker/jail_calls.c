@@ -198,12 +198,14 @@ static const struct {
     {"ioctl", 1, UINT32_MAX, TIOCGWINSZ},
     {"ioctl", 1, UINT32_MAX, FIONREAD},
     {"prctl", 0, UINT32_MAX, PR_SET_NAME},
+    {"prctl", 0, UINT32_MAX, PR_SET_TIMERSLACK},
     {"prctl", 0, UINT32_MAX, PR_GET_NAME},
     {"prctl", 0, UINT32_MAX, PR_SET_VMA},
     {"prctl", 0, UINT32_MAX, PR_GET_DUMPABLE},
     /* 0: ourselves */
     {"prlimit64", 0, UINT32_MAX, 0},
     {"sched_setaffinity", 0, UINT32_MAX, 0},
+    {"setpriority", 1, UINT32_MAX, 0},
 };
 
 static const char *const hardware_refused[] = {

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <sys/resource.h>
 
 void
 jobs_init(struct jobs *j, unsigned max_threads)
@@ -36,6 +37,11 @@ jobs_next(struct jobs *j)
 static void *
 jobs_main(void *arg)
 {
+    const struct jobs *j = arg;
+
+    /* Of this thread alone; where that is forbidden they run like the others. */
+    if (j->nice > 0)
+        (void)setpriority(PRIO_PROCESS, 0, j->nice);
     for (;;) {
         struct job *job = jobs_next(arg);
 

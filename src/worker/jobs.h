@@ -20,6 +20,7 @@ struct jobs {
     pthread_cond_t cond;
     struct job *first, **last;
     unsigned threads, idle, queued, max_threads;
+    int nice; /* of its threads: set before the first job */
 };
 
 void jobs_init(struct jobs *j, unsigned max_threads);

@@ -50,6 +50,11 @@
 #define SLEEP_REPLIES_MS 1
 
 #define BUILD_THREADS 4
+/*
+ * A software GPU's kernels run on cores that compilers want too: a vGPU's builds must not slow the
+ * others' kernels. About a tenth of a core that is busy otherwise.
+ */
+#define BUILD_NICE 10
 #define ASK_THREADS 1
 #define WAIT_THREADS 64
 
@@ -355,6 +360,7 @@ session_prepare(struct session *s)
     runner_init(&s->runner);
     watches_init(&s->watches);
     jobs_init(&s->builds, BUILD_THREADS);
+    s->builds.nice = BUILD_NICE;
     jobs_init(&s->asks, ASK_THREADS);
     jobs_init(&s->waits, WAIT_THREADS);
     s->frame = malloc(max);

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: MIT */
+/* Gates on a file of turns, whose arbiter is the test. Two of them: ours, and one before it. */
+#include "gate/gate.h"
+
+#include "base/io.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define OURS 5u
+#define OTHER 9u
+#define MS UINT64_C(1000000)
+#define LONG (100 * MS) /* no test takes so long by itself */
+
+struct world {
+    struct turn_file *file;
+    struct gate_page page;
+    struct gate gate;
+    uint64_t last;
+};
+
+static void
+arbiter_beats(struct world *w)
+{
+    atomic_store(&w->file->header.epoch, 1);
+    atomic_store(&w->file->header.beat_ns, now_ns());
+    atomic_store(&w->file->header.window_ns, 2 * MS);
+}
+
+static int
+setup(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    char path[] = "/tmp/tessera-test-gate-XXXXXX";
+    struct turn_view view;
+    int fd, read_fd = mkstemp(path);
+
+    assert_int_equal(turn_create(path, &w->file, &fd), 0);
+    assert_int_equal(turn_view_map(read_fd, fd, OURS, &view), 0);
+    close(fd);
+    close(read_fd);
+    unlink(path);
+    arbiter_beats(w);
+    gate_init(&w->gate, &w->page);
+    gate_govern(&w->gate, &view);
+    *state = w;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    struct world *w = *state;
+
+    turn_unmap(w->file);
+    free(w);
+    return 0;
+}
+
+/* Offers our gate the next turn. */
+static uint64_t
+offer(struct world *w, uint64_t slice_ns, uint64_t linger_ns)
+{
+    const struct turn_terms t = {.turn = ++w->last,
+                                 .slice_ns = slice_ns,
+                                 .linger_ns = linger_ns,
+                                 .after_gate = TURN_NO_GATE};
+
+    turn_offer(w->file, OURS, &t);
+    return t.turn;
+}
+
+static struct gate_ticket
+kernel(uint64_t est_ns)
+{
+    return (struct gate_ticket){.est_ns = est_ns, .counted = true, .kernel = true};
+}
+
+static bool
+goes(struct world *w, uint64_t est_ns)
+{
+    struct gate_ticket t = kernel(est_ns);
+
+    return gate_admit(&w->gate, &t) == GATE_GO;
+}
+
+static void
+ends(struct world *w, uint64_t est_ns, uint64_t start_ns, uint64_t end_ns)
+{
+    const struct gate_ticket t = kernel(est_ns);
+    const struct gate_times at = {.start_ns = start_ns, .end_ns = end_ns};
+
+    gate_complete(&w->gate, &t, &at);
+}
+
+static bool
+given(const struct world *w)
+{
+    return turn_given(w->file, OURS, w->last);
+}
+
+static bool
+wanted(const struct world *w)
+{
+    return atomic_load(&w->file->gate[OURS].wants);
+}
+
+/* ---- when commands go -------------------------------------------------------------- */
+
+static void
+without_an_arbiter_everything_goes(void **state)
+{
+    struct gate_page page = {0};
+    struct gate g;
+    struct gate_ticket t = kernel(LONG);
+
+    (void)state;
+    gate_init(&g, &page);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(gate_admit(&g, &t), GATE_GO);
+    assert_int_equal(atomic_load(&page.commands), 100);
+    assert_int_equal(atomic_load(&page.kernels), 100);
+}
+
+static void
+nothing_goes_without_a_turn_and_it_is_wanted(void **state)
+{
+    struct world *w = *state;
+    struct gate_ticket t = kernel(MS);
+
+    assert_int_equal(gate_admit(&w->gate, &t), GATE_SHUT);
+    assert_false(wanted(w));
+    gate_step(&w->gate, true);
+    assert_true(wanted(w));
+    assert_int_equal(atomic_load(&w->page.commands), 0);
+}
+
+static void
+what_takes_no_device_time_needs_no_turn(void **state)
+{
+    struct world *w = *state;
+    struct gate_ticket marker = {0};
+
+    assert_int_equal(gate_admit(&w->gate, &marker), GATE_GO);
+    assert_int_equal(gate_inflight(&w->gate), 0);
+}
+
+static void
+a_turn_opens_when_the_one_before_is_given_back(void **state)
+{
+    struct world *w = *state;
+    const struct turn_terms t = {.turn = 8,
+                                 .slice_ns = LONG,
+                                 .linger_ns = TURN_KEEP,
+                                 .after_gate = OTHER,
+                                 .after_turn = 7};
+
+    turn_offer(w->file, OURS, &t);
+    assert_false(goes(w, MS));
+    atomic_store(&w->file->gate[OTHER].given, 7);
+    assert_true(goes(w, MS));
+    assert_int_equal(atomic_load(&w->file->gate[OURS].taken), 8);
+}
+
+static void
+an_open_turn_lets_a_window_go(void **state)
+{
+    struct world *w = *state;
+    unsigned n = 0;
+
+    atomic_store(&w->file->header.window_ns, LONG);
+    offer(w, TURN_OPEN, TURN_KEEP);
+    /* The clock moves on meanwhile, so there may be room for one more. */
+    while (n < 1000 && goes(w, LONG / 4))
+        n++;
+    assert_in_range(n, 4, 5);
+}
+
+static void
+a_long_command_goes_alone(void **state)
+{
+    struct world *w = *state;
+
+    offer(w, TURN_OPEN, TURN_KEEP);
+    assert_true(goes(w, LONG));
+    assert_false(goes(w, 1));
+    ends(w, LONG, 1, LONG);
+    assert_true(goes(w, 1));
+}
+
+static void
+a_slice_is_filled_and_no_more(void **state)
+{
+    struct world *w = *state;
+    unsigned n = 0;
+
+    offer(w, LONG, TURN_KEEP);
+    while (n < 1000 && goes(w, LONG / 4))
+        n++;
+    assert_in_range(n, 4, 5);
+    assert_false(given(w));
+}
+
+/* ---- when turns end ---------------------------------------------------------------- */
+
+static void
+a_turn_is_given_back_when_its_slice_is_over_and_it_is_drained(void **state)
+{
+    struct world *w = *state;
+
+    offer(w, 1, TURN_KEEP);
+    gate_step(&w->gate, true);
+    gate_step(&w->gate, true);
+    /* Taken, and over at once; a new one that is long enough for one command. */
+    assert_true(given(w));
+    offer(w, MS, TURN_KEEP);
+    assert_true(goes(w, LONG));
+    usleep(2000);
+    assert_true(gate_step(&w->gate, true).drain);
+    assert_false(given(w));
+    ends(w, LONG, 1, LONG);
+    assert_true(gate_drained(&w->gate, true));
+    assert_true(given(w));
+    assert_int_equal(atomic_load(&w->page.overruns), 2);
+    assert_true(atomic_load(&w->file->gate[OURS].used_ns) >= MS);
+}
+
+static void
+an_idle_turn_is_given_back_after_its_linger(void **state)
+{
+    struct world *w = *state;
+
+    offer(w, LONG, 1);
+    assert_true(goes(w, MS));
+    gate_step(&w->gate, false);
+    assert_false(given(w));
+    ends(w, MS, 1, MS);
+    gate_step(&w->gate, false);
+    assert_true(given(w));
+    assert_false(wanted(w));
+}
+
+static void
+an_owned_turn_is_kept_while_idle(void **state)
+{
+    struct world *w = *state;
+    struct gate_state st;
+
+    offer(w, LONG, TURN_KEEP);
+    st = gate_step(&w->gate, false);
+    assert_false(given(w));
+    assert_true(st.look_ns <= now_ns() + LONG);
+}
+
+static void
+a_revoked_turn_is_given_back_once_drained(void **state)
+{
+    struct world *w = *state;
+    uint64_t turn = offer(w, TURN_OPEN, TURN_KEEP);
+
+    assert_true(goes(w, MS));
+    turn_revoke(w->file, OURS, turn);
+    assert_false(goes(w, 1));
+    assert_true(gate_step(&w->gate, true).drain);
+    assert_false(given(w));
+    ends(w, MS, 1, MS);
+    gate_step(&w->gate, true);
+    assert_true(given(w));
+    assert_true(wanted(w));
+}
+
+static void
+a_turn_revoked_before_it_is_taken_is_answered(void **state)
+{
+    struct world *w = *state;
+    const struct turn_terms t = {
+        .turn = 8, .slice_ns = LONG, .after_gate = OTHER, .after_turn = 7};
+
+    turn_offer(w->file, OURS, &t);
+    turn_revoke(w->file, OURS, 8);
+    gate_step(&w->gate, true);
+    assert_true(turn_given(w->file, OURS, 8));
+    assert_int_equal(atomic_load(&w->file->gate[OURS].taken), 0);
+    assert_int_equal(atomic_load(&w->page.turns), 0);
+}
+
+/* ---- first launches ---------------------------------------------------------------- */
+
+static void
+a_first_launch_goes_alone_and_hands_the_turn_on(void **state)
+{
+    struct world *w = *state;
+    struct gate_ticket first = kernel(MS);
+    const struct gate_times at = {
+        .submit_ns = MS, .start_ns = 51 * MS, .end_ns = 54 * MS};
+
+    first.first = true;
+    offer(w, LONG, TURN_KEEP);
+    assert_int_equal(gate_admit(&w->gate, &first), GATE_GO);
+    assert_true(first.look);
+    assert_false(goes(w, 1));
+    gate_step(&w->gate, true);
+    assert_true(given(w));
+    assert_false(wanted(w)); /* nothing could go before it is over */
+    assert_int_equal(atomic_load(&w->file->gate[OURS].since_ns), 0);
+    gate_first_runs(&w->gate);
+    assert_int_not_equal(atomic_load(&w->file->gate[OURS].since_ns), 0);
+    gate_complete(&w->gate, &first, &at);
+    assert_int_equal(atomic_load(&w->page.compile_ns), 50 * MS);
+    assert_int_equal(atomic_load(&w->page.debt_ns), 3 * MS);
+    assert_int_equal(atomic_load(&w->page.used_ns), 3 * MS);
+    assert_int_equal(atomic_load(&w->file->gate[OURS].debt_ns), 3 * MS);
+    gate_step(&w->gate, true);
+    assert_true(wanted(w));
+}
+
+static void
+a_first_launch_waits_for_what_is_with_the_driver(void **state)
+{
+    struct world *w = *state;
+    struct gate_ticket first = kernel(MS);
+
+    first.first = true;
+    offer(w, LONG, TURN_KEEP);
+    assert_true(goes(w, 1));
+    assert_int_equal(gate_admit(&w->gate, &first), GATE_FULL);
+    ends(w, 1, 1, 2);
+    assert_int_equal(gate_admit(&w->gate, &first), GATE_GO);
+}
+
+static void
+alone_a_first_launch_keeps_the_turn_and_makes_no_debt(void **state)
+{
+    struct world *w = *state;
+    struct gate_ticket first = kernel(MS);
+    const struct gate_times at = {
+        .submit_ns = MS, .start_ns = 51 * MS, .end_ns = 54 * MS};
+
+    first.first = true;
+    offer(w, TURN_OPEN, TURN_KEEP);
+    assert_int_equal(gate_admit(&w->gate, &first), GATE_GO);
+    gate_step(&w->gate, true);
+    assert_false(given(w));
+    gate_complete(&w->gate, &first, &at);
+    assert_int_equal(atomic_load(&w->page.debt_ns), 0);
+    assert_int_equal(atomic_load(&w->page.used_ns), 3 * MS);
+}
+
+/* ---- accounts ---------------------------------------------------------------------- */
+
+static void
+overlapping_commands_are_charged_once(void **state)
+{
+    struct world *w = *state;
+
+    offer(w, LONG, TURN_KEEP);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(goes(w, MS));
+    ends(w, MS, 10 * MS, 20 * MS);
+    ends(w, MS, 15 * MS, 30 * MS);
+    ends(w, MS, 12 * MS, 18 * MS);
+    assert_int_equal(atomic_load(&w->page.busy_ns), 20 * MS);
+}
+
+static void
+what_failed_to_go_is_taken_back(void **state)
+{
+    struct world *w = *state;
+    const struct gate_ticket t = kernel(LONG);
+
+    offer(w, TURN_OPEN, TURN_KEEP);
+    assert_true(goes(w, LONG));
+    gate_cancel(&w->gate, &t);
+    assert_int_equal(gate_inflight(&w->gate), 0);
+    assert_true(goes(w, LONG));
+}
+
+static void
+waiting_is_counted_until_the_turn_is_taken(void **state)
+{
+    struct world *w = *state;
+    uint64_t waited;
+
+    gate_step(&w->gate, true);
+    usleep(2000);
+    offer(w, LONG, TURN_KEEP);
+    gate_step(&w->gate, true);
+    waited = atomic_load(&w->page.waited_ns);
+    assert_true(waited >= 2 * MS);
+    usleep(2000);
+    gate_step(&w->gate, true);
+    assert_int_equal(atomic_load(&w->page.waited_ns), waited);
+}
+
+static void
+pauses_in_a_turn_are_not_used_time(void **state)
+{
+    struct world *w = *state;
+
+    offer(w, LONG, TURN_KEEP);
+    assert_true(goes(w, MS));
+    ends(w, MS, 1, 2);
+    usleep(5000);
+    assert_true(goes(w, MS));
+    ends(w, MS, 2, 3);
+    gate_step(&w->gate, false);
+    assert_true(atomic_load(&w->page.used_ns) < 4 * MS);
+}
+
+/* ---- without a manager ------------------------------------------------------------- */
+
+static void
+an_orphan_goes_on_within_its_window_and_comes_back(void **state)
+{
+    struct world *w = *state;
+
+    gate_step(&w->gate, true);
+    /* As if we had waited, and nobody had beaten, for that long. */
+    w->gate.wait_ns = now_ns() - TURN_ORPHANED_NS - MS;
+    atomic_store(&w->file->header.beat_ns, now_ns() - TURN_ORPHANED_NS - MS);
+    gate_step(&w->gate, true);
+    assert_true(goes(w, LONG));
+    assert_false(goes(w, 1));
+    ends(w, LONG, 1, 2);
+    arbiter_beats(w);
+    assert_false(goes(w, 1));
+    offer(w, LONG, TURN_KEEP);
+    assert_true(goes(w, 1));
+}
+
+static void
+a_slow_arbiter_is_waited_for(void **state)
+{
+    struct world *w = *state;
+
+    gate_step(&w->gate, true);
+    w->gate.wait_ns = now_ns() - TURN_ORPHANED_NS - MS;
+    gate_step(&w->gate, true);
+    assert_false(goes(w, 1));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(without_an_arbiter_everything_goes),
+        TEST(nothing_goes_without_a_turn_and_it_is_wanted),
+        TEST(what_takes_no_device_time_needs_no_turn),
+        TEST(a_turn_opens_when_the_one_before_is_given_back),
+        TEST(an_open_turn_lets_a_window_go),
+        TEST(a_long_command_goes_alone),
+        TEST(a_slice_is_filled_and_no_more),
+        TEST(a_turn_is_given_back_when_its_slice_is_over_and_it_is_drained),
+        TEST(an_idle_turn_is_given_back_after_its_linger),
+        TEST(an_owned_turn_is_kept_while_idle),
+        TEST(a_revoked_turn_is_given_back_once_drained),
+        TEST(a_turn_revoked_before_it_is_taken_is_answered),
+        TEST(a_first_launch_goes_alone_and_hands_the_turn_on),
+        TEST(a_first_launch_waits_for_what_is_with_the_driver),
+        TEST(alone_a_first_launch_keeps_the_turn_and_makes_no_debt),
+        TEST(overlapping_commands_are_charged_once),
+        TEST(what_failed_to_go_is_taken_back),
+        TEST(waiting_is_counted_until_the_turn_is_taken),
+        TEST(pauses_in_a_turn_are_not_used_time),
+        TEST(an_orphan_goes_on_within_its_window_and_comes_back),
+        TEST(a_slow_arbiter_is_waited_for),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
