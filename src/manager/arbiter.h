@@ -22,9 +22,9 @@ struct arbiter_terms {
     uint64_t watchdog_ns; /* 0: off */
 };
 
-/* Manager's thread: the session in that slot of that vGPU must end; why is static words. */
+/* Manager's thread: the session in that slot of that vGPU must end. */
 typedef void arbiter_sentence_fn(void *arg, const char *vgpu, unsigned slot,
-                                 const char *why);
+                                 enum arbiter_sentence why);
 
 /* Opens or makes the GPU's turns at path. */
 int arbiter_new(const char *path, const struct arbiter_terms *t, struct arbiter **ret);

@@ -69,6 +69,13 @@ struct arbiter_vgpu {
     uint64_t waits_from_ns; /* since when; 0: it does not wait */
 };
 
+/* Why a session must end. */
+enum arbiter_sentence {
+    SENTENCE_NONE,
+    SENTENCE_OVERDUE, /* a command ran longer than the watchdog allows, while others waited */
+    SENTENCE_FORGED, /* its page says what its gate cannot have written */
+};
+
 /* A session's gate, by its number in the GPU's turns. */
 struct arbiter_gate {
     struct list link;          /* arbiter_vgpu.gates */
@@ -76,11 +83,11 @@ struct arbiter_gate {
     unsigned slot;             /* in the vGPU's account */
     bool wants;
     bool adopted; /* a turn from the manager before us is not given back yet */
-    const char
-        *sentence; /* the session must end: why (static words); NULL: it need not */
+    enum arbiter_sentence sentence;
     bool sentence_told;
     uint64_t had_ns; /* time in turns, those under way in advance */
-    uint64_t since_registered_ns, debt_seen_ns;
+    uint64_t registered_ns;
+    uint64_t debt_before_ns, debt_seen_ns; /* its page's: when registered; charged */
 };
 
 enum arbiter_turn_kind { ARBITER_NONE, ARBITER_HELD, ARBITER_PASSING, ARBITER_PENDING };

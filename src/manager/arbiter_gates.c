@@ -6,11 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OVERDUE_WORDS                                                                    \
-    "the watchdog ended it: a command ran longer than the GPU's watchdog allows while "  \
-    "others waited"
-#define FORGED_WORDS "its page of the GPU's turns was tampered with"
-
 void
 arbiter_core_add(struct arbiter_core *c, struct arbiter_vgpu *v, const char *name,
                  uint64_t share)
@@ -88,11 +83,11 @@ gate_set_wants(struct arbiter_core *c, struct arbiter_gate *g, bool wants)
 }
 
 static void
-gate_sentence(struct arbiter_core *c, struct arbiter_gate *g, const char *words)
+gate_sentence(struct arbiter_core *c, struct arbiter_gate *g, enum arbiter_sentence why)
 {
-    if (g->sentence)
+    if (g->sentence != SENTENCE_NONE)
         return;
-    g->sentence = words;
+    g->sentence = why;
     c->has_sentences = true;
 }
 
@@ -100,7 +95,7 @@ gate_sentence(struct arbiter_core *c, struct arbiter_gate *g, const char *words)
 static void
 gate_charge_debt(struct arbiter_core *c, struct arbiter_gate *g, uint64_t debt_ns)
 {
-    const uint64_t most = c->now_ns - g->since_registered_ns;
+    const uint64_t most = g->debt_before_ns + (c->now_ns - g->registered_ns);
 
     if (debt_ns > most)
         debt_ns = most;
@@ -108,6 +103,20 @@ gate_charge_debt(struct arbiter_core *c, struct arbiter_gate *g, uint64_t debt_n
         return;
     sched_debt(&c->sched, &g->vgpu->sched, debt_ns - g->debt_seen_ns);
     g->debt_seen_ns = debt_ns;
+}
+
+/* Its last words: what ran out of turn when it died counts, too, though nobody saw its end. */
+static void
+gate_charge_last(struct arbiter_core *c, struct arbiter_gate *g)
+{
+    const unsigned n = (unsigned)(g - c->gates);
+    const uint64_t since = atomic_load(&arbiter_page(c, n)->since_ns);
+    uint64_t debt = atomic_load(&arbiter_page(c, n)->debt_ns);
+
+    if (since > 0 && since < c->now_ns && debt <= UINT64_MAX - c->now_ns &&
+        !(c->current.kind == ARBITER_HELD && c->current.gate == n))
+        debt += c->now_ns - since;
+    gate_charge_debt(c, g, debt);
 }
 
 static void
@@ -119,13 +128,13 @@ gate_look(struct arbiter_core *c, unsigned n)
         atomic_load_explicit(&c->file->offer[n].turn, memory_order_relaxed);
 
     if (atomic_load_explicit(&page->given, memory_order_acquire) > offered)
-        gate_sentence(c, g, FORGED_WORDS);
+        gate_sentence(c, g, SENTENCE_FORGED);
     if (g->adopted && turn_given(c->file, n, offered)) {
         g->adopted = false;
         c->n_adopted--;
     }
     gate_charge_debt(c, g, atomic_load_explicit(&page->debt_ns, memory_order_relaxed));
-    gate_set_wants(c, g, !g->sentence && atomic_load(&page->wants) != 0);
+    gate_set_wants(c, g, g->sentence == SENTENCE_NONE && atomic_load(&page->wants) != 0);
 }
 
 /* The watchdog. */
@@ -150,7 +159,7 @@ gate_watch(struct arbiter_core *c, unsigned n)
     struct arbiter_gate *g = &c->gates[n];
 
     if (c->watchdog_ns > 0 && c->n_wanting > g->vgpu->n_wanting && gate_is_overdue(c, n))
-        gate_sentence(c, g, OVERDUE_WORDS);
+        gate_sentence(c, g, SENTENCE_OVERDUE);
 }
 
 void
@@ -172,7 +181,7 @@ arbiter_core_next_sentence(struct arbiter_core *c)
     for (unsigned n = 0; n < c->gates_end && c->has_sentences; n++) {
         struct arbiter_gate *g = &c->gates[n];
 
-        if (!g->vgpu || !g->sentence || g->sentence_told)
+        if (!g->vgpu || g->sentence == SENTENCE_NONE || g->sentence_told)
             continue;
         g->sentence_told = true;
         return (int)n;
@@ -190,10 +199,8 @@ gate_register(struct arbiter_core *c, struct arbiter_vgpu *v, unsigned slot, uns
     struct arbiter_gate *g = &c->gates[n];
 
     c->now_ns = now_ns;
-    *g = (struct arbiter_gate){.vgpu = v,
-                               .slot = slot,
-                               .had_ns = v->had_floor_ns,
-                               .since_registered_ns = now_ns};
+    *g = (struct arbiter_gate){
+        .vgpu = v, .slot = slot, .had_ns = v->had_floor_ns, .registered_ns = now_ns};
     list_add_tail(&v->gates, &g->link);
     if (n >= c->gates_end)
         c->gates_end = n + 1;
@@ -236,6 +243,7 @@ arbiter_core_adopt_gate(struct arbiter_core *c, struct arbiter_vgpu *v, unsigned
     gate_register(c, v, slot, number, now_ns);
     /* What it owes from before has been paid, or forgiven, with the manager of then. */
     c->gates[number].debt_seen_ns = atomic_load(&arbiter_page(c, number)->debt_ns);
+    c->gates[number].debt_before_ns = c->gates[number].debt_seen_ns;
     if (turn_given(c->file, number, offered))
         return 0;
     turn_revoke(c->file, number, offered);
@@ -251,6 +259,7 @@ arbiter_core_close_gate(struct arbiter_core *c, unsigned number, uint64_t now_ns
     struct arbiter_vgpu *v = g->vgpu;
 
     c->now_ns = now_ns;
+    gate_charge_last(c, g);
     gate_set_wants(c, g, false);
     turn_bury(c->file, number);
     if (g->adopted)

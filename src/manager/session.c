@@ -106,7 +106,7 @@ end_reason(const struct session *s, int status, char *buf, size_t cap)
 {
     const struct account_slot *slot = &s->vgpu->account->slot[s->slot];
 
-    if (s->verdict)
+    if (s->verdict[0])
         return s->verdict;
     if (s->told_to_end)
         return NULL;
@@ -466,7 +466,7 @@ void
 session_end_because(struct session *s, const char *why)
 {
     if (!session_ends_itself(s))
-        s->verdict = why;
+        text_copy(s->verdict, sizeof s->verdict, why);
     session_end(s, SIGKILL);
 }
 

@@ -10,12 +10,12 @@ struct session {
     struct vgpu *vgpu;
     unsigned slot;
     pid_t pid;
-    bool adopted;        /* started by a manager before us, so not our child */
-    bool hidden;         /* adopted, but maybe another process: not to be killed */
-    bool told_to_end;    /* by us: how it then ends is no error */
-    int gate;            /* in the GPU's turns; SESSION_NO_GATE: it is ungoverned */
-    const char *verdict; /* why we killed it, static words; NULL: we have not */
-    struct watch *watch; /* its pidfd */
+    bool adopted;     /* started by a manager before us, so not our child */
+    bool hidden;      /* adopted, but maybe another process: not to be killed */
+    bool told_to_end; /* by us: how it then ends is no error */
+    int gate;         /* in the GPU's turns; SESSION_NO_GATE: it is ungoverned */
+    char verdict[ACCOUNT_REASON_BYTES]; /* why we killed it; "": we have not */
+    struct watch *watch;                /* its pidfd */
 };
 
 /* A guest waits at the vGPU's socket: takes it in, or turns it away. A loop_fn. */
@@ -30,7 +30,7 @@ void session_adopt_all(struct vgpu *v);
 /* Sends the worker a signal that ends it; the rest comes when it is gone. */
 void session_end(struct session *s, int signal);
 
-/* Kills the worker; `tessera show` tells why (static words). */
+/* Kills the worker; `tessera show` tells why. */
 void session_end_because(struct session *s, const char *why);
 
 /* Lets go of the session in memory; its worker goes on. */

@@ -6,7 +6,7 @@
 #include "manager/spawn.h"
 #include "manager/words.h"
 
-#include <signal.h>
+#include <stdio.h>
 
 int
 session_gate_begin(struct vgpu *v, unsigned slot)
@@ -69,8 +69,24 @@ session_gate_end(const struct vgpu *v, int gate)
         arbiter_end_session(v->arbiter, (unsigned)gate);
 }
 
+static void
+session_execute(struct session *s, enum arbiter_sentence why)
+{
+    const struct gpu *g = s->vgpu->gpu;
+    char words[ACCOUNT_REASON_BYTES];
+
+    if (why == SENTENCE_OVERDUE)
+        snprintf(
+            words, sizeof words,
+            "the watchdog ended it: a command ran longer than %u s while others waited",
+            g ? g->time.watchdog_seconds : 0);
+    else
+        snprintf(words, sizeof words, "its page of the GPU's turns was tampered with");
+    session_end_because(s, words);
+}
+
 void
-session_sentenced(void *arg, const char *vgpu, unsigned slot, const char *why)
+session_sentenced(void *arg, const char *vgpu, unsigned slot, enum arbiter_sentence why)
 {
     const struct vgpu *v = vgpu_find(arg, vgpu);
 
@@ -80,7 +96,7 @@ session_sentenced(void *arg, const char *vgpu, unsigned slot, const char *why)
 
         if (s->slot != slot || s->gate < 0)
             continue;
-        session_end_because(s, why);
+        session_execute(s, why);
         return;
     }
 }

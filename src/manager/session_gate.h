@@ -3,6 +3,7 @@
 #ifndef TESSERA_MANAGER_SESSION_GATE_H
 #define TESSERA_MANAGER_SESSION_GATE_H
 
+#include "manager/arbiter.h"
 #include "manager/session.h"
 #include "manager/strv.h"
 
@@ -28,6 +29,7 @@ int session_gate_adopt(struct vgpu *v, unsigned slot, pid_t pid);
 void session_gate_end(const struct vgpu *v, int gate);
 
 /* An arbiter_sentence_fn: arg is the manager. */
-void session_sentenced(void *arg, const char *vgpu, unsigned slot, const char *why);
+void session_sentenced(void *arg, const char *vgpu, unsigned slot,
+                       enum arbiter_sentence why);
 
 #endif

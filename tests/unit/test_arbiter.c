@@ -37,7 +37,7 @@ busy_vgpus_get_equal_parts(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 4; i++)
-        world_tenant(w, (200 + 700 * i) * US, 0);
+        world_tenant(w, (200u + UINT64_C(700) * i) * US, 0);
     world_run(w, 4 * SECOND, true);
     for (unsigned i = 0; i < 4; i++)
         assert_near(share_of(&w->guests[i], 4 * SECOND), 0.25, 0.002);
@@ -271,7 +271,7 @@ a_policy_changes_under_load(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 3; i++)
-        world_tenant(w, (300 + 100 * i) * US, i * 50 * US);
+        world_tenant(w, (300 + 100 * (uint64_t)i) * US, i * 50 * US);
     for (unsigned i = 0; i < 300; i++) {
         const struct sched_params p = {.slice_ns = (1 + i % 5) * MS};
         const uint64_t before = w->guests[0].kernels;
@@ -429,6 +429,67 @@ turns_of_sessions_that_died_without_a_manager_are_given_back(void **state)
     world_free(w);
 }
 
+/* ---- debts ------------------------------------------------------------------------- */
+
+static void
+device_time_out_of_turn_is_paid_back(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    struct guest *owes = world_tenant(w, 500 * US, 0);
+    const struct guest *other = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    world_run(w, SECOND, true);
+    atomic_store(&owes->view.own->debt_ns, 200 * MS);
+    world_run(w, SECOND, true);
+    assert_near(share_of(other, 2 * SECOND) - share_of(owes, 2 * SECOND), 0.1, 0.01);
+    world_free(w);
+}
+
+static void
+a_debt_outlives_its_session(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    struct guest *first = world_tenant(w, 500 * US, 0);
+    const struct guest *other = world_tenant(w, 500 * US, 0), *second;
+    uint64_t before;
+
+    (void)state;
+    world_run(w, SECOND, true);
+    first->dead = true;
+    w->holders -= first->holds;
+    atomic_store(&first->view.own->debt_ns, 200 * MS);
+    before = other->worked_ns;
+    arbiter_core_close_gate(w->core, first->gate, w->now_ns);
+    second = world_guest(w, first->vgpu, 500 * US, 0);
+    world_run(w, SECOND, true);
+    assert_near((double)(other->worked_ns - before) / SECOND - share_of(second, SECOND),
+                0.2, 0.02);
+    world_free(w);
+}
+
+static void
+an_adopted_sessions_debts_count_from_then_on(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    struct guest *owes = world_tenant(w, 500 * US, 0),
+                 *other = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    atomic_store(&owes->view.own->debt_ns, 3600 * SECOND);
+    world_run(w, 10 * MS, false);
+    world_new_manager(w);
+    for (unsigned i = 0; i < 2; i++)
+        arbiter_core_adopt_gate(w->core, world_vgpu(w, 0), i, w->guests[i].gate,
+                                w->now_ns);
+    world_run(w, SECOND, true);
+    assert_near(share_of(other, SECOND) - share_of(owes, SECOND), 0, 0.02);
+    atomic_fetch_add(&owes->view.own->debt_ns, 200 * MS);
+    world_run(w, SECOND, true);
+    assert_near(share_of(other, SECOND) - share_of(owes, SECOND), 0.2, 0.02);
+    world_free(w);
+}
+
 /* ---- forged pages and endless kernels ---------------------------------------------- */
 
 static void
@@ -499,7 +560,7 @@ the_watchdog_ends_a_kernel_that_others_wait_for(void **state)
     world_tenant(w, 500 * US, 0);
     world_run(w, SECOND, true);
     assert_int_equal(arbiter_core_next_sentence(w->core), (int)endless->gate);
-    assert_non_null(strstr(w->core->gates[endless->gate].sentence, "watchdog"));
+    assert_int_equal(w->core->gates[endless->gate].sentence, SENTENCE_OVERDUE);
     world_free(w);
 }
 
@@ -572,6 +633,9 @@ main(void)
         cmocka_unit_test(a_new_manager_goes_on_where_the_old_one_died),
         cmocka_unit_test(a_turn_of_the_old_manager_is_waited_for),
         cmocka_unit_test(turns_of_sessions_that_died_without_a_manager_are_given_back),
+        cmocka_unit_test(device_time_out_of_turn_is_paid_back),
+        cmocka_unit_test(a_debt_outlives_its_session),
+        cmocka_unit_test(an_adopted_sessions_debts_count_from_then_on),
         cmocka_unit_test(times_that_cannot_be_are_not_believed),
         cmocka_unit_test(huge_debts_and_times_harm_nobody_else),
         cmocka_unit_test(who_gives_back_what_it_never_had_must_end),

@@ -214,6 +214,39 @@ turns_go_round_one_at_a_time(void **state)
     world_free(w);
 }
 
+static void *
+ring_main(void *arg)
+{
+    struct gate_thread *g = arg;
+
+    while (!atomic_load(&g->stops))
+        turn_ring(&g->view);
+    return NULL;
+}
+
+static void
+who_rings_for_nothing_costs_a_part_of_a_core(void **state)
+{
+    struct world *w = world_new();
+    struct arbiter_report r;
+    uint64_t begin;
+    double cpu;
+
+    (void)state;
+    world_run(w);
+    begin = now_ns();
+    pthread_create(&w->gates[0].thread, NULL, ring_main, &w->gates[0]);
+    usleep(300000);
+    arbiter_tell(w->arbiter, &r);
+    cpu = (double)r.cpu_ns / (double)(now_ns() - begin);
+    print_message("arbiter's CPU %.2f %%\n", 100 * cpu);
+    assert_true(cpu < 0.5);
+    atomic_store(&w->gates[0].stops, true);
+    pthread_join(w->gates[0].thread, NULL);
+    world_end_arbiter(w);
+    world_free(w);
+}
+
 static void
 policy_and_slice_change_under_load(void **state)
 {
@@ -271,6 +304,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(turns_go_round_one_at_a_time),
+        cmocka_unit_test(who_rings_for_nothing_costs_a_part_of_a_core),
         cmocka_unit_test(policy_and_slice_change_under_load),
         cmocka_unit_test(a_new_arbiter_governs_the_gates_of_the_old_one),
     };
