@@ -21,6 +21,19 @@
 /* Without a command for so long we say that we want none. */
 #define UNWANTED_NS 10000000u
 
+/*
+ * From giving a turn back to the first command of the next one on the device: two threads wake up,
+ * 60 to 150 us on two cores of a virtual machine. So much before the end it is given back.
+ */
+#define HAND_OVER_NS 80000u
+
+/* The pause between two commands of a queue; a longer one is not the driver's. */
+#define GAP_MAX_NS 200000u
+#define GAP_SHIFT 3
+
+/* How long a comparison of the two clocks counts: they may drift by some 100 us in a second. */
+#define OFFSET_NS 200000000u
+
 void
 gate_init(struct gate *g, struct gate_page *page)
 {
@@ -54,8 +67,32 @@ static uint64_t
 gate_remaining(const struct gate *g, uint64_t now)
 {
     const uint64_t gone = now > g->front_ns ? now - g->front_ns : 0;
+    const uint64_t queued = g->queued_ns + g->inflight * g->gap_ns;
 
-    return g->inflight > 0 && g->queued_ns > gone ? g->queued_ns - gone : 0;
+    return g->inflight > 0 && queued > gone ? queued - gone : 0;
+}
+
+/*
+ * Lock held. The host's time when a command ended by the device's clock. We learn of no end before
+ * it is there, so the least difference seen lately is the clocks'.
+ */
+static uint64_t
+gate_host_ns(struct gate *g, uint64_t device_ns, uint64_t now)
+{
+    const int64_t seen = (int64_t)(now - device_ns);
+    uint64_t host;
+
+    if (now >= g->offset_until_ns) {
+        g->offset_ns = g->offset_until_ns ? g->offset_next_ns : seen;
+        g->offset_next_ns = seen;
+        g->offset_until_ns = now + OFFSET_NS;
+    }
+    if (seen < g->offset_ns)
+        g->offset_ns = seen;
+    if (seen < g->offset_next_ns)
+        g->offset_next_ns = seen;
+    host = device_ns + (uint64_t)g->offset_ns;
+    return host < now ? host : now;
 }
 
 /* Lock held. Moves the time that was used until `now` into the accounts. */
@@ -147,6 +184,7 @@ gate_take(struct gate *g, uint64_t now)
     g->taken_ns = now;
     g->used_ns = 0;
     g->busy_ns = g->inflight > 0 && !g->first_ns ? now : 0;
+    g->rest_ns = 0;
     g->idle_ns = g->inflight > 0 ? 0 : now;
     turn_take(&g->view, terms.turn, now);
     gate_waited(g, now);
@@ -167,6 +205,8 @@ gate_give_back(struct gate *g, bool waiting, uint64_t now)
     }
     if (g->first_ns)
         g->first_out = true;
+    else if (g->inflight > 0)
+        g->rest_ns = now;
     g->wants = waiting && !g->first_ns;
     atomic_store_explicit(&g->view.own->wants, g->wants, memory_order_relaxed);
     turn_give_back(&g->view, g->turn, g->used_ns, now);
@@ -294,22 +334,36 @@ gate_admit(struct gate *g, struct gate_ticket *t)
     return answer;
 }
 
-/* Lock held. */
+/* Lock held. What ran on after the turn was given back, beyond what that takes. */
 static void
-gate_uncount(struct gate *g, const struct gate_ticket *t)
+gate_rest_ended(struct gate *g, uint64_t end)
 {
-    const uint64_t now = now_ns();
+    const uint64_t due = g->rest_ns + HAND_OVER_NS;
 
+    if (g->rest_ns && end > due) {
+        page_add(&g->page->debt_ns, end - due);
+        page_add(&g->page->used_ns, end - due);
+        page_add(&g->view.own->debt_ns, end - due);
+    }
+    g->rest_ns = 0;
+}
+
+/* Lock held. It is with the driver no longer since `end`. */
+static void
+gate_uncount(struct gate *g, const struct gate_ticket *t, uint64_t end)
+{
     g->inflight--;
     g->queued_ns -= t->est_ns < g->queued_ns ? t->est_ns : g->queued_ns;
-    g->front_ns = now;
+    if (end > g->front_ns)
+        g->front_ns = end;
     if (t->first) {
         g->first_ns = 0;
         g->first_out = false;
     }
     if (g->inflight == 0) {
         g->queued_ns = 0;
-        g->idle_ns = now;
+        g->idle_ns = g->front_ns;
+        gate_rest_ended(g, g->front_ns);
     }
     gate_show_since(g);
 }
@@ -319,11 +373,21 @@ gate_cancel(struct gate *g, const struct gate_ticket *t)
 {
     pthread_mutex_lock(&g->lock);
     if (t->counted)
-        gate_uncount(g, t);
+        gate_uncount(g, t, now_ns());
     pthread_mutex_unlock(&g->lock);
 }
 
 /* ---- ends -------------------------------------------------------------------------- */
+
+/* Lock held. */
+static void
+gate_learn_gap(struct gate *g, const struct gate_times *at)
+{
+    const uint64_t gap = at->start_ns - g->device_end_ns;
+
+    if (at->start_ns > g->device_end_ns && gap < GAP_MAX_NS)
+        g->gap_ns += (uint64_t)(((int64_t)gap - (int64_t)g->gap_ns) >> GAP_SHIFT);
+}
 
 /* Lock held. Device time that no command before it was charged: queues may overlap. */
 static uint64_t
@@ -356,15 +420,18 @@ gate_first_ended(struct gate *g, const struct gate_times *at, uint64_t busy)
 void
 gate_complete(struct gate *g, const struct gate_ticket *t, const struct gate_times *at)
 {
+    const uint64_t now = now_ns();
     uint64_t busy;
 
     pthread_mutex_lock(&g->lock);
+    if (t->counted && !t->first)
+        gate_learn_gap(g, at);
     busy = gate_device_ns(g, at);
     page_add(&g->page->busy_ns, busy);
     if (t->first)
         gate_first_ended(g, at, busy);
     if (t->counted)
-        gate_uncount(g, t);
+        gate_uncount(g, t, at->end_ns ? gate_host_ns(g, at->end_ns, now) : now);
     pthread_mutex_unlock(&g->lock);
 }
 
@@ -396,7 +463,7 @@ static void
 gate_tell_wants(struct gate *g, bool waiting, uint64_t now)
 {
     const bool rests = g->turn && g->idle_ns && now - g->idle_ns < UNWANTED_NS;
-    const bool could = waiting || g->inflight > 0;
+    const bool could = waiting || (g->inflight > 0 && !g->rest_ns);
     const bool wants = (could && !g->first_out) || rests;
 
     if (waiting && wants && g->turn == 0 && !g->loose && g->wait_ns == 0)
@@ -422,11 +489,28 @@ gate_look_for_arbiter(struct gate *g, uint64_t now)
     }
 }
 
+/*
+ * Lock held. Does what is with the driver end in a moment, and the turn with it? Only while it is
+ * not overdue: then nobody knows how long it will run.
+ */
+static bool
+turn_ends_soon(const struct gate *g, uint64_t now)
+{
+    const uint64_t remaining = gate_remaining(g, now);
+
+    return !g->first_ns && turn_is_shared(g) && remaining > 0 &&
+           remaining <= HAND_OVER_NS && (turn_is_over(g, now) || !gate_has_room(g, now));
+}
+
 /* Lock held. */
 static bool
 turn_must_end(struct gate *g, bool waiting, uint64_t now)
 {
-    if (g->turn == 0 || !gate_is_drained(g))
+    if (g->turn == 0)
+        return false;
+    if (turn_ends_soon(g, now))
+        return true;
+    if (!gate_is_drained(g))
         return false;
     /* A first launch's compiler needs no turn: others may have it meanwhile. */
     return turn_is_over(g, now) || turn_is_idle(g, now, waiting) ||
@@ -470,9 +554,11 @@ gate_state_of(const struct gate *g, bool waiting, uint64_t now)
         st.look_ns = sooner(st.look_ns, g->idle_ns + turn_linger(g));
     if (g->inflight > 0 && turn_is_shared(g))
         st.drain |= turn_is_over(g, now) || waiting || turn_linger(g) != TURN_KEEP;
-    /* What must drain is waited for by its end, not by the clock. */
+    /* What must drain is waited for by its end; and by the clock as far as that can be known. */
     if (turn_is_over(g, now))
         st.look_ns = now + LOOK_NS;
+    if (st.drain && g->inflight > 0 && gate_remaining(g, now) > HAND_OVER_NS)
+        st.look_ns = sooner(st.look_ns, now + gate_remaining(g, now) - HAND_OVER_NS);
     return st;
 }
 
@@ -502,9 +588,10 @@ bool
 gate_drained(struct gate *g, bool waiting)
 {
     const uint64_t now = now_ns();
-    bool settled = false;
+    bool settled;
 
     pthread_mutex_lock(&g->lock);
+    settled = g->turn == 0 && !g->loose && !g->first_ns;
     if (g->governed && g->turn && gate_is_drained(g) && turn_is_over(g, now)) {
         gate_give_back(g, waiting, now);
         settled = true;

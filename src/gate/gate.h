@@ -14,6 +14,10 @@
  *   loose         the same: the arbiter is gone
  *   ungoverned    everything passes: there is no arbiter (tests)
  *
+ * A shared turn is given back a moment before its last command ends, as far as that is known: what
+ * the next gate's first command takes to begin passes while ours still runs. If ours runs on for
+ * longer, that is a debt.
+ *
  * A first launch, before which a driver compiles for an unknown time (PoCL), goes alone, and the
  * turn is handed on at once; what it takes of the device then is a debt.
  *
@@ -66,7 +70,12 @@ struct gate {
     bool first_out;            /* and runs out of turn */
     uint64_t busy_ns, idle_ns; /* the device is ours since; idle since; 0: not */
     uint64_t used_ns;          /* of this turn, up to busy_ns */
-    uint64_t device_end_ns;    /* the latest end of a command that is counted */
+    uint64_t gap_ns;           /* what passes between two commands, on average */
+    uint64_t rest_ns;       /* given back while commands ran, then; 0: all is drained */
+    uint64_t device_end_ns; /* the latest end of a command that is counted */
+    /* The host's clock less the device's, at most: now, and what it will be after until_ns. */
+    int64_t offset_ns, offset_next_ns;
+    uint64_t offset_until_ns;
 };
 
 void gate_init(struct gate *g, struct gate_page *page);

@@ -233,6 +233,58 @@ a_turn_is_given_back_when_its_slice_is_over_and_it_is_drained(void **state)
     assert_true(atomic_load(&w->file->gate[OURS].used_ns) >= MS);
 }
 
+/* A turn whose slice holds one command, which is said to end in `left` ns; it was just taken. */
+static void
+begin_last_command(struct world *w, uint64_t left_ns)
+{
+    offer(w, MS / 10, TURN_KEEP);
+    assert_true(goes(w, left_ns));
+    assert_false(goes(w, 1));
+}
+
+static void
+a_turn_is_given_back_a_moment_before_its_last_command_ends(void **state)
+{
+    struct world *w = *state;
+
+    begin_last_command(w, 20 * MS);
+    gate_step(&w->gate, true);
+    assert_false(given(w));
+    /* As if it had begun so long ago. */
+    w->gate.front_ns = now_ns() - 20 * MS + 40000;
+    gate_step(&w->gate, true);
+    assert_true(given(w));
+    assert_true(wanted(w));
+    ends(w, 20 * MS, 1, 20 * MS);
+    assert_int_equal(atomic_load(&w->page.debt_ns), 0);
+}
+
+static void
+what_runs_on_after_that_is_a_debt(void **state)
+{
+    struct world *w = *state;
+
+    begin_last_command(w, 20 * MS);
+    w->gate.front_ns = now_ns() - 20 * MS + 40000;
+    gate_step(&w->gate, true);
+    assert_true(given(w));
+    usleep(5000);
+    ends(w, 20 * MS, 1, 20 * MS);
+    assert_true(atomic_load(&w->page.debt_ns) >= 4 * MS);
+    assert_true(atomic_load(&w->file->gate[OURS].debt_ns) >= 4 * MS);
+}
+
+static void
+nobody_guesses_when_an_overdue_command_ends(void **state)
+{
+    struct world *w = *state;
+
+    begin_last_command(w, MS);
+    usleep(3000);
+    assert_true(gate_step(&w->gate, true).drain);
+    assert_false(given(w));
+}
+
 static void
 an_idle_turn_is_given_back_after_its_linger(void **state)
 {
@@ -461,6 +513,9 @@ main(void)
         TEST(a_long_command_goes_alone),
         TEST(a_slice_is_filled_and_no_more),
         TEST(a_turn_is_given_back_when_its_slice_is_over_and_it_is_drained),
+        TEST(a_turn_is_given_back_a_moment_before_its_last_command_ends),
+        TEST(what_runs_on_after_that_is_a_debt),
+        TEST(nobody_guesses_when_an_overdue_command_ends),
         TEST(an_idle_turn_is_given_back_after_its_linger),
         TEST(an_owned_turn_is_kept_while_idle),
         TEST(a_revoked_turn_is_given_back_once_drained),
