@@ -239,6 +239,7 @@ begin_last_command(struct world *w, uint64_t left_ns)
 {
     offer(w, MS / 10, TURN_KEEP);
     assert_true(goes(w, left_ns));
+    usleep(200);
     assert_false(goes(w, 1));
 }
 
