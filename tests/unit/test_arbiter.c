@@ -292,7 +292,7 @@ a_policy_changes_under_load(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 3; i++)
-        world_tenant(w, (300 + 100 * (uint64_t)i) * US, i * 50 * US);
+        world_tenant(w, (300 + 100 * (uint64_t)i) * US, i * (50 * US));
     for (unsigned i = 0; i < 300; i++) {
         const struct sched_params p = {.slice_ns = (1 + (uint64_t)i % 5) * MS};
         const uint64_t before = w->guests[0].kernels;
