@@ -58,7 +58,7 @@ run_rounds(struct sched_bench *b, const struct site *s, struct err *e)
 
     for (unsigned i = 0; i < b->o.rounds && rc == 0; i++) {
         for (const struct experiment *x = experiments; x->name && rc == 0; x++) {
-            if (sched_options_want(&b->o, x->name))
+            if (sched_options_want(&b->o, x))
                 rc = run_one(b, s, x, i, e);
         }
     }
@@ -72,7 +72,7 @@ run_site(struct sched_bench *b, bool pin, struct err *e)
     int rc;
 
     for (const struct experiment *x = experiments; x->name && !b->o.add; x++) {
-        if (sched_options_want(&b->o, x->name))
+        if (sched_options_want(&b->o, x))
             figures_drop(&b->figures, x->name, pin);
     }
     rc = site_init(&s, b->o.build, pin, e);
@@ -122,7 +122,10 @@ bench_run(struct sched_bench *b, struct err *e)
         rc = run_site(b, false, e);
     if (rc == 0 && b->o.cores & CORES_PINNED && !b->o.report)
         rc = run_site(b, true, e);
-    if (rc == 0)
+    /* What was measured before an interruption is kept. */
+    if (rc == -EINTR)
+        save_results(b, NULL);
+    else if (rc == 0)
         rc = save_results(b, e);
     if (rc == 0)
         rc = sched_report_markdown(&b->figures, b->folder, e);

@@ -26,12 +26,12 @@ enum { BULLY, SMALL, BOTH };
 
 /* As many as make about two seconds, or what the experiment is about: 200. */
 static struct load_spec
-bully_spec(const struct experiment *x)
+bully_spec(const struct round *r, const struct experiment *x)
 {
     struct load_spec s = {.length_us = x->number, .depth = x->number > 50000 ? 6 : 16};
 
     if (x->word) {
-        s.depth = 200;
+        s.depth = round_ms(r, 200, 50);
         s.flag = strcmp(x->word, "event") == 0 ? "--behind-event" : NULL;
     }
     return s;
@@ -155,7 +155,7 @@ queue_under(struct crew *c, const struct round *r, const struct experiment *x,
 static int
 queues(const struct round *r, const struct experiment *x, bool native, struct err *e)
 {
-    const struct load_spec spec[BOTH] = {bully_spec(x),
+    const struct load_spec spec[BOTH] = {bully_spec(r, x),
                                          {.length_us = SMALL_US, .depth = 16}};
     static struct crew c;
     double solo[BOTH];
@@ -225,7 +225,7 @@ wait_under(struct crew *c, const struct round *r, const struct experiment *x,
 static int
 waits(const struct round *r, const struct experiment *x, bool native, struct err *e)
 {
-    const struct load_spec spec[BOTH] = {bully_spec(x), {.length_us = SMALL_US}};
+    const struct load_spec spec[BOTH] = {bully_spec(r, x), {.length_us = SMALL_US}};
     static struct crew c;
     int rc = begin(&c, r, spec, native, e);
 

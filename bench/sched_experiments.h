@@ -10,6 +10,7 @@ struct experiment {
     int (*run)(const struct round *r, const struct experiment *x, struct err *e);
     unsigned number;  /* what it means is the function's */
     const char *word; /* the same */
+    bool quick;       /* part of the quick form */
 };
 
 /* All, ended by one without a name. */

@@ -88,12 +88,9 @@ fits_any(const char *patterns, const char *name)
 }
 
 bool
-sched_options_want(const struct sched_options *o, const char *name)
+sched_options_want(const struct sched_options *o, const struct experiment *x)
 {
-    /* Minutes each, so the quick form has them only when they are named. */
-    if (!o->only)
-        return !o->quick || strncmp(name, "long-", 5) != 0;
-    return fits_any(o->only, name);
+    return o->only ? fits_any(o->only, x->name) : x->quick || !o->quick;
 }
 
 static void

@@ -20,6 +20,7 @@ struct sched_options {
 void sched_options_parse(struct sched_options *ret, int argc, char **argv);
 
 /* Is the experiment among those asked for? */
-bool sched_options_want(const struct sched_options *o, const char *name);
+struct experiment;
+bool sched_options_want(const struct sched_options *o, const struct experiment *x);
 
 #endif
