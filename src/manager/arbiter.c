@@ -79,8 +79,8 @@ raise_alarm(const struct arbiter *a)
 }
 
 /*
- * Each turn rings a few times; so many steps serve turns of a tenth of the shortest slice. Who rings
- * for nothing gets no more of our time than that.
+ * Each turn rings a few times; so many steps serve turns of a tenth of the shortest slice. Who
+ * rings for nothing gets no more of our time than that.
  */
 #define STEPS_MAX 40
 #define STEPS_SPAN_NS UINT64_C(1000000)

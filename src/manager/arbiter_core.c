@@ -39,8 +39,7 @@ arbiter_core_change(struct arbiter_core *c, enum sched_policy policy,
     c->params = *p;
     sched_change(&c->sched, policy, p);
     /* A slice that passes unused is no use under best effort; under the others it begins anew. */
-    if (c->current.kind == ARBITER_PASSING)
-        c->current.end_ns = now_ns;
+    arbiter_cut_passing(c);
     atomic_store(&c->file->header.window_ns, p->slice_ns);
 }
 

@@ -204,8 +204,12 @@ gate_register(struct arbiter_core *c, struct arbiter_vgpu *v, unsigned slot, uns
     list_add_tail(&v->gates, &g->link);
     if (n >= c->gates_end)
         c->gates_end = n + 1;
-    if (v->n_gates++ == 0)
-        sched_join(&c->sched, &v->sched);
+    if (v->n_gates++ > 0)
+        return;
+    /* Part of what was nobody's is its own now. */
+    if (!c->current.vgpu)
+        arbiter_cut_passing(c);
+    sched_join(&c->sched, &v->sched);
 }
 
 int

@@ -27,7 +27,10 @@ void arbiter_look(struct arbiter_core *c);
 /* The gate of v whose turn it is among its sessions, GATE_NONE: none wants. */
 unsigned arbiter_pick_gate(const struct arbiter_core *c, const struct arbiter_vgpu *v);
 
-/* arbiter_turns.c: closes what is over. */
+/* arbiter_turns.c: a PASSING turn ends now, and costs what has passed. */
+void arbiter_cut_passing(struct arbiter_core *c);
+
+/* Closes what is over. */
 void arbiter_advance(struct arbiter_core *c);
 
 /* No turn is v's any more. */

@@ -214,13 +214,33 @@ plan_current(struct arbiter_core *c)
     turn_set_linger(c->file, t->gate, linger);
 }
 
+/* Nobody's slices in a row are one: nobody can come and ask for the rest. */
+static void
+plan_after_nobody(struct arbiter_core *c)
+{
+    struct arbiter_turn *t = &c->current, more;
+
+    for (unsigned i = 0; i < CATCH_UP_MAX && c->next.kind == ARBITER_NONE; i++) {
+        if (!turn_pick(c, &more))
+            return;
+        if (more.vgpu) {
+            c->next = more;
+            return;
+        }
+        t->sched.slice_ns += more.sched.slice_ns;
+        t->end_ns += more.sched.slice_ns;
+    }
+}
+
 void
 arbiter_plan(struct arbiter_core *c)
 {
     if (c->current.kind == ARBITER_NONE)
         start(c);
-    if (c->current.kind == ARBITER_PASSING)
+    if (c->current.kind == ARBITER_PASSING && c->current.vgpu)
         resume(c);
+    else if (c->current.kind == ARBITER_PASSING)
+        plan_after_nobody(c);
     if (c->current.kind != ARBITER_HELD)
         return;
     plan_next(c);

@@ -174,6 +174,15 @@ arbiter_segment_passed(struct arbiter_core *c)
                  t->end_ns > t->opened_ns ? t->end_ns - t->opened_ns : 0);
 }
 
+void
+arbiter_cut_passing(struct arbiter_core *c)
+{
+    if (c->current.kind != ARBITER_PASSING)
+        return;
+    c->current.sched.owned = false;
+    c->current.end_ns = c->now_ns;
+}
+
 static void
 close_passing(struct arbiter_core *c)
 {

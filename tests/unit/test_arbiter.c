@@ -150,6 +150,27 @@ sizes_under_fixed_share(void **state)
 }
 
 static void
+a_newcomer_need_not_wait_for_what_nobody_owns(void **state)
+{
+    struct world *w = world_new(SCHED_FIXED_SHARE);
+    const struct guest *late;
+
+    (void)state;
+    world_guest(w, world_vgpu(w, SCHED_SHARE_ONE / 32), 500 * US, 0);
+    world_run(w, SECOND, true);
+    while (w->core->current.kind != ARBITER_PASSING)
+        world_run(w, 100 * US, true);
+    late = world_guest(w, world_vgpu(w, SCHED_SHARE_ONE / 32), 500 * US, 0);
+    turn_ring(&late->view);
+    world_run(w, SECOND, true);
+    assert_near(share_of(late, SECOND), 1 / 32.0, 0.003);
+    assert_true(late->longest_wait_ns <= 70 * MS);
+    /* A slice of 2 ms in 64: the arbiter has little to do. */
+    assert_true(w->steps < 400);
+    world_free(w);
+}
+
+static void
 an_owner_that_wakes_gets_the_rest_of_its_slice(void **state)
 {
     struct world *w = world_new(SCHED_EQUAL_SHARE);
@@ -271,14 +292,14 @@ a_policy_changes_under_load(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 3; i++)
-        world_tenant(w, (300 + 100 * (uint64_t)i) * US, i * 50 * US);
+        world_tenant(w, (300 + 100 * (uint64_t)i) * US, i * (50 * US));
     for (unsigned i = 0; i < 300; i++) {
-        const struct sched_params p = {.slice_ns = (1 + i % 5) * MS};
+        const struct sched_params p = {.slice_ns = (1 + (uint64_t)i % 5) * MS};
         const uint64_t before = w->guests[0].kernels;
 
         arbiter_core_change(w->core, i % 3, &p, w->now_ns);
         turn_ring(&w->guests[0].view);
-        world_run(w, 40 * MS + i * 13 * US, true);
+        world_run(w, 40 * MS + i * UINT64_C(13) * US, true);
         assert_true(w->guests[0].kernels > before);
     }
     world_free(w);
@@ -619,6 +640,7 @@ main(void)
         cmocka_unit_test(fixed_share_gives_its_part_and_no_more),
         cmocka_unit_test(equal_share_counts_who_has_a_session),
         cmocka_unit_test(sizes_under_fixed_share),
+        cmocka_unit_test(a_newcomer_need_not_wait_for_what_nobody_owns),
         cmocka_unit_test(an_owner_that_wakes_gets_the_rest_of_its_slice),
         cmocka_unit_test(who_launches_and_waits_keeps_what_it_owns_beside_a_bully),
         cmocka_unit_test(nothing_rotates_while_nobody_wants_anything),
