@@ -3,7 +3,7 @@
  * Turns: how an arbiter and the gates of one GPU hand the device on. One file per GPU
  * (RUNTIME/turns/GPU), mapped by the manager and by each worker of that GPU, never by a guest.
  *
- *   header | bell | offers: one per gate, the arbiter writes | gates: one page each, its gate writes
+ *   header | bell | offers: one per gate, the arbiter's | gates: one page each, its own
  *
  * Turns are numbered, one after the other. Each is offered to one gate, and opens once the gate of
  * the turn before has given that one back: so at most one gate holds a turn, and the arbiter, who
@@ -16,8 +16,8 @@
  * An offered turn is always given back, taken or not; for a gate that died, the arbiter does it.
  * Nothing else ends it, so nothing is lost when both act at once.
  *
- * While the manager is gone nobody offers turns: a gate that has waited for TURN_ORPHANED_NS without
- * a sign of it goes on by itself, and waits again once there is one.
+ * While the manager is gone nobody offers turns: a gate that has waited for TURN_ORPHANED_NS
+ * without a sign of it goes on by itself, and waits again once there is one.
  *
  * A worker maps all of it to read and its own page and the bell to write. The model of this
  * protocol, checked with spin, is tests/models/turn.pml.
@@ -99,7 +99,7 @@ struct turn_file {
     _Alignas(TURN_PAGE_BYTES) struct turn_gate gate[TURN_GATES];
 };
 
-/* The manager: opens the file at path, or makes it (mode 0600). Keeps what a manager before left. */
+/* The manager: opens the file at path, or makes it (mode 0600). Keeps what one before left. */
 int turn_create(const char *path, struct turn_file **ret, int *ret_fd);
 void turn_unmap(struct turn_file *f);
 

@@ -2,7 +2,7 @@
 /*
  * Who hands held commands on. A thread sleeps until it is this session's turn, until there is room
  * in the window, or until a turn must end; and wakes the next gate by giving it back. Whoever runs
- * commands holds the session's run lock: the dispatcher while it handles a message, and this thread.
+ * commands holds the session's run lock: the dispatcher while it handles messages, and this thread.
  * The dispatcher takes a step itself when a message changed something.
  */
 #ifndef TESSERA_WORKER_RUNNER_H
