@@ -53,7 +53,7 @@ begin(struct crew *c, const struct round *r, const struct load_spec spec[BOTH],
 
     if (!native)
         return crew_begin(c, r->site, m, BOTH, e);
-    *c = (struct crew){.site = r->site};
+    *c = (struct crew){.site = r->site, .solo_warm_ms = 100};
     for (unsigned i = 0; i < BOTH && rc == 0; i++) {
         rc = program_start(&c->programs[i], r->site, NULL, &spec[i], e);
         c->list[i] = &c->programs[i];

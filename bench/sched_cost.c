@@ -18,6 +18,8 @@
 #define PIECES_MAX 8
 #define SETTLE_NS                                                                        \
     UINT64_C(1300000000) /* until gates have noticed that a manager is gone, or back */
+#define FREE_WARM_MS                                                                     \
+    1200 /* who begins to work then looks for the manager for most of a second */
 #define RATIO 0.99
 #define TRAINING_MS 600000
 
@@ -46,12 +48,15 @@ static int
 measure_free(struct crew *c, const struct round *r, struct speeds *s, unsigned piece,
              struct err *e)
 {
+    const unsigned warm_ms = c->solo_warm_ms;
     int rc = site_kill_manager(r->site, e);
 
     if (rc < 0)
         return rc;
     site_sleep_until(now_ns() + SETTLE_NS);
+    c->solo_warm_ms = FREE_WARM_MS;
     rc = measure(c, r, s->free, 0, piece, e);
+    c->solo_warm_ms = warm_ms;
     if (rc == 0)
         rc = site_revive(r->site, e);
     site_sleep_until(now_ns() + SETTLE_NS);
@@ -83,6 +88,7 @@ add_cost(const struct round *r, const struct experiment *x, const struct speeds 
         id.target = RATIO;
         snprintf(what, sizeof what, "alone, over no arbiter: %s", words[i]);
         figure_add(r->figures, &id, ratio(s->gated[i], s->free[i], n));
+        id.aim = AIM_NONE;
         snprintf(what, sizeof what, "alone, over the bare driver: %s", words[i]);
         figure_add(r->figures, &id, ratio(s->gated[i], s->native[i], n));
     }

@@ -49,7 +49,7 @@ crew_begin(struct crew *c, const struct site *s, const struct crew_member *m, un
     char name[32] = "";
     int rc = 0;
 
-    *c = (struct crew){.site = s};
+    *c = (struct crew){.site = s, .solo_warm_ms = SOLO_WARM_MS};
     for (unsigned i = 0; i < n && i < CREW_MAX && rc == 0; i++)
         rc = start_member(c, i, &m[i], name, sizeof name, e);
     for (unsigned i = 0; i < c->n && rc == 0; i++)
@@ -91,7 +91,7 @@ crew_run(struct crew *c, unsigned n, const struct window *w, struct accounts *re
 int
 crew_solo(struct crew *c, unsigned i, unsigned ms, double *ret, struct err *e)
 {
-    const struct window w = {.warm_ms = SOLO_WARM_MS, .ms = ms};
+    const struct window w = {.warm_ms = c->solo_warm_ms, .ms = ms};
     struct program *const one[] = {c->list[i]};
     int rc = programs_run(c->site, one, 1, &w, NULL, e);
 

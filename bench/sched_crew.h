@@ -28,6 +28,7 @@ struct crew {
     const struct site *site;
     struct program programs[CREW_MAX], *list[CREW_MAX];
     unsigned n;
+    unsigned solo_warm_ms; /* of crew_solo(), before the time that counts */
 };
 
 /* Makes the vGPUs v0, v1, ... and starts the programs on them. crew_end() in any case. */
