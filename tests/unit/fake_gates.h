@@ -8,6 +8,7 @@
 
 #include "manager/arbiter_core.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,6 +22,7 @@
 
 #define US UINT64_C(1000)
 #define MS UINT64_C(1000000)
+#define SECOND (1000 * MS)
 #define GUESTS_MAX 16
 #define WORLD_BEGIN_NS (1000 * MS)
 
@@ -291,6 +293,14 @@ static double
 share_of(const struct guest *g, uint64_t of_ns)
 {
     return (double)g->worked_ns / (double)of_ns;
+}
+
+static void
+assert_near(double is, double wanted, double most)
+{
+    if (fabs(is - wanted) > most)
+        print_message("%f is not within %f of %f\n", is, most, wanted);
+    assert_true(fabs(is - wanted) <= most);
 }
 
 #endif
