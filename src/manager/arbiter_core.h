@@ -64,7 +64,7 @@ struct arbiter_vgpu {
     unsigned n_gates, n_wanting;
     char name[VGPU_NAME_MAX + 1];
     uint64_t had_floor_ns;  /* what its sessions have had, at least */
-    uint64_t run_ns;        /* with a turn, in all */
+    uint64_t run_ns;        /* in turns with commands on the device, in all */
     uint64_t preempted_ns;  /* it wanted, and had none, in all */
     uint64_t waits_from_ns; /* since when; 0: it does not wait */
 };

@@ -106,12 +106,13 @@ resume(struct arbiter_core *c)
     turn_promise(c, t, gate, t->end_ns - c->now_ns, NULL);
 }
 
+/* To an ordinary slice, or what it has had if that is more: it has overrun nothing yet. */
 static void
-turn_cut(struct arbiter_core *c, struct arbiter_turn *t)
+turn_cut(struct arbiter_core *c, struct arbiter_turn *t, uint64_t held_ns)
 {
     t->open = false;
     t->sched.open = false;
-    t->slice_ns = c->params.slice_ns;
+    t->slice_ns = held_ns > c->params.slice_ns ? held_ns : c->params.slice_ns;
     turn_set_slice(c->file, t->gate, t->slice_ns);
 }
 
@@ -121,14 +122,14 @@ arbiter_cut_open(struct arbiter_core *c)
     struct arbiter_turn *t = &c->current;
 
     if (c->next.kind == ARBITER_HELD && c->next.open)
-        turn_cut(c, &c->next);
+        turn_cut(c, &c->next, 0);
     if (t->kind != ARBITER_HELD || !t->open)
         return;
     t->begin_ns = arbiter_current_begin(c);
     t->charged_ns = c->now_ns - t->begin_ns;
     sched_charge(&c->sched, &t->sched, t->charged_ns);
     t->sched.slice_ns = 0;
-    turn_cut(c, t);
+    turn_cut(c, t, t->charged_ns);
 }
 
 /* The same gate goes on. */

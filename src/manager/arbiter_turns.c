@@ -122,19 +122,24 @@ current_finish(struct arbiter_core *c, uint64_t end_ns)
         turn_open(&c->current, end_ns);
 }
 
-static void
+/* Returns how much of it the vGPU ran, as its gate says. */
+static uint64_t
 gate_has_had(struct arbiter_core *c, const struct arbiter_turn *t, uint64_t begin_ns,
              uint64_t end_ns)
 {
     struct arbiter_vgpu *v = t->vgpu;
     struct arbiter_gate *g = &c->gates[t->gate];
+    const uint64_t used_ns =
+        atomic_load_explicit(&arbiter_page(c, t->gate)->used_ns, memory_order_relaxed);
+    const uint64_t ran = sooner(used_ns, end_ns - begin_ns);
 
     if (v->waits_from_ns > 0 && begin_ns > v->waits_from_ns)
         v->preempted_ns += begin_ns - v->waits_from_ns;
     v->waits_from_ns = v->n_wanting > 0 ? end_ns : 0;
-    v->run_ns += end_ns - begin_ns;
+    v->run_ns += ran;
     v->had_floor_ns = later(v->had_floor_ns, g->had_ns);
     g->had_ns += end_ns - begin_ns;
+    return ran;
 }
 
 static void
@@ -142,15 +147,15 @@ close_held(struct arbiter_core *c)
 {
     struct arbiter_turn *t = &c->current;
     const uint64_t begin = arbiter_current_begin(c), end = current_end(c, begin);
+    uint64_t ran;
 
     if (t->begin_ns == 0)
         t->begin_ns = begin;
     if (t->end_ns == 0)
         t->end_ns = begin + t->slice_ns;
-    gate_has_had(c, t, begin, end);
+    ran = gate_has_had(c, t, begin, end);
     c->turns++;
-    arbiter_note(c, t->vgpu, c->gates[t->gate].slot, end, end - begin,
-                 t->open ? 0 : t->slice_ns);
+    arbiter_note(c, t->vgpu, c->gates[t->gate].slot, end, ran, t->open ? 0 : t->slice_ns);
     /* The rest of an owned slice stays its owner's; if the next has it already, it is lost. */
     if (t->sched.owned && c->next.kind != ARBITER_HELD &&
         end + ARBITER_REST_NS < t->end_ns) {

@@ -148,6 +148,8 @@ op_clGetEventProfilingInfo(struct session *s, const struct req_clGetEventProfili
         rc = CL_PROFILING_INFO_NOT_AVAILABLE;
     else if (e->o.h.event)
         rc = event_times(s, e->o.h.event, times);
+    /* The driver's clock counts ns, as ours does: the guest had enqueued it so much earlier. */
+    times[0] -= e->held_ns < times[0] ? e->held_ns : 0;
     reply_bytes(s, r->tag, rc, times, sizeof times, (struct extent){EXTENT_NONE, 0});
     return 0;
 }

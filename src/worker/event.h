@@ -14,6 +14,7 @@ struct event {
     bool open;           /* a user event that is not set yet */
     struct held
         *held; /* the command that is held back; NULL: it is with the driver, or over */
+    uint64_t held_ns;             /* for so long it was, before the driver had it */
     struct held_edge *dependents; /* of a user event: who is held back for it */
 };
 

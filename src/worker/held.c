@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/held.h"
 
+#include "base/io.h"
 #include "worker/cost.h"
 #include "worker/event.h"
 #include "worker/kernel.h"
@@ -300,6 +301,7 @@ held_new(struct session *s, const struct held_spec *spec)
     }
     *h = (struct held){.queue = q,
                        .number = s->held.numbered++,
+                       .since_ns = now_ns(),
                        .ticket = spec->ticket,
                        .cost_key = spec->cost_key,
                        .barrier = spec->barrier,
@@ -434,6 +436,7 @@ held_event_is(struct session *s, struct held *h, cl_event event, cl_int rc)
     e->o.error = rc;
     if (rc == CL_SUCCESS) {
         e->o.h.event = event;
+        e->held_ns = now_ns() - h->since_ns;
         s->cl->clRetainEvent(event);
     }
     waiters_tell(s, h, event, rc);

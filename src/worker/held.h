@@ -47,8 +47,9 @@ struct held_edge {
 };
 
 struct held {
-    struct list node;    /* in its queue's held */
-    uint64_t number;     /* in the order of arrival */
+    struct list node; /* in its queue's held */
+    uint64_t number;  /* in the order of arrival */
+    uint64_t since_ns;
     struct queue *queue; /* counted */
     struct event *event; /* counted; NULL: none was wanted */
     held_fn *run;

@@ -76,6 +76,24 @@ a_newcomer_waits_for_one_slice_at_most(void **state)
 }
 
 static void
+an_open_turn_that_is_cut_has_overrun_nothing(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    const struct guest *g = world_tenant(w, 500 * US, 0);
+    uint64_t held;
+
+    (void)state;
+    world_run(w, 777 * MS + 100 * US, true);
+    held = w->now_ns - g->taken_ns;
+    world_tenant(w, 500 * US, 0);
+    world_run(w, 1, true);
+    assert_true(g->terms.slice_ns >= held && g->terms.slice_ns < held + MS);
+    world_run(w, 10 * MS, true);
+    assert_int_equal(arbiter_core_entry(w->core, 0)->run_ns, 777500 * US);
+    world_free(w);
+}
+
+static void
 overruns_are_charged_back(void **state)
 {
     struct world *w = world_new(SCHED_BEST_EFFORT);
@@ -635,6 +653,7 @@ main(void)
         cmocka_unit_test(busy_vgpus_get_equal_parts),
         cmocka_unit_test(an_idle_vgpu_cedes_its_time),
         cmocka_unit_test(a_newcomer_waits_for_one_slice_at_most),
+        cmocka_unit_test(an_open_turn_that_is_cut_has_overrun_nothing),
         cmocka_unit_test(overruns_are_charged_back),
         cmocka_unit_test(who_launches_and_waits_keeps_its_slice),
         cmocka_unit_test(fixed_share_gives_its_part_and_no_more),
