@@ -158,7 +158,7 @@ queues(const struct round *r, const struct experiment *x, bool native, struct er
     const struct load_spec spec[BOTH] = {bully_spec(r, x),
                                          {.length_us = SMALL_US, .depth = 16}};
     static struct crew c;
-    double solo[BOTH];
+    double solo[BOTH] = {0};
     int rc = begin(&c, r, spec, native, e);
 
     if (rc == 0)
@@ -199,7 +199,7 @@ wait_under(struct crew *c, const struct round *r, const struct experiment *x,
     const bool native = strcmp(policy, NATIVE) == 0;
     const struct window w = {.warm_ms = 300, .ms = round_ms(r, 6000, 1500)};
     struct figure_id id = figure_of(r, x, policy);
-    double before[BOTH], after[BOTH], rate;
+    double before[BOTH] = {0}, after[BOTH] = {0}, rate;
     int rc = solo_both(c, r, before, e);
 
     if (rc == 0 && !native)

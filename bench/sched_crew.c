@@ -128,7 +128,7 @@ together(struct crew *c, const struct split *s, struct pieces *p, unsigned piece
          struct err *e)
 {
     const struct window w = {.warm_ms = WARM_MS, .ms = s->ms, .accounts = true};
-    struct accounts a;
+    struct accounts a = {NULL, NULL};
     int rc = site_policy(c->site, s->policy, s->slice, e);
 
     if (rc == 0)
@@ -174,8 +174,11 @@ int
 crew_split(struct crew *c, const struct split *s, struct split_result *ret, struct err *e)
 {
     _cleanup_free_ struct pieces *p = calloc(1, sizeof *p);
-    int rc = p ? solo_all(c, s, p->before, e) : err_set(e, -ENOMEM, "out of memory");
+    int rc;
 
+    if (!p)
+        return err_set(e, -ENOMEM, "out of memory");
+    rc = solo_all(c, s, p->before, e);
     for (unsigned i = 0; i < s->pieces && rc == 0; i++) {
         rc = together(c, s, p, i, e);
         if (rc == 0)

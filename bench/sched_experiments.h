@@ -8,8 +8,8 @@
 struct experiment {
     const char *name, *about;
     int (*run)(const struct round *r, const struct experiment *x, struct err *e);
-    unsigned number;  /* what it means is the function's */
-    const char *word; /* the same */
+    const char *word; /* what it means is the function's */
+    unsigned number;  /* the same */
     bool quick;       /* part of the quick form */
 };
 

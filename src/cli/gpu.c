@@ -53,7 +53,7 @@ set_gpu(const struct gpu_args *a, const json_t *body)
     _cleanup_free_ char *path = client_path("/v1/gpus/", name, "");
     _cleanup_err_ struct err e = ERR_INIT;
     struct client *c = cli_client(false, EXIT_FAILED);
-    json_t *answer;
+    json_t *answer = NULL;
     int rc;
 
     if (path)

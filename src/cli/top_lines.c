@@ -72,7 +72,7 @@ bar_cell(const struct vgpu_rates *v, char *buf, size_t cap)
     int i = 0;
 
     for (; i < BAR_CELLS && i + 1 < (int)cap; i++)
-        buf[i] = i + 1 == asked ? '|' : i < got ? '=' : '.';
+        buf[i] = (char)(i + 1 == asked ? '|' : i < got ? '=' : '.');
     buf[i] = '\0';
 }
 
