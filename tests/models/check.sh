@@ -31,7 +31,9 @@ make() {
 # search [FLAG...]: how many errors were found; fails when the search was cut short.
 search() {
     ./pan -m"$DEPTH" "$@" >log 2>&1
-    ! grep -q 'max search depth too small' log
+    if grep -q 'max search depth too small' log; then
+        return 1
+    fi
     sed -n 's/.*errors: \([0-9]*\).*/\1/p' log
 }
 
