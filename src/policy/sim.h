@@ -76,7 +76,7 @@ struct sim_params {
     uint64_t seed;
 };
 
-/* What became of a GPU's time: these and the guests' used_ns add up to the length, or a bit more. */
+/* What became of a GPU's time: these and the guests' used_ns add up to the length or a bit more. */
 struct sim_gpu {
     uint64_t idle_ns, handover_ns, turns;
 };
