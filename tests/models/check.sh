@@ -31,7 +31,9 @@ make() {
 # search [FLAG...]: how many errors were found; fails when the search was cut short.
 search() {
     ./pan -m"$DEPTH" "$@" >log 2>&1
-    ! grep -q 'max search depth too small' log
+    if grep -q 'max search depth too small' log; then
+        return 1
+    fi
     sed -n 's/.*errors: \([0-9]*\).*/\1/p' log
 }
 
@@ -74,8 +76,7 @@ make "$SAFE -DBITSTATE" -DGATES=3 -DDEATHS=1 -DREVOKES=1
 if [ "$all" = --all ]; then
     holds "three gates, one dies, one revoked turn: one holder, no dead end" -w33
 else
-    status=0
-    timeout "$THREE_S" ./pan -m"$DEPTH" -w27 >log 2>&1 || status=$?
+    timeout "$THREE_S" ./pan -m"$DEPTH" -w27 >log 2>&1 || true
     grep -q 'errors: [1-9]\|assertion violated\|invalid end state' log && {
         echo "FAILED: three gates"
         tail -20 log
