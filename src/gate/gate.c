@@ -269,14 +269,25 @@ gate_window(const struct gate *g)
     return atomic_load_explicit(&g->view.file->header.window_ns, memory_order_relaxed);
 }
 
-/* Lock held. Is there room for more with the driver? */
+/* Lock held. Has what is with the driver taken so much longer than expected? */
+static bool
+gate_is_overdue(const struct gate *g, uint64_t now, uint64_t by_ns)
+{
+    return g->inflight > 0 &&
+           now > g->front_ns + g->queued_ns + g->inflight * g->gap_ns + by_ns;
+}
+
+/*
+ * Lock held. Is there room for more with the driver? Where no slice ends it, what is overdue is not
+ * followed by more: the estimates of all that is queued may be as wrong.
+ */
 static bool
 gate_has_room(const struct gate *g, uint64_t now)
 {
     const uint64_t remaining = gate_remaining(g, now);
 
     if (g->loose || turn_slice(g) == TURN_OPEN)
-        return remaining < gate_window(g);
+        return remaining < gate_window(g) && !gate_is_overdue(g, now, gate_window(g));
     return now - g->taken_ns + remaining < turn_slice(g);
 }
 

@@ -196,6 +196,21 @@ a_long_command_goes_alone(void **state)
     assert_true(goes(w, 1));
 }
 
+/* Commands may take far longer than others of their kind did: no more follow them then. */
+static void
+nothing_follows_what_is_overdue_in_an_open_turn(void **state)
+{
+    struct world *w = *state;
+
+    atomic_store(&w->file->header.window_ns, MS);
+    offer(w, TURN_OPEN, TURN_KEEP);
+    assert_true(goes(w, 1));
+    usleep(3000);
+    assert_false(goes(w, 1));
+    ends(w, 1, 1, 3 * MS);
+    assert_true(goes(w, 1));
+}
+
 static void
 a_slice_is_filled_and_no_more(void **state)
 {
@@ -512,6 +527,7 @@ main(void)
         TEST(a_turn_opens_when_the_one_before_is_given_back),
         TEST(an_open_turn_lets_a_window_go),
         TEST(a_long_command_goes_alone),
+        TEST(nothing_follows_what_is_overdue_in_an_open_turn),
         TEST(a_slice_is_filled_and_no_more),
         TEST(a_turn_is_given_back_when_its_slice_is_over_and_it_is_drained),
         TEST(a_turn_is_given_back_a_moment_before_its_last_command_ends),
