@@ -184,11 +184,30 @@ gate_take(struct gate *g, uint64_t now)
     g->taken_ns = now;
     g->used_ns = 0;
     g->busy_ns = g->inflight > 0 && !g->first_ns ? now : 0;
-    g->rest_ns = 0;
     g->idle_ns = g->inflight > 0 ? 0 : now;
     turn_take(&g->view, terms.turn, now);
     gate_waited(g, now);
     return true;
+}
+
+/*
+ * Lock held. What ran on after the turn was given back, beyond what that takes; until we had
+ * another turn.
+ */
+static void
+gate_rest_ended(struct gate *g, uint64_t end)
+{
+    const uint64_t due = g->rest_ns + HAND_OVER_NS;
+
+    if (g->turn && end > g->taken_ns)
+        end = g->taken_ns;
+    if (g->rest_ns && end > due) {
+        page_add(&g->page->debt_ns, end - due);
+        page_add(&g->page->used_ns, end - due);
+        page_add(&g->view.own->debt_ns, end - due);
+    }
+    g->rest_ns = 0;
+    g->rest = 0;
 }
 
 /* Lock held. The ring that goes with it tells the arbiter also whether we want another. */
@@ -203,10 +222,14 @@ gate_give_back(struct gate *g, bool waiting, uint64_t now)
         page_add(&g->page->overruns, 1);
         page_add(&g->page->overrun_ns, took - slice);
     }
-    if (g->first_ns)
+    if (g->rest > 0)
+        gate_rest_ended(g, now);
+    if (g->first_ns) {
         g->first_out = true;
-    else if (g->inflight > 0)
+    } else if (g->inflight > 0) {
         g->rest_ns = now;
+        g->rest = g->inflight;
+    }
     g->wants = waiting && !g->first_ns;
     atomic_store_explicit(&g->view.own->wants, g->wants, memory_order_relaxed);
     turn_give_back(&g->view, g->turn, g->used_ns, now);
@@ -345,20 +368,6 @@ gate_admit(struct gate *g, struct gate_ticket *t)
     return answer;
 }
 
-/* Lock held. What ran on after the turn was given back, beyond what that takes. */
-static void
-gate_rest_ended(struct gate *g, uint64_t end)
-{
-    const uint64_t due = g->rest_ns + HAND_OVER_NS;
-
-    if (g->rest_ns && end > due) {
-        page_add(&g->page->debt_ns, end - due);
-        page_add(&g->page->used_ns, end - due);
-        page_add(&g->view.own->debt_ns, end - due);
-    }
-    g->rest_ns = 0;
-}
-
 /* Lock held. It is with the driver no longer since `end`. */
 static void
 gate_uncount(struct gate *g, const struct gate_ticket *t, uint64_t end)
@@ -374,8 +383,9 @@ gate_uncount(struct gate *g, const struct gate_ticket *t, uint64_t end)
     if (g->inflight == 0) {
         g->queued_ns = 0;
         g->idle_ns = g->front_ns;
-        gate_rest_ended(g, g->front_ns);
     }
+    if (g->rest > 0 && --g->rest == 0)
+        gate_rest_ended(g, g->front_ns);
     gate_show_since(g);
 }
 
@@ -474,7 +484,7 @@ static void
 gate_tell_wants(struct gate *g, bool waiting, uint64_t now)
 {
     const bool rests = g->turn && g->idle_ns && now - g->idle_ns < UNWANTED_NS;
-    const bool could = waiting || (g->inflight > 0 && !g->rest_ns);
+    const bool could = waiting || g->inflight > g->rest;
     const bool wants = (could && !g->first_out) || rests;
 
     if (waiting && wants && g->turn == 0 && !g->loose && g->wait_ns == 0)

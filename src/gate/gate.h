@@ -71,7 +71,8 @@ struct gate {
     uint64_t busy_ns, idle_ns; /* the device is ours since; idle since; 0: not */
     uint64_t used_ns;          /* of this turn, up to busy_ns */
     uint64_t gap_ns;           /* what passes between two commands, on average */
-    uint64_t rest_ns;       /* given back while commands ran, then; 0: all is drained */
+    uint64_t rest_ns;       /* given back while commands ran, then; 0: they have ended */
+    unsigned rest;          /* so many of them are still with the driver */
     uint64_t device_end_ns; /* the latest end of a command that is counted */
     /* The host's clock less the device's, at most: now, and what it will be after until_ns. */
     int64_t offset_ns, offset_next_ns;

@@ -301,6 +301,27 @@ nobody_guesses_when_an_overdue_command_ends(void **state)
     assert_false(given(w));
 }
 
+/* The rest ran for 5 ms beside another's turn, and then in one of ours. */
+static void
+what_runs_on_into_the_next_turn_is_a_debt_until_then(void **state)
+{
+    struct world *w = *state;
+
+    begin_last_command(w, 20 * MS);
+    w->gate.front_ns = now_ns() - 20 * MS + 40000;
+    gate_step(&w->gate, true);
+    assert_true(given(w));
+    usleep(5000);
+    offer(w, LONG, TURN_KEEP);
+    assert_true(goes(w, 1));
+    usleep(5000);
+    ends(w, 20 * MS, 1, 20 * MS);
+    assert_in_range(atomic_load(&w->page.debt_ns), 4 * MS, 10 * MS - 1);
+    assert_true(atomic_load(&w->file->gate[OURS].debt_ns) >= 4 * MS);
+    ends(w, 1, 20 * MS, 20 * MS + 1);
+    assert_in_range(atomic_load(&w->page.debt_ns), 4 * MS, 10 * MS - 1);
+}
+
 static void
 an_idle_turn_is_given_back_after_its_linger(void **state)
 {
@@ -532,6 +553,7 @@ main(void)
         TEST(a_turn_is_given_back_when_its_slice_is_over_and_it_is_drained),
         TEST(a_turn_is_given_back_a_moment_before_its_last_command_ends),
         TEST(what_runs_on_after_that_is_a_debt),
+        TEST(what_runs_on_into_the_next_turn_is_a_debt_until_then),
         TEST(nobody_guesses_when_an_overdue_command_ends),
         TEST(an_idle_turn_is_given_back_after_its_linger),
         TEST(an_owned_turn_is_kept_while_idle),
