@@ -612,7 +612,8 @@ gate_drained(struct gate *g, bool waiting)
     bool settled;
 
     pthread_mutex_lock(&g->lock);
-    settled = g->turn == 0 && !g->loose && !g->first_ns;
+    /* Who waited for a first launch wants a turn again. */
+    settled = g->turn == 0 && !g->loose && !g->first_ns && (g->wants || !waiting);
     if (g->governed && g->turn && gate_is_drained(g) && turn_is_over(g, now)) {
         gate_give_back(g, waiting, now);
         settled = true;

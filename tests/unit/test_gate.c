@@ -412,6 +412,27 @@ a_first_launch_goes_alone_and_hands_the_turn_on(void **state)
 }
 
 static void
+who_waited_for_a_first_launch_says_so_at_its_end(void **state)
+{
+    struct world *w = *state;
+    struct gate_ticket first = kernel(MS);
+    const struct gate_times at = {.start_ns = 51 * MS, .end_ns = 54 * MS};
+
+    first.first = true;
+    offer(w, LONG, TURN_KEEP);
+    assert_int_equal(gate_admit(&w->gate, &first), GATE_GO);
+    gate_step(&w->gate, true);
+    gate_step(&w->gate, true);
+    assert_true(given(w));
+    gate_complete(&w->gate, &first, &at);
+    assert_false(wanted(w));
+    assert_false(gate_drained(&w->gate, true));
+    gate_step(&w->gate, true);
+    assert_true(wanted(w));
+    assert_true(gate_drained(&w->gate, true));
+}
+
+static void
 a_first_launch_waits_for_what_is_with_the_driver(void **state)
 {
     struct world *w = *state;
@@ -560,6 +581,7 @@ main(void)
         TEST(a_revoked_turn_is_given_back_once_drained),
         TEST(a_turn_revoked_before_it_is_taken_is_answered),
         TEST(a_first_launch_goes_alone_and_hands_the_turn_on),
+        TEST(who_waited_for_a_first_launch_says_so_at_its_end),
         TEST(a_first_launch_waits_for_what_is_with_the_driver),
         TEST(alone_a_first_launch_keeps_the_turn_and_makes_no_debt),
         TEST(overlapping_commands_are_charged_once),
