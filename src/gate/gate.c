@@ -83,7 +83,7 @@ gate_host_ns(struct gate *g, uint64_t device_ns, uint64_t now)
     uint64_t host;
 
     if (now >= g->offset_until_ns) {
-        g->offset_ns = g->offset_until_ns ? g->offset_next_ns : seen;
+        g->offset_ns = now - g->offset_until_ns < OFFSET_NS ? g->offset_next_ns : seen;
         g->offset_next_ns = seen;
         g->offset_until_ns = now + OFFSET_NS;
     }

@@ -480,6 +480,23 @@ overlapping_commands_are_charged_once(void **state)
     assert_int_equal(atomic_load(&w->page.busy_ns), 20 * MS);
 }
 
+/* The clocks have drifted apart since they were last compared, while nothing ran. */
+static void
+an_old_comparison_of_clocks_is_forgotten(void **state)
+{
+    struct world *w = *state;
+
+    offer(w, LONG * 100, TURN_KEEP);
+    assert_true(goes(w, MS));
+    ends(w, MS, 900 * MS, 1000 * MS);
+    usleep(450000);
+    assert_true(goes(w, MS));
+    usleep(5000);
+    ends(w, MS, 1300 * MS, 1305 * MS);
+    gate_step(&w->gate, false);
+    assert_true(atomic_load(&w->page.used_ns) >= 5 * MS);
+}
+
 static void
 what_failed_to_go_is_taken_back(void **state)
 {
@@ -585,6 +602,7 @@ main(void)
         TEST(a_first_launch_waits_for_what_is_with_the_driver),
         TEST(alone_a_first_launch_keeps_the_turn_and_makes_no_debt),
         TEST(overlapping_commands_are_charged_once),
+        TEST(an_old_comparison_of_clocks_is_forgotten),
         TEST(what_failed_to_go_is_taken_back),
         TEST(waiting_is_counted_until_the_turn_is_taken),
         TEST(pauses_in_a_turn_are_not_used_time),
