@@ -263,7 +263,7 @@ stage_tsan() {
     fi
     TIMEOUT_MULTIPLIER=4 meson_tests build-tsan "${names[@]}"
 }
-TSAN_SOME='ring|channel|transport|session|wait|hold|mem|account|gate|guest|worker|icd'
+TSAN_SOME='arbiter|ring|channel|transport|session|wait|hold|mem|account|gate|guest|worker|icd'
 readonly TSAN_SOME="(^|[^a-z])($TSAN_SOME)"
 
 # Drivers and interpreters are not instrumented: what they do among themselves is not told.
