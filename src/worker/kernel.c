@@ -342,7 +342,8 @@ kernel_args_ref(struct session *s, struct kernel *k)
     a = calloc(1, sizeof *a + k->n_args * sizeof *a->arg);
     if (!a)
         return NULL;
-    *a = (struct kernel_args){.refs = 1, .sets = k->sets, .n = k->n_args};
+    *a = (struct kernel_args){
+        .refs = 1, .sets = k->sets, .error = kernel_args_error(s, &k->o), .n = k->n_args};
     for (cl_uint i = 0; i < k->n_args; i++) {
         if (!arg_copy(s, &k->args[i], &a->arg[i])) {
             kernel_args_unref(s, a);
@@ -452,8 +453,11 @@ launch_arguments(struct session *s, struct kernel *k)
 {
     cl_int rc;
 
-    if (s->held.running)
-        return kernel_apply(s, k, s->held.running->args);
+    if (s->held.running) {
+        const struct kernel_args *a = s->held.running->args;
+
+        return a->error == CL_SUCCESS ? kernel_apply(s, k, a) : a->error;
+    }
     rc = kernel_args_error(s, &k->o);
     return rc == CL_SUCCESS ? kernel_make_current(s, k) : rc;
 }

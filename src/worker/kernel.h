@@ -20,6 +20,7 @@ struct kernel_args {
     unsigned refs;         /* of held launches */
     struct kernel *kernel; /* whose copy it is still; NULL: it has others now */
     uint64_t sets;         /* struct kernel's then */
+    cl_int error;          /* why a launch with them fails */
     cl_uint n;
     struct kernel_arg_copy {
         void *frame; /* the message that set it; NULL: not set */
