@@ -113,7 +113,9 @@ static void
 write_shares(FILE *out, const struct simulate *s, const struct simulate_outcome *o,
              unsigned n)
 {
-    fputs("set ylabel 'share of the GPU, %'\nset yrange [0:*]\nset key top right\n", out);
+    fputs("set ylabel 'share of the GPU, %'\nset yrange [0:*]\nset offsets 0, 0, graph "
+          "0.06, 0\n",
+          out);
     for (unsigned i = 0; i < n; i++) {
         fprintf(out,
                 "set title '%s'\n"
@@ -122,12 +124,13 @@ write_shares(FILE *out, const struct simulate *s, const struct simulate_outcome 
                 sched_policy_word(o[i].policy), i);
         if (s->gpus > 1)
             fprintf(out,
-                    ", $data%u using 1:3:4:5 with yerrorbars pt 0 lc rgb '#222222' title "
+                    ", $data%u using 1:4:(0):($5-$4) with vectors nohead lw 2 lc rgb "
+                    "'#222222' title "
                     "'least to most'",
                     i);
         if (!isnan(o[i].vgpus[0].promised))
             fprintf(out,
-                    ", $data%u using 1:2:(0.45) with xerrorbars pt 0 lw 2 lc rgb "
+                    ", $data%u using 1:2:(0.4) with xerrorbars pt 0 lw 2 lc rgb "
                     "'#d1495b' title 'promised'",
                     i);
         fputs("\nset ylabel ''\n", out);
@@ -138,8 +141,9 @@ write_shares(FILE *out, const struct simulate *s, const struct simulate_outcome 
 static void
 write_waits(FILE *out, const struct simulate_outcome *o, unsigned n)
 {
-    fputs("set logscale y\nset yrange [0.001:*]\nset ylabel 'waiting, ms'\n"
-          "set format y '%g'\nset key top left\natleast(x) = x > 0.001 ? x : 0.001\n",
+    fputs("set offsets 0, 0, 0, 0\nset logscale y\nset yrange [0.001:*]\nset ylabel "
+          "'waiting, ms'\n"
+          "set format y '%g'\natleast(x) = x > 0.001 ? x : 0.001\n",
           out);
     for (unsigned i = 0; i < n; i++)
         fprintf(
@@ -159,13 +163,14 @@ write_script(FILE *out, const struct simulate *s, const struct simulate_outcome 
     fprintf(out,
             "set terminal svg size %u,640 font 'sans,12' background rgb 'white'\n"
             "set encoding utf8\n",
-            120 + n * (260 + 8 * s->n));
+            120 + n * (310 + 8 * s->n));
     for (unsigned i = 0; i < n; i++)
         write_data(out, s, &o[i], i);
     fprintf(out,
             "set multiplot layout 2,%u title 'Simulated: %u vGPUs on %s%u GPU%s'\n"
             "set xrange [-0.7:%u-0.3]\nset grid y lc rgb '#e4e4e4' lt 1\n"
-            "set tics nomirror out\n",
+            "set tics nomirror out\nset key outside top center horizontal samplen 1 font "
+            "',10'\n",
             n, s->n, s->gpus > 1 ? "each of " : "", s->gpus, s->gpus > 1 ? "s" : "",
             s->n);
     write_names(out, s);
