@@ -123,7 +123,7 @@ name_copy(struct sim_guest *g, unsigned i, char **argv)
     snprintf(number, sizeof number, "-%u", i);
     if (strlen(g->name) + strlen(number) >= sizeof g->name)
         args_mistake(argv, "'%s': too long a name to be numbered", g->name);
-    strcat(g->name, number);
+    memcpy(g->name + strlen(g->name), number, strlen(number) + 1);
 }
 
 static void

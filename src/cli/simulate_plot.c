@@ -38,7 +38,7 @@ spawn_gnuplot(int in, int out, pid_t *ret)
 static int
 run_gnuplot(int in, int out, struct err *e)
 {
-    pid_t pid;
+    pid_t pid = 0;
     int status, rc = spawn_gnuplot(in, out, &pid);
 
     if (rc == -ENOENT)
@@ -52,17 +52,14 @@ run_gnuplot(int in, int out, struct err *e)
     return status == 0 ? 0 : err_set(e, -EIO, "no plot: gnuplot failed");
 }
 
+/* For what is renamed to `path` once it is whole; -1: e says why not. */
 static int
-open_beside(const char *path, char **ret_tmp, struct err *e)
+open_beside(const char *path, const char *tmp, struct err *e)
 {
-    char *tmp = str_printf("%s.tmp", path);
-    int fd = tmp ? open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
+    const int fd = tmp ? open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
 
-    if (fd < 0) {
-        free(tmp);
-        return err_set(e, tmp ? -errno : -ENOMEM, "--plot %s: %s", path, strerror(errno));
-    }
-    *ret_tmp = tmp;
+    if (fd < 0)
+        err_set(e, -errno, "--plot %s: %s", path, strerror(errno));
     return fd;
 }
 
@@ -70,10 +67,10 @@ int
 simulate_plot_check(const char *path, struct err *e)
 {
     _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    _cleanup_free_ char *tmp = NULL;
-    _cleanup_close_ int out = open_beside(path, &tmp, e);
+    _cleanup_free_ char *tmp = str_printf("%s.tmp", path);
+    _cleanup_close_ int out = open_beside(path, tmp, e);
 
-    if (out < 0)
+    if (!tmp || out < 0)
         return e->code;
     unlink(tmp);
     return run_gnuplot(null, null, e);
@@ -184,14 +181,15 @@ simulate_plot(const struct simulate *s, const struct simulate_outcome *o, unsign
               const char *path, struct err *e)
 {
     _cleanup_fclose_ FILE *script = tmpfile();
-    _cleanup_free_ char *tmp = NULL;
-    _cleanup_close_ int out = open_beside(path, &tmp, e);
+    _cleanup_free_ char *tmp = str_printf("%s.tmp", path);
+    _cleanup_close_ int out = -1;
     int rc;
 
-    if (out < 0)
-        return e->code;
     if (!script)
         return err_set(e, -errno, "no plot: a temporary file: %s", strerror(errno));
+    out = open_beside(path, tmp, e);
+    if (!tmp || out < 0)
+        return e->code;
     write_script(script, s, o, n);
     rewind(script);
     rc = run_gnuplot(fileno(script), out, e);

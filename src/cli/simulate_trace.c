@@ -24,7 +24,7 @@ guest_of(struct simulate *s, const char *name)
         return NULL;
     g = &s->guests[s->n++];
     memset(g, 0, sizeof *g);
-    strcpy(g->name, name);
+    memcpy(g->name, name, strlen(name) + 1);
     return g;
 }
 
