@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define ARGS_MAX_OPTIONS 8
+#define ARGS_MAX_OPTIONS 12
 
 /* A command's own struct begins with this one. */
 struct args {

@@ -67,6 +67,7 @@ int cmd_run(int argc, char **argv);
 int cmd_gpu(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_top(int argc, char **argv);
+int cmd_simulate(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_shutdown(int argc, char **argv);
 int cmd_version(int argc, char **argv);

@@ -5,6 +5,7 @@
  * on the machine meets them alike; their ratios are taken within a round.
  */
 #include "cli/demo.h"
+#include "cli/progress.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -98,8 +99,8 @@ run_phase(struct demo *d, const struct demo_site *s, enum demo_way way, bool eva
                                  .eval = eval};
     int rc;
 
-    demo_progress_phase(name, units_of(d, job.count, eval));
-    rc = demo_run(s, &job, demo_progress_tick, row->results + row->n, e);
+    progress_phase(name, units_of(d, job.count, eval));
+    rc = demo_run(s, &job, progress_tick, row->results + row->n, e);
     if (rc < 0)
         return err_wrap(e, "%s", row->name);
     row->n += job.count;
@@ -130,12 +131,11 @@ run_all(struct demo *d, const struct demo_site *s, struct err *e)
     const uint64_t begin = now_ns();
     int rc = 0;
 
-    demo_progress_start(d->rounds * COMPARED * units_of(d, 1, false) +
-                        COMPARED * EVAL_UNITS + units_of(d, 2, true) +
-                        units_of(d, 4, true));
+    progress_start(d->rounds * COMPARED * units_of(d, 1, false) + COMPARED * EVAL_UNITS +
+                   units_of(d, 2, true) + units_of(d, 4, true));
     for (unsigned i = 0; i < d->rounds && rc == 0; i++) {
         if (i >= MIN_ROUNDS && now_ns() - begin > ROUNDS_LIMIT_NS) {
-            demo_progress_skip((d->rounds - i) * COMPARED * units_of(d, 1, false));
+            progress_skip((d->rounds - i) * COMPARED * units_of(d, 1, false));
             d->rounds = i;
         } else {
             rc = run_round(d, s, i, e);
@@ -143,7 +143,7 @@ run_all(struct demo *d, const struct demo_site *s, struct err *e)
     }
     for (enum demo_way way = DEMO_TWO; way <= DEMO_FOUR && rc == 0; way++)
         rc = run_phase(d, s, way, true, d->rows[way].name, e);
-    demo_progress_end();
+    progress_end();
     d->seconds = (double)(now_ns() - begin) / 1e9;
     return rc;
 }

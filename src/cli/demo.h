@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tessera demo, in parts: demo.c decides what runs when, demo_site.c has the private
- * manager and its folder, demo_run.c the training programs, demo_progress.c the bar,
- * demo_report.c what comes out. Inside src/cli/demo*.c only.
+ * manager and its folder, demo_run.c the training programs, demo_report.c what comes
+ * out. Inside src/cli/demo*.c only.
  */
 #ifndef TESSERA_CLI_DEMO_H
 #define TESSERA_CLI_DEMO_H
@@ -95,13 +95,6 @@ struct demo_job {
  */
 int demo_run(const struct demo_site *s, const struct demo_job *job,
              void (*tick)(unsigned steps), struct demo_result *ret, struct err *e);
-
-/* demo_progress.c: on stderr; a bar on a terminal, else a line a phase. */
-void demo_progress_start(unsigned total);
-void demo_progress_phase(const char *name, unsigned units);
-void demo_progress_tick(unsigned done);  /* of the phase */
-void demo_progress_skip(unsigned units); /* there is that much less to do */
-void demo_progress_end(void);
 
 /* demo_report.c */
 void demo_summarize(struct demo *d);

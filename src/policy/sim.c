@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#define PROGRESS_TURNS 4096
+
 struct guest {
     struct sched_vgpu v;
     const struct sim_guest *is;
@@ -50,7 +52,8 @@ draw(const struct sim_dist *d, uint64_t *state)
 {
     switch (d->shape) {
     case SIM_EXPONENTIAL:
-        return (uint64_t)(-log(random_unit(state)) * (double)d->a_ns);
+        return (uint64_t)fmin(-log(random_unit(state)) * (double)d->a_ns,
+                              (double)SIM_TIME_MAX_NS);
     case SIM_UNIFORM:
         return d->a_ns + (uint64_t)(random_unit(state) * (double)(d->b_ns - d->a_ns));
     case SIM_CONSTANT:
@@ -182,17 +185,19 @@ sooner(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Alone, until somebody else comes: what it takes after that is a debt. */
+/*
+ * Alone, until somebody else comes, who may have come during the hand-over: what it takes after
+ * that is a debt.
+ */
 static void
 run_open(struct sim *s, struct guest *g, const struct sched_turn *turn)
 {
-    const uint64_t begin = s->now_ns, newcomer = sooner(look(s, g), s->p->length_ns);
+    const uint64_t begin = s->now_ns, comes = sooner(look(s, g), s->p->length_ns);
+    const uint64_t newcomer = comes > begin ? comes : begin;
 
-    while (s->now_ns < newcomer && g->head_ns < newcomer) {
-        if (g->head_ns > s->now_ns)
-            break;
+    do {
         run_command(s, g);
-    }
+    } while (s->now_ns < newcomer && g->head_ns <= s->now_ns);
     sched_charge(&s->sched, turn, sooner(s->now_ns, newcomer) - begin);
     if (s->now_ns > newcomer) {
         look(s, NULL);
@@ -289,6 +294,8 @@ sim_run(const struct sim_params *p, const struct sim_guest *guests, unsigned n,
         struct sched_turn turn;
         uint64_t soonest;
 
+        if (p->progress && ret_gpu->turns % PROGRESS_TURNS == 0)
+            p->progress(s.now_ns);
         if (s.now_ns >= joins)
             joins = join_started(&s);
         soonest = look(&s, NULL);

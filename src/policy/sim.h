@@ -74,6 +74,7 @@ struct sim_params {
     uint64_t handover_ns; /* lost when a turn goes from one vGPU to another */
     uint64_t linger_ns;   /* how long a turn is kept without commands (best effort) */
     uint64_t seed;
+    void (*progress)(uint64_t now_ns); /* called now and then; NULL: nobody is */
 };
 
 /* What became of a GPU's time: these and the guests' used_ns add up to the length or a bit more. */

@@ -162,7 +162,7 @@ set_name(const char *text, struct sim_guest *g)
 {
     if (!vgpu_name_valid(text) || strlen(text) >= sizeof g->name)
         return -EINVAL;
-    strcpy(g->name, text);
+    memcpy(g->name, text, strlen(text) + 1);
     return 0;
 }
 
@@ -193,7 +193,7 @@ sim_parse_guest(const char *text, struct sim_guest *g, const char **ret_problem,
 {
     struct sim_guest parsed = *g;
 
-    strcpy(ret_key, "it");
+    memcpy(ret_key, "it", sizeof "it");
     while (*text != '\0') {
         const char *end = strchrnul(text, ','), *equals = strchr(text, '=');
         char value[WORD_MAX];
@@ -252,7 +252,7 @@ sim_parse_line(const char *line, char name[SIM_NAME_MAX], struct sim_command *re
     *ret_problem = "the length is not a time: 500us";
     if (sim_parse_time(length, &c.length_ns) < 0)
         return -EINVAL;
-    strcpy(name, vgpu);
+    memcpy(name, vgpu, strlen(vgpu) + 1);
     *ret = c;
     return 1;
 }

@@ -92,6 +92,33 @@ a_day_of_fixed_share_does_not_drift(void **state)
     check_day(SCHED_FIXED_SHARE);
 }
 
+/* Also when the other comes while the turn is handed over. */
+static void
+a_turn_under_best_effort_has_a_command(void **state)
+{
+    const struct sim_params p = {.policy = SCHED_BEST_EFFORT,
+                                 .sched = {.slice_ns = 2 * MS},
+                                 .length_ns = 1000 * MS,
+                                 .handover_ns = MS / 5,
+                                 .seed = 1};
+    static struct sim_result r[2];
+    struct sim_guest g[2] = {0};
+    struct sim_gpu gpu;
+    const char *problem;
+    char key[64];
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(sim_parse_guest("kernel=100us,arrival=closed:exp:300us", &g[i],
+                                         &problem, key),
+                         0);
+        g[i].share = SCHED_SHARE_ONE / 2;
+    }
+    sim_run(&p, g, 2, &gpu, r);
+    assert_true(gpu.turns > 500);
+    assert_true(gpu.turns <= r[0].commands + r[1].commands);
+}
+
 static void
 words_are_read(void **state)
 {
@@ -136,6 +163,7 @@ main(void)
         cmocka_unit_test(a_day_of_best_effort_does_not_drift),
         cmocka_unit_test(a_day_of_equal_share_does_not_drift),
         cmocka_unit_test(a_day_of_fixed_share_does_not_drift),
+        cmocka_unit_test(a_turn_under_best_effort_has_a_command),
         cmocka_unit_test(words_are_read),
         cmocka_unit_test(jains_index_is_one_when_all_are_alike),
     };

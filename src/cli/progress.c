@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include "cli/progress.h"
 #include "base/io.h"
-#include "cli/demo.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@ static struct {
 } bar;
 
 void
-demo_progress_start(unsigned total)
+progress_start(unsigned total)
 {
     const char *none = getenv("NO_COLOR");
 
@@ -79,7 +80,7 @@ print_phase(void)
 }
 
 void
-demo_progress_phase(const char *name, unsigned units)
+progress_phase(const char *name, unsigned units)
 {
     bar.before += bar.phase;
     bar.phase = units;
@@ -92,7 +93,7 @@ demo_progress_phase(const char *name, unsigned units)
 }
 
 void
-demo_progress_tick(unsigned done)
+progress_tick(unsigned done)
 {
     bar.done = done;
     if (bar.terminal)
@@ -100,13 +101,13 @@ demo_progress_tick(unsigned done)
 }
 
 void
-demo_progress_skip(unsigned units)
+progress_skip(unsigned units)
 {
     bar.total -= units;
 }
 
 void
-demo_progress_end(void)
+progress_end(void)
 {
     if (bar.terminal)
         fputs("\r\033[K", stderr);
