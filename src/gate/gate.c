@@ -25,7 +25,13 @@
  * From giving a turn back to the first command of the next one on the device: two threads wake up,
  * 60 to 150 us on two cores of a virtual machine. So much before the end it is given back.
  */
-#define HAND_OVER_NS 80000u
+#define HAND_OVER_NS 25000u
+
+/*
+ * So many commands whose time is only guessed may be with the driver at once: a program that is
+ * known for short ones may launch them with an argument that makes them long.
+ */
+#define GUESSES_MAX 8u
 
 /* The pause between two commands of a queue; a longer one is not the driver's. */
 #define GAP_MAX_NS 200000u
@@ -323,6 +329,7 @@ gate_count(struct gate *g, struct gate_ticket *t, uint64_t now)
     else if (g->inflight == 0)
         gate_begins(g, now);
     g->inflight++;
+    g->guesses += t->guess;
     g->queued_ns += t->est_ns;
     t->look = g->governed && (!g->wants || t->first || (g->turn && turn_is_shared(g)));
     if (!g->wants && g->governed) {
@@ -343,6 +350,8 @@ gate_judge(struct gate *g, const struct gate_ticket *t, uint64_t now)
     if (g->turn == 0 && !g->loose && !gate_take(g, now))
         return GATE_SHUT;
     if (g->first_ns || (t->first && g->inflight > 0))
+        return GATE_FULL;
+    if (t->guess && g->guesses >= GUESSES_MAX)
         return GATE_FULL;
     if (g->turn && turn_is_over(g, now))
         return GATE_FULL;
@@ -373,6 +382,7 @@ static void
 gate_uncount(struct gate *g, const struct gate_ticket *t, uint64_t end)
 {
     g->inflight--;
+    g->guesses -= t->guess;
     g->queued_ns -= t->est_ns < g->queued_ns ? t->est_ns : g->queued_ns;
     if (end > g->front_ns)
         g->front_ns = end;

@@ -37,6 +37,7 @@ struct gate_ticket {
     uint64_t est_ns; /* what it is expected to take of the device */
     bool counted; /* takes device time: no marker, no barrier, no map of shared storage */
     bool kernel;
+    bool guess; /* est_ns is of such commands with other arguments */
     bool first; /* a first launch: compiled before it runs */
     bool look;  /* the gate's: gate_step() must follow */
 };
@@ -71,6 +72,7 @@ struct gate {
     uint64_t busy_ns, idle_ns; /* the device is ours since; idle since; 0: not */
     uint64_t used_ns;          /* of this turn, up to busy_ns */
     uint64_t gap_ns;           /* what passes between two commands, on average */
+    unsigned guesses;          /* of those with the driver */
     uint64_t rest_ns;       /* given back while commands ran, then; 0: they have ended */
     unsigned rest;          /* so many of them are still with the driver */
     uint64_t device_end_ns; /* the latest end of a command that is counted */

@@ -181,7 +181,8 @@ held_join_queue(struct held *h)
     struct queue *q = h->queue;
 
     list_add_tail(&q->held, &h->node);
-    queue_count_held(q, 1);
+    /* A question must not cost one of its queue's commands their place. */
+    queue_count_held(q, !h->question);
     if (h->barrier && q->out_of_order)
         q->held_barrier = h;
 }
@@ -194,7 +195,7 @@ held_leave_queue(struct session *s, struct held *h)
     struct held *first;
 
     list_del(&h->node);
-    queue_count_held(q, -1);
+    queue_count_held(q, -!h->question);
     if (q->held_barrier == h)
         q->held_barrier = NULL;
     if (list_empty(&q->held))
@@ -208,6 +209,18 @@ held_leave_queue(struct session *s, struct held *h)
 
 /* ---- keeping ----------------------------------------------------------------------- */
 
+/* What it will take: as it did, or as such commands do with other arguments. */
+static void
+ticket_estimate(struct session *s, struct gate_ticket *t, uint64_t key, uint64_t like)
+{
+    t->guess = false;
+    if (cost_known(&s->costs, key, &t->est_ns))
+        return;
+    t->guess = like != 0 && cost_known(&s->costs, like, &t->est_ns);
+    if (!t->guess)
+        t->est_ns = COST_UNKNOWN_NS;
+}
+
 bool
 held_must(struct session *s, struct held_spec *spec)
 {
@@ -219,8 +232,8 @@ held_must(struct session *s, struct held_spec *spec)
     s->admitted = (struct admitted){0};
     if (s->request.error != CL_SUCCESS)
         return false;
-    if (t->counted && !cost_known(&s->costs, spec->cost_key, &t->est_ns))
-        t->est_ns = COST_UNKNOWN_NS;
+    if (t->counted)
+        ticket_estimate(s, t, spec->cost_key, spec->like_key);
     if ((whole && !list_empty(&q->held)) || q->held_barrier ||
         any_pending(spec->n_waits, spec->waits))
         return true;
@@ -231,7 +244,7 @@ held_must(struct session *s, struct held_spec *spec)
         answer = gate_admit(&s->gate, t);
     if (answer != GATE_GO)
         return true;
-    s->admitted = (struct admitted){true, *t, spec->cost_key};
+    s->admitted = (struct admitted){true, *t, spec->cost_key, spec->like_key};
     return false;
 }
 
@@ -304,6 +317,7 @@ held_new(struct session *s, const struct held_spec *spec)
                        .since_ns = now_ns(),
                        .ticket = spec->ticket,
                        .cost_key = spec->cost_key,
+                       .like_key = spec->like_key,
                        .barrier = spec->barrier,
                        .question = spec->question,
                        .bytes = bytes,
@@ -492,17 +506,19 @@ held_next(struct session *s)
     if (ready && (!free || ready->number < free->number)) {
         struct gate_ticket t = ready->ticket;
 
+        /* More is known than when it came. */
+        ticket_estimate(s, &t, ready->cost_key, ready->like_key);
         if (gate_admit(&s->gate, &t) == GATE_GO) {
             struct held *h = heap_take(&all->ready);
 
             atomic_store_explicit(&all->waiting, all->ready.n, memory_order_relaxed);
-            s->admitted = (struct admitted){true, t, h->cost_key};
+            s->admitted = (struct admitted){true, t, h->cost_key, h->like_key};
             return h;
         }
     }
     if (!free)
         return NULL;
-    s->admitted = (struct admitted){!free->question, free->ticket, 0};
+    s->admitted = (struct admitted){!free->question, free->ticket, 0, 0};
     if (!free->question)
         gate_admit(&s->gate, &s->admitted.ticket);
     return heap_take(&all->free);

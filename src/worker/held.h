@@ -54,7 +54,7 @@ struct held {
     struct event *event; /* counted; NULL: none was wanted */
     held_fn *run;
     struct gate_ticket ticket;
-    uint64_t cost_key;
+    uint64_t cost_key, like_key;
     unsigned blockers;            /* 0: ready */
     bool whole;                   /* waits for all before it in its queue */
     bool behind;                  /* and there are some: one of the blockers */
@@ -98,6 +98,7 @@ struct held_spec {
     struct guest_id event;
     struct gate_ticket ticket;
     uint64_t cost_key; /* worker/cost.h */
+    uint64_t like_key; /* of a launch: the same with any arguments; 0: there is no such */
     bool sync;         /* a marker or a barrier */
     bool question;
     bool barrier;

@@ -102,6 +102,26 @@ arg_set(struct session *s, cl_kernel kernel, const struct req_clSetKernelArg *r)
     return s->cl->clSetKernelArg(kernel, index, r->arg_size, r->arg_value);
 }
 
+/* How long a launch takes may depend on values, as of loops; it seldom does on which buffers. */
+static uint64_t
+arg_key(const struct req_clSetKernelArg *r)
+{
+    uint64_t key = cost_mix(r->arg_index + 1, r->kind), word;
+
+    if (r->kind == ARG_OBJECT)
+        return 0;
+    if (r->kind == ARG_LOCAL)
+        return cost_mix(key, r->arg_size);
+    for (uint64_t i = 0; i < r->arg_value_len; i += sizeof word) {
+        const uint64_t left = r->arg_value_len - i;
+
+        word = 0;
+        memcpy(&word, r->arg_value + i, left < sizeof word ? left : sizeof word);
+        key = cost_mix(key, word);
+    }
+    return key;
+}
+
 /* The arguments are others from now on. */
 static void
 kernel_changed(struct kernel *k)
@@ -134,6 +154,9 @@ op_clSetKernelArg(struct session *s, const struct req_clSetKernelArg *r)
             return session_fail(s, "the worker has no memory left");
         if (rc == CL_SUCCESS) {
             arg->serial = r->object ? r->object->serial : 0;
+            k->args_key ^= arg->key;
+            arg->key = arg_key(r);
+            k->args_key ^= arg->key;
             kernel_changed(k);
         }
     }
@@ -204,11 +227,13 @@ kernel_clone(struct session *s, struct kernel *from, struct kernel *to)
     if (rc == CL_SUCCESS)
         rc = kernel_take(s, to, from->program);
     to->key = from->key;
+    to->args_key = from->args_key;
     for (cl_uint i = 0; rc == CL_SUCCESS && i < to->n_args; i++) {
         struct recipe *set = &from->args[i].set;
 
         to->args[i].error = from->args[i].error;
         to->args[i].serial = from->args[i].serial;
+        to->args[i].key = from->args[i].key;
         if (set->frame && !recipe_set(&to->args[i].set, set->frame, set->frame_len))
             rc = CL_OUT_OF_HOST_MEMORY;
     }
@@ -436,7 +461,8 @@ cost_clEnqueueNDRangeKernel(struct session *s, const struct req_clEnqueueNDRange
         key = cost_mix(key, r->global_work_size[i]);
         key = cost_mix(key, r->given & GIVEN_LOCAL ? r->local_work_size[i] : 0);
     }
-    spec->cost_key = key | 1;
+    spec->like_key = key | 1;
+    spec->cost_key = cost_mix(key, kernel_of(r->kernel)->args_key) | 1;
 }
 
 int

@@ -8,6 +8,7 @@
 struct kernel_arg {
     struct recipe set; /* the last message that set it */
     uint64_t serial;   /* of the object that it names; 0: none */
+    uint64_t key;      /* of a value or a local size; 0: of an object */
     cl_int
         error; /* that set failed: the kernel cannot be launched until it is set again */
 };
@@ -37,8 +38,9 @@ struct kernel {
     uint64_t sets;    /* how often an argument was set */
     uint64_t applied; /* sets, as the driver's kernel has them; KERNEL_MIXED: a mixture */
     struct kernel_args
-        *copy;    /* of the arguments as they are; NULL: no held launch needs it */
-    uint64_t key; /* of program and name (worker/cost.h) */
+        *copy;         /* of the arguments as they are; NULL: no held launch needs it */
+    uint64_t key;      /* of program and name (worker/cost.h) */
+    uint64_t args_key; /* of all values among the arguments */
 };
 
 #define KERNEL_MIXED UINT64_MAX

@@ -189,6 +189,8 @@ tracked_over(struct session *s, const struct tracked *t)
     gate_complete(&s->gate, &t->ticket, &at);
     if (t->ticket.counted && at.start_ns && at.end_ns >= at.start_ns)
         cost_learn(&s->costs, t->cost_key, at.end_ns - at.start_ns);
+    if (t->like_key && at.start_ns && at.end_ns >= at.start_ns)
+        cost_learn(&s->costs, t->like_key, at.end_ns - at.start_ns);
 }
 
 /* Takes up to n complete commands off the front. Their references are the caller's. */
@@ -469,7 +471,8 @@ submission_track(struct session *s, struct submission *sub)
     if (a->ticket.first)
         runner_first(s, sub->event);
     s->runner.due |= a->ticket.look;
-    if (queue_track(sub->queue, &(struct tracked){sub->event, a->ticket, a->cost_key}) %
+    if (queue_track(sub->queue,
+                    &(struct tracked){sub->event, a->ticket, a->cost_key, a->like_key}) %
             HARVEST_AT_SUBMIT ==
         0)
         queue_harvest(s, sub->queue);

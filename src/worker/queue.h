@@ -38,7 +38,7 @@ struct queue {
 struct tracked {
     cl_event event; /* a reference of our own */
     struct gate_ticket ticket;
-    uint64_t cost_key;
+    uint64_t cost_key, like_key;
 };
 
 /* One command on its way to the driver. */

@@ -267,7 +267,7 @@ a_turn_is_given_back_a_moment_before_its_last_command_ends(void **state)
     gate_step(&w->gate, true);
     assert_false(given(w));
     /* As if it had begun so long ago. */
-    w->gate.front_ns = now_ns() - 20 * MS + 40000;
+    w->gate.front_ns = now_ns() - 20 * MS + 15000;
     gate_step(&w->gate, true);
     assert_true(given(w));
     assert_true(wanted(w));
@@ -281,7 +281,7 @@ what_runs_on_after_that_is_a_debt(void **state)
     struct world *w = *state;
 
     begin_last_command(w, 20 * MS);
-    w->gate.front_ns = now_ns() - 20 * MS + 40000;
+    w->gate.front_ns = now_ns() - 20 * MS + 15000;
     gate_step(&w->gate, true);
     assert_true(given(w));
     usleep(5000);
@@ -308,7 +308,7 @@ what_runs_on_into_the_next_turn_is_a_debt_until_then(void **state)
     struct world *w = *state;
 
     begin_last_command(w, 20 * MS);
-    w->gate.front_ns = now_ns() - 20 * MS + 40000;
+    w->gate.front_ns = now_ns() - 20 * MS + 15000;
     gate_step(&w->gate, true);
     assert_true(given(w));
     usleep(5000);
