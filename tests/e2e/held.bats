@@ -163,8 +163,8 @@ share_cache_of() {
     others_had_it
 }
 
-# bully_beside POLICY HOW: 200 kernels of 20 ms behind an event that is set; then one who launches and
-# waits. Without a gate the first launch would wait for 4 s.
+# bully_beside POLICY HOW: 200 kernels of 20 ms behind an event that is set; then one who launches
+# and waits. Without a gate the first launch would wait for 4 s.
 bully_beside() {
     local shorts
     "$TESSERA" gpu set gpu0 --policy "$1"

@@ -5,8 +5,8 @@
  *   guest_bully long MS END        kernels of about MS ms, three ahead, until the file END is there
  *   guest_bully burst MS N GO      N of them behind a user event, which is set when GO is there
  *   guest_bully trick MS N GO      the same after many short ones, which the long ones look like
- *   guest_bully short N            launches a short one and waits for it, N times; says how long these
- *                                  took
+ *   guest_bully short N            launches a short one and waits for it, N times; says how long
+ *                                  these took
  */
 #include "cltest.h"
 

@@ -41,7 +41,7 @@ enqueue_put(const struct hold *h, cl_command_queue queue, cl_kernel put, uint32_
     enqueue(h, queue, put, 1);
 }
 
-/* Some launches per set; sets change the value, the buffer, or both; the last ones are never used. */
+/* Some launches per set; sets change the value, the buffer, or both; the last are never used. */
 static void
 values_and_buffers(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the guest_held programs share: tests of commands that cannot run yet. Each is run in two ways:
+ * What the guest_held programs share: tests of commands that cannot run yet. Each runs in two ways:
  *
  *   event   a user event holds back what a test enqueues, until the test opens it. Then it is also
  *           certain that nothing of it has run before
