@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guest_held_release event|turn [GO | pocl]: all that commands use is released by the
- * program before they can run. With GO it says "held" and waits for that file, to be looked at; then "released" and waits
- * for GO.end.
+ * guest_held_release event|turn [GO | pocl]: all that commands use is released by the program
+ * before they can run. With GO it says "held" and waits for that file, to be looked at; then
+ * "released" and waits for GO.end.
  */
 #include "heldtest.h"
 
