@@ -57,28 +57,30 @@ struct gate {
     struct gate_page *page;            /* in the session's slot: read by the manager */
     _Atomic uint64_t own_copied_bytes; /* moved by the worker alone */
     pthread_mutex_t lock;              /* all below */
-    bool governed;                     /* view is there */
     struct turn_view view;
-    bool loose;
-    uint64_t turn;     /* held now; 0: none */
-    uint64_t taken_ns; /* when */
-    bool wants;        /* what the arbiter was told */
-    uint64_t wait_ns;  /* since when commands wait for a turn; 0: none do */
-    unsigned inflight; /* counted commands with the driver */
-    uint64_t queued_ns,
-        front_ns;              /* their estimates; since when the oldest is the front */
-    uint64_t first_ns;         /* a first launch is with the driver since; 0: none */
-    bool first_out;            /* and runs out of turn */
+    /* The turn. */
+    uint64_t turn;             /* held now; 0: none */
+    uint64_t taken_ns;         /* when */
+    uint64_t wait_ns;          /* since when commands wait for one; 0: none do */
     uint64_t busy_ns, idle_ns; /* the device is ours since; idle since; 0: not */
     uint64_t used_ns;          /* of this turn, up to busy_ns */
-    uint64_t gap_ns;           /* what passes between two commands, on average */
-    unsigned guesses;          /* of those with the driver */
-    uint64_t rest_ns;       /* given back while commands ran, then; 0: they have ended */
-    unsigned rest;          /* so many of them are still with the driver */
+    uint64_t rest_ns; /* given back while commands ran, then; 0: they have ended */
+    /* What is with the driver. */
+    uint64_t queued_ns;     /* estimates of counted commands */
+    uint64_t front_ns;      /* since when the oldest is the front */
+    uint64_t gap_ns;        /* what passes between two, on average */
+    uint64_t first_ns;      /* a first launch is there since; 0: none */
     uint64_t device_end_ns; /* the latest end of a command that is counted */
     /* The host's clock less the device's, at most: now, and what it will be after until_ns. */
     int64_t offset_ns, offset_next_ns;
     uint64_t offset_until_ns;
+    unsigned inflight; /* counted commands */
+    unsigned guesses;  /* of those, with times that are only guessed */
+    unsigned rest;     /* of those, from before the turn was given back */
+    bool governed;     /* view is there */
+    bool loose;
+    bool wants;     /* what the arbiter was told */
+    bool first_out; /* the first launch runs out of turn */
 };
 
 void gate_init(struct gate *g, struct gate_page *page);
