@@ -495,6 +495,8 @@ held_next(struct session *s)
     if (ready && (!free || ready->number < free->number)) {
         struct gate_ticket t = ready->ticket;
 
+        /* More may be known by now than when it came. */
+        cost_known(&s->costs, ready->cost_key, &t.est_ns);
         if (gate_admit(&s->gate, &t) == GATE_GO) {
             struct held *h = heap_take(&all->ready);
 
