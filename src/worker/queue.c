@@ -480,8 +480,10 @@ submission_end(struct session *s, struct submission *sub, cl_int rc, uint64_t ta
 {
     if (sub->stand_in)
         s->cl->clReleaseEvent(sub->stand_in);
-    if (rc != CL_SUCCESS && s->admitted.valid)
+    if (rc != CL_SUCCESS && s->admitted.valid) {
         gate_cancel(&s->gate, &s->admitted.ticket);
+        s->runner.due |= s->admitted.ticket.look;
+    }
     if (s->held.running)
         held_event_is(s, s->held.running, sub->event, rc);
     else if (sub->event_id.v != 0 && event_new(s, sub, rc) < 0)
