@@ -272,6 +272,8 @@ queue_newest_counted(struct session *s, struct queue *q)
         const struct tracked *t = &q->running[(q->first + i - 1) & (q->cap - 1)];
 
         if (t->ticket.counted) {
+            /* It must end without the guest's doing. */
+            s->cl->clFlush(q->o.h.queue);
             s->cl->clRetainEvent(t->event);
             return t->event;
         }
