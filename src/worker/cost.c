@@ -6,8 +6,8 @@
 /* How much a new measurement counts: a quarter. */
 #define LEARN_SHIFT 2
 
-/* A key has two places: what was there first gives way only to what is met more often. */
-#define PLACES 2u
+/* A key has so many places; of what is there, what was met least gives way. */
+#define PLACES 4u
 
 #define LOAD(p) atomic_load_explicit(p, memory_order_relaxed)
 #define STORE(p, v) atomic_store_explicit(p, v, memory_order_relaxed)
@@ -79,10 +79,15 @@ cost_learn(struct costs *c, uint64_t key, uint64_t ns)
 bool
 cost_compiled(struct costs *c, uint64_t key)
 {
-    _Atomic uint64_t *at = &c->compiled[key % COSTS];
+    _Atomic uint64_t *last = NULL;
 
-    if (LOAD(at) == key)
-        return true;
-    STORE(at, key);
+    for (unsigned i = 0; i < PLACES; i++) {
+        last = &c->compiled[(key + i) % COSTS];
+        if (LOAD(last) == key)
+            return true;
+        if (LOAD(last) == 0)
+            break;
+    }
+    STORE(last, key);
     return false;
 }

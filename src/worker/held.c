@@ -181,8 +181,9 @@ held_join_queue(struct held *h)
     struct queue *q = h->queue;
 
     list_add_tail(&q->held, &h->node);
-    /* A question must not cost one of its queue's commands their place. */
-    queue_count_held(q, !h->question);
+    /* A question takes no room: the commands before it were promised theirs. */
+    if (!h->question)
+        queue_count_held(q, 1);
     if (h->barrier && q->out_of_order)
         q->held_barrier = h;
 }
@@ -195,7 +196,8 @@ held_leave_queue(struct session *s, struct held *h)
     struct held *first;
 
     list_del(&h->node);
-    queue_count_held(q, -!h->question);
+    if (!h->question)
+        queue_count_held(q, -1);
     if (q->held_barrier == h)
         q->held_barrier = NULL;
     if (list_empty(&q->held))

@@ -336,6 +336,7 @@ kernel_args_unref(struct session *s, struct kernel_args *a)
         free(a->arg[i].frame);
         object_unref(s, a->arg[i].object);
     }
+    inflight_give(s, a->bytes);
     free(a);
 }
 
@@ -355,20 +356,40 @@ arg_copy(struct session *s, const struct kernel_arg *from, struct kernel_arg_cop
     return true;
 }
 
+static uint64_t
+kernel_args_bytes(const struct kernel *k)
+{
+    uint64_t bytes =
+        sizeof(struct kernel_args) + k->n_args * sizeof(struct kernel_arg_copy);
+
+    for (cl_uint i = 0; i < k->n_args; i++)
+        bytes += k->args[i].set.frame_len;
+    return bytes;
+}
+
 struct kernel_args *
 kernel_args_ref(struct session *s, struct kernel *k)
 {
     struct kernel_args *a = k->copy;
+    uint64_t bytes;
 
     if (a) {
         a->refs++;
         return a;
     }
-    a = calloc(1, sizeof *a + k->n_args * sizeof *a->arg);
-    if (!a)
+    bytes = kernel_args_bytes(k);
+    if (!inflight_take(s, bytes))
         return NULL;
-    *a = (struct kernel_args){
-        .refs = 1, .sets = k->sets, .error = kernel_args_error(s, &k->o), .n = k->n_args};
+    a = calloc(1, sizeof *a + k->n_args * sizeof *a->arg);
+    if (!a) {
+        inflight_give(s, bytes);
+        return NULL;
+    }
+    *a = (struct kernel_args){.refs = 1,
+                              .sets = k->sets,
+                              .error = kernel_args_error(s, &k->o),
+                              .bytes = bytes,
+                              .n = k->n_args};
     for (cl_uint i = 0; i < k->n_args; i++) {
         if (!arg_copy(s, &k->args[i], &a->arg[i])) {
             kernel_args_unref(s, a);
@@ -469,8 +490,9 @@ int
 held_clEnqueueNDRangeKernel(struct session *s, struct held *h,
                             struct req_clEnqueueNDRangeKernel *r)
 {
+    /* At a limit it has none, and fails when it is run. */
     h->args = kernel_args_ref(s, kernel_of(r->kernel));
-    return h->args ? 0 : session_fail(s, "the worker has no memory left");
+    return 0;
 }
 
 /* The arguments of the launch that is run: as they are, or were when it came. */
@@ -482,6 +504,8 @@ launch_arguments(struct session *s, struct kernel *k)
     if (s->held.running) {
         const struct kernel_args *a = s->held.running->args;
 
+        if (!a)
+            return CL_OUT_OF_HOST_MEMORY;
         return a->error == CL_SUCCESS ? kernel_apply(s, k, a) : a->error;
     }
     rc = kernel_args_error(s, &k->o);

@@ -21,7 +21,8 @@ struct kernel_args {
     unsigned refs;         /* of held launches */
     struct kernel *kernel; /* whose copy it is still; NULL: it has others now */
     uint64_t sets;         /* struct kernel's then */
-    cl_int error;          /* why a launch with them fails */
+    cl_int error;          /* kernel_args_error() then */
+    uint64_t bytes;        /* of LIMIT_INFLIGHT_BYTES */
     cl_uint n;
     struct kernel_arg_copy {
         void *frame; /* the message that set it; NULL: not set */
@@ -45,7 +46,7 @@ struct kernel {
 
 #define KERNEL_MIXED UINT64_MAX
 
-/* The arguments as they are now, counted. NULL: no memory. */
+/* The arguments as they are now, counted. NULL: no memory, or the limit. */
 struct kernel_args *kernel_args_ref(struct session *s, struct kernel *k);
 void kernel_args_unref(struct session *s, struct kernel_args *a);
 

@@ -274,6 +274,8 @@ queue_newest_counted(struct session *s, struct queue *q)
         const struct tracked *t = &q->running[(q->first + i - 1) & (q->cap - 1)];
 
         if (t->ticket.counted) {
+            /* It must end without the guest's doing. */
+            s->cl->clFlush(q->o.h.queue);
             s->cl->clRetainEvent(t->event);
             return t->event;
         }
@@ -483,8 +485,10 @@ submission_end(struct session *s, struct submission *sub, cl_int rc, uint64_t ta
 {
     if (sub->stand_in)
         s->cl->clReleaseEvent(sub->stand_in);
-    if (rc != CL_SUCCESS && s->admitted.valid)
+    if (rc != CL_SUCCESS && s->admitted.valid) {
         gate_cancel(&s->gate, &s->admitted.ticket);
+        s->runner.due |= s->admitted.ticket.look;
+    }
     if (s->held.running)
         held_event_is(s, s->held.running, sub->event, rc);
     else if (sub->event_id.v != 0 && event_new(s, sub, rc) < 0)

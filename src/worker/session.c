@@ -487,11 +487,11 @@ session_tidy(struct session *s)
     queues_retire(s);
     queues_give_back(s);
     inflight_settle(s);
+    gate_guest_copied(&s->gate, atomic_load_explicit(&s->channel.page->copied_bytes,
+                                                     memory_order_relaxed));
     rc = runner_leave(s);
     if (rc < 0)
         session_end(s, "%s", s->reason[0] ? s->reason : strerror(-rc));
-    gate_guest_copied(&s->gate, atomic_load_explicit(&s->channel.page->copied_bytes,
-                                                     memory_order_relaxed));
     if (!flushed)
         return SLEEP_REPLIES_MS;
     return busy || watches_any(&s->watches) ? SLEEP_BUSY_MS : -1;
