@@ -9,16 +9,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 /* Commands per look at the gate: it must not miss the end of a turn for long. */
 #define PUMP_BATCH 16
 
 /* Where the kernel cannot wait for several words (before Linux 5.16), how often they are read. */
 #define POLL_NS 500000u
-
-/* How long the run lock is waited for before the gate is looked at without it. */
-#define LOCK_NS 500000u
 
 void
 runner_init(struct runner *r)
@@ -172,29 +168,6 @@ runner_sleep(struct runner *r, const struct gate_words *w, uint32_t seen,
     futex_wait_until(&r->word, seen, until_ns);
 }
 
-/*
- * The dispatcher runs a message that takes long, or messages without a pause: nothing can be handed
- * on meanwhile, but a turn must not be kept from others for it.
- */
-static void
-runner_lock(struct session *s)
-{
-    struct timespec until;
-    uint64_t until_ns = now_ns() + LOCK_NS;
-
-    for (;;) {
-        until = (struct timespec){(time_t)(until_ns / 1000000000u),
-                                  (long)(until_ns % 1000000000u)};
-        if (pthread_mutex_clocklock(&s->runner.lock, CLOCK_MONOTONIC, &until) == 0)
-            return;
-        if (gate_inflight(&s->gate) > 0)
-            queues_busy(s);
-        if (gate_step(&s->gate, false).drain)
-            runner_watch_drain(s);
-        until_ns = now_ns() + LOCK_NS;
-    }
-}
-
 _Noreturn void
 runner_main(struct session *s)
 {
@@ -209,7 +182,7 @@ runner_main(struct session *s)
         int rc;
 
         atomic_store_explicit(&r->asked, true, memory_order_relaxed);
-        runner_lock(s);
+        pthread_mutex_lock(&r->lock);
         atomic_store_explicit(&r->asked, false, memory_order_relaxed);
         gate_words(&s->gate, &words);
         rc = runner_step(s, &look);
