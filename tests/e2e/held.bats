@@ -167,6 +167,7 @@ share_cache_of() {
 # and waits. Without a gate the first launch would wait for 4 s.
 bully_beside() {
     local shorts
+    [ -z "${ASAN_OPTIONS:-}${TSAN_OPTIONS:-}" ] || skip "waits mean nothing under a sanitizer"
     "$TESSERA" gpu set gpu0 --policy "$1"
     on a "$PROGRAMS/guest_bully" short 1
     start_on b "$log" "$PROGRAMS/guest_bully" "$2" 20 200 "$BATS_TEST_TMPDIR/go"
