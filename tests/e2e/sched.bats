@@ -153,3 +153,14 @@ nothing_lost() {
     shares a="$DEEP"
     gets a 18 32
 }
+
+# Found by a benchmark: after some seconds of it one of two programs never got a turn again.
+@test "programs that are alone and together in turn both go on" {
+    local start
+    start=$(awk '{ print $1 + 4 }' /proc/uptime)
+    start_on a "$out.a" "$PROGRAMS/guest_alternate" 0 "$start" 12 32 60000
+    a=$started
+    start_on b "$out.b" "$PROGRAMS/guest_alternate" 1 "$start" 12 8 1000000
+    ended_with 0 "$started"
+    ended_with 0 "$a"
+}
