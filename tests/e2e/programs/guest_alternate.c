@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guest_alternate WHO START CYCLES DEPTH TURNS: of two such programs (WHO 0 and 1) each is alone for a
- * while, then both are busy, CYCLES times, from START (CLOCK_MONOTONIC, in seconds) on; each keeps
+ * guest_alternate WHO START CYCLES DEPTH TURNS: of two such programs (WHO 0 and 1) each is alone
+ * for a while, then both are busy, CYCLES times, from START (CLOCK_MONOTONIC, in seconds) on; each keeps
  * DEPTH kernels queued. Fails when it got nothing while both were busy.
  */
 #include "cltest.h"
