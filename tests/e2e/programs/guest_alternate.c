@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guest_alternate WHO START CYCLES DEPTH TURNS: of two such programs (WHO 0 and 1) each is alone
- * for a while, then both are busy, CYCLES times, from START (CLOCK_MONOTONIC, in seconds) on; each keeps
- * DEPTH kernels queued. Fails when it got nothing while both were busy.
+ * guest_alternate WHO START CYCLES DEPTH TURNS: of two such programs (WHO 0 and 1) each is
+ * alone for a while, then both are busy, CYCLES times, from START (CLOCK_MONOTONIC, in
+ * seconds) on; each keeps DEPTH kernels queued. Fails when it got nothing while both were
+ * busy.
  */
 #include "cltest.h"
 
