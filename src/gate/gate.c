@@ -22,8 +22,9 @@
 #define UNWANTED_NS 10000000u
 
 /*
- * From giving a turn back to the first command of the next one on the device: two threads wake up,
- * 60 to 150 us on two cores of a virtual machine. So much before the end it is given back.
+ * A turn is given back so much before its last command should end. Two threads wake up until
+ * the next one's first command begins, 60 to 150 us on two cores of a virtual machine; but with
+ * more than this the commands of two vGPUs overlap, and each seems longer.
  */
 #define HAND_OVER_NS 25000u
 

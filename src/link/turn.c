@@ -135,13 +135,6 @@ turn_revoke(struct turn_file *f, unsigned gate, uint64_t turn)
 }
 
 void
-turn_extend(struct turn_file *f, unsigned gate, uint64_t more_ns)
-{
-    atomic_fetch_add(&f->offer[gate].slice_ns, more_ns);
-    offer_ring(&f->offer[gate]);
-}
-
-void
 turn_set_slice(struct turn_file *f, unsigned gate, uint64_t slice_ns)
 {
     atomic_store(&f->offer[gate].slice_ns, slice_ns);
@@ -231,7 +224,6 @@ turn_give_back(const struct turn_view *v, uint64_t turn, uint64_t used_ns,
 
     atomic_store_explicit(&g->used_ns, used_ns, memory_order_relaxed);
     atomic_store_explicit(&g->given_ns, now_ns, memory_order_relaxed);
-    atomic_store_explicit(&g->ends_ns, 0, memory_order_relaxed);
     /* Pairs with the acquire in turn_given(), of the next gate and of the arbiter. */
     atomic_store_explicit(&g->given, turn, memory_order_release);
     atomic_fetch_add(&g->given_bell, 1);

@@ -86,8 +86,6 @@ struct turn_gate {
     _Atomic uint64_t
         since_ns; /* when the oldest command on the device was handed to it (a first
                                 * launch: when its compiler was done), for the watchdog; 0: none */
-    _Atomic uint64_t
-        ends_ns; /* when the turn's commands are expected to end; 0: unknown */
 };
 
 #define TURN_GAP_NS 100000u
@@ -125,8 +123,7 @@ struct turn_terms {
 
 void turn_offer(struct turn_file *f, unsigned gate, const struct turn_terms *t);
 void turn_revoke(struct turn_file *f, unsigned gate, uint64_t turn);
-void turn_extend(struct turn_file *f, unsigned gate, uint64_t more_ns);
-/* Also shorter than what has passed: then the turn ends as its commands on the device do. */
+/* Shorter than what has passed: then the turn ends as its commands on the device do. */
 void turn_set_slice(struct turn_file *f, unsigned gate, uint64_t slice_ns);
 void turn_set_linger(struct turn_file *f, unsigned gate, uint64_t linger_ns);
 bool turn_given(const struct turn_file *f, unsigned gate, uint64_t turn);

@@ -230,7 +230,6 @@ arbiter_core_open_gate(struct arbiter_core *c, struct arbiter_vgpu *v, unsigned 
     atomic_store(&page->wants, 0);
     atomic_store(&page->debt_ns, 0);
     atomic_store(&page->since_ns, 0);
-    atomic_store(&page->ends_ns, 0);
     gate_register(c, v, slot, n, now_ns);
     return (int)n;
 }

@@ -155,13 +155,21 @@ edges_settle(struct session *s, struct held_edge *e)
     }
 }
 
+/* Does it wait for all before it in its queue, and are some held? */
+static bool
+held_is_behind(const struct queue *q, const struct held_spec *spec)
+{
+    const bool whole = !q->out_of_order || (spec->sync && spec->n_waits == 0);
+
+    return whole && !list_empty(&q->held);
+}
+
 static void
 held_find_blockers(struct held *h, const struct held_spec *spec)
 {
     struct queue *q = h->queue;
 
-    h->whole = !q->out_of_order || (spec->sync && spec->n_waits == 0);
-    h->behind = h->whole && !list_empty(&q->held);
+    h->behind = held_is_behind(q, spec);
     h->blockers = h->behind;
     if (q->held_barrier)
         held_wait_for(h, &q->held_barrier->dependents);
@@ -228,7 +236,6 @@ held_must(struct session *s, struct held_spec *spec)
 {
     struct queue *q = container_of(spec->queue, struct queue, o);
     struct gate_ticket *t = &spec->ticket;
-    const bool whole = !q->out_of_order || (spec->sync && spec->n_waits == 0);
     enum gate_answer answer;
 
     s->admitted = (struct admitted){0};
@@ -236,7 +243,7 @@ held_must(struct session *s, struct held_spec *spec)
         return false;
     if (t->counted)
         ticket_estimate(s, t, spec->cost_key, spec->like_key);
-    if ((whole && !list_empty(&q->held)) || q->held_barrier ||
+    if (held_is_behind(q, spec) || q->held_barrier ||
         any_pending(spec->n_waits, spec->waits))
         return true;
     if (t->counted && s->held.ready.n > 0)
@@ -408,7 +415,6 @@ held_free(struct session *s, struct held *h)
     if (h->event)
         object_unref(s, &h->event->o);
     object_unref(s, &h->queue->o);
-    inflight_give(s, h->bytes);
     s->held.total--;
     free(h);
 }
@@ -464,15 +470,6 @@ held_user_event_set(struct session *s, struct event *e)
     edges_settle(s, take_ptr(e->dependents));
 }
 
-static uint64_t
-take_bytes(uint64_t *bytes)
-{
-    const uint64_t n = *bytes;
-
-    *bytes = 0;
-    return n;
-}
-
 /* As the handler of a message that has just come. */
 static int
 held_run(struct session *s, struct held *h)
@@ -489,7 +486,7 @@ held_run(struct session *s, struct held *h)
     q->scratch_used = 0;
     held_leave_queue(s, h);
     /* What it takes from here on is charged by itself. */
-    inflight_give(s, take_bytes(&h->bytes));
+    inflight_give(s, h->bytes);
     s->held.running = h;
     rc = h->run(s, h);
     s->held.running = NULL;

@@ -55,10 +55,9 @@ struct held {
     held_fn *run;
     struct gate_ticket ticket;
     uint64_t cost_key, like_key;
-    unsigned blockers;            /* 0: ready */
-    bool whole;                   /* waits for all before it in its queue */
-    bool behind;                  /* and there are some: one of the blockers */
-    bool barrier;                 /* what comes after it in its queue waits for it */
+    unsigned blockers; /* 0: ready */
+    bool behind;       /* what is before it in its queue: one of the blockers */
+    bool barrier;      /* what comes after it in its queue waits for it */
     struct held_edge *dependents; /* others' edges to it */
     struct held_waiter *waiters;
     struct kernel_args *args; /* of a launch, counted */
