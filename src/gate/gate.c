@@ -34,9 +34,15 @@
  */
 #define GUESSES_MAX 8u
 
+/*
+ * A turn counts from when its first command begins on the device: what a driver takes for that is
+ * nobody's. More than this is not the driver's.
+ */
+#define BEGIN_MAX_NS 250000u
+
 /* The pause between two commands of a queue; a longer one is not the driver's. */
 #define GAP_MAX_NS 200000u
-#define GAP_SHIFT 3
+#define LEARN_SHIFT 3
 
 /* How long a comparison of the two clocks counts: they may drift by some 100 us in a second. */
 #define OFFSET_NS 200000000u
@@ -106,13 +112,46 @@ gate_host_ns(struct gate *g, uint64_t device_ns, uint64_t now)
 static void
 gate_settle_used(struct gate *g, uint64_t now)
 {
-    const uint64_t end = g->idle_ns ? g->idle_ns : now;
+    uint64_t end = g->idle_ns ? g->idle_ns : now;
 
+    /* When it began is not known yet, and cannot be later than that. */
+    if (g->handed_ns)
+        end -= BEGIN_MAX_NS;
     if (g->busy_ns && end > g->busy_ns) {
         g->used_ns += end - g->busy_ns;
         page_add(&g->page->used_ns, end - g->busy_ns);
         g->busy_ns = end;
     }
+}
+
+/*
+ * Lock held. The turn's first command took late_ns from being handed on until it began. Its gate is
+ * the device's from there on.
+ */
+static void
+turn_begins(struct gate *g, uint64_t late_ns)
+{
+    g->handed_ns = 0;
+    g->taken_ns += late_ns;
+    if (g->busy_ns)
+        g->busy_ns += late_ns;
+    turn_take(&g->view, g->turn, g->taken_ns);
+}
+
+/* Lock held. As far as it is known. */
+static uint64_t
+turn_begin_ns(const struct gate *g)
+{
+    return g->taken_ns + (g->handed_ns ? g->begin_ns : 0);
+}
+
+/* Lock held. */
+static uint64_t
+turn_passed_ns(const struct gate *g, uint64_t now)
+{
+    const uint64_t begin = turn_begin_ns(g);
+
+    return now > begin ? now - begin : 0;
 }
 
 /* Lock held. A command comes while none was there. */
@@ -192,6 +231,8 @@ gate_take(struct gate *g, uint64_t now)
     g->used_ns = 0;
     g->busy_ns = g->inflight > 0 && !g->first_ns ? now : 0;
     g->idle_ns = g->inflight > 0 ? 0 : now;
+    g->fresh = g->inflight == 0;
+    g->handed_ns = 0;
     turn_take(&g->view, terms.turn, now);
     gate_waited(g, now);
     return true;
@@ -221,8 +262,12 @@ gate_rest_ended(struct gate *g, uint64_t end)
 static void
 gate_give_back(struct gate *g, bool waiting, uint64_t now)
 {
-    const uint64_t slice = turn_slice(g), took = now - g->taken_ns;
+    const uint64_t slice = turn_slice(g);
+    uint64_t took;
 
+    if (g->handed_ns)
+        turn_begins(g, g->begin_ns);
+    took = turn_passed_ns(g, now);
     gate_settle_used(g, now);
     page_add(&g->page->turns, 1);
     if (slice != TURN_OPEN && took > slice) {
@@ -242,6 +287,7 @@ gate_give_back(struct gate *g, bool waiting, uint64_t now)
     turn_give_back(&g->view, g->turn, g->used_ns, now);
     g->turn = 0;
     g->busy_ns = 0;
+    g->fresh = false;
 }
 
 /* Lock held. An offer that is revoked before it was taken is answered all the same. */
@@ -263,7 +309,7 @@ turn_is_over(const struct gate *g, uint64_t now)
 
     if (turn_is_revoked(&g->view, g->turn))
         return true;
-    return slice != TURN_OPEN && now - g->taken_ns >= slice;
+    return slice != TURN_OPEN && turn_passed_ns(g, now) >= slice;
 }
 
 /* Lock held. Is it kept for nothing? */
@@ -318,7 +364,7 @@ gate_has_room(const struct gate *g, uint64_t now)
 
     if (g->loose || turn_slice(g) == TURN_OPEN)
         return remaining < gate_window(g) && !gate_is_overdue(g, now, gate_window(g));
-    return now - g->taken_ns + remaining < turn_slice(g);
+    return turn_passed_ns(g, now) + remaining < turn_slice(g);
 }
 
 /* Lock held. */
@@ -329,6 +375,11 @@ gate_count(struct gate *g, struct gate_ticket *t, uint64_t now)
         gate_first_begins(g, now);
     else if (g->inflight == 0)
         gate_begins(g, now);
+    if (g->fresh && !t->first) {
+        g->handed_ns = now;
+        g->front_ns = now + g->begin_ns;
+    }
+    g->fresh = false;
     g->inflight++;
     g->guesses += t->guess;
     g->queued_ns += t->est_ns;
@@ -394,6 +445,7 @@ gate_uncount(struct gate *g, const struct gate_ticket *t, uint64_t end)
     if (g->inflight == 0) {
         g->queued_ns = 0;
         g->idle_ns = g->front_ns;
+        g->handed_ns = 0;
     }
     if (g->rest > 0 && --g->rest == 0)
         gate_rest_ended(g, g->front_ns);
@@ -411,6 +463,12 @@ gate_cancel(struct gate *g, const struct gate_ticket *t)
 
 /* ---- ends -------------------------------------------------------------------------- */
 
+static void
+learn(uint64_t *average_ns, uint64_t ns)
+{
+    *average_ns += (uint64_t)(((int64_t)ns - (int64_t)*average_ns) >> LEARN_SHIFT);
+}
+
 /* Lock held. */
 static void
 gate_learn_gap(struct gate *g, const struct gate_times *at)
@@ -418,7 +476,20 @@ gate_learn_gap(struct gate *g, const struct gate_times *at)
     const uint64_t gap = at->start_ns - g->device_end_ns;
 
     if (at->start_ns > g->device_end_ns && gap < GAP_MAX_NS)
-        g->gap_ns += (uint64_t)(((int64_t)gap - (int64_t)g->gap_ns) >> GAP_SHIFT);
+        learn(&g->gap_ns, gap);
+}
+
+/* Lock held. The first command of a turn has ended: now it is known when it began. */
+static void
+gate_learn_begin(struct gate *g, const struct gate_times *at, uint64_t now)
+{
+    const uint64_t began = gate_host_ns(g, at->end_ns, now) - (at->end_ns - at->start_ns);
+    uint64_t late = began > g->handed_ns ? began - g->handed_ns : 0;
+
+    if (late > BEGIN_MAX_NS)
+        late = BEGIN_MAX_NS;
+    learn(&g->begin_ns, late);
+    turn_begins(g, late);
 }
 
 /* Lock held. Device time that no command before it was charged: queues may overlap. */
@@ -458,6 +529,8 @@ gate_complete(struct gate *g, const struct gate_ticket *t, const struct gate_tim
     pthread_mutex_lock(&g->lock);
     if (t->counted && !t->first)
         gate_learn_gap(g, at);
+    if (t->counted && !t->first && g->handed_ns && at->start_ns && at->end_ns)
+        gate_learn_begin(g, at, now);
     busy = gate_device_ns(g, at);
     page_add(&g->page->busy_ns, busy);
     if (t->first)
@@ -581,7 +654,7 @@ gate_state_of(const struct gate *g, bool waiting, uint64_t now)
     if (g->loose)
         return st;
     if (turn_slice(g) != TURN_OPEN)
-        st.look_ns = sooner(st.look_ns, g->taken_ns + turn_slice(g));
+        st.look_ns = sooner(st.look_ns, turn_begin_ns(g) + turn_slice(g));
     if (g->inflight == 0 && turn_linger(g) != TURN_KEEP)
         st.look_ns = sooner(st.look_ns, g->idle_ns + turn_linger(g));
     if (g->inflight > 0 && turn_is_shared(g))

@@ -60,7 +60,9 @@ struct gate {
     struct turn_view view;
     /* The turn. */
     uint64_t turn;             /* held now; 0: none */
-    uint64_t taken_ns;         /* when */
+    uint64_t taken_ns;         /* when; once it is known: when its first command began */
+    uint64_t handed_ns;        /* when that was handed on, until then; 0 */
+    uint64_t begin_ns;         /* what passes between the two, on average */
     uint64_t wait_ns;          /* since when commands wait for one; 0: none do */
     uint64_t busy_ns, idle_ns; /* the device is ours since; idle since; 0: not */
     uint64_t used_ns;          /* of this turn, up to busy_ns */
@@ -77,6 +79,7 @@ struct gate {
     unsigned inflight; /* counted commands */
     unsigned guesses;  /* of those, with times that are only guessed */
     unsigned rest;     /* of those, from before the turn was given back */
+    bool fresh;        /* no command of this turn yet */
     bool governed;     /* view is there */
     bool loose;
     bool wants;     /* what the arbiter was told */

@@ -104,7 +104,6 @@ struct arbiter_turn {
     unsigned gate;
     uint64_t number, slice_ns, linger_ns; /* as the gate was told */
     uint64_t held_seen_ns;  /* when we last looked and it was not given back */
-    uint64_t taken_seen_ns; /* when we first saw it taken; 0: not yet */
     uint64_t idle_from_ns;  /* open, and its gate wants nothing since; 0: it wants */
     bool open;
 };

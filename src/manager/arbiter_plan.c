@@ -40,7 +40,6 @@ turn_promise(struct arbiter_core *c, struct arbiter_turn *t, unsigned gate,
     t->slice_ns = t->open ? TURN_OPEN : slice_ns;
     t->opened_ns = c->now_ns;
     t->held_seen_ns = 0;
-    t->taken_seen_ns = 0;
     t->idle_from_ns = 0;
     t->linger_ns = linger_of(c, t);
     terms = (struct turn_terms){.turn = t->number,

@@ -61,9 +61,7 @@ arbiter_current_begin(const struct arbiter_core *c)
 
     if (atomic_load_explicit(&page->taken, memory_order_acquire) == t->number)
         return clamp(atomic_load_explicit(&page->taken_ns, memory_order_relaxed),
-                     t->opened_ns,
-                     sooner(t->opened_ns + ARBITER_TRUST_NS,
-                            t->taken_seen_ns ? t->taken_seen_ns : c->now_ns));
+                     t->opened_ns, sooner(t->opened_ns + ARBITER_TRUST_NS, c->now_ns));
     /* Given back without a word: all the time that nobody else could have had it. */
     return turn_given(c->file, t->gate, t->number) ? t->opened_ns : c->now_ns;
 }
@@ -232,9 +230,6 @@ current_seen(struct arbiter_core *c)
     if (t->kind != ARBITER_HELD)
         return;
     t->held_seen_ns = c->now_ns;
-    if (t->taken_seen_ns == 0 &&
-        atomic_load(&arbiter_page(c, t->gate)->taken) == t->number)
-        t->taken_seen_ns = c->now_ns;
     if (!t->open || c->gates[t->gate].wants)
         t->idle_from_ns = 0;
     else if (t->idle_from_ns == 0)
