@@ -232,6 +232,9 @@ sched_leave(struct sched *s, struct sched_vgpu *v)
     v->joined = false;
     list_del(&v->node);
     s->n_members--;
+    /* The last one's clock is where those start who come later: nobody lost what it took. */
+    if (s->n_members == 0 && due > s->clock_ns)
+        s->clock_ns = due;
     reweigh(s, due);
     settle_nobody(s, due);
     due = ops_of(s)->due(s);

@@ -627,6 +627,26 @@ debt_waits_for_its_owner_under_equal_share(void **state)
     assert_in_range(turns_before_one_who_was_away(SCHED_EQUAL_SHARE), 49, 51);
 }
 
+/* Nobody else was there to lose anything by it. */
+static void
+who_was_alone_owes_nothing(void **state)
+{
+    (void)state;
+    for (unsigned p = 0; p < SCHED_POLICIES; p++) {
+        struct site t;
+
+        site_init(&t, (enum sched_policy)p);
+        site_join(&t, 1, true);
+        site_run(&t, 500 * MS, NULL);
+        sched_leave(&t.sched, &t.v[0]);
+        sched_join(&t.sched, &t.v[1]);
+        sched_ready(&t.sched, &t.v[1]);
+        sched_join(&t.sched, &t.v[0]);
+        sched_ready(&t.sched, &t.v[0]);
+        assert_in_range(turns_before(&t), 0, 1);
+    }
+}
+
 /* The others get back what they lost, although the debtor runs and leaves, again and again. */
 static void
 fixed_share_is_kept_beside_one_who_runs_and_leaves(void **state)
@@ -834,6 +854,7 @@ main(void)
         cmocka_unit_test(debt_is_not_shed_by_leaving_while_the_other_pauses),
         cmocka_unit_test(debt_is_paid_off_by_time_that_its_owner_did_not_take),
         cmocka_unit_test(debt_waits_for_its_owner_under_equal_share),
+        cmocka_unit_test(who_was_alone_owes_nothing),
         cmocka_unit_test(fixed_share_is_kept_beside_one_who_runs_and_leaves),
         cmocka_unit_test(debt_survives_a_change_of_policy),
         cmocka_unit_test(idle_time_is_no_claim_after_a_change_of_policy),
