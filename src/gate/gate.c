@@ -22,13 +22,6 @@
 #define UNWANTED_NS 10000000u
 
 /*
- * A turn is given back so much before its last command should end. Two threads wake up until
- * the next one's first command begins, 60 to 150 us on two cores of a virtual machine; but with
- * more than this the commands of two vGPUs overlap, and each seems longer.
- */
-#define HAND_OVER_NS 25000u
-
-/*
  * So many commands whose time is only guessed may be with the driver at once: a program that is
  * known for short ones may launch them with an argument that makes them long.
  */
@@ -36,9 +29,12 @@
 
 /*
  * A turn counts from when its first command begins on the device: what a driver takes for that is
- * nobody's. More than this is not the driver's.
+ * nobody's, and what the turn before ran on for is that one's. Used time is shown so much later.
  */
-#define BEGIN_MAX_NS 250000u
+#define BEGIN_MAX_NS 10000000u
+
+/* What was charged in advance and not used is kept in mind up to here. */
+#define AHEAD_MAX_NS 1000000u
 
 /* The pause between two commands of a queue; a longer one is not the driver's. */
 #define GAP_MAX_NS 200000u
@@ -56,10 +52,11 @@ gate_init(struct gate *g, struct gate_page *page)
 }
 
 void
-gate_govern(struct gate *g, const struct turn_view *view)
+gate_govern(struct gate *g, const struct turn_view *view, uint64_t hand_over_ns)
 {
     pthread_mutex_lock(&g->lock);
     g->view = *view;
+    g->hand_over_ns = hand_over_ns;
     g->governed = true;
     pthread_mutex_unlock(&g->lock);
 }
@@ -71,6 +68,12 @@ page_add(_Atomic uint64_t *counter, uint64_t n)
     atomic_store_explicit(counter,
                           atomic_load_explicit(counter, memory_order_relaxed) + n,
                           memory_order_relaxed);
+}
+
+static uint64_t
+sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 /* ---- time -------------------------------------------------------------------------- */
@@ -238,22 +241,31 @@ gate_take(struct gate *g, uint64_t now)
     return true;
 }
 
+/* Lock held. Device time out of turn, but for what was charged in advance. */
+static void
+gate_owes(struct gate *g, uint64_t ns)
+{
+    const uint64_t paid = sooner(ns, g->ahead_ns);
+
+    g->ahead_ns -= paid;
+    page_add(&g->page->debt_ns, ns - paid);
+    page_add(&g->page->used_ns, ns - paid);
+    page_add(&g->view.own->debt_ns, ns - paid);
+}
+
 /*
- * Lock held. What ran on after the turn was given back, beyond what that takes; until we had
- * another turn.
+ * Lock held. What ran on after the turn was given back was charged up to when it should end; the
+ * rest, until we had another turn, is a debt.
  */
 static void
 gate_rest_ended(struct gate *g, uint64_t end)
 {
-    const uint64_t due = g->rest_ns + HAND_OVER_NS;
-
     if (g->turn && end > g->taken_ns)
         end = g->taken_ns;
-    if (g->rest_ns && end > due) {
-        page_add(&g->page->debt_ns, end - due);
-        page_add(&g->page->used_ns, end - due);
-        page_add(&g->view.own->debt_ns, end - due);
-    }
+    if (g->rest_ns && end > g->rest_ns)
+        gate_owes(g, end - g->rest_ns);
+    else if (g->rest_ns)
+        g->ahead_ns = sooner(g->ahead_ns + g->rest_ns - end, AHEAD_MAX_NS);
     g->rest_ns = 0;
     g->rest = 0;
 }
@@ -263,7 +275,7 @@ static void
 gate_give_back(struct gate *g, bool waiting, uint64_t now)
 {
     const uint64_t slice = turn_slice(g);
-    uint64_t took;
+    uint64_t ends = now, took;
 
     if (g->handed_ns)
         turn_begins(g, g->begin_ns);
@@ -279,12 +291,15 @@ gate_give_back(struct gate *g, bool waiting, uint64_t now)
     if (g->first_ns) {
         g->first_out = true;
     } else if (g->inflight > 0) {
-        g->rest_ns = now;
+        ends = now + gate_remaining(g, now);
+        g->used_ns += ends - now;
+        page_add(&g->page->used_ns, ends - now);
+        g->rest_ns = ends;
         g->rest = g->inflight;
     }
     g->wants = waiting && !g->first_ns;
     atomic_store_explicit(&g->view.own->wants, g->wants, memory_order_relaxed);
-    turn_give_back(&g->view, g->turn, g->used_ns, now);
+    turn_give_back(&g->view, g->turn, g->used_ns, ends);
     g->turn = 0;
     g->busy_ns = 0;
     g->fresh = false;
@@ -604,7 +619,8 @@ turn_ends_soon(const struct gate *g, uint64_t now)
     const uint64_t remaining = gate_remaining(g, now);
 
     return !g->first_ns && turn_is_shared(g) && remaining > 0 &&
-           remaining <= HAND_OVER_NS && (turn_is_over(g, now) || !gate_has_room(g, now));
+           remaining <= g->hand_over_ns &&
+           (turn_is_over(g, now) || !gate_has_room(g, now));
 }
 
 /* Lock held. */
@@ -620,12 +636,6 @@ turn_must_end(struct gate *g, bool waiting, uint64_t now)
     /* A first launch's compiler needs no turn: others may have it meanwhile. */
     return turn_is_over(g, now) || turn_is_idle(g, now, waiting) ||
            (g->first_ns && turn_is_shared(g));
-}
-
-static uint64_t
-sooner(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* Lock held. When half of what is queued in an open turn will have run. */
@@ -662,8 +672,8 @@ gate_state_of(const struct gate *g, bool waiting, uint64_t now)
     /* What must drain is waited for by its end; and by the clock as far as that can be known. */
     if (turn_is_over(g, now))
         st.look_ns = now + LOOK_NS;
-    if (st.drain && g->inflight > 0 && gate_remaining(g, now) > HAND_OVER_NS)
-        st.look_ns = sooner(st.look_ns, now + gate_remaining(g, now) - HAND_OVER_NS);
+    if (st.drain && g->inflight > 0 && gate_remaining(g, now) > g->hand_over_ns)
+        st.look_ns = sooner(st.look_ns, now + gate_remaining(g, now) - g->hand_over_ns);
     return st;
 }
 

@@ -210,20 +210,20 @@ turn_is_revoked(const struct turn_view *v, uint64_t turn)
 }
 
 void
-turn_take(const struct turn_view *v, uint64_t turn, uint64_t now_ns)
+turn_take(const struct turn_view *v, uint64_t turn, uint64_t begin_ns)
 {
-    atomic_store_explicit(&v->own->taken_ns, now_ns, memory_order_relaxed);
+    atomic_store_explicit(&v->own->taken_ns, begin_ns, memory_order_relaxed);
     atomic_store_explicit(&v->own->taken, turn, memory_order_release);
 }
 
 void
 turn_give_back(const struct turn_view *v, uint64_t turn, uint64_t used_ns,
-               uint64_t now_ns)
+               uint64_t end_ns)
 {
     struct turn_gate *g = v->own;
 
     atomic_store_explicit(&g->used_ns, used_ns, memory_order_relaxed);
-    atomic_store_explicit(&g->given_ns, now_ns, memory_order_relaxed);
+    atomic_store_explicit(&g->given_ns, end_ns, memory_order_relaxed);
     /* Pairs with the acquire in turn_given(), of the next gate and of the arbiter. */
     atomic_store_explicit(&g->given, turn, memory_order_release);
     atomic_fetch_add(&g->given_bell, 1);

@@ -74,11 +74,15 @@ struct turn_offer {
 /* What one gate tells. The gate writes; the arbiter on behalf of a dead one. */
 struct turn_gate {
     _Alignas(TURN_PAGE_BYTES) _Atomic uint32_t
-        given_bell;                      /* counted up with each give-back */
-    _Atomic uint32_t wants;              /* 1: commands wait for a turn, or run in one */
-    _Atomic uint64_t given;              /* the last turn given back */
-    _Atomic uint64_t taken;              /* the last turn taken */
-    _Atomic uint64_t taken_ns, given_ns; /* CLOCK_MONOTONIC */
+        given_bell;         /* counted up with each give-back */
+    _Atomic uint32_t wants; /* 1: commands wait for a turn, or run in one */
+    _Atomic uint64_t given; /* the last turn given back */
+    _Atomic uint64_t taken; /* the last turn taken */
+    _Atomic uint64_t
+        taken_ns; /* when its first command began (CLOCK_MONOTONIC); before that
+                                * is known: when it was taken */
+    _Atomic uint64_t
+        given_ns; /* when its last command has ended, or will within moments */
     _Atomic uint64_t
         used_ns; /* of the last turn given back: with commands on the device, and
                                 * gaps between them shorter than TURN_GAP_NS */
@@ -144,12 +148,12 @@ bool turn_is_open(const struct turn_view *v, const struct turn_terms *t);
 
 bool turn_is_revoked(const struct turn_view *v, uint64_t turn);
 
-/* Notes that it is taken, at now_ns. */
-void turn_take(const struct turn_view *v, uint64_t turn, uint64_t now_ns);
+/* Notes that it is taken, and began at begin_ns; may be called again when that is known better. */
+void turn_take(const struct turn_view *v, uint64_t turn, uint64_t begin_ns);
 
-/* Gives it back, wakes who waits for it, and rings for the arbiter. */
+/* Gives it back, wakes who waits for it, and rings for the arbiter. end_ns: of its last command. */
 void turn_give_back(const struct turn_view *v, uint64_t turn, uint64_t used_ns,
-                    uint64_t now_ns);
+                    uint64_t end_ns);
 
 /* Says that commands wait, or none, and rings for the arbiter if that is news. */
 void turn_want(const struct turn_view *v, bool wants);

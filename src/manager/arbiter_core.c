@@ -25,6 +25,7 @@ arbiter_core_init(struct arbiter_core *c, struct turn_file *f, enum sched_policy
     c->file = f;
     c->params = *p;
     c->last_number = last_number(f);
+    c->before_gate = GATE_NONE;
     list_init(&c->vgpus);
     sched_init(&c->sched, policy, p);
     atomic_store(&f->header.window_ns, p->slice_ns);

@@ -50,6 +50,8 @@
  * notice its turn, and we to notice its end. More of it than wake-ups cost is the gate's own.
  */
 #define ARBITER_TRUST_NS UINT64_C(250000)
+/* A turn is given back so long before its last command ends, at most: it counts up to that. */
+#define ARBITER_AHEAD_NS UINT64_C(100000)
 /* An open turn whose gate has wanted nothing for that long is called back: then all sleep. */
 #define ARBITER_OPEN_IDLE_NS UINT64_C(1000000000)
 
@@ -103,8 +105,9 @@ struct arbiter_turn {
     /* HELD: */
     unsigned gate;
     uint64_t number, slice_ns, linger_ns; /* as the gate was told */
-    uint64_t held_seen_ns;  /* when we last looked and it was not given back */
-    uint64_t idle_from_ns;  /* open, and its gate wants nothing since; 0: it wants */
+    uint64_t late_ns;      /* the turn before it ran on for that long, and paid for it */
+    uint64_t held_seen_ns; /* when we last looked and it was not given back */
+    uint64_t idle_from_ns; /* open, and its gate wants nothing since; 0: it wants */
     bool open;
 };
 
@@ -126,6 +129,7 @@ struct arbiter_core {
     struct list vgpus;
     unsigned n_wanting, n_adopted; /* gates */
     struct arbiter_turn current, next;
+    unsigned before_gate; /* had the turn before the current one; GATE_NONE: nobody */
     uint64_t last_number;
     uint64_t turns;     /* that gates have given back */
     uint64_t passed_ns; /* in PASSING turns, in all */

@@ -49,7 +49,7 @@ vgpu_waits(struct arbiter_core *c, struct arbiter_vgpu *v, bool waits)
     if (waits)
         v->waits_from_ns = c->now_ns;
     else if (v->waits_from_ns > 0)
-        v->preempted_ns += c->now_ns - v->waits_from_ns;
+        v->preempted_ns += arbiter_since(c, v->waits_from_ns);
     if (!waits)
         v->waits_from_ns = 0;
 }
@@ -102,6 +102,8 @@ gate_charge_debt(struct arbiter_core *c, struct arbiter_gate *g, uint64_t debt_n
     if (debt_ns <= g->debt_seen_ns)
         return;
     sched_debt(&c->sched, &g->vgpu->sched, debt_ns - g->debt_seen_ns);
+    if (g - c->gates == c->before_gate)
+        c->current.late_ns += debt_ns - g->debt_seen_ns;
     g->debt_seen_ns = debt_ns;
 }
 
@@ -298,7 +300,7 @@ gate_had(const struct arbiter_core *c, unsigned n)
 
     if (t->kind != ARBITER_HELD || t->gate != n)
         return had;
-    held = c->now_ns - arbiter_current_begin(c);
+    held = arbiter_since(c, arbiter_current_begin(c));
     return had + (!t->open && held < t->slice_ns ? t->slice_ns : held);
 }
 

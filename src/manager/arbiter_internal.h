@@ -15,6 +15,13 @@ arbiter_page(const struct arbiter_core *c, unsigned gate)
     return &c->file->gate[gate];
 }
 
+/* Ends are told some moments ahead. */
+static inline uint64_t
+arbiter_since(const struct arbiter_core *c, uint64_t ns)
+{
+    return c->now_ns > ns ? c->now_ns - ns : 0;
+}
+
 static inline bool
 arbiter_holds(const struct arbiter_core *c, const struct arbiter_vgpu *v)
 {

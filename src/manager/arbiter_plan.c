@@ -39,6 +39,7 @@ turn_promise(struct arbiter_core *c, struct arbiter_turn *t, unsigned gate,
     t->number = ++c->last_number;
     t->slice_ns = t->open ? TURN_OPEN : slice_ns;
     t->opened_ns = c->now_ns;
+    t->late_ns = 0;
     t->held_seen_ns = 0;
     t->idle_from_ns = 0;
     t->linger_ns = linger_of(c, t);
@@ -92,17 +93,21 @@ start(struct arbiter_core *c)
     t->end_ns = c->now_ns + t->sched.slice_ns;
 }
 
-/* Its owner has come: it gets the rest. */
+/* Its owner has come: it gets the rest; if it was there in time, the whole from when it begins. */
 static void
 resume(struct arbiter_core *c)
 {
     struct arbiter_turn *t = &c->current;
     const unsigned gate = turn_gate_of(c, t);
+    const uint64_t rest_ns = t->end_ns > c->now_ns ? t->end_ns - c->now_ns : 0;
 
-    if (gate == GATE_NONE || c->now_ns + ARBITER_REST_NS > t->end_ns)
+    if (gate == GATE_NONE || rest_ns < ARBITER_REST_NS)
         return;
-    arbiter_segment_passed(c);
-    turn_promise(c, t, gate, t->end_ns - c->now_ns, NULL);
+    if (c->now_ns <= t->begin_ns)
+        t->begin_ns = t->end_ns = 0;
+    else
+        arbiter_segment_passed(c);
+    turn_promise(c, t, gate, rest_ns, NULL);
 }
 
 /* To an ordinary slice, or what it has had if that is more: it has overrun nothing yet. */
@@ -125,7 +130,7 @@ arbiter_cut_open(struct arbiter_core *c)
     if (t->kind != ARBITER_HELD || !t->open)
         return;
     t->begin_ns = arbiter_current_begin(c);
-    t->charged_ns = c->now_ns - t->begin_ns;
+    t->charged_ns = arbiter_since(c, t->begin_ns);
     sched_charge(&c->sched, &t->sched, t->charged_ns);
     t->sched.slice_ns = 0;
     turn_cut(c, t, t->charged_ns);
@@ -136,7 +141,7 @@ static void
 extend(struct arbiter_core *c, const struct arbiter_turn *more)
 {
     struct arbiter_turn *t = &c->current;
-    const uint64_t held = c->now_ns - arbiter_current_begin(c);
+    const uint64_t held = arbiter_since(c, arbiter_current_begin(c));
 
     t->sched.slice_ns += more->sched.slice_ns;
     t->sched.owned = more->sched.owned;

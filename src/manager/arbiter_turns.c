@@ -61,7 +61,8 @@ arbiter_current_begin(const struct arbiter_core *c)
 
     if (atomic_load_explicit(&page->taken, memory_order_acquire) == t->number)
         return clamp(atomic_load_explicit(&page->taken_ns, memory_order_relaxed),
-                     t->opened_ns, sooner(t->opened_ns + ARBITER_TRUST_NS, c->now_ns));
+                     t->opened_ns,
+                     sooner(t->opened_ns + ARBITER_TRUST_NS + t->late_ns, c->now_ns));
     /* Given back without a word: all the time that nobody else could have had it. */
     return turn_given(c->file, t->gate, t->number) ? t->opened_ns : c->now_ns;
 }
@@ -89,7 +90,7 @@ current_end(const struct arbiter_core *c, uint64_t begin_ns)
     const uint64_t least =
         later(t->held_seen_ns, shown > ARBITER_TRUST_NS ? shown - ARBITER_TRUST_NS : 0);
 
-    return clamp(given_ns, later(begin_ns, least), c->now_ns);
+    return clamp(given_ns, later(begin_ns, least), c->now_ns + ARBITER_AHEAD_NS);
 }
 
 /* Who pays. */
@@ -109,7 +110,7 @@ static void
 current_finish(struct arbiter_core *c, uint64_t end_ns)
 {
     const struct arbiter_turn *t = &c->current;
-    uint64_t spent = end_ns - t->begin_ns;
+    uint64_t spent = end_ns > t->begin_ns ? end_ns - t->begin_ns : 0;
 
     if (spent < ARBITER_TURN_MIN_NS)
         spent = ARBITER_TURN_MIN_NS;
@@ -153,6 +154,7 @@ close_held(struct arbiter_core *c)
         t->end_ns = begin + t->slice_ns;
     ran = gate_has_had(c, t, begin, end);
     c->turns++;
+    c->before_gate = t->gate;
     arbiter_note(c, t->vgpu, c->gates[t->gate].slot, end, ran, t->open ? 0 : t->slice_ns);
     /* The rest of an owned slice stays its owner's; if the next has it already, it is lost. */
     if (t->sched.owned && c->next.kind != ARBITER_HELD &&
@@ -168,7 +170,7 @@ void
 arbiter_segment_passed(struct arbiter_core *c)
 {
     const struct arbiter_turn *t = &c->current;
-    const uint64_t passed = c->now_ns - t->opened_ns;
+    const uint64_t passed = arbiter_since(c, t->opened_ns);
 
     if (passed == 0)
         return;
@@ -189,6 +191,7 @@ arbiter_cut_passing(struct arbiter_core *c)
 static void
 close_passing(struct arbiter_core *c)
 {
+    c->before_gate = GATE_NONE;
     arbiter_segment_passed(c);
     /* Cut short, since nobody wants anything: it costs what has passed. */
     if (c->now_ns < c->current.end_ns)
@@ -267,7 +270,7 @@ void
 arbiter_forget_turns(struct arbiter_core *c, const struct arbiter_vgpu *v)
 {
     if (c->current.kind == ARBITER_PASSING && c->current.vgpu == v)
-        turn_forget(c, &c->current, c->now_ns - c->current.begin_ns);
+        turn_forget(c, &c->current, arbiter_since(c, c->current.begin_ns));
     if (c->next.kind != ARBITER_NONE && c->next.vgpu == v)
         turn_forget(c, &c->next, 0);
 }

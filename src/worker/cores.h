@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the threads that the driver makes may run. */
+/* Where the threads that the driver makes may run, and what they may interrupt. */
 #ifndef TESSERA_WORKER_CORES_H
 #define TESSERA_WORKER_CORES_H
 
@@ -14,7 +14,11 @@ struct cores_saved {
     bool pinned;
 };
 
-/* Moves this thread to the cores of the list (NULL: leaves it), so that new threads start there. */
+/*
+ * Moves this thread to the cores of the list (NULL: leaves it), so that new threads start there; as
+ * SCHED_BATCH: a kernel that becomes ready does not interrupt the one of another vGPU that runs
+ * there, as on a device, but begins when that ends.
+ */
 int cores_pin(const char *list, struct cores_saved *ret_saved);
 void cores_restore(const struct cores_saved *saved);
 

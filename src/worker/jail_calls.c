@@ -205,6 +205,7 @@ static const struct {
     /* 0: ourselves */
     {"prlimit64", 0, UINT32_MAX, 0},
     {"sched_setaffinity", 0, UINT32_MAX, 0},
+    {"sched_setattr", 0, UINT32_MAX, 0},
     {"setpriority", 1, UINT32_MAX, 0},
 };
 

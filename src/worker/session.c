@@ -249,7 +249,9 @@ session_map_turns(struct session *s)
         session_end(s, "cannot map the GPU's turns: %s", strerror(-rc));
     close(o->turns_fd);
     close(o->gate_fd);
-    gate_govern(&s->gate, &view);
+    /* Threads that are bound to cores of their own take turns there (cores.h). */
+    gate_govern(&s->gate, &view,
+                o->device.cores ? GATE_HAND_OVER_QUEUED_NS : GATE_HAND_OVER_NS);
 }
 
 static _Noreturn void

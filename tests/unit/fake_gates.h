@@ -31,14 +31,16 @@ struct guest {
     unsigned gate;
     struct turn_view view;
     uint64_t kernel_ns, pause_ns; /* kernel_ns 0: it wants nothing */
+    uint64_t begins_ns;           /* passes before a turn's first kernel begins */
+    uint64_t runs_on_ns;          /* beyond each turn: a debt */
     bool lies;                    /* says that it took no time */
     bool hangs;                   /* its kernel never ends */
     bool dead;
     /* The gate's: */
-    bool holds, runs;
+    bool holds, runs, fresh;
     struct turn_terms terms;
     uint64_t taken_ns, kernel_end_ns, wants_at_ns, idle_from_ns, used_ns;
-    uint64_t worked_ns, kernels, longest_wait_ns, wanted_from_ns;
+    uint64_t late_ns, owed_ns, worked_ns, kernels, longest_wait_ns, wanted_from_ns;
 };
 
 struct world {
@@ -125,6 +127,9 @@ static void
 guest_kernel_ends(struct world *w, struct guest *g)
 {
     g->runs = false;
+    if (g->late_ns > 0)
+        turn_take(&g->view, g->terms.turn, g->taken_ns += g->late_ns);
+    g->late_ns = 0;
     g->kernels++;
     g->worked_ns += g->kernel_ns;
     g->used_ns += g->kernel_ns;
@@ -143,6 +148,7 @@ guest_takes(struct world *w, struct guest *g)
     assert_int_equal(w->holders, 0); /* one turn at a time */
     w->holders++;
     g->holds = true;
+    g->fresh = true;
     g->taken_ns = g->idle_from_ns = w->now_ns;
     g->used_ns = 0;
     turn_take(&g->view, g->terms.turn, w->now_ns);
@@ -154,6 +160,8 @@ guest_gives(struct world *w, struct guest *g)
     w->holders--;
     g->holds = false;
     turn_give_back(&g->view, g->terms.turn, g->used_ns, w->now_ns);
+    g->owed_ns += g->runs_on_ns;
+    atomic_fetch_add(&g->view.own->debt_ns, g->runs_on_ns);
     if (g->lies) {
         atomic_store(&g->view.own->taken_ns, w->now_ns);
         atomic_store(&g->view.own->given_ns, 0);
@@ -172,7 +180,9 @@ guest_launches(struct world *w, struct guest *g)
     if (w->now_ns - g->wanted_from_ns > g->longest_wait_ns)
         g->longest_wait_ns = w->now_ns - g->wanted_from_ns;
     g->runs = true;
-    g->kernel_end_ns = g->hangs ? UINT64_MAX : w->now_ns + g->kernel_ns;
+    g->late_ns = g->fresh ? g->begins_ns : 0;
+    g->fresh = false;
+    g->kernel_end_ns = g->hangs ? UINT64_MAX : w->now_ns + g->late_ns + g->kernel_ns;
     atomic_store(&g->view.own->since_ns, w->now_ns);
 }
 

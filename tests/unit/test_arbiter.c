@@ -97,6 +97,53 @@ overruns_are_charged_back(void **state)
 }
 
 static void
+what_a_driver_takes_to_begin_is_nobodys(void **state)
+{
+    (void)state;
+    for (unsigned p = 0; p < SCHED_POLICIES; p++) {
+        struct world *w = world_new((enum sched_policy)p);
+        struct guest *slow = world_tenant(w, 500 * US, 0);
+        const struct guest *quick = world_tenant(w, 500 * US, 0);
+
+        slow->begins_ns = 200 * US;
+        world_run(w, 4 * SECOND, true);
+        assert_near(share_of(slow, 4 * SECOND) / share_of(quick, 4 * SECOND), 1, 0.01);
+        world_free(w);
+    }
+}
+
+/* That much of its time passes before the next one's first kernel can begin. */
+static void
+who_runs_on_pays_for_it_and_not_the_next(void **state)
+{
+    struct world *w = world_new(SCHED_EQUAL_SHARE);
+    struct guest *runs_on = world_tenant(w, 500 * US, 0),
+                 *next = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    runs_on->runs_on_ns = next->begins_ns = MS;
+    world_run(w, 4 * SECOND, true);
+    assert_near((double)(runs_on->worked_ns + runs_on->owed_ns) / (double)next->worked_ns,
+                1, 0.01);
+    world_free(w);
+}
+
+/* What its page says of a later begin is not believed for long. */
+static void
+who_is_slow_by_itself_pays_for_it(void **state)
+{
+    struct world *w = world_new(SCHED_EQUAL_SHARE);
+    struct guest *slow = world_tenant(w, 500 * US, 0);
+    const struct guest *quick = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    slow->begins_ns = MS;
+    world_run(w, 4 * SECOND, true);
+    assert_true(share_of(slow, SECOND) < 0.8 * share_of(quick, SECOND));
+    world_free(w);
+}
+
+static void
 who_launches_and_waits_keeps_its_slice(void **state)
 {
     struct world *w = world_new(SCHED_BEST_EFFORT);
@@ -351,6 +398,9 @@ main(void)
         cmocka_unit_test(a_newcomer_waits_for_one_slice_at_most),
         cmocka_unit_test(an_open_turn_that_is_cut_has_overrun_nothing),
         cmocka_unit_test(overruns_are_charged_back),
+        cmocka_unit_test(what_a_driver_takes_to_begin_is_nobodys),
+        cmocka_unit_test(who_runs_on_pays_for_it_and_not_the_next),
+        cmocka_unit_test(who_is_slow_by_itself_pays_for_it),
         cmocka_unit_test(who_launches_and_waits_keeps_its_slice),
         cmocka_unit_test(fixed_share_gives_its_part_and_no_more),
         cmocka_unit_test(equal_share_counts_who_has_a_session),

@@ -50,7 +50,7 @@ setup(void **state)
     unlink(path);
     arbiter_beats(w);
     gate_init(&w->gate, &w->page);
-    gate_govern(&w->gate, &view);
+    gate_govern(&w->gate, &view, GATE_HAND_OVER_NS);
     *state = w;
     return 0;
 }
@@ -464,6 +464,95 @@ alone_a_first_launch_keeps_the_turn_and_makes_no_debt(void **state)
     assert_int_equal(atomic_load(&w->page.used_ns), 3 * MS);
 }
 
+/* ---- when a turn begins and ends ------------------------------------------------------ */
+
+/* The first command is handed on, and begins late_ns later; returns when, by the host's clock. */
+static uint64_t
+begin_late(struct world *w, uint64_t late_ns)
+{
+    uint64_t handed;
+
+    assert_true(goes(w, MS));
+    handed = w->gate.handed_ns;
+    while (now_ns() < handed + late_ns + MS)
+        ;
+    ends(w, MS, handed + late_ns, now_ns());
+    return handed + late_ns + (uint64_t)w->gate.offset_ns;
+}
+
+static void
+a_turn_counts_from_when_its_first_command_begins(void **state)
+{
+    struct world *w = *state;
+    struct turn_gate *own = &w->file->gate[OURS];
+    uint64_t taken, began;
+
+    offer(w, LONG, TURN_KEEP);
+    gate_step(&w->gate, true);
+    taken = atomic_load(&own->taken_ns);
+    began = begin_late(w, MS / 5);
+    assert_int_equal(atomic_load(&own->taken_ns) - taken,
+                     MS / 5 + (uint64_t)w->gate.offset_ns);
+    gate_step(&w->gate, false);
+    assert_int_equal(atomic_load(&w->page.used_ns), w->gate.idle_ns - began);
+}
+
+/* Its slice is as long as that of one who begins at once. */
+static void
+what_comes_before_it_is_no_part_of_the_slice(void **state)
+{
+    struct world *w = *state;
+
+    offer(w, 3 * MS, TURN_KEEP);
+    begin_late(w, 5 * MS);
+    assert_true(goes(w, MS));
+    gate_step(&w->gate, true);
+    assert_false(given(w));
+}
+
+static void
+the_end_of_what_still_runs_is_told_in_advance(void **state)
+{
+    struct world *w = *state;
+    struct turn_gate *own = &w->file->gate[OURS];
+    uint64_t end, used;
+
+    begin_last_command(w, 20 * MS);
+    w->gate.front_ns = now_ns() - 20 * MS + 20000;
+    end = w->gate.front_ns + 20 * MS;
+    gate_step(&w->gate, true);
+    assert_true(given(w));
+    assert_int_equal(atomic_load(&own->given_ns), end);
+    used = atomic_load(&w->page.used_ns);
+    /* By the device's clock it ends 5 us later. */
+    while (now_ns() < end + 5000)
+        ;
+    ends(w, 20 * MS, 1, end + 5000 - w->gate.offset_ns);
+    assert_true(atomic_load(&own->debt_ns) >= 5000);
+    assert_int_equal(atomic_load(&w->page.used_ns) - used, atomic_load(&own->debt_ns));
+}
+
+static void
+what_ended_sooner_is_set_against_later_debts(void **state)
+{
+    struct world *w = *state;
+
+    begin_last_command(w, 20 * MS);
+    w->gate.front_ns = now_ns() - 20 * MS + 20000;
+    gate_step(&w->gate, true);
+    w->gate.rest_ns += 2 * MS;
+    ends(w, 20 * MS, 1, 20 * MS);
+    assert_int_equal(atomic_load(&w->page.debt_ns), 0);
+    assert_true(w->gate.ahead_ns > 0);
+    w->gate.ahead_ns = LONG; /* this test may be slow */
+    begin_last_command(w, 20 * MS);
+    w->gate.front_ns = now_ns() - 20 * MS + 20000;
+    gate_step(&w->gate, true);
+    w->gate.rest_ns -= MS / 2;
+    ends(w, 20 * MS, 20 * MS, 40 * MS);
+    assert_int_equal(atomic_load(&w->page.debt_ns), 0);
+}
+
 /* ---- accounts ---------------------------------------------------------------------- */
 
 static void
@@ -583,6 +672,10 @@ main(void)
         TEST(without_an_arbiter_everything_goes),
         TEST(nothing_goes_without_a_turn_and_it_is_wanted),
         TEST(what_takes_no_device_time_needs_no_turn),
+        TEST(a_turn_counts_from_when_its_first_command_begins),
+        TEST(what_comes_before_it_is_no_part_of_the_slice),
+        TEST(the_end_of_what_still_runs_is_told_in_advance),
+        TEST(what_ended_sooner_is_set_against_later_debts),
         TEST(a_turn_opens_when_the_one_before_is_given_back),
         TEST(an_open_turn_lets_a_window_go),
         TEST(a_long_command_goes_alone),
