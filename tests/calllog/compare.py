@@ -10,7 +10,8 @@ the program ran on a vGPU. --discrete: the vGPU shared no storage with the guest
 Both logs are brought to one form first (class Log: calls that the rules leave out are counted,
 older functions are told as their successors), then walked side by side (class Walk). Objects have
 no names in common: two are the same when what made them agrees, and stay so from then on. The
-order is compared as a whole; where that differs in a program of several threads, queue by queue.
+order is compared as a whole; where that differs, queue by queue (streams.py): two threads of the
+worker call the driver, and what is held back goes later.
 """
 
 import json
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from held import Held, HeldWalk
 from images import Images, image_piece, volume
+from streams import Streams, StreamWalk
 
 RULES = {
     "query": "Queries are answered from the guest's shadow; the worker asks for its own needs.",
@@ -38,6 +40,15 @@ RULES = {
     "held": "Buffers of up to 64 KiB, kernels and user events are made when the guest sends "
             "anything else: before the next message of their thread, in order. Those that the "
             "program let go of before it, without any use, are missing.",
+    "order": "A command that waits for a turn, a user event or another that waits goes to the "
+             "driver later. Kept is the order of a queue in order and of a command buffer, in a "
+             "program of one thread that of the calls that belong to no queue, and what barriers, "
+             "markers and finishes of a queue out of order bound.",
+    "failed": "A command with a user event in its wait list that is set to an error, or with a "
+              "command that fails so, never goes to the driver.",
+    "arguments": "Before a launch that waited the worker sets its kernel's arguments once more: a "
+                 "launch, a recorded one and a clone are compared with the arguments that the "
+                 "kernel has then. clSetKernelArg itself is where the whole order agrees.",
     "older": "Older functions are sent as their successors: clCreateCommandQueue, clEnqueueTask, "
              "clEnqueueMarker, clEnqueueBarrier, clEnqueueWaitForEvents, clCreateContextFromType, "
              "clCreateImage2D and 3D, clCreateBufferWithProperties, clCreateImageWithProperties; "
@@ -95,6 +106,7 @@ TRIES = 20000
 ANY = {"any": True}
 BUILDS = ("clBuildProgram", "clCompileProgram", "clLinkProgram")
 BUILD_FAILURES = (-11, -15, -17)  # the compiler's and the linker's own
+ARG_INFO = "-cl-kernel-arg-info"
 MEASURES = "tessera_sizeof_"
 PROFILING_QUEUED = 0x1280
 
@@ -140,7 +152,7 @@ def read_lines(path):
     return sorted(lines, key=lambda line: line["n"])
 
 
-class Log(Images, Held):
+class Log(Images, Held, Streams):
     """The calls of one log that are compared, in one form; `left_out` counts the others."""
 
     def __init__(self, lines, worker, discrete):
@@ -152,7 +164,7 @@ class Log(Images, Held):
         self.has_work = set()  # queues with commands since their last finish
         self.ends = self.finish_markers() if worker else set()
         self.own = (self.measures() | self.clock_looks() | self.records() | self.stand_ins()
-                    if worker else {})
+                    if worker else self.failures())
         for line in lines:
             self.take(line)
         self.find_unused()
@@ -215,6 +227,18 @@ class Log(Images, Held):
                 if clone and clone["args"]["ret"] == line["args"]["kernel"]:
                     found[clone["n"]] = "record"
                     self.recorded[line["n"]] = clone["args"]["source_kernel"]
+        return found
+
+    def failures(self):
+        """Commands that fail by their wait lists. A user event may be set after them."""
+        failed = {line["args"]["event"] for line in self.lines
+                  if line["call"] == "clSetUserEventStatus" and line["status"] == 0
+                  and line["args"]["execution_status"] < 0}
+        found = {}
+        for line in self.lines:
+            if failed.intersection(line["args"].get("event_wait_list") or []):
+                found[line["n"]] = "failed"
+                failed.add(line["args"].get("event"))
         return found
 
     def rule_for(self, line):
@@ -333,9 +357,11 @@ class Log(Images, Held):
 
     def build(self, line, args):
         """clBuildProgram, clCompileProgram, clLinkProgram."""
-        words = option_words(args["options"] or "")
-        if self.worker:
-            words = [w for w in words if w != "-cl-kernel-arg-info"]
+        given = option_words(args["options"] or "")
+        words = [w for w in given if w != ARG_INFO]
+        added = not self.worker and line["call"] != "clLinkProgram"
+        if added or ARG_INFO in given:
+            words.append(ARG_INFO)
         self.add(line, line["call"], dict(self.plain(args), options=words, status=line["status"]))
 
     take_clBuildProgram = take_clCompileProgram = take_clLinkProgram = build
@@ -349,9 +375,14 @@ class Log(Images, Held):
         value = args["arg_value"]
         if isinstance(value, dict) and value["size"] == 8 and set(value["hash"][0]) == {"0"}:
             value = None  # no object: by NULL, or by the address of a NULL
-        self.arguments.setdefault(args["kernel"], {})[args["arg_index"]] = value
+        known = self.arguments.setdefault(args["kernel"], {})
+        known[args["arg_index"]] = [args["arg_size"], value]
         self.add(line, "clSetKernelArg", {"kernel": args["kernel"], "arg_index": args["arg_index"],
                                           "arg_size": args["arg_size"], "arg_value": value})
+
+    def arguments_of(self, kernel):
+        """As they are now: {index: [size, value]}"""
+        return dict(sorted(self.arguments.get(kernel, {}).items()))
 
     def take_clEnqueueNDRangeKernel(self, line, args):
         if is_empty(args["global_work_size"]):
@@ -360,12 +391,13 @@ class Log(Images, Held):
             return
         told = {k: args[k] for k in ("command_queue", "kernel", "global_work_offset",
                                      "global_work_size", "local_work_size")}
-        told["arguments"] = dict(sorted(self.arguments.get(args["kernel"], {}).items()))
+        told["arguments"] = self.arguments_of(args["kernel"])
         self.add(line, "clEnqueueNDRangeKernel", told)
 
     def take_clCloneKernel(self, line, args):
-        self.arguments[args["ret"]] = dict(self.arguments.get(args["source_kernel"], {}))
-        self.add(line, "clCloneKernel", self.plain(args))
+        told = self.arguments_of(args["source_kernel"])
+        self.arguments[args["ret"]] = dict(told)
+        self.add(line, "clCloneKernel", dict(self.plain(args), arguments=told))
 
     def take_clEnqueueTask(self, line, args):
         sizes = {"global_work_offset": None, "global_work_size": [1], "local_work_size": [1]}
@@ -379,10 +411,14 @@ class Log(Images, Held):
     def take_clCommandNDRangeKernelKHR(self, line, args):
         kernel = self.recorded.get(line["n"], args["kernel"])
         told = dict(self.plain(args), kernel=kernel)
-        told["arguments"] = dict(sorted(self.arguments.get(kernel, {}).items()))
+        told["arguments"] = self.arguments_of(kernel)
         self.add(line, "clCommandNDRangeKernelKHR", told)
 
-    # ---- markers, barriers
+    # ---- events, markers, barriers
+
+    def take_clSetUserEventStatus(self, line, args):
+        self.add(line, "clSetUserEventStatus", {"user_event": args["event"],
+                                                "execution_status": args["execution_status"]})
 
     def marker(self, line, args):
         self.add(line, "clEnqueueMarkerWithWaitList", {"command_queue": args["command_queue"]})
@@ -480,23 +516,6 @@ class Log(Images, Held):
                 last[line["t"]] = line["args"].get("program") or line["args"].get("ret")
         return set(last.values())
 
-    # ---- as streams
-
-    def threads(self):
-        return len({i.thread for i in self.items})
-
-    def queues(self):
-        """The commands of each queue, in its order."""
-        streams = {}
-        for item in self.items:
-            if "command_queue" in item.args:
-                streams.setdefault(item.args["command_queue"], []).append(item)
-        return streams
-
-    def others(self):
-        """How many calls of each function there are that belong to no queue."""
-        return Counter(i.call for i in self.items if "command_queue" not in i.args)
-
 
 def is_empty(sizes):
     return sizes is None or 0 in sizes
@@ -512,7 +531,7 @@ def option_words(options):
     return [w for i, w in enumerate(words) if i not in named and not w.startswith("-I")]
 
 
-class Walk(HeldWalk):
+class Walk(HeldWalk, StreamWalk):
     """Two logs side by side. bound: objects that are the same; pairs: commands that are."""
 
     def __init__(self, native, worker):
@@ -532,7 +551,7 @@ class Walk(HeldWalk):
             if isinstance(w, str):
                 del self.bound[n], self.back[w]
             else:
-                del self.pairs[n]
+                self.pairs.pop(n, None)
 
     # ---- values
 
@@ -570,7 +589,9 @@ class Walk(HeldWalk):
 
     def matches(self, n, w):
         """Like same_call(), and nothing is bound when it does not hold."""
-        if len(n.made) == len(w.made) == 1 and not n.event and n.made[0] in self.bound:
+        if id(n) in self.pairs:
+            return self.pairs[id(n)][0] is w
+        if len(n.made) == len(w.made) == 1 and n.made[0] in self.bound:
             return self.bound[n.made[0]] == w.made[0]
         mark = len(self.trail)
         if self.same_call(n, w):
@@ -661,7 +682,7 @@ class Walk(HeldWalk):
         self.pairs[id(n)] = items
         self.trail.append((id(n), items))
         for a, b in zip(n.made, items[-1].made):
-            if not a.startswith("event#"):
+            if not a.startswith("event#") or n.call == "clCreateUserEvent":
                 self.bind(a, b)
 
     def fits(self, n, worker, j):
@@ -709,35 +730,6 @@ class Walk(HeldWalk):
                 self.undo(mark)
         return None
 
-    def walk_queues(self):
-        """Each native queue has one of the worker's whose commands agree with its own.
-
-        Wait lists may name commands of queues that come later, so they are looked at in the end.
-        """
-        self.in_whole = False
-        left = list(self.worker.queues().values())
-        found = []
-        for queue, commands in self.native.queues().items():
-            words, mark = None, len(self.trail)
-            for other in left:
-                differ = self.walk(commands, other)
-                if differ is None:
-                    left.remove(other)
-                    break
-                self.undo(mark)
-                words = words or differ
-            else:
-                if not all(c.lack for c in commands):
-                    found.append(f"{queue}: no queue of the worker has its commands:\n"
-                                 f"{words or 'it has none left'}")
-        found += [f"a queue of the worker has commands of no native one: {o[0]}" for o in left]
-        found += self.others_differ()
-        for n in self.native.items:
-            items = self.pairs.get(id(n))
-            differ = self.waits_differ(n, items[0]) if items else None
-            found += [f"native: {n}\nworker: {items[0]}\n{differ}"] if differ else []
-        return found
-
     def kept(self):
         """Objects that the program let go of and the worker did not.
 
@@ -756,8 +748,6 @@ class Walk(HeldWalk):
     def missing(self):
         """How many native calls the worker's log lacks, by rule."""
         counts = Counter(i.lack for i in self.native.items if i.lack and id(i) not in self.pairs)
-        if not self.in_whole:  # those that belong to no queue are counted, not paired
-            counts["held"] = (self.native.others() - self.worker.others()).total()
         return ", ".join(f"{rule} {n}" for rule, n in sorted(counts.items()) if n) or "none"
 
 
@@ -767,11 +757,11 @@ def compare(native_lines, worker_lines, discrete):
     worker = Log(worker_lines, True, discrete)
     walk = Walk(native, worker)
     differ = walk.walk(native.items, worker.items)
-    if differ and native.threads() > 1:
+    if differ:
         walk.undo(0)
-        found = walk.walk_queues()
+        found = walk.walk_streams()
     else:
-        found = [differ] if differ else walk.lacked()
+        found = walk.lacked()
     return found or walk.kept() + walk.late(), walk
 
 

@@ -8,7 +8,6 @@ What is released, unused and before the next message, never comes: such items ma
 
 import re
 from bisect import bisect
-from collections import Counter
 
 BUFFER_BYTES = 64 << 10
 OTHERS = ("clCreateKernel", "clCreateUserEvent")
@@ -102,14 +101,6 @@ class HeldWalk:
         return [f"native: {item}\nthe worker lacks it, and something was sent before its release"
                 for item in self.native.items if item.lack == "held"
                 and id(item) not in self.pairs and id(item) not in lawful]
-
-    def others_differ(self):
-        """Counts of calls that belong to no queue, which nothing else looks at there."""
-        native, worker = self.native.others(), self.worker.others()
-        lawful = Counter(item.call for item in self.may_lack())
-        return [f"{call}: {native[call]} native, {worker[call]} in the worker"
-                for call in sorted(native | worker)
-                if not native[call] - lawful[call] <= worker[call] <= native[call]]
 
     def late(self):
         """Creations that came after a release that the same thread sent later."""

@@ -141,11 +141,11 @@ class Compare(unittest.TestCase):
 
     def test_another_argument(self):
         find(self.worker, "clSetKernelArg", 1)["args"]["arg_value"]["hash"] = ["06"]
-        self.assert_differ("clSetKernelArg")
+        self.assert_differ('"1": [4, {"size": 4, "hash": ["06"]}]')
 
     def test_another_buffer_as_argument(self):
         find(self.worker, "clSetKernelArg", 2)["args"]["arg_value"] = "mem#1"
-        self.assert_differ("clSetKernelArg")
+        self.assert_differ('arguments={"0": [8, "mem#2"]')
 
     def test_another_order(self):
         first, second = (find(self.worker, "clEnqueueNDRangeKernel"),
@@ -157,6 +157,12 @@ class Compare(unittest.TestCase):
     def test_other_options_and_another_source(self):
         find(self.worker, "clBuildProgram")["args"]["options"] = "-cl-kernel-arg-info"
         self.assert_differ("clBuildProgram")
+        find(self.worker, "clBuildProgram")["args"]["options"] = "-O1"
+        self.assert_differ("clBuildProgram")
+        find(self.native, "clBuildProgram")["args"]["options"] = "-O1 -cl-kernel-arg-info"
+        find(self.worker, "clBuildProgram")["args"]["options"] = \
+            "-O1 -cl-kernel-arg-info -cl-kernel-arg-info"
+        self.assert_agree()
         self.worker = worker().lines
         find(self.worker, "clCreateProgramWithSource")["args"]["source"]["hash"] = ["ab"]
         self.assert_differ("clCreateProgramWithSource")
@@ -230,7 +236,8 @@ class Compare(unittest.TestCase):
             extra.lines = lines
             extra.call("clCreateProgramWithSource", context="context#1",
                        source={"size": 9, "hash": ["bb"]}, ret="program#2")
-            extra.call("clBuildProgram", program="program#2", options="", pfn_notify=None)
+            extra.call("clBuildProgram", program="program#2", options=compare.ARG_INFO,
+                       pfn_notify=None)
         self.assert_differ("program#1 was released, and the worker's program#1 was not")
 
     def test_a_failed_call_is_not_compared(self):

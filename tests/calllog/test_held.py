@@ -84,7 +84,7 @@ class Missing(Logs):
         self.worker.buffer(2, True, size=64)
         release_mem(self.worker, 2)
         self.launch_both()
-        self.assert_differ("the worker makes another call")
+        self.assert_differ("native: nothing more\nworker: clCreateBuffer")
 
     def test_one_that_was_never_released(self):
         self.native.buffer(2)
@@ -190,7 +190,7 @@ class Missing(Logs):
 
 
 class Threads(Logs):
-    """Two threads, whose commands come in another order in the worker: counts alone tell."""
+    """Two threads, whose commands come in another order in the worker."""
 
     def logs(self, sizes, held):
         for r, threads in ((self.native, (1, 2)), (self.worker, (1, 1))):
@@ -218,13 +218,13 @@ class Threads(Logs):
         self.worker.lines = [line for line in self.worker.lines if line["call"] != "clCreateBuffer"]
         for log in (self.native, self.worker):
             log.lines = [line for line in log.lines if line["call"] != "clSetKernelArg"]
-        self.assert_differ("clCreateBuffer: 4 native, 0 in the worker")
+        self.assert_differ("the worker makes no such call")
 
     def test_one_more(self):
         self.logs([10, 20], 3)
         for number in range(2, 6):
             self.worker.buffer(number, True)
-        self.assert_differ("clCreateBuffer: 4 native, 5 in the worker")
+        self.assert_differ("the program makes no such call")
 
 
 class Late(Logs):
@@ -245,7 +245,7 @@ class Late(Logs):
         self.worker.launch()
         self.worker.buffer(2, True)
         self.worker.arg(1, "mem#2")
-        self.assert_differ("the worker makes another call")
+        self.assert_differ("it comes before clCreateBuffer")
 
     def test_creations_in_another_order(self):
         self.native.buffer(2, size=64)
@@ -309,12 +309,12 @@ class Finishes(Logs):
         self.marker()
         self.assert_agree()
         self.marker()
-        self.assert_differ("native: nothing more")
+        self.assert_differ("the native queue has no such command left\nworker: clFinish")
 
     def test_a_marker_without_a_finish(self):
         self.begin()
         self.marker()
-        self.assert_differ("native: nothing more")
+        self.assert_differ("the native queue has no such command left\nworker: clFinish")
 
     def test_a_marker_of_the_program_is_no_finish(self):
         self.begin()
@@ -348,7 +348,7 @@ class Finishes(Logs):
         self.finish()
         self.marker()
         self.worker.launch(queue="queue#2", size=65)
-        self.assert_differ("the worker makes another call")
+        self.assert_differ("the native queue has no such command left\nworker: clFinish")
 
     def test_a_command_buffer_is_work_of_the_queues_that_it_was_made_for(self):
         for r in (self.native, self.worker):

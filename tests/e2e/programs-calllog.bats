@@ -186,5 +186,7 @@ crack() {
     LIMIT_S=280 crack recorded -m 0 -a 3 "$hash" '?l?l?l?d' >"$BATS_TEST_TMPDIR/native"
     crack on_a -m 0 -a 3 "$hash" '?l?l?l?d' >"$BATS_TEST_TMPDIR/guest"
     grep -q Cracked "$BATS_TEST_TMPDIR/guest"
+    # It tells its kernels the platform's vendor: it knows PoCL, and Tessera is another to it.
+    sed -i 's/VENDOR_ID=64\>/VENDOR_ID=2147483648/g' "$NATIVE"/*.jsonl
     logs_agree
 }
