@@ -334,8 +334,12 @@ held_new(struct session *s, const struct held_spec *spec)
     object_ref(&q->o);
     list_init(&h->node);
     held_lay_out(h, &s->request, spec);
-    if (held_make_event(s, h, spec->event) < 0)
+    if (held_make_event(s, h, spec->event) < 0) {
+        inflight_give(s, bytes);
+        object_unref(s, &q->o);
+        free(h);
         return NULL;
+    }
     s->held.total++;
     return h;
 }

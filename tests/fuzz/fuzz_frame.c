@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The worker's dispatcher on the fake driver: 8 bytes of switches (1: storage is shared with the
- * guest), then frames as they travel. All inputs run in one session, as a worker's threads stay;
- * between them everything is released, and nothing may stay charged. There is one program per
- * family of calls (mutator.c).
+ * The worker's dispatcher on the fake driver: 8 bytes of switches, then frames as they travel.
+ * All inputs run in one session, as a worker's threads stay; between them everything is released,
+ * and nothing may stay charged. There is one program per family of calls (mutator.c).
+ *
+ * Switches, by byte: 0 are SWITCH_...; the others say how the arbiter, played here, governs: 1 is
+ * how many messages it lets pass between two acts, 2 are ACT_..., 3 the log2 of the window in ns.
  */
 #include "api/opencl_request.h"
 #include "base/io.h"
@@ -24,9 +26,29 @@
 #define FRAMEBUFFER_BYTES (4ull << 20)
 #define SETTLE_NS 5000000000ull
 
+#define SWITCH_SHARED 1u  /* storage is shared with the guest */
+#define SWITCH_GATE 2u    /* the session has a gate: commands wait for turns */
+#define SWITCH_COMPILE 4u /* the device compiles at a first launch */
+
+#define ACT_SLICE 1u  /* turns have a slice, else they are open */
+#define ACT_SHORT 2u  /* it is over at once */
+#define ACT_LINGER 4u /* a turn without commands is given back at once */
+#define ACT_REVOKE 8u /* each turn is revoked at the next act */
+#define ACT_AFTER 16u /* a turn opens once another gate has given back */
+#define ACT_LEAVE 32u /* every second time the arbiter is gone */
+
+#define OUR_GATE 5u
+#define OTHER_GATE 9u
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct session session;
+static struct {
+    struct turn_file *file;
+    const uint8_t *switches; /* of this input */
+    uint64_t last;           /* turn */
+    unsigned acts, messages;
+} arbiter;
 static struct channel guest;
 static _Thread_local bool is_dispatcher;
 
@@ -77,6 +99,22 @@ open_account(struct session *s)
 }
 
 static void
+open_turns(struct session *s)
+{
+    char path[] = "/tmp/tessera-fuzz-XXXXXX";
+    int read_fd = mkstemp(path), fd;
+    struct turn_view view;
+
+    if (read_fd < 0 || turn_create(path, &arbiter.file, &fd) < 0 ||
+        turn_view_map(read_fd, fd, OUR_GATE, &view) < 0)
+        abort();
+    unlink(path);
+    close(fd);
+    close(read_fd);
+    gate_govern(&s->gate, &view, GATE_HAND_OVER_NS);
+}
+
+static void
 session_open(struct session *s)
 {
     static struct session_options options = {.framebuffer_bytes = FRAMEBUFFER_BYTES,
@@ -85,6 +123,7 @@ session_open(struct session *s)
 
     s->options = &options;
     open_account(s);
+    open_turns(s);
     if (device_open(&s->device, &options.device, reason) < 0 ||
         channel_loopback(&guest, &s->channel, HEAP_BYTES, RING_BYTES, RING_BYTES) < 0)
         abort();
@@ -112,6 +151,8 @@ session_renew(struct session *s)
     atomic_store(&s->channel.page->credit_bytes, 0);
     memory_init(&s->memory, s->account, 0, &s->channel.page->credit_bytes);
     s->reason[0] = '\0';
+    memset(&s->costs, 0, sizeof s->costs);
+    s->admitted.valid = false;
 }
 
 /* The guest reads its replies: they are well-formed, whatever was asked. Was tag's among them? */
@@ -130,6 +171,138 @@ read_replies(struct session *s, uint64_t tag)
             abort();
     } while (!replies_flush(s));
     return found;
+}
+
+/* ---- the arbiter --------------------------------------------------------------------------- */
+
+static void
+arbiter_beats(uint64_t window_ns)
+{
+    atomic_store(&arbiter.file->header.window_ns, window_ns);
+    atomic_store(&arbiter.file->header.beat_ns, now_ns());
+    atomic_store(&arbiter.file->header.epoch, 1);
+}
+
+static bool
+arbiter_may_offer(void)
+{
+    return turn_given(arbiter.file, OUR_GATE, arbiter.last);
+}
+
+static void
+arbiter_offers(unsigned act)
+{
+    struct turn_terms t = {.turn = ++arbiter.last,
+                           .slice_ns = TURN_OPEN,
+                           .linger_ns = act & ACT_LINGER ? 0 : TURN_KEEP,
+                           .after_gate = TURN_NO_GATE};
+
+    if (act & ACT_SLICE)
+        t.slice_ns = act & ACT_SHORT ? 1 : 1000000;
+    if (act & ACT_AFTER) {
+        t.after_gate = OTHER_GATE;
+        t.after_turn = arbiter.last;
+    }
+    turn_offer(arbiter.file, OUR_GATE, &t);
+}
+
+/* A message is bad: the gate would go with the session. */
+static int
+forget_admitted(struct session *s, int rc)
+{
+    if (rc < 0 && s->admitted.valid)
+        gate_cancel(&s->gate, &s->admitted.ticket);
+    s->admitted.valid = false;
+    return rc;
+}
+
+/* As the runner's thread does when it wakes up. */
+static int
+runner_looks(struct session *s)
+{
+    struct gate_words words;
+
+    gate_words(&s->gate, &words);
+    runner_enter(s);
+    s->runner.due = true;
+    return forget_admitted(s, runner_leave(s));
+}
+
+/* Whoever waits for a turn has waited long enough to see it. */
+static void
+arbiter_leaves(struct gate *g)
+{
+    atomic_store(&arbiter.file->header.epoch, 0);
+    pthread_mutex_lock(&g->lock);
+    if (g->wait_ns)
+        g->wait_ns = now_ns() - 2ull * TURN_ORPHANED_NS;
+    pthread_mutex_unlock(&g->lock);
+}
+
+static int
+arbiter_acts(struct session *s)
+{
+    const unsigned act = arbiter.switches[2];
+
+    arbiter.acts++;
+    arbiter_beats(UINT64_C(1) << arbiter.switches[3] % 40);
+    if (act & ACT_LEAVE && arbiter.acts % 2 == 0)
+        arbiter_leaves(&s->gate);
+    else if (arbiter_may_offer())
+        arbiter_offers(act);
+    else if (act & ACT_AFTER && arbiter.acts % 2 == 0)
+        atomic_store(&arbiter.file->gate[OTHER_GATE].given, arbiter.last);
+    else if (act & ACT_REVOKE)
+        turn_revoke(arbiter.file, OUR_GATE, arbiter.last);
+    return runner_looks(s);
+}
+
+/* After each message: is it time to act? */
+static int
+arbiter_watches(struct session *s)
+{
+    if (!s->gate.governed || arbiter.messages++ < arbiter.switches[1])
+        return 0;
+    arbiter.messages = 0;
+    return arbiter_acts(s);
+}
+
+/* Whatever was held back may go, though the guest is gone. */
+static void
+arbiter_opens(struct session *s)
+{
+    if (!s->gate.governed)
+        return;
+    arbiter_beats(1000000000);
+    atomic_store(&arbiter.file->gate[OTHER_GATE].given, arbiter.last);
+    turn_set_slice(arbiter.file, OUR_GATE, TURN_OPEN);
+    if (arbiter_may_offer())
+        arbiter_offers(0);
+}
+
+/* All is done: is our turn given back when it is revoked? */
+static void
+arbiter_ends(struct session *s)
+{
+    if (!s->gate.governed)
+        return;
+    turn_revoke(arbiter.file, OUR_GATE, arbiter.last);
+    runner_looks(s);
+    if (!turn_given(arbiter.file, OUR_GATE, arbiter.last) || gate_inflight(&s->gate) != 0)
+        abort();
+}
+
+static void
+session_switch(struct session *s, const uint8_t *switches)
+{
+    s->shared_storage = switches[0] & SWITCH_SHARED;
+    s->device.compiles_late = switches[0] & SWITCH_COMPILE;
+    pthread_mutex_lock(&s->gate.lock);
+    s->gate.governed = switches[0] & SWITCH_GATE;
+    pthread_mutex_unlock(&s->gate.lock);
+    arbiter.switches = switches;
+    arbiter.acts = arbiter.messages = 0;
+    arbiter_beats(0);
 }
 
 /* ---- frames -------------------------------------------------------------------------------- */
@@ -152,8 +325,8 @@ run(struct session *s, unsigned op, uint64_t tag, const uint64_t *fields, size_t
     memcpy(s->frame, &h, sizeof h);
     memcpy(s->frame + 2, fields, n * sizeof *fields);
     runner_enter(s);
-    rc = opencl_dispatch_frame(s, s->frame, h.size);
-    left = runner_leave(s);
+    rc = forget_admitted(s, opencl_dispatch_frame(s, s->frame, h.size));
+    left = forget_admitted(s, runner_leave(s));
     if (rc == 0)
         rc = left;
     /* As guests do: kernels are made when the answer of the build is there. */
@@ -212,6 +385,8 @@ run_one(struct session *s, const uint8_t **data, size_t *size)
     *size -= sizeof h + n * sizeof *fields;
     tame(s, h.op, fields, n);
     rc = run(s, h.op, h.tag, fields, n);
+    if (rc == 0)
+        rc = arbiter_watches(s);
     if (getenv("FUZZ_TRACE"))
         fprintf(stderr, "trace: %s: %s\n", opencl_op_name(h.op),
                 rc < 0 ? s->reason : "ran");
@@ -250,16 +425,16 @@ settled(struct session *s)
     bool busy;
 
     read_replies(s, 0);
-    runner_enter(s);
-    s->runner.due = true;
-    runner_leave(s);
+    arbiter_opens(s);
+    runner_looks(s);
     objects_bury(s);
     watches_poll(s);
     busy = queues_busy(s);
     queues_retire(s);
     queues_give_back(s);
     inflight_settle(s);
-    return !busy && s->held.total == 0 && !watches_any(&s->watches) &&
+    gate_guest_copied(&s->gate, atomic_load(&s->channel.page->copied_bytes));
+    return !busy && s->held.total == 0 && !s->runner.first && !watches_any(&s->watches) &&
            list_empty(&s->queues) && atomic_load(&s->slot->used_bytes) == 0 &&
            !uses_allowances(s);
 }
@@ -289,6 +464,7 @@ settle(struct session *s)
         /* The driver's threads end what is under way; a watch is looked at now and then. */
         sched_yield();
     }
+    arbiter_ends(s);
     if (s->table.live != 0 || atomic_load(&s->open_user_events) != 0)
         abort();
     table_fini(&s->table); /* it may have grown to a million slots */
@@ -304,7 +480,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < FRAME_SWITCHES || too_wild(data, size))
         return 0;
     session_renew(s);
-    s->shared_storage = data[0] & 1;
+    session_switch(s, data);
     memcpy(s->channel.heap, data, size < HEAP_BYTES ? size : HEAP_BYTES);
     data += FRAME_SWITCHES;
     size -= FRAME_SWITCHES;

@@ -472,6 +472,15 @@ header_change(void)
 }
 
 static void
+switches_change(void)
+{
+    if (chance(50))
+        frames.switches[0] ^= 1u << rnd(3);
+    else
+        frames.switches[1 + rnd(3)] = (uint8_t)rnd(64);
+}
+
+static void
 mutate_once(void)
 {
     uint64_t what = rnd(100);
@@ -489,7 +498,7 @@ mutate_once(void)
     else if (what < 99)
         header_change();
     else
-        frames.switches[0] ^= 1;
+        switches_change();
 }
 
 /* ---- inputs ------------------------------------------------------------------------ */

@@ -4,9 +4,11 @@
 
 Writes the seeds of fuzz_frame as they travel. A seed names its calls and their fields as the API
 description does, one message a line (further lines are indented): `clCreateBuffer buffer=3
-context=1 size=4096`; `tag=1` where an answer is wanted, `shared` alone where storage is shared with
-the guest. A field left out is 0 or empty; `root` is the whole device, `packed:"..."` a byte string
-inside a blob. So a seed means the same after the description has changed, or is refused here.
+context=1 size=4096`; `tag=1` where an answer is wanted. The first line may be switches: `switches
+shared gate=1,2,20 compile`, each if wanted. shared: storage is shared with the guest; gate: bytes 1
+to 3 of fuzz_frame.c, how turns are given; compile: a first launch is compiled. A field left out is
+0 or empty; `root` is the whole device, `packed:"..."` a byte string inside a blob. So a seed means
+the same after the description has changed, or is refused here.
 """
 
 import json
@@ -22,6 +24,7 @@ import generate  # noqa: E402
 EXTENT = re.compile(r"\d\w*:\d\w*")
 WORD = re.compile(r'(\w+)=((?:packed:)?"(?:[^"\\]|\\.)*"|\[[^]]*\]|\S+)')
 NONE = 2**64 - 1
+SWITCHES = {"shared": 1, "gate": 2, "compile": 4}
 
 
 def numbers(*values):
@@ -85,10 +88,21 @@ def message(calls, line):
     return struct.pack("<IHHQ", 16 + len(body), call.op, 0, tag) + body
 
 
+def switches(words):
+    flags, gate = 0, []
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in SWITCHES:
+            raise ValueError(f"{word} is no switch")
+        flags |= SWITCHES[name]
+        gate = listed(value) if name == "gate" else gate
+    return bytes([flags, *gate]).ljust(8, b"\0")
+
+
 def seed(calls, text):
     lines = [s for s in text.replace("\n    ", " ").splitlines() if s and s[0] != "#"]
-    shared = lines[:1] == ["shared"]
-    return numbers(shared) + b"".join(message(calls, s) for s in lines[shared:])
+    head = lines[0].split() if lines[:1] and lines[0].startswith("switches ") else []
+    return switches(head[1:]) + b"".join(message(calls, s) for s in lines[bool(head):])
 
 
 def main():
