@@ -691,7 +691,7 @@ def spec_source(c):
     if command == "CL_COMMAND_BARRIER":
         members.append(".barrier = true")
     if takes == "copy":
-        members.append(f".cost_key = cost_key_copy(OP_{c.name}, {cost_bytes(c)})")
+        members.append(f".keys.cost = cost_key_copy(OP_{c.name}, {cost_bytes(c)})")
     out = ["static struct held_spec", f"spec_{c.name}(struct session *s, "
            f"const struct req_{c.name} *r)", "{",
            f"    struct held_spec spec = {{{', '.join(members)}}};", ""]

@@ -274,10 +274,10 @@ cost_clEnqueueCommandBufferKHR(struct session *s,
                                const struct req_clEnqueueCommandBufferKHR *r,
                                struct held_spec *spec)
 {
-    spec->cost_key =
+    spec->keys.cost =
         cost_mix(OP_clEnqueueCommandBufferKHR, r->command_buffer->serial) | 1;
     if (s->device.compiles_late)
-        spec->ticket.first = !cost_compiled(&s->costs, spec->cost_key);
+        spec->keys.code = spec->keys.cost;
 }
 
 int

@@ -76,18 +76,28 @@ cost_learn(struct costs *c, uint64_t key, uint64_t ns)
         STORE(&s->n, n + 1);
 }
 
+/* Where it stands, or should: a free place, or the last one. */
+static _Atomic uint64_t *
+compiled_place(struct costs *c, uint64_t key)
+{
+    _Atomic uint64_t *place = NULL;
+
+    for (unsigned i = 0; i < PLACES; i++) {
+        place = &c->compiled[(key + i) % COSTS];
+        if (LOAD(place) == key || LOAD(place) == 0)
+            break;
+    }
+    return place;
+}
+
 bool
 cost_compiled(struct costs *c, uint64_t key)
 {
-    _Atomic uint64_t *last = NULL;
+    return LOAD(compiled_place(c, key)) == key;
+}
 
-    for (unsigned i = 0; i < PLACES; i++) {
-        last = &c->compiled[(key + i) % COSTS];
-        if (LOAD(last) == key)
-            return true;
-        if (LOAD(last) == 0)
-            break;
-    }
-    STORE(last, key);
-    return false;
+void
+cost_note_compiled(struct costs *c, uint64_t key)
+{
+    STORE(compiled_place(c, key), key);
 }

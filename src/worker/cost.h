@@ -40,6 +40,13 @@ cost_mix(uint64_t key, uint64_t n)
 
 uint64_t cost_key_text(const char *text);
 
+/* What a command is like. 0: there is no such. */
+struct cost_keys {
+    uint64_t cost; /* others take as long */
+    uint64_t like; /* of a launch: the same with any arguments */
+    uint64_t code; /* of a launch: the same machine code, made at the first one */
+};
+
 /* Of a copy or a fill: its message, and how many bytes, to a power of two. */
 static inline uint64_t
 cost_key_copy(unsigned op, uint64_t bytes)
@@ -53,7 +60,8 @@ bool cost_known(struct costs *c, uint64_t key, uint64_t *ret_ns);
 /* One more was measured. */
 void cost_learn(struct costs *c, uint64_t key, uint64_t ns);
 
-/* Has a launch of that kind been compiled? Notes that it is from now on. */
+/* Has a launch of that machine code gone to the driver? */
 bool cost_compiled(struct costs *c, uint64_t key);
+void cost_note_compiled(struct costs *c, uint64_t key);
 
 #endif

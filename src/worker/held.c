@@ -219,14 +219,18 @@ held_leave_queue(struct session *s, struct held *h)
 
 /* ---- keeping ----------------------------------------------------------------------- */
 
-/* What it will take: as it did, or as such commands do with other arguments. */
+/*
+ * What it will take: as it did, or as such commands do with other arguments; and whether it must be
+ * compiled first. To be asked again when it goes, since more is known then.
+ */
 static void
-ticket_estimate(struct session *s, struct gate_ticket *t, uint64_t key, uint64_t like)
+ticket_estimate(struct session *s, struct gate_ticket *t, const struct cost_keys *keys)
 {
     t->guess = false;
-    if (cost_known(&s->costs, key, &t->est_ns))
+    t->first = keys->code != 0 && !cost_compiled(&s->costs, keys->code);
+    if (cost_known(&s->costs, keys->cost, &t->est_ns))
         return;
-    t->guess = like != 0 && cost_known(&s->costs, like, &t->est_ns);
+    t->guess = keys->like != 0 && cost_known(&s->costs, keys->like, &t->est_ns);
     if (!t->guess)
         t->est_ns = COST_UNKNOWN_NS;
 }
@@ -242,7 +246,7 @@ held_must(struct session *s, struct held_spec *spec)
     if (s->request.error != CL_SUCCESS)
         return false;
     if (t->counted)
-        ticket_estimate(s, t, spec->cost_key, spec->like_key);
+        ticket_estimate(s, t, &spec->keys);
     if (held_is_behind(q, spec) || q->held_barrier ||
         any_pending(spec->n_waits, spec->waits))
         return true;
@@ -253,7 +257,7 @@ held_must(struct session *s, struct held_spec *spec)
         answer = gate_admit(&s->gate, t);
     if (answer != GATE_GO)
         return true;
-    s->admitted = (struct admitted){true, *t, spec->cost_key, spec->like_key};
+    s->admitted = (struct admitted){true, *t, spec->keys};
     return false;
 }
 
@@ -325,8 +329,7 @@ held_new(struct session *s, const struct held_spec *spec)
                        .number = s->held.numbered++,
                        .since_ns = now_ns(),
                        .ticket = spec->ticket,
-                       .cost_key = spec->cost_key,
-                       .like_key = spec->like_key,
+                       .keys = spec->keys,
                        .barrier = spec->barrier,
                        .question = spec->question,
                        .bytes = bytes,
@@ -509,19 +512,18 @@ held_next(struct session *s)
     if (ready && (!free || ready->number < free->number)) {
         struct gate_ticket t = ready->ticket;
 
-        /* More is known than when it came. */
-        ticket_estimate(s, &t, ready->cost_key, ready->like_key);
+        ticket_estimate(s, &t, &ready->keys);
         if (gate_admit(&s->gate, &t) == GATE_GO) {
             struct held *h = heap_take(&all->ready);
 
             atomic_store_explicit(&all->waiting, all->ready.n, memory_order_relaxed);
-            s->admitted = (struct admitted){true, t, h->cost_key, h->like_key};
+            s->admitted = (struct admitted){true, t, h->keys};
             return h;
         }
     }
     if (!free)
         return NULL;
-    s->admitted = (struct admitted){!free->question, free->ticket, 0, 0};
+    s->admitted = (struct admitted){!free->question, free->ticket, {0}};
     if (!free->question)
         gate_admit(&s->gate, &s->admitted.ticket);
     return heap_take(&all->free);

@@ -22,6 +22,7 @@
 
 #include "base/list.h"
 #include "gate/gate.h"
+#include "worker/cost.h"
 #include "worker/object.h"
 #include "worker/watch.h"
 
@@ -54,7 +55,7 @@ struct held {
     struct event *event; /* counted; NULL: none was wanted */
     held_fn *run;
     struct gate_ticket ticket;
-    uint64_t cost_key, like_key;
+    struct cost_keys keys;
     unsigned blockers; /* 0: ready */
     bool behind;       /* what is before it in its queue: one of the blockers */
     bool barrier;      /* what comes after it in its queue waits for it */
@@ -96,9 +97,8 @@ struct held_spec {
     struct object **waits;
     struct guest_id event;
     struct gate_ticket ticket;
-    uint64_t cost_key; /* worker/cost.h */
-    uint64_t like_key; /* of a launch: the same with any arguments; 0: there is no such */
-    bool sync;         /* a marker or a barrier */
+    struct cost_keys keys;
+    bool sync; /* a marker or a barrier */
     bool question;
     bool barrier;
     bool answers_now; /* whoever wants an answer does not wait for its end */

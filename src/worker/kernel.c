@@ -477,13 +477,13 @@ cost_clEnqueueNDRangeKernel(struct session *s, const struct req_clEnqueueNDRange
     uint64_t key = kernel_of(r->kernel)->key;
 
     if (s->device.compiles_late)
-        spec->ticket.first = !cost_compiled(&s->costs, launch_code_key(key, r));
+        spec->keys.code = launch_code_key(key, r);
     for (unsigned i = 0; i < 3; i++) {
         key = cost_mix(key, r->global_work_size[i]);
         key = cost_mix(key, r->given & GIVEN_LOCAL ? r->local_work_size[i] : 0);
     }
-    spec->like_key = key | 1;
-    spec->cost_key = cost_mix(key, kernel_of(r->kernel)->args_key) | 1;
+    spec->keys.like = key | 1;
+    spec->keys.cost = cost_mix(key, kernel_of(r->kernel)->args_key) | 1;
 }
 
 int

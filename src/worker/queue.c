@@ -188,9 +188,9 @@ tracked_over(struct session *s, const struct tracked *t)
         at.submit_ns = event_time(s, t->event, CL_PROFILING_COMMAND_SUBMIT);
     gate_complete(&s->gate, &t->ticket, &at);
     if (t->ticket.counted && at.start_ns && at.end_ns >= at.start_ns)
-        cost_learn(&s->costs, t->cost_key, at.end_ns - at.start_ns);
-    if (t->like_key && at.start_ns && at.end_ns >= at.start_ns)
-        cost_learn(&s->costs, t->like_key, at.end_ns - at.start_ns);
+        cost_learn(&s->costs, t->keys.cost, at.end_ns - at.start_ns);
+    if (t->keys.like && at.start_ns && at.end_ns >= at.start_ns)
+        cost_learn(&s->costs, t->keys.like, at.end_ns - at.start_ns);
 }
 
 /* Takes up to n complete commands off the front. Their references are the caller's. */
@@ -470,11 +470,12 @@ submission_track(struct session *s, struct submission *sub)
 {
     const struct admitted *a = &s->admitted;
 
-    if (a->ticket.first)
+    if (a->ticket.first) {
+        cost_note_compiled(&s->costs, a->keys.code);
         runner_first(s, sub->event);
+    }
     s->runner.due |= a->ticket.look;
-    if (queue_track(sub->queue,
-                    &(struct tracked){sub->event, a->ticket, a->cost_key, a->like_key}) %
+    if (queue_track(sub->queue, &(struct tracked){sub->event, a->ticket, a->keys}) %
             HARVEST_AT_SUBMIT ==
         0)
         queue_harvest(s, sub->queue);

@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "gate/gate.h"
+#include "worker/cost.h"
 #include "worker/object.h"
 
 #include <pthread.h>
@@ -38,7 +39,7 @@ struct queue {
 struct tracked {
     cl_event event; /* a reference of our own */
     struct gate_ticket ticket;
-    uint64_t cost_key, like_key;
+    struct cost_keys keys;
 };
 
 /* One command on its way to the driver. */

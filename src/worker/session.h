@@ -64,7 +64,7 @@ struct request {
 struct admitted {
     bool valid;
     struct gate_ticket ticket;
-    uint64_t cost_key, like_key;
+    struct cost_keys keys;
 };
 
 struct session {
