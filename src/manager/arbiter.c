@@ -396,7 +396,7 @@ arbiter_promised(struct arbiter *a, const struct arbiter_vgpu *v, bool *ret_work
     /* A fixed share is owned whether there is a program to use it or not. */
     promised = v->sched.joined || a->core.sched.policy == SCHED_FIXED_SHARE;
     share = v->sched.joined ? sched_promised(&a->core.sched, &v->sched) : v->sched.share;
-    *ret_works = v->n_wanting > 0;
+    *ret_works = v->n_wanting > 0 || arbiter_core_runs(&a->core, v);
     unlock(a);
     return promised ? (double)share / (double)SCHED_SHARE_ONE : -1;
 }

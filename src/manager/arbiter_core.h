@@ -174,6 +174,9 @@ void arbiter_core_change(struct arbiter_core *c, enum sched_policy policy,
 /* Does all there is to do at now_ns; returns when to be called next if no gate rings before. */
 uint64_t arbiter_core_step(struct arbiter_core *c, uint64_t now_ns);
 
+/* Has v a command on the device, be it out of turn (a first launch)? */
+bool arbiter_core_runs(const struct arbiter_core *c, const struct arbiter_vgpu *v);
+
 /* A gate whose session must end, each told once; -ENOENT: there is none. */
 int arbiter_core_next_sentence(struct arbiter_core *c);
 

@@ -177,6 +177,18 @@ arbiter_look(struct arbiter_core *c)
     }
 }
 
+bool
+arbiter_core_runs(const struct arbiter_core *c, const struct arbiter_vgpu *v)
+{
+    for (const struct list *l = v->gates.next; l != &v->gates; l = l->next) {
+        const struct arbiter_gate *g = container_of(l, struct arbiter_gate, link);
+
+        if (atomic_load(&arbiter_page(c, (unsigned)(g - c->gates))->since_ns) > 0)
+            return true;
+    }
+    return false;
+}
+
 int
 arbiter_core_next_sentence(struct arbiter_core *c)
 {

@@ -244,6 +244,20 @@ huge_debts_and_times_harm_nobody_else(void **state)
     world_free(w);
 }
 
+/* A first launch runs out of turn, and what waits for it wants none. */
+static void
+who_runs_out_of_turn_works(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    struct guest *first = world_tenant(w, 0, 0), *other = world_tenant(w, 0, 0);
+
+    (void)state;
+    atomic_store(&first->view.own->since_ns, w->now_ns);
+    assert_true(arbiter_core_runs(w->core, first->vgpu));
+    assert_false(arbiter_core_runs(w->core, other->vgpu));
+    world_free(w);
+}
+
 static void
 who_gives_back_what_it_never_had_must_end(void **state)
 {
@@ -310,6 +324,7 @@ main(void)
         cmocka_unit_test(an_adopted_sessions_debts_count_from_then_on),
         cmocka_unit_test(times_that_cannot_be_are_not_believed),
         cmocka_unit_test(huge_debts_and_times_harm_nobody_else),
+        cmocka_unit_test(who_runs_out_of_turn_works),
         cmocka_unit_test(who_gives_back_what_it_never_had_must_end),
         cmocka_unit_test(the_watchdog_ends_a_kernel_that_others_wait_for),
         cmocka_unit_test(without_a_watchdog_an_endless_kernel_is_let_run),
