@@ -32,6 +32,7 @@
  * nobody's, and what the turn before ran on for is that one's. Used time is shown so much later.
  */
 #define BEGIN_MAX_NS 10000000u
+#define BEGIN_DRIVER_NS 250000u /* of that, the driver's at most */
 
 /* What was charged in advance and not used is kept in mind up to here. */
 #define AHEAD_MAX_NS 1000000u
@@ -503,7 +504,7 @@ gate_learn_begin(struct gate *g, const struct gate_times *at, uint64_t now)
 
     if (late > BEGIN_MAX_NS)
         late = BEGIN_MAX_NS;
-    learn(&g->begin_ns, late);
+    learn(&g->begin_ns, sooner(late, BEGIN_DRIVER_NS));
     turn_begins(g, late);
 }
 
