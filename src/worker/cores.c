@@ -73,7 +73,7 @@ set_batch(bool batch)
 int
 cores_pin(const char *list, struct cores_saved *ret_saved)
 {
-    cpu_set_t set;
+    cpu_set_t set, before;
     int rc;
 
     ret_saved->pinned = false;
@@ -82,10 +82,16 @@ cores_pin(const char *list, struct cores_saved *ret_saved)
     rc = cores_parse(list, &set);
     if (rc < 0)
         return rc;
-    if (sched_getaffinity(0, sizeof ret_saved->set, &ret_saved->set) < 0 ||
+    if (sched_getaffinity(0, sizeof before, &before) < 0 ||
         sched_setaffinity(0, sizeof set, &set) < 0)
         return -errno;
-    set_batch(true);
+    ret_saved->batch = sched_getscheduler(0) == SCHED_OTHER;
+    if (ret_saved->batch)
+        set_batch(true);
+    CPU_AND(&set, &set, &before);
+    CPU_XOR(&ret_saved->set, &before, &set);
+    if (CPU_COUNT(&ret_saved->set) == 0)
+        ret_saved->set = before;
     ret_saved->pinned = true;
     return 0;
 }
@@ -95,6 +101,7 @@ cores_restore(const struct cores_saved *saved)
 {
     if (!saved->pinned)
         return;
-    set_batch(false);
+    if (saved->batch)
+        set_batch(false);
     sched_setaffinity(0, sizeof saved->set, &saved->set);
 }

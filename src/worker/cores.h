@@ -10,8 +10,8 @@
 int cores_parse(const char *list, cpu_set_t *ret);
 
 struct cores_saved {
-    cpu_set_t set;
-    bool pinned;
+    cpu_set_t set; /* to go back to */
+    bool pinned, batch;
 };
 
 /*
@@ -20,6 +20,9 @@ struct cores_saved {
  * there, as on a device, but begins when that ends.
  */
 int cores_pin(const char *list, struct cores_saved *ret_saved);
+
+/* Moves it back; to the cores that are not of the list, if there are any: compilers, copies and
+ * messages take no time of the device. */
 void cores_restore(const struct cores_saved *saved);
 
 #endif
