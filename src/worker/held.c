@@ -497,6 +497,9 @@ held_run(struct session *s, struct held *h)
     s->held.running = h;
     rc = h->run(s, h);
     s->held.running = NULL;
+    /* The session ends with a bad message; nobody must wait for the command until then. */
+    if (rc < 0)
+        held_event_is(s, h, NULL, CL_INVALID_OPERATION);
     edges_settle(s, take_ptr(h->dependents));
     held_free(s, h);
     return rc;

@@ -356,6 +356,20 @@ arg_copy(struct session *s, const struct kernel_arg *from, struct kernel_arg_cop
     return true;
 }
 
+/*
+ * As the driver would say: one that was not set then may be set by now, in the driver's own kernel,
+ * to an object that is gone when the launch is run.
+ */
+static cl_int
+kernel_copy_error(struct session *s, const struct kernel *k)
+{
+    for (cl_uint i = 0; i < k->n_args; i++) {
+        if (k->args[i].set.frame_len == 0 && k->args[i].error == CL_SUCCESS)
+            return CL_INVALID_KERNEL_ARGS;
+    }
+    return kernel_args_error(s, &k->o);
+}
+
 static uint64_t
 kernel_args_bytes(const struct kernel *k)
 {
@@ -387,7 +401,7 @@ kernel_args_ref(struct session *s, struct kernel *k)
     }
     *a = (struct kernel_args){.refs = 1,
                               .sets = k->sets,
-                              .error = kernel_args_error(s, &k->o),
+                              .error = kernel_copy_error(s, k),
                               .bytes = bytes,
                               .n = k->n_args};
     for (cl_uint i = 0; i < k->n_args; i++) {
