@@ -381,6 +381,7 @@ sched_charge(struct sched *s, const struct sched_turn *turn, uint64_t used_ns)
                                          ? (uint64_t)more_ns
                                          : SCHED_OVERRUN_MAX_NS);
         note_overrun(&s->overrun_ns, v->overrun_ns);
+        note_overrun(&s->owed_most_ns, v->overrun_ns);
     }
     if (turn->owned && v->joined && more_ns < 0)
         more_ns = 0;
@@ -390,5 +391,7 @@ sched_charge(struct sched *s, const struct sched_turn *turn, uint64_t used_ns)
 void
 sched_debt(struct sched *s, struct sched_vgpu *v, uint64_t ns)
 {
+    if (ns > s->owed_most_ns)
+        s->owed_most_ns = ns < SCHED_OVERRUN_MAX_NS ? ns : SCHED_OVERRUN_MAX_NS;
     charge(s, v, NULL, ns < INT64_MAX ? (int64_t)ns : INT64_MAX);
 }

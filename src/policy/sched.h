@@ -87,6 +87,7 @@ struct sched {
     uint64_t clock_ns;        /* the GPU's: of one who has had just what it is due */
     uint64_t spent_ns;        /* device time charged, of all */
     uint64_t overrun_ns;      /* the most that a turn overran of late */
+    uint64_t owed_most_ns;    /* the same, or what was charged as a debt */
 };
 
 /*

@@ -8,7 +8,9 @@
  *
  * It is moved up by no more than what others got meanwhile, so that a pause in which nobody else
  * got anything (a guest that launches and waits, within its turn) costs nothing of what is owed to
- * it. Who took time while nobody else wanted any owes nothing for it.
+ * it. But that is never more than a slice and the longest overrun: who pauses after each turn does
+ * not save up, beside long kernels, what it could not use. Who took time while nobody else wanted
+ * any owes nothing for it.
  */
 #include "policy/sched_internal.h"
 
@@ -37,10 +39,14 @@ static uint64_t
 clock_when_ready(const struct sched *s, const struct sched_vgpu *v, uint64_t least)
 {
     const uint64_t floor = least - s->params.slice_ns;
-    const uint64_t passed = s->spent_ns - v->left_ns;
+    const uint64_t most = s->owed_most_ns;
+    /* What was charged in advance is given back. */
+    uint64_t passed = s->spent_ns > v->left_ns ? s->spent_ns - v->left_ns : 0;
 
     if (v->clock_ns >= floor)
         return v->clock_ns;
+    if (floor - v->clock_ns > most && passed < floor - v->clock_ns - most)
+        passed = floor - v->clock_ns - most;
     return passed < floor - v->clock_ns ? v->clock_ns + passed : floor;
 }
 

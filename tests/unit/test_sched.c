@@ -627,6 +627,38 @@ debt_waits_for_its_owner_under_equal_share(void **state)
     assert_in_range(turns_before_one_who_was_away(SCHED_EQUAL_SHARE), 49, 51);
 }
 
+/* v[1] launches and waits beside kernels of 100 ms: each pause costs it the rest of its turn. */
+static void
+a_claim_that_is_not_used_does_not_grow(void **state)
+{
+    const uint64_t kernels[MAX_VGPUS] = {100 * MS, 0};
+    struct site t;
+    unsigned turns = 0;
+
+    (void)state;
+    site_init(&t, SCHED_BEST_EFFORT);
+    site_join(&t, 2, true);
+    for (unsigned i = 0; i < 200; i++) {
+        struct sched_turn turn;
+
+        assert_true(sched_pick(&t.sched, &turn));
+        sched_charge(&t.sched, &turn, turn.vgpu == &t.v[1] ? MS / 2 : 100 * MS);
+        sched_idle(&t.sched, &t.v[1]);
+        /* The other's open turn is cut as v[1] comes back. */
+        assert_true(sched_pick(&t.sched, &turn));
+        assert_ptr_equal(turn.vgpu, &t.v[0]);
+        sched_charge(&t.sched, &turn, MS / 10);
+        turn.open = false;
+        turn.slice_ns = 0;
+        sched_ready(&t.sched, &t.v[1]);
+        sched_charge(&t.sched, &turn, 100 * MS);
+    }
+    while (site_turn(&t, kernels) == 1)
+        turns++;
+    /* The last overrun, and what it may save up: another one. */
+    assert_in_range(turns, 90, 110);
+}
+
 /* Nobody else was there to lose anything by it. */
 static void
 who_was_alone_owes_nothing(void **state)
@@ -854,6 +886,7 @@ main(void)
         cmocka_unit_test(debt_is_not_shed_by_leaving_while_the_other_pauses),
         cmocka_unit_test(debt_is_paid_off_by_time_that_its_owner_did_not_take),
         cmocka_unit_test(debt_waits_for_its_owner_under_equal_share),
+        cmocka_unit_test(a_claim_that_is_not_used_does_not_grow),
         cmocka_unit_test(who_was_alone_owes_nothing),
         cmocka_unit_test(fixed_share_is_kept_beside_one_who_runs_and_leaves),
         cmocka_unit_test(debt_survives_a_change_of_policy),
