@@ -107,15 +107,11 @@ meson_tests() {
     fi
 }
 
-# bats_tests BUILD FILE...: end-to-end tests against one build tree. They write to a file, not
-# to a pipe, so that a process which they leave behind cannot hold us up.
-bats_tests() {
+# bats_run BUILD OPTION... FILE...: they write to a file, not to a pipe, so that a process which
+# they leave behind cannot hold us up.
+bats_run() {
     local dir=$1 tap=$1/check-$stage.tap limit=$((BUDGET_S[$stage] * 5)) status=0 pid
     shift
-    if [ $# -eq 0 ]; then
-        skip "$stage: no tests"
-        return
-    fi
     mkdir -p "$dir" && : >"$tap"
     TESSERA_BUILD=$PWD/$dir timeout --kill-after=10 "$limit" \
         "${BATS_ENV[@]}" bats --tap --timing "$@" >"$tap" 2>&1 &
@@ -126,6 +122,27 @@ bats_tests() {
     trap - INT TERM
     [ "$status" -ne 124 ] || echo "ended after $limit s"
     tally tap "$tap" "$status"
+}
+
+# What looks at shares of time, or at the machine as a whole, has it for itself.
+readonly ALONE='/(sched[^/]*|held[^/]*|top|hostile-limits|programs-calllog[^/]*)\.bats$'
+
+# bats_tests BUILD FILE...: end-to-end tests against one build tree, two files at once.
+bats_tests() {
+    local dir=$1 together alone
+    shift
+    if [ $# -eq 0 ]; then
+        skip "$stage: no tests"
+        return
+    fi
+    mapfile -t together < <(printf '%s\n' "$@" | grep -vE "$ALONE")
+    mapfile -t alone < <(printf '%s\n' "$@" | grep -E "$ALONE")
+    if [ "${#together[@]}" -gt 1 ]; then
+        bats_run "$dir" --jobs 2 --no-parallelize-within-files "${together[@]}"
+    else
+        alone+=("${together[@]}")
+    fi
+    [ "${#alone[@]}" -eq 0 ] || bats_run "$dir" "${alone[@]}"
 }
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-300} # seconds; a test that hangs has failed
 BATS_ENV=(env)
