@@ -124,8 +124,8 @@ bats_run() {
     tally tap "$tap" "$status"
 }
 
-# What looks at shares of time, or at the machine as a whole, has it for itself.
-readonly ALONE='/(sched[^/]*|held[^/]*|top|hostile-limits|programs-calllog[^/]*)\.bats$'
+# What looks at shares of time, at what is compiled, or at the machine as a whole has it for itself.
+readonly ALONE='/(compile[^/]*|sched[^/]*|held[^/]*|top|hostile-limits|programs-calllog[^/]*)\.bats$'
 
 # bats_tests BUILD FILE...: end-to-end tests against one build tree, two files at once.
 bats_tests() {
