@@ -258,6 +258,16 @@ begin_last_command(struct world *w, uint64_t left_ns)
     assert_false(goes(w, 1));
 }
 
+/* The same, of 20 ms, as if it had begun so long ago that it ends in `left` ns. */
+static void
+last_command_runs(struct world *w, uint64_t left_ns)
+{
+    begin_last_command(w, 20 * MS);
+    w->gate.front_ns = now_ns() - 20 * MS + left_ns;
+    gate_step(&w->gate, true);
+    assert_true(given(w));
+}
+
 static void
 a_turn_is_given_back_a_moment_before_its_last_command_ends(void **state)
 {
@@ -282,10 +292,7 @@ what_runs_on_after_that_is_a_debt(void **state)
 {
     struct world *w = *state;
 
-    begin_last_command(w, 20 * MS);
-    w->gate.front_ns = now_ns() - 20 * MS + 15000;
-    gate_step(&w->gate, true);
-    assert_true(given(w));
+    last_command_runs(w, 15000);
     usleep(5000);
     ends(w, 20 * MS, 1, 20 * MS);
     assert_true(atomic_load(&w->page.debt_ns) >= 4 * MS);
@@ -309,10 +316,7 @@ what_runs_on_into_the_next_turn_is_a_debt_until_then(void **state)
 {
     struct world *w = *state;
 
-    begin_last_command(w, 20 * MS);
-    w->gate.front_ns = now_ns() - 20 * MS + 15000;
-    gate_step(&w->gate, true);
-    assert_true(given(w));
+    last_command_runs(w, 15000);
     usleep(5000);
     offer(w, LONG, TURN_KEEP);
     assert_true(goes(w, 1));
@@ -519,11 +523,8 @@ the_end_of_what_still_runs_is_told_in_advance(void **state)
     struct turn_gate *own = &w->file->gate[OURS];
     uint64_t end, used;
 
-    begin_last_command(w, 20 * MS);
-    w->gate.front_ns = now_ns() - 20 * MS + 20000;
+    last_command_runs(w, 20000);
     end = w->gate.front_ns + 20 * MS;
-    gate_step(&w->gate, true);
-    assert_true(given(w));
     assert_int_equal(atomic_load(&own->given_ns), end);
     used = atomic_load(&w->page.used_ns);
     /* By the device's clock it ends 5 us later. */
@@ -539,17 +540,13 @@ what_ended_sooner_is_set_against_later_debts(void **state)
 {
     struct world *w = *state;
 
-    begin_last_command(w, 20 * MS);
-    w->gate.front_ns = now_ns() - 20 * MS + 20000;
-    gate_step(&w->gate, true);
+    last_command_runs(w, 20000);
     w->gate.rest_ns += LONG;
     ends(w, 20 * MS, 1, 20 * MS);
     assert_int_equal(atomic_load(&w->page.debt_ns), 0);
     assert_true(w->gate.ahead_ns > 0);
     w->gate.ahead_ns = LONG; /* this test may be slow */
-    begin_last_command(w, 20 * MS);
-    w->gate.front_ns = now_ns() - 20 * MS + 20000;
-    gate_step(&w->gate, true);
+    last_command_runs(w, 20000);
     w->gate.rest_ns -= MS / 2;
     ends(w, 20 * MS, 20 * MS, 40 * MS);
     assert_int_equal(atomic_load(&w->page.debt_ns), 0);
