@@ -125,7 +125,7 @@ bats_run() {
 }
 
 # What looks at shares of time, at what is compiled, or at the machine as a whole has it for itself.
-readonly ALONE='/(compile[^/]*|sched[^/]*|held[^/]*|top|hostile-limits|programs-calllog[^/]*)\.bats$'
+readonly ALONE='/((compile|sched|held|programs-calllog)[^/]*|top|hostile-limits)\.bats$'
 
 # bats_tests BUILD FILE...: end-to-end tests against one build tree, two files at once.
 bats_tests() {
