@@ -465,7 +465,7 @@ held_event_is(struct session *s, struct held *h, cl_event event, cl_int rc)
     e->o.error = rc;
     if (rc == CL_SUCCESS) {
         e->o.h.event = event;
-        e->held_ns = now_ns() - h->since_ns;
+        e->held_ns = h->went_ns - h->since_ns;
         s->cl->clRetainEvent(event);
     }
     waiters_tell(s, h, event, rc);
@@ -495,6 +495,7 @@ held_run(struct session *s, struct held *h)
     /* What it takes from here on is charged by itself. */
     inflight_give(s, h->bytes);
     s->held.running = h;
+    h->went_ns = now_ns();
     rc = h->run(s, h);
     s->held.running = NULL;
     /* The session ends with a bad message; nobody must wait for the command until then. */

@@ -48,11 +48,11 @@ struct held_edge {
 };
 
 struct held {
-    struct list node; /* in its queue's held */
-    uint64_t number;  /* in the order of arrival */
-    uint64_t since_ns;
-    struct queue *queue; /* counted */
-    struct event *event; /* counted; NULL: none was wanted */
+    struct list node;           /* in its queue's held */
+    uint64_t number;            /* in the order of arrival */
+    uint64_t since_ns, went_ns; /* held from, until */
+    struct queue *queue;        /* counted */
+    struct event *event;        /* counted; NULL: none was wanted */
     held_fn *run;
     struct gate_ticket ticket;
     struct cost_keys keys;
