@@ -150,7 +150,7 @@ train(const struct round *r, bool orphaned, double *ret, struct err *e)
     for (const char *const *w =
              (const char *const[]){r->site->host.tessera, "run", "v0", "--",
                                    r->site->host.train, "--model", "small", "--steps",
-                                   r->quick ? "60" : "300", "--no-eval", "--json",
+                                   r->quick ? "60" : "100", "--no-eval", "--json",
                                    "--report", "0", NULL};
          *w; w++)
         host_add(&argv, *w);
@@ -177,7 +177,7 @@ train(const struct round *r, bool orphaned, double *ret, struct err *e)
 int
 run_training(const struct round *r, const struct experiment *x, struct err *e)
 {
-    const unsigned n = round_ms(r, 3, 1);
+    const unsigned n = round_ms(r, PIECES_MAX, 1);
     struct figure_id id = figure_of(r, x, "best-effort");
     double gated[PIECES_MAX], orphaned[PIECES_MAX];
     static struct crew c; /* without programs: crew_end() deletes the vGPU */

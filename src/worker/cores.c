@@ -51,8 +51,12 @@ cores_parse(const char *list, cpu_set_t *ret)
 
 /*
  * A thread that becomes ready does not interrupt another of SCHED_BATCH, until that has run for its
- * own slice; from Linux 6.12 on that can be asked for, and 100 ms is the most.
+ * own slice; from Linux 6.12 on that can be asked for. Longer than what runs on into the next turn;
+ * but not much: with no manager, slices of 20 ms and more have let one of two busy vGPUs stand
+ * still for seconds (Linux 6.18).
  */
+#define BATCH_SLICE_NS 5000000u
+
 static void
 set_batch(bool batch)
 {
@@ -65,7 +69,7 @@ set_batch(bool batch)
         uint64_t runtime_ns, deadline_ns, period_ns;
     } attr = {.size = sizeof attr,
               .policy = batch ? SCHED_BATCH : SCHED_OTHER,
-              .runtime_ns = batch ? 100000000u : 0};
+              .runtime_ns = batch ? BATCH_SLICE_NS : 0};
 
     syscall(SYS_sched_setattr, 0, &attr, 0u);
 }
