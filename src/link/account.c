@@ -51,6 +51,7 @@ account_sum_again(struct account_page *a)
 #define PATIENCE_OF_MANAGER_MS 20
 #define LOOK_AGAIN_US 50
 
+_Static_assert(ACCOUNT_SLOTS < BAR_MAP_HOST, "a slot fits into the owner of a chunk");
 _Static_assert(HOLDER_MANAGER <= HOLDER_MASK, "a holder fits into the lock's word");
 
 /* Takes it from `dead`, too. Returns the word that account_unlock() wants. */
@@ -121,6 +122,7 @@ account_create(const char *path, uint64_t limit_bytes, struct account_page **ret
     a->version = ACCOUNT_VERSION;
     a->bytes = sizeof *a;
     a->limit_bytes = limit_bytes;
+    bar_map_clear(&a->bar);
     a->magic = ACCOUNT_MAGIC;
     *ret = a;
     *ret_fd = take_fd(&fd);

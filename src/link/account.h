@@ -19,6 +19,7 @@
 #ifndef TESSERA_LINK_ACCOUNT_H
 #define TESSERA_LINK_ACCOUNT_H
 
+#include "link/bar_map.h"
 #include "link/limit.h"
 
 #include <stdatomic.h>
@@ -27,7 +28,7 @@
 #include <sys/types.h>
 
 #define ACCOUNT_MAGIC 0x61525354u /* "TSRa" */
-#define ACCOUNT_VERSION 4u
+#define ACCOUNT_VERSION 5u
 #define ACCOUNT_SLOTS 64 /* sessions per vGPU; more are refused with a clear error */
 #define ACCOUNT_REASON_BYTES 160
 #define ACCOUNT_PROGRAM_BYTES 64
@@ -64,6 +65,7 @@ struct account_slot {
     _Atomic int32_t pid;                 /* the worker */
     _Atomic uint64_t pid_start; /* its start time, /proc/PID/stat field 22: tells reuse */
     _Atomic int32_t guest_pid;  /* as the kernel told (SO_PEERCRED) */
+    _Atomic uint32_t vm_port;   /* + 1, of a virtual machine; 0: by the vGPU's socket */
     _Atomic uint64_t reserved_bytes;    /* credit taken from the account, used or not */
     _Atomic uint64_t used_bytes;        /* of live memory objects */
     _Atomic uint32_t recall_seen;       /* the last recall that this session answered */
@@ -83,6 +85,8 @@ struct account_page {
     _Atomic uint32_t recall; /* counted up to ask all sessions for unused credit */
     _Atomic uint64_t held[LIMIT_COUNT]; /* the sums over all slots, kept under the lock */
     struct account_slot slot[ACCOUNT_SLOTS];
+    _Atomic uint64_t boot; /* of that machine's kernel, as its last program told */
+    struct bar_map bar; /* of the memory that it shares with a virtual machine, if any */
 };
 
 /* Makes the file at path (mode 0600) for a vGPU of limit_bytes, replacing what was there.

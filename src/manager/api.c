@@ -7,6 +7,7 @@
 #include "manager/session.h"
 #include "manager/stats.h"
 #include "manager/vgpu_json.h"
+#include "manager/vm.h"
 #include "manager/words.h"
 
 #include <errno.h>
@@ -246,8 +247,9 @@ deleted(struct vgpu_waiter *w, json_t *last)
     c->finished(c);
 }
 
+/* The vGPU that is named, if it is the caller's. */
 static int
-delete_vgpu(struct api_call *c, struct err *e)
+find_own(const struct api_call *c, struct vgpu **ret, struct err *e)
 {
     struct vgpu *v = vgpu_find(c->m, c->name);
     const uid_t uid = c->peer.uid;
@@ -257,6 +259,51 @@ delete_vgpu(struct api_call *c, struct err *e)
     if (uid != 0 && uid != geteuid() && uid != v->s.owner_uid)
         return err_set(e, -EPERM, "vGPU '%s' belongs to user %llu", c->name,
                        (unsigned long long)v->s.owner_uid);
+    *ret = v;
+    return 0;
+}
+
+static int
+put_vm(struct api_call *c, struct err *e)
+{
+    struct request_vm r;
+    struct vgpu *v = NULL;
+    int rc = request_parse_vm(c->body, c->body_len, &r, e);
+
+    if (rc == 0)
+        rc = find_own(c, &v, e);
+    if (rc == 0 && v->deleting)
+        rc = err_set(e, -EBUSY, "vGPU '%s' is being deleted", c->name);
+    if (rc == 0)
+        rc = vm_attach(v, &r, e);
+    if (rc == 0)
+        c->json = vgpu_json(v);
+    return rc;
+}
+
+static int
+delete_vm(struct api_call *c, struct err *e)
+{
+    struct vgpu *v = NULL;
+    int rc = find_own(c, &v, e);
+
+    if (rc == 0)
+        rc = vm_detach(v, e);
+    if (rc == 0)
+        c->json = vgpu_json(v);
+    return rc;
+}
+
+static int
+delete_vgpu(struct api_call *c, struct err *e)
+{
+    struct vgpu *v = NULL;
+    int rc = find_own(c, &v, e);
+
+    if (rc < 0)
+        return rc;
+    if (vm_connected(v) > 0)
+        return vm_is_connected_error(v, "be deleted", e);
     c->waiter.gone = deleted;
     c->waiter.arg = c;
     vgpu_delete(v, &c->waiter);
@@ -344,6 +391,8 @@ static const struct route routes[] = {
     {"POST", "/v1/vgpus", 201, false, post_vgpu},
     {"GET", "/v1/vgpus/*", 200, false, get_vgpu},
     {"DELETE", "/v1/vgpus/*", 200, false, delete_vgpu},
+    {"PUT", "/v1/vgpus/*/vm", 200, false, put_vm},
+    {"DELETE", "/v1/vgpus/*/vm", 200, false, delete_vm},
     {"POST", "/v1/shutdown", 200, true, post_shutdown},
     {"GET", "/metrics", 200, false, get_metrics},
 };

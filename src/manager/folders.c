@@ -22,7 +22,7 @@ runtime_default(void)
     const char *xdg = getenv("XDG_RUNTIME_DIR");
 
     if (geteuid() == 0)
-        return strdup("/run/tessera");
+        return strdup(SYSTEM_RUNTIME);
     if (xdg && xdg[0] == '/')
         return str_printf("%s/tessera", xdg);
     return str_printf("/tmp/tessera-%u", (unsigned)geteuid());
@@ -90,10 +90,11 @@ folders_name(struct folders *f, const struct options *o)
     f->vgpus = str_printf("%s/vgpus", f->runtime);
     f->accounts = str_printf("%s/accounts", f->runtime);
     f->turns = str_printf("%s/turns", f->runtime);
+    f->vm = str_printf("%s/vm", f->runtime);
     f->icd = str_printf("%s/icd", f->runtime);
     f->state_vgpus = str_printf("%s/vgpus", f->state);
     f->state_gpus = str_printf("%s/gpus", f->state);
-    if (!f->control || !f->vgpus || !f->accounts || !f->turns || !f->icd ||
+    if (!f->control || !f->vgpus || !f->accounts || !f->turns || !f->icd || !f->vm ||
         !f->state_vgpus || !f->state_gpus)
         return -ENOMEM;
     return 0;
@@ -156,9 +157,10 @@ folders_init(struct folders *f, const struct options *o, struct err *e)
     if (folders_name_workers(f) < 0)
         return err_set(e, -ENOMEM, "out of memory");
     const struct folder_row rows[] = {
-        {f->vgpus, 0711},       {f->accounts, 0700},   {f->cache, 0711},
-        {f->tmp, 0711},         {f->trash, 0700},      {f->icd, 0755},
-        {f->state_vgpus, 0700}, {f->state_gpus, 0700}, {f->turns, 0700},
+        {f->vgpus, 0711}, {f->vm, 0711},          {f->accounts, 0700},
+        {f->cache, 0711}, {f->tmp, 0711},         {f->trash, 0700},
+        {f->icd, 0755},   {f->state_vgpus, 0700}, {f->state_gpus, 0700},
+        {f->turns, 0700},
     };
     return folders_make(rows, sizeof rows / sizeof *rows, e);
 }
@@ -168,7 +170,8 @@ folders_fini(struct folders *f)
 {
     char **const owned[] = {&f->runtime,  &f->state,       &f->control,    &f->vgpus,
                             &f->accounts, &f->cache,       &f->tmp,        &f->trash,
-                            &f->icd,      &f->state_vgpus, &f->state_gpus, &f->turns};
+                            &f->icd,      &f->state_vgpus, &f->state_gpus, &f->turns,
+                            &f->vm};
 
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(*owned[i]);

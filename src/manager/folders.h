@@ -6,6 +6,8 @@
 #include "base/err.h"
 #include "manager/options.h"
 
+#define SYSTEM_RUNTIME "/run/tessera"
+
 struct folders {
     char *runtime, *state;
     char *control;                  /* RUNTIME/control.sock */
@@ -13,6 +15,7 @@ struct folders {
     char *cache, *tmp,
         *trash; /* the workers' (jail.h): in runtime, or in state where nothing
                                        in runtime can be executed */
+    char *vm;   /* in runtime: sockets for QEMU */
     char *icd;  /* in runtime: the guests' OCL_ICD_VENDORS */
     char *state_vgpus, *state_gpus; /* in state */
     int lock_fd;                    /* RUNTIME/tesserad.pid, locked; -1 = not yet */

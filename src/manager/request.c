@@ -5,6 +5,7 @@
 #include "manager/words.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 static const struct field create_fields[] = {
@@ -35,6 +36,12 @@ static const struct field gpu_fields[] = {
     FIELD(struct gpu_words, watchdog_seconds, FIELD_U64, false),
 };
 static const struct field_table gpu_table = {gpu_fields, 6, false};
+
+static const struct field vm_fields[] = {
+    FIELD(struct request_vm, domain, FIELD_STRING, false),
+    FIELD(struct request_vm, uid, FIELD_U64, false),
+};
+static const struct field_table vm_table = {vm_fields, 2, false};
 
 struct shutdown_words {
     char vgpus[REQUEST_NAME_BYTES];
@@ -151,6 +158,21 @@ request_parse_gpu(const char *buf, size_t len, struct request_gpu *ret, struct e
         return err_set(e, -EINVAL,
                        "none of 'mode', 'placement', 'policy', 'slice_us', "
                        "'elastic_percent' and 'watchdog_seconds' is there");
+    *ret = r;
+    return 0;
+}
+
+int
+request_parse_vm(const char *buf, size_t len, struct request_vm *ret, struct err *e)
+{
+    struct request_vm r = {.uid = ABSENT};
+    int rc = fields_parse(buf, len, &vm_table, &r, e);
+
+    if (rc < 0)
+        return rc;
+    r.has_uid = r.uid != ABSENT;
+    if (r.has_uid && r.uid > UINT_MAX)
+        return err_set(e, -EINVAL, "'uid' is %llu: no user", (unsigned long long)r.uid);
     *ret = r;
     return 0;
 }

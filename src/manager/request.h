@@ -8,6 +8,7 @@
 #define TESSERA_MANAGER_REQUEST_H
 
 #include "base/err.h"
+#include "manager/vgpu_state.h"
 #include "policy/placement.h"
 #include "policy/sched.h"
 
@@ -37,6 +38,13 @@ struct request_gpu {
     unsigned watchdog_seconds; /* 0: off */
 };
 
+/* PUT /v1/vgpus/NAME/vm */
+struct request_vm {
+    bool has_uid;
+    uint64_t uid;               /* whom QEMU runs as */
+    char domain[VM_NAME_BYTES]; /* "": not told */
+};
+
 /* POST /v1/shutdown */
 struct request_shutdown {
     bool end_vgpus;
@@ -48,6 +56,8 @@ int request_parse_gpu(const char *buf, size_t len, struct request_gpu *ret,
                       struct err *e);
 /* Nothing is asked for. */
 bool request_gpu_is_empty(const struct request_gpu *r);
+
+int request_parse_vm(const char *buf, size_t len, struct request_vm *ret, struct err *e);
 
 int request_parse_shutdown(const char *buf, size_t len, struct request_shutdown *ret,
                            struct err *e);

@@ -13,6 +13,7 @@
 #include "manager/jail.h"
 #include "manager/session_gate.h"
 #include "manager/spawn.h"
+#include "manager/vm.h"
 #include "manager/words.h"
 #include "manager/worker_find.h"
 #include "wire/hello.h"
@@ -27,8 +28,6 @@
 
 /* A library opens one at a time; each costs a worker until it has said hello, or for 10 s. */
 #define HALF_OPEN_MAX 4
-
-#define REFUSAL_LOG_NS UINT64_C(1000000000) /* one line a second is enough */
 
 static void
 worker_arguments(struct strv *argv, const struct vgpu *v, unsigned slot)
@@ -71,15 +70,20 @@ worker_arguments(struct strv *argv, const struct vgpu *v, unsigned slot)
 }
 
 static pid_t
-worker_start(const struct vgpu *v, unsigned slot, int gate, int guest)
+worker_start(const struct vgpu *v, const struct session *s, int guest)
 {
     _cleanup_(jail_folders_fini) struct jail_folders folders = {0};
     _cleanup_strv_ struct strv argv = {0}, env = {0};
     int fds[SPAWN_MAX_FDS] = {guest, v->account_fd}, nfds = 2, rc;
 
-    worker_arguments(&argv, v, slot);
-    session_gate_arguments(v, gate, &argv, fds, &nfds);
-    rc = jail_prepare(v, slot, &argv, &folders);
+    worker_arguments(&argv, v, s->slot);
+    session_gate_arguments(v, s->gate, &argv, fds, &nfds);
+    if (s->port) {
+        strv_add(&argv, "--bar-fd");
+        strv_add(&argv, "%d", SPAWN_FIRST_FD + nfds);
+        fds[nfds++] = v->vm->memory_fd;
+    }
+    rc = jail_prepare(v, s->slot, &argv, &folders);
     if (rc < 0)
         return rc;
     worker_environment(&env, v->gpu->device.icd, folders.cache, folders.tmp);
@@ -148,6 +152,7 @@ static void
 session_settle(struct vgpu *v, unsigned i)
 {
     v->past.sessions++;
+    vm_clear_slot(v, i);
     vgpu_totals_add(&v->past, &v->account->slot[i].gate);
     jail_session_over(v, i);
     account_slot_free(v->account, i);
@@ -180,6 +185,8 @@ session_gone(void *arg)
         log_debug("vGPU '%s': session of worker %d is over", v->s.name, (int)s->pid);
     session_gate_end(v, s->gate);
     session_settle(v, s->slot);
+    if (s->port)
+        vm_port_is_free(s->port, !why && !s->told_to_end);
     session_forget(s);
     vgpu_session_gone(v);
 }
@@ -207,12 +214,15 @@ session_watch(const struct session *from, int pidfd)
     return 0;
 }
 
+/* port: by which the guest came, NULL for the vGPU's socket. */
 static int
-session_start(struct vgpu *v, unsigned slot, int guest, pid_t guest_pid)
+session_start(struct vgpu *v, unsigned slot, int guest, pid_t guest_pid,
+              struct vm_port *port)
 {
     struct account_slot *page = &v->account->slot[slot];
-    struct session s = {.vgpu = v, .slot = slot, .gate = session_gate_begin(v, slot)};
-    pid_t pid = worker_start(v, slot, s.gate, guest);
+    struct session s = {
+        .vgpu = v, .slot = slot, .gate = session_gate_begin(v, slot), .port = port};
+    pid_t pid = worker_start(v, &s, guest);
     uint64_t ticks;
     int pidfd, rc;
 
@@ -226,6 +236,7 @@ session_start(struct vgpu *v, unsigned slot, int guest, pid_t guest_pid)
     if (ticks != 0)
         atomic_store(&page->pid_start, ticks);
     atomic_store(&page->guest_pid, guest_pid);
+    atomic_store(&page->vm_port, port ? port->number + 1 : 0);
     atomic_store(&page->pid, pid);
     pidfd = process_open_number(pid);
     s.pid = pid;
@@ -256,13 +267,9 @@ refuse(int guest, const char *why)
 static void
 turn_away(struct vgpu *v, int fd, const struct peer *guest, const char *why)
 {
-    const uint64_t now = now_ns();
-
     refuse(fd, why);
-
-    if (v->refused_ns && now - v->refused_ns < REFUSAL_LOG_NS)
+    if (!vgpu_refusal_is_news(v))
         return;
-    v->refused_ns = now;
     log_warning("vGPU '%s': process %d of user %u was turned away: %s", v->s.name,
                 (int)guest->pid, (unsigned)guest->uid, why);
 }
@@ -356,6 +363,21 @@ guest_has_left(int guest)
            ioctl(guest, FIONREAD, &waiting) == 0 && waiting == 0;
 }
 
+static int
+session_start_in(struct vgpu *v, unsigned slot, int guest, pid_t pid,
+                 struct vm_port *port)
+{
+    const int rc = session_start(v, slot, guest, pid, port);
+
+    if (rc == 0)
+        return 0;
+    jail_session_over(v, slot);
+    account_slot_free(v->account, slot);
+    vgpu_note_error(v, 0, "", "the worker could not be started");
+    log_error("cannot start %s: %s", v->m->worker, strerror(-rc));
+    return rc;
+}
+
 void
 session_accept(void *vgpu)
 {
@@ -364,7 +386,7 @@ session_accept(void *vgpu)
     struct peer who;
     enum limit limit;
     const char *why;
-    int slot, rc;
+    int slot;
 
     if (guest < 0 || guest_has_left(guest) || peer_of_socket(guest, &who) < 0)
         return;
@@ -383,17 +405,33 @@ session_accept(void *vgpu)
         return;
     }
     slot = account_slot_take(v->account);
-    if (slot < 0) {
+    if (slot < 0)
         turn_away_at_limit(v, guest, &who, LIMIT_SESSIONS);
-        return;
+    else
+        session_start_in(v, (unsigned)slot, guest, who.pid, NULL);
+}
+
+/* In a virtual machine processes have no numbers that we know: the limit is the vGPU's. */
+int
+session_accept_port(struct vm_port *p)
+{
+    struct vgpu *v = p->v;
+    const struct peer machine = {0};
+    const int slot = v->nsessions < limit_of(&v->m->options->limits, LIMIT_SESSIONS)
+                         ? account_slot_take(v->account)
+                         : -1;
+
+    if (slot < 0) {
+        turn_away_at_limit(v, p->fd, &machine, LIMIT_SESSIONS);
+        return -EUSERS;
     }
-    rc = session_start(v, (unsigned)slot, guest, who.pid);
-    if (rc < 0) {
-        jail_session_over(v, (unsigned)slot);
-        account_slot_free(v->account, (unsigned)slot);
-        vgpu_note_error(v, 0, "", "the worker could not be started");
-        log_error("cannot start %s: %s", v->m->worker, strerror(-rc));
-    }
+    return session_start_in(v, (unsigned)slot, p->fd, 0, p);
+}
+
+bool
+session_is_adopted_from_vm(const struct session *s)
+{
+    return s->adopted && atomic_load(&s->vgpu->account->slot[s->slot].vm_port) != 0;
 }
 
 /* 1 when the slot's worker still runs and is ours now; else the slot is free. */

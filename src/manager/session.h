@@ -5,6 +5,8 @@
 
 #include "manager/vgpu.h"
 
+struct vm_port;
+
 struct session {
     struct list link; /* vgpu.sessions */
     struct vgpu *vgpu;
@@ -16,10 +18,20 @@ struct session {
     int gate;         /* in the GPU's turns; SESSION_NO_GATE: it is ungoverned */
     char verdict[ACCOUNT_REASON_BYTES]; /* why we killed it; "": we have not */
     struct watch *watch;                /* its pidfd */
+    struct vm_port *port; /* by which its guest came; NULL: by the socket, or adopted */
 };
 
 /* A guest waits at the vGPU's socket: takes it in, or turns it away. A loop_fn. */
 void session_accept(void *vgpu);
+
+/*
+ * The same for a guest that speaks on a virtio port, whose fd is for its worker. 0; a negative
+ * errno when it was turned away.
+ */
+int session_accept_port(struct vm_port *p);
+
+/* Does it hold a connection of QEMU's that we do not have? */
+bool session_is_adopted_from_vm(const struct session *s);
 
 /*
  * Takes over the sessions in the account that still have a process; frees the other

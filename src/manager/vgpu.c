@@ -10,6 +10,7 @@
 #include "manager/session.h"
 #include "manager/vgpu_internal.h"
 #include "manager/vgpu_json.h"
+#include "manager/vm.h"
 #include "manager/words.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@
 /* So many ended sessions per span are told one by one, the rest as a number. */
 #define NOTED_MAX 20
 #define NOTED_SPAN_NS UINT64_C(1000000000)
+#define REFUSAL_LOG_NS UINT64_C(1000000000)
 #define GUEST_BACKLOG 64 /* as many as there can be sessions */
 
 struct vgpu *
@@ -78,6 +80,7 @@ vgpu_forget(struct vgpu *v)
         session_forget(container_of(l, struct session, link));
     vgpu_ungovern(v);
     list_del(&v->link);
+    vm_forget(v);
     watch_free(v->listener);
     watch_free(v->owner);
     alarm_free(v->grace);
@@ -100,6 +103,7 @@ vgpu_remove_files(const struct vgpu *v)
     _cleanup_free_ char *socket = str_printf("%s/socket", v->folder);
     _cleanup_free_ char *account = vgpu_account_path(v);
 
+    vm_remove_files(v);
     if (socket)
         unlink(socket);
     if (account)
@@ -288,6 +292,17 @@ vgpu_note_error(struct vgpu *v, pid_t pid, const char *program, const char *word
     if (error_may_be_logged(v))
         log_warning("vGPU '%s': a session of '%s' (worker %d) was ended: %s", v->s.name,
                     last->program, (int)pid, last->words);
+}
+
+bool
+vgpu_refusal_is_news(struct vgpu *v)
+{
+    const uint64_t now = now_ns();
+
+    if (v->refused_ns && now - v->refused_ns < REFUSAL_LOG_NS)
+        return false;
+    v->refused_ns = now;
+    return true;
 }
 
 const char *

@@ -38,6 +38,8 @@ struct vgpu_totals {
         turns, used_ns, debt_ns, overruns, overrun_ns;
 };
 
+struct vm;
+
 struct vgpu {
     struct list link; /* manager.vgpus */
     struct manager *m;
@@ -46,7 +48,8 @@ struct vgpu {
     char *unavailable; /* why it cannot be used, owned; NULL = it can */
     char *folder;      /* RUNTIME/vgpus/NAME, owned */
     struct watch *listener;
-    struct account_page *account; /* NULL with passthrough */
+    struct vm *vm; /* what a virtual machine needs (vm.h); NULL: none has it */
+    struct account_page *account; /* NULL with passthrough, but in a virtual machine */
     int account_fd;
     struct list sessions; /* struct session */
     unsigned nsessions;
@@ -105,6 +108,9 @@ void vgpu_note_error(struct vgpu *v, pid_t pid, const char *program, const char 
 /* The same without the log. */
 void vgpu_remember_error(struct vgpu *v, pid_t pid, const char *program,
                          const char *words);
+
+/* One line of the log a second about guests that are turned away is enough: may it be this one? */
+bool vgpu_refusal_is_news(struct vgpu *v);
 
 const char *vgpu_state_word(const struct vgpu *v);
 

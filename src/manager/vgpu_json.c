@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "manager/gpu_time.h"
 #include "manager/session.h"
+#include "manager/vm.h"
 #include "manager/words.h"
 
 #include <string.h>
@@ -212,6 +213,7 @@ vgpu_json(const struct vgpu *v)
                         v->s.passthrough ? json_null() : json_string(v->m->folders.icd));
     json_object_set_new(o, "passthrough",
                         v->s.passthrough ? passthrough_json(v->gpu) : json_null());
+    json_object_set_new(o, "vm", vm_json(v));
     add_framebuffer(o, v);
     add_use(o, v);
     return o;

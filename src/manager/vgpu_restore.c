@@ -6,6 +6,7 @@
 #include "manager/gpu_time.h"
 #include "manager/session.h"
 #include "manager/vgpu_internal.h"
+#include "manager/vm.h"
 #include "manager/worker_find.h"
 
 #include <errno.h>
@@ -60,15 +61,19 @@ vgpu_resume_service(struct vgpu *v, struct err *e)
 {
     int rc = 0;
 
-    if (v->s.passthrough)
+    if (v->s.passthrough && !v->s.vm.attached)
         return 0;
-    vgpu_govern(v);
+    if (!v->s.passthrough)
+        vgpu_govern(v);
     vgpu_map_account(v);
+    if (!v->account && v->gpu)
+        rc = vgpu_make_account(v, e);
+    /* Before the sessions: those that are over have memory there. */
+    if (rc == 0 && v->gpu)
+        rc = vm_resume(v, e);
     if (v->account)
         session_adopt_all(v);
-    else if (v->gpu)
-        rc = vgpu_make_account(v, e);
-    if (rc == 0 && v->gpu)
+    if (rc == 0 && v->gpu && !v->s.passthrough)
         rc = vgpu_listen(v, e);
     return rc;
 }

@@ -32,6 +32,20 @@ static const struct field owner_fields[] = {
 };
 static const struct field_table owner_table = {owner_fields, 2, false};
 
+#define VM_FIELD(member, kind)                                                           \
+    {                                                                                    \
+#member, kind, true, offsetof(struct vgpu_state, vm.member),                     \
+            sizeof(((struct vgpu_state *)0)->vm.member), NULL                            \
+    }
+
+static const struct field vm_fields[] = {
+    VM_FIELD(attached, FIELD_BOOL),
+    VM_FIELD(has_uid, FIELD_BOOL),
+    VM_FIELD(uid, FIELD_U64),
+    VM_FIELD(domain, FIELD_STRING),
+};
+static const struct field_table vm_table = {vm_fields, 4, false};
+
 static const struct field state_fields[] = {
     FIELD(struct vgpu_state, name, FIELD_STRING, true),
     FIELD(struct vgpu_state, uuid, FIELD_STRING, true),
@@ -44,6 +58,7 @@ static const struct field state_fields[] = {
     FIELD(struct vgpu_state, owner_uid, FIELD_U64, true),
     FIELD(struct vgpu_state, created_unix, FIELD_U64, true),
     {"owner", FIELD_OBJECT, false, 0, 0, &owner_table},
+    {"vm", FIELD_OBJECT, false, 0, 0, &vm_table},
 };
 static const struct field_table state_table = {
     state_fields, sizeof state_fields / sizeof *state_fields, true};
@@ -61,7 +76,7 @@ state_check(const struct vgpu_state *s, struct err *e)
         return err_set(e, -EINVAL, "'max_instances' is out of range");
     if (s->framebuffer_bytes == 0 || s->start_bytes > INT64_MAX - s->framebuffer_bytes)
         return err_set(e, -EINVAL, "'framebuffer_bytes' is out of range");
-    if (s->owner.pid > INT_MAX || s->owner_uid > UINT_MAX)
+    if (s->owner.pid > INT_MAX || s->owner_uid > UINT_MAX || s->vm.uid > UINT_MAX)
         return err_set(e, -EINVAL, "the owner is out of range");
     if (s->owner.pid == 0 && s->owner.start_ticks != 0)
         return err_set(e, -EINVAL, "the owner has a start time but no pid");
@@ -105,6 +120,11 @@ vgpu_state_format(const struct vgpu_state *s)
         json_object_set_new(o, "owner",
                             json_pack("{sI sI}", "pid", (json_int_t)s->owner.pid,
                                       "start_ticks", (json_int_t)s->owner.start_ticks));
+    if (o && s->vm.attached)
+        json_object_set_new(o, "vm",
+                            json_pack("{sb sb sI ss}", "attached", 1, "has_uid",
+                                      (int)s->vm.has_uid, "uid", (json_int_t)s->vm.uid,
+                                      "domain", s->vm.domain));
     text = json_dumps(o, JSON_INDENT(2));
     json_decref(o);
     return text;

@@ -12,11 +12,19 @@
 
 #define VGPU_STATE_VERSION 1
 #define VGPU_STATE_MAX_BYTES 65536
+#define VM_NAME_BYTES 128
 #define UUID_TEXT_BYTES 37 /* 8-4-4-4-12 and the NUL */
 
 /* A process that still is the one meant only while its start time is the same. */
 struct process_id {
     uint64_t pid, start_ticks; /* pid 0 = none */
+};
+
+/* The virtual machine that has it. */
+struct vgpu_vm_state {
+    bool attached, has_uid;
+    uint64_t uid;               /* whom QEMU runs as, if it was told */
+    char domain[VM_NAME_BYTES]; /* for people; "": unknown */
 };
 
 struct vgpu_state {
@@ -30,6 +38,7 @@ struct vgpu_state {
     uint64_t created_unix; /* seconds */
     /* Ephemeral: the process that the vGPU lives and dies with. */
     struct process_id owner;
+    struct vgpu_vm_state vm;
 };
 
 /* Pure. -EINVAL with words when the bytes are not a whole state file of our version. */

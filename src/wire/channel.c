@@ -36,10 +36,10 @@ sealed_memfd(const char *name, uint64_t bytes)
 }
 
 static int
-map_shared(int fd, uint64_t bytes, void **ret)
+map_shared(int fd, uint64_t off, uint64_t bytes, void **ret)
 {
-    void *p =
-        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+                   (off_t)off);
 
     if (p == MAP_FAILED)
         return -errno;
@@ -57,8 +57,14 @@ ring_size_ok(uint32_t bytes)
 struct channel_parts {
     int channel_fd, heap_fd;
     uint32_t commands_bytes, replies_bytes;
-    uint64_t heap_bytes;
+    uint64_t heap_bytes, channel_off;
 };
+
+uint64_t
+channel_bytes(uint32_t commands_bytes, uint32_t replies_bytes)
+{
+    return align_up(page_area() + commands_bytes + replies_bytes, PAGE_BYTES);
+}
 
 static int
 channel_attach(struct channel *c, enum channel_side side,
@@ -68,11 +74,11 @@ channel_attach(struct channel *c, enum channel_side side,
     struct ring *commands = side == CHANNEL_GUEST ? &c->tx : &c->rx;
     struct ring *replies = side == CHANNEL_GUEST ? &c->rx : &c->tx;
     void *page = NULL, *heap = NULL;
-    int rc = map_shared(parts->channel_fd, bytes, &page);
+    int rc = map_shared(parts->channel_fd, parts->channel_off, bytes, &page);
 
     if (rc < 0)
         return rc;
-    rc = map_shared(parts->heap_fd, parts->heap_bytes, &heap);
+    rc = map_shared(parts->heap_fd, 0, parts->heap_bytes, &heap);
     if (rc < 0) {
         munmap(page, bytes);
         return rc;
@@ -109,12 +115,20 @@ channel_make(struct channel *c, uint64_t heap_bytes, uint32_t commands_bytes,
     *c = (struct channel){.fd = -1, .wake_fd = -1};
     rc = channel_attach(c, CHANNEL_WORKER,
                         &(struct channel_parts){channel_fd, heap_fd, commands_bytes,
-                                                replies_bytes, heap_bytes});
+                                                replies_bytes, heap_bytes, 0});
     if (rc < 0)
         return rc;
     *ret_channel_fd = take_fd(&channel_fd);
     *ret_heap_fd = take_fd(&heap_fd);
     return 0;
+}
+
+/* The guest's: nobody else in it is handed them by fork. */
+static void
+channel_keep_from_children(struct channel *c)
+{
+    madvise(c->page, c->page_bytes, MADV_DONTFORK);
+    madvise(c->heap, c->heap_bytes, MADV_DONTFORK);
 }
 
 int
@@ -134,23 +148,62 @@ channel_map(struct channel *c, const struct welcome *w, int channel_fd, int heap
         return -EPROTO;
     rc = channel_attach(c, CHANNEL_GUEST,
                         &(struct channel_parts){channel_fd, heap_fd, w->commands_bytes,
-                                                w->replies_bytes, w->heap_bytes});
+                                                w->replies_bytes, w->heap_bytes, 0});
+    if (rc == 0)
+        channel_keep_from_children(c);
+    return rc;
+}
+
+int
+channel_make_in_bar(struct channel *c, int bar_fd, uint64_t bar_bytes, uint64_t offset,
+                    uint32_t commands_bytes, uint32_t replies_bytes)
+{
+    int rc;
+
+    *c = (struct channel){.fd = -1, .wake_fd = -1};
+    if (!ring_size_ok(commands_bytes) || !ring_size_ok(replies_bytes))
+        return -EINVAL;
+    rc = channel_attach(c, CHANNEL_WORKER,
+                        &(struct channel_parts){bar_fd, bar_fd, commands_bytes,
+                                                replies_bytes, bar_bytes, offset});
+    if (rc == 0)
+        memset(c->page, 0, c->page_bytes);
+    return rc;
+}
+
+int
+channel_map_bar(struct channel *c, const struct welcome *w, int bar_fd,
+                uint64_t bar_bytes)
+{
+    const uint64_t bytes = channel_bytes(w->commands_bytes, w->replies_bytes);
+    int rc;
+
+    *c = (struct channel){.fd = -1, .wake_fd = -1};
+    if (!ring_size_ok(w->commands_bytes) || !ring_size_ok(w->replies_bytes) ||
+        w->channel_off % PAGE_BYTES != 0 || w->heap_bytes != bar_bytes ||
+        !range_inside(w->channel_off, bytes, bar_bytes))
+        return -EPROTO;
+    rc = channel_attach(c, CHANNEL_GUEST,
+                        &(struct channel_parts){bar_fd, bar_fd, w->commands_bytes,
+                                                w->replies_bytes, bar_bytes,
+                                                w->channel_off});
     if (rc < 0)
         return rc;
-    madvise(c->page, c->page_bytes, MADV_DONTFORK);
-    madvise(c->heap, c->heap_bytes, MADV_DONTFORK);
+    channel_keep_from_children(c);
+    c->tx.weak = c->rx.weak = true;
     return 0;
 }
 
 void
 channel_fini(struct channel *c)
 {
+    /* First: the peer may be told by a word in the page. */
+    if (c->transport && c->fd >= 0)
+        c->transport->close(c);
     if (c->page)
         munmap(c->page, c->page_bytes);
     if (c->heap)
         munmap(c->heap, c->heap_bytes);
-    if (c->transport && c->fd >= 0)
-        c->transport->close(c);
     if (c->page && c->wake_fd >= 0)
         close(c->wake_fd);
     *c = (struct channel){.fd = -1, .wake_fd = -1};

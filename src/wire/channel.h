@@ -38,12 +38,14 @@ struct channel_page {
     _Alignas(64) _Atomic uint32_t state; /* enum channel_state, written by the worker */
     _Atomic uint32_t
         futex_doorbell; /* the worker sleeps on commands.sleeping, not on the socket */
+    _Atomic uint32_t owner;      /* virtio: the guest's liveness (wire/virtio.h) */
+    _Atomic uint32_t bells_read; /* virtio: bytes that the guest took off its port */
     struct waiter waiters[CHANNEL_WAITERS];
 };
 
 struct channel;
 
-/* One implementation per way to reach the peer: unix.c, loopback.c. */
+/* One implementation per way to reach the peer: unix.c (also loopback), virtio.c. */
 struct transport_ops {
     const char *name;
     /* Wakes the peer. Never blocks. A dead peer is no error: the next wait tells. */
@@ -66,8 +68,9 @@ struct channel {
     struct ring tx, rx; /* guest: commands, replies; worker: the other way round */
     uint8_t *heap;
     uint64_t heap_bytes;
-    _Atomic bool
-        hung_up; /* worker with a futex doorbell: what channel_watch_peer() found */
+    _Atomic bool hung_up;      /* worker: what channel_watch_peer() found */
+    struct guardian *guardian; /* guest, virtio: its thread that dies with the process */
+    _Atomic uint32_t bells_sent; /* worker, virtio */
 };
 
 enum channel_side { CHANNEL_GUEST, CHANNEL_WORKER };
@@ -85,6 +88,20 @@ int channel_make(struct channel *c, uint64_t heap_bytes, uint32_t commands_bytes
  * that a mapping never ends early. The mappings are not inherited by fork.
  */
 int channel_map(struct channel *c, const struct welcome *w, int channel_fd, int heap_fd);
+
+/* What channel page and rings take, in whole pages. */
+uint64_t channel_bytes(uint32_t commands_bytes, uint32_t replies_bytes);
+
+/*
+ * The same in memory that is shared with a virtual machine (wire/bar.h), of bar_bytes: page and
+ * rings are at `offset`, the heap is all of it, of which a session uses what the worker grants.
+ * The worker clears page and rings. The guest's rings are ordered for memory that may be
+ * write-combining.
+ */
+int channel_make_in_bar(struct channel *c, int bar_fd, uint64_t bar_bytes,
+                        uint64_t offset, uint32_t commands_bytes, uint32_t replies_bytes);
+int channel_map_bar(struct channel *c, const struct welcome *w, int bar_fd,
+                    uint64_t bar_bytes);
 
 /* Unmaps, closes the doorbell. A zeroed channel with fd -1 is fine. */
 void channel_fini(struct channel *c);

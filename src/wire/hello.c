@@ -6,8 +6,13 @@
 #include "base/sock.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define REASON_BYTES sizeof(((struct welcome *)0)->reason)
 
@@ -35,14 +40,14 @@ welcome_check_version(const struct welcome *w, char *reason)
 }
 
 static int
-welcome_check(struct welcome *w, int nfds, char *reason)
+welcome_check(struct welcome *w, bool complete, char *reason)
 {
     if (w->status != 0) {
         w->reason[sizeof w->reason - 1] = '\0';
         snprintf(reason, REASON_BYTES, "%s", w->reason);
         return w->status < 0 ? w->status : -EPROTO;
     }
-    if (w->info_bytes > WELCOME_INFO_MAX || nfds != 2) {
+    if (w->info_bytes > WELCOME_INFO_MAX || !complete) {
         snprintf(reason, REASON_BYTES, "the worker's welcome is malformed");
         return -EPROTO;
     }
@@ -75,7 +80,7 @@ hello_exchange(int sock, const struct hello *h, struct welcome *ret, int ret_fds
     rc = read_exact(sock, &w.status, sizeof w - offsetof(struct welcome, status));
     if (rc < 0)
         return rc;
-    rc = welcome_check(&w, nfds, reason);
+    rc = welcome_check(&w, nfds == 2, reason);
     if (rc < 0)
         return rc;
     info = malloc(w.info_bytes + 1);
@@ -90,6 +95,134 @@ hello_exchange(int sock, const struct hello *h, struct welcome *ret, int ret_fds
     *ret_info = take_ptr(info);
     return 0;
 }
+
+/* ---- through a port ---------------------------------------------------------------- */
+
+static int
+port_wait_for(int port, short events, uint64_t end_ns)
+{
+    struct pollfd p = {.fd = port, .events = events};
+    const uint64_t now = now_ns();
+
+    if (now >= end_ns)
+        return -ETIMEDOUT;
+    if (poll(&p, 1, (int)((end_ns - now) / 1000000) + 1) < 0)
+        return errno == EINTR ? 0 : -errno;
+    /* What was sent before the end is still there to be read. */
+    return (p.revents & (POLLHUP | POLLERR)) && !(p.revents & POLLIN) ? -EPIPE : 0;
+}
+
+static int
+port_read(int port, void *buf, size_t len, uint64_t end_ns)
+{
+    uint8_t *p = buf;
+
+    while (len > 0) {
+        const ssize_t n = read(port, p, len);
+        int rc;
+
+        if (n > 0) {
+            p += n;
+            len -= (size_t)n;
+            continue;
+        }
+        if (n == 0)
+            return -EPIPE;
+        if (errno != EAGAIN && errno != EINTR)
+            return -errno;
+        rc = port_wait_for(port, POLLIN, end_ns);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* In one piece: who is killed meanwhile leaves all of it behind, or nothing. */
+static int
+port_write(int port, const void *buf, size_t len, uint64_t end_ns)
+{
+    for (;;) {
+        const ssize_t n = write(port, buf, len);
+        int rc;
+
+        if (n == (ssize_t)len)
+            return 0;
+        if (n >= 0)
+            return -EIO;
+        if (errno != EAGAIN && errno != EINTR)
+            return -errno;
+        rc = port_wait_for(port, POLLOUT, end_ns);
+        if (rc < 0)
+            return rc;
+    }
+}
+
+/* Skips what was meant for others. */
+static int
+preamble_find(int port, const struct preamble *wanted, uint64_t end_ns)
+{
+    uint8_t last[sizeof *wanted];
+    int rc = port_read(port, last, sizeof last, end_ns);
+
+    while (rc == 0 && memcmp(last, wanted, sizeof last) != 0) {
+        memmove(last, last + 1, sizeof last - 1);
+        rc = port_read(port, last + sizeof last - 1, 1, end_ns);
+    }
+    return rc;
+}
+
+static int
+port_welcome(int port, uint64_t end_ns, struct welcome *ret, uint8_t **ret_info,
+             char *reason)
+{
+    _cleanup_free_ uint8_t *info = NULL;
+    struct welcome w;
+    int rc = port_read(port, &w, offsetof(struct welcome, status), end_ns);
+
+    if (rc == 0)
+        rc = welcome_check_version(&w, reason);
+    if (rc == 0)
+        rc = port_read(port, &w.status, sizeof w - offsetof(struct welcome, status),
+                       end_ns);
+    if (rc == 0)
+        rc = welcome_check(&w, true, reason);
+    if (rc < 0)
+        return rc;
+    info = malloc(w.info_bytes + 1);
+    if (!info)
+        return -ENOMEM;
+    rc = port_read(port, info, w.info_bytes, end_ns);
+    if (rc < 0)
+        return rc;
+    *ret = w;
+    *ret_info = take_ptr(info);
+    return 0;
+}
+
+int
+hello_exchange_port(int port, struct hello *h, struct welcome *ret, uint8_t **ret_info,
+                    char *reason)
+{
+    const uint64_t end_ns = now_ns() + HELLO_PORT_MS * UINT64_C(1000000);
+    struct preamble wanted = {.magic = PREAMBLE_MAGIC};
+    int rc;
+
+    snprintf(reason, REASON_BYTES, "the worker hung up");
+    if (syscall(SYS_getrandom, h->nonce, sizeof h->nonce, 0) != (long)sizeof h->nonce)
+        return -EIO;
+    memcpy(wanted.nonce, h->nonce, sizeof wanted.nonce);
+    rc = port_write(port, h, sizeof *h, end_ns);
+    if (rc == 0)
+        rc = preamble_find(port, &wanted, end_ns);
+    if (rc == 0)
+        rc = port_welcome(port, end_ns, ret, ret_info, reason);
+    if (rc == -ETIMEDOUT)
+        snprintf(reason, REASON_BYTES,
+                 "nobody answers on the host: is tesserad running there?");
+    return rc;
+}
+
+/* ---- the worker -------------------------------------------------------------------- */
 
 int
 hello_receive(int sock, uint64_t fingerprint, struct hello *ret, char *reason)
@@ -111,6 +244,7 @@ hello_receive(int sock, uint64_t fingerprint, struct hello *ret, char *reason)
     rc = read_exact(sock, &h.fingerprint, sizeof h - offsetof(struct hello, fingerprint));
     if (rc < 0)
         return rc;
+    *ret = h;
     if (h.fingerprint != fingerprint) {
         snprintf(
             reason, REASON_BYTES,
@@ -125,9 +259,18 @@ hello_receive(int sock, uint64_t fingerprint, struct hello *ret, char *reason)
 }
 
 int
+preamble_send(int sock, const uint8_t nonce[NONCE_BYTES])
+{
+    struct preamble p = {.magic = PREAMBLE_MAGIC};
+
+    memcpy(p.nonce, nonce, sizeof p.nonce);
+    return sock_send_fds(sock, &p, sizeof p, NULL, 0);
+}
+
+int
 welcome_send(int sock, const struct welcome *w, const int fds[2], const void *info)
 {
-    int rc = sock_send_fds(sock, w, sizeof *w, fds, w->status == 0 ? 2 : 0);
+    int rc = sock_send_fds(sock, w, sizeof *w, fds, fds && w->status == 0 ? 2 : 0);
 
     if (rc < 0 || w->status != 0)
         return rc;

@@ -4,6 +4,11 @@
  *   guest -> worker   struct hello
  *   worker -> guest   struct welcome, with descriptors {channel, heap} when status is 0,
  *                     then info_bytes of device information (wire/device_info.h)
+ *
+ * Through a virtio port the welcome has no descriptors, but tells where in the BAR (wire/bar.h)
+ * things are; and since a port may still hold what was meant for the process that had it before,
+ * the preamble of the hello's nonce comes first: what is before it is skipped.
+ *
  * Both structures begin with magic and version and keep that form in every version, so
  * that two sides of different versions can tell each other so.
  */
@@ -15,8 +20,10 @@
 
 #define HELLO_MAGIC 0x72735354u   /* "TSsr" */
 #define WELCOME_MAGIC 0x77735354u /* "TSsw" */
-#define WIRE_VERSION 2u
+#define WIRE_VERSION 3u
+#define PREAMBLE_MAGIC 0x70735354u /* "TSsp" */
 #define TOKEN_BYTES 16
+#define NONCE_BYTES 16
 #define WELCOME_INFO_MAX (1u << 20)
 
 struct hello {
@@ -25,6 +32,8 @@ struct hello {
     uint8_t token[TOKEN_BYTES]; /* zero: a new session; else the one to go on with */
     uint32_t pid;               /* as the guest sees itself; for people only */
     uint32_t reserved;
+    uint8_t nonce[NONCE_BYTES]; /* random; through a port alone */
+    uint64_t boot;    /* of the guest's kernel, random and not 0; through a port alone */
     char program[64]; /* its name, NUL-terminated; for people only */
 };
 
@@ -40,7 +49,15 @@ struct welcome {
     uint64_t framebuffer_bytes;
     uint32_t commands_bytes, replies_bytes;
     uint64_t info_bytes;
+    uint64_t channel_off; /* through a port alone: page and rings in the BAR */
+    uint64_t grant_off,
+        grant_bytes;  /* and the first part of the heap that is the guest's */
     char reason[160]; /* when status is not 0 */
+};
+
+struct preamble {
+    uint32_t magic;
+    uint8_t nonce[NONCE_BYTES];
 };
 
 /*
@@ -51,13 +68,22 @@ struct welcome {
 int hello_exchange(int sock, const struct hello *h, struct welcome *ret, int ret_fds[2],
                    uint8_t **ret_info, char *reason);
 
+/*
+ * Guest: the same through an open virtio port (O_NONBLOCK), within HELLO_PORT_MS. h->nonce is
+ * filled in.
+ */
+#define HELLO_PORT_MS 60000
+int hello_exchange_port(int port, struct hello *h, struct welcome *ret,
+                        uint8_t **ret_info, char *reason);
+
 /* Worker: reads and checks a hello; -EPROTO with words when it is another protocol. */
 int hello_receive(int sock, uint64_t fingerprint, struct hello *ret, char *reason);
 
 /*
  * Worker: sends a welcome; a refusal (status != 0) goes without descriptors and
- * information.
+ * information. fds may be NULL: then it is for a port, and preamble_send() was before.
  */
 int welcome_send(int sock, const struct welcome *w, const int fds[2], const void *info);
+int preamble_send(int sock, const uint8_t nonce[NONCE_BYTES]);
 
 #endif

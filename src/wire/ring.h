@@ -33,6 +33,7 @@ struct ring {
     uint32_t size; /* a power of two */
     uint32_t cur;  /* own counter */
     uint32_t seen; /* the other side's, as last loaded and checked */
+    bool weak; /* our mapping may be write-combining: neither side's order is the CPU's */
 };
 
 void ring_init(struct ring *r, struct ring_shared *shared, uint8_t *data, uint32_t size);

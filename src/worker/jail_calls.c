@@ -13,6 +13,7 @@
 #include <asm/ioctls.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -108,6 +109,7 @@ static const char *const software_calls[] = {
     "clock_getres",
     "clock_gettime",
     "clock_nanosleep",
+    "eventfd2",
     "futex",
     "futex_waitv",
     "getrusage",
@@ -197,6 +199,7 @@ static const struct {
     {"ioctl", 1, UINT32_MAX, TCGETS},
     {"ioctl", 1, UINT32_MAX, TIOCGWINSZ},
     {"ioctl", 1, UINT32_MAX, FIONREAD},
+    {"ioctl", 1, UINT32_MAX, SIOCOUTQ},
     {"prctl", 0, UINT32_MAX, PR_SET_NAME},
     {"prctl", 0, UINT32_MAX, PR_SET_TIMERSLACK},
     {"prctl", 0, UINT32_MAX, PR_GET_NAME},

@@ -19,6 +19,7 @@ enum option_key {
     OPT_GATE_FD,
     OPT_GATE,
     OPT_SLOT,
+    OPT_BAR_FD,
     OPT_VGPU,
     OPT_FRAMEBUFFER,
     OPT_PLATFORM,
@@ -49,6 +50,7 @@ static const struct argp_option options[] = {
     {"gate-fd", OPT_GATE_FD, "FD", 0, "The same, to write the gate's page", 1},
     {"gate", OPT_GATE, "N", 0, "The session's number in the GPU's turns", 1},
     {"slot", OPT_SLOT, "N", 0, "The session's slot in the account", 1},
+    {"bar-fd", OPT_BAR_FD, "FD", 0, "The memory that a virtual machine shares", 1},
     {"vgpu", OPT_VGPU, "NAME", 0, "The vGPU's name, for the log", 1},
     {"framebuffer", OPT_FRAMEBUFFER, "BYTES", 0, "The vGPU's framebuffer", 1},
     {"platform", OPT_PLATFORM, "NAME", 0, "The GPU's OpenCL platform", 1},
@@ -134,6 +136,9 @@ parse_option(int key, char *arg, struct argp_state *state)
     case OPT_SLOT:
         o->slot = (unsigned)number(state, "--slot", arg, ACCOUNT_SLOTS - 1);
         return 0;
+    case OPT_BAR_FD:
+        o->bar_fd = (int)number(state, "--bar-fd", arg, INT32_MAX);
+        return 0;
     case OPT_VGPU:
         o->vgpu = arg;
         return 0;
@@ -204,6 +209,7 @@ main(int argc, char **argv)
                                       .account_fd = -1,
                                       .turns_fd = -1,
                                       .gate_fd = -1,
+                                      .bar_fd = -1,
                                       .vgpu = "?"}};
 
     argp_parse(&argp, argc, argv, 0, NULL, &a);

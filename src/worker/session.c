@@ -14,6 +14,7 @@
 #include "api/opencl_request.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "wire/virtio.h"
 #include "worker/print.h"
 
 #include <errno.h>
@@ -185,6 +186,22 @@ peer_main(void *arg)
     channel_watch_peer(&s->channel);
 }
 
+/*
+ * A guest in a virtual machine. Sessions of a kernel that runs no more are over: the machine was
+ * reset, and the first program after that has told so.
+ */
+static void *
+guest_main(void *arg)
+{
+    struct session *s = arg;
+    struct guest_watch watch = {0};
+
+    while (channel_guest_lives(&s->channel, &watch) &&
+           atomic_load(&s->account->boot) == s->boot)
+        ;
+    channel_guest_gone(&s->channel);
+}
+
 static void *
 runner_thread(void *arg)
 {
@@ -301,21 +318,40 @@ session_set_timeout(struct session *s, unsigned seconds)
     setsockopt(s->options->session_fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
 }
 
+static bool
+session_is_in_vm(const struct session *s)
+{
+    return s->options->bar_fd >= 0;
+}
+
+static void
+session_greet_vm(struct session *s, const struct hello *h)
+{
+    s->boot = h->boot;
+    atomic_store(&s->account->boot, h->boot);
+    if (preamble_send(s->options->session_fd, h->nonce) < 0)
+        session_end(s, "the guest hung up before its welcome was complete");
+}
+
 static void
 session_hello(struct session *s)
 {
     struct ucred peer = {0};
     socklen_t len = sizeof peer;
-    struct hello h;
+    struct hello h = {0};
     char reason[ACCOUNT_REASON_BYTES];
     int fd = s->options->session_fd, rc;
 
     session_set_timeout(s, HELLO_TIMEOUT_S);
+    if (session_is_in_vm(s))
+        bells_skip(fd);
     /* The socket's timeout is one for each read: a guest that trickles never meets it. */
     alarm(HELLO_TIMEOUT_S);
     rc = hello_receive(fd, OPENCL_FINGERPRINT, &h, reason);
     alarm(0);
     atomic_store(&s->greeted, true);
+    if (rc < 0 && session_is_in_vm(s))
+        preamble_send(fd, h.nonce);
     if (rc == -EAGAIN)
         session_refuse(s, -ETIMEDOUT, "the guest did not say hello");
     if (rc < 0)
@@ -323,6 +359,8 @@ session_hello(struct session *s)
     memcpy(s->slot->program, h.program, sizeof s->slot->program);
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
         atomic_store(&s->slot->guest_pid, peer.pid);
+    if (session_is_in_vm(s))
+        session_greet_vm(s, &h);
 }
 
 static void
@@ -379,7 +417,7 @@ session_welcome(struct session *s)
     const struct device_limits limits = {s->options->framebuffer_bytes,
                                          s->shared_storage};
     _cleanup_bytes_ struct bytes info = {0};
-    _cleanup_close_ int channel_fd = -1, heap_fd = -1;
+    int fds[2] = {-1, -1};
     struct welcome w = {.magic = WELCOME_MAGIC,
                         .version = WIRE_VERSION,
                         .flags = s->shared_storage ? WELCOME_SHARED_STORAGE : 0,
@@ -391,8 +429,11 @@ session_welcome(struct session *s)
     device_describe(&s->device, &limits, &info);
     if (info.failed || info.len > WELCOME_INFO_MAX)
         session_refuse(s, -ENOMEM, "the device's description has no room");
-    rc = channel_make(&s->channel, session_heap_bytes(s), WORKER_COMMANDS_BYTES,
-                      WORKER_REPLIES_BYTES, &channel_fd, &heap_fd);
+    if (session_is_in_vm(s))
+        rc = bar_make_channel(s, &w);
+    else
+        rc = channel_make(&s->channel, session_heap_bytes(s), WORKER_COMMANDS_BYTES,
+                          WORKER_REPLIES_BYTES, &fds[0], &fds[1]);
     if (rc < 0)
         session_refuse(s, rc, "cannot make the channel's memory");
     session_prepare(s);
@@ -405,11 +446,29 @@ session_welcome(struct session *s)
     session_thread(s, print_main);
     atomic_store(&s->slot->state, SLOT_LIVE);
     alarm(HELLO_TIMEOUT_S);
-    rc = welcome_send(s->options->session_fd, &w, (int[2]){channel_fd, heap_fd},
+    rc = welcome_send(s->options->session_fd, &w, session_is_in_vm(s) ? NULL : fds,
                       info.data);
     alarm(0);
+    cleanup_closep(&fds[0]);
+    cleanup_closep(&fds[1]);
     if (rc < 0)
         session_end(s, "the guest hung up before its welcome was complete");
+}
+
+static void
+session_use_doorbell(struct session *s)
+{
+    const int fd = s->options->session_fd;
+
+    if (!session_is_in_vm(s)) {
+        channel_use_socket(&s->channel, fd);
+        channel_use_futex(&s->channel);
+        session_thread(s, peer_main);
+        return;
+    }
+    if (channel_use_vm(&s->channel, fd) < 0)
+        session_end(s, "cannot make the doorbell");
+    session_thread(s, guest_main);
 }
 
 static void
@@ -435,9 +494,7 @@ session_start(struct session *s)
     session_open_device(s);
     session_welcome(s);
     session_set_timeout(s, 0);
-    channel_use_socket(&s->channel, s->options->session_fd);
-    channel_use_futex(&s->channel);
-    session_thread(s, peer_main);
+    session_use_doorbell(s);
     session_thread(s, runner_thread);
     log_debug("serves '%s'", s->slot->program);
 }

@@ -18,6 +18,7 @@
 #include "link/limit.h"
 #include "wire/channel.h"
 #include "wire/spin.h"
+#include "worker/bar.h"
 #include "worker/cost.h"
 #include "worker/device.h"
 #include "worker/held.h"
@@ -38,6 +39,7 @@ struct session_options {
     int turns_fd, gate_fd; /* of the GPU's turns, to read and to write; -1: ungoverned */
     unsigned gate;         /* the session's number there */
     unsigned slot;
+    int bar_fd; /* shared with the virtual machine that the guest is in; -1: it is in none */
     const char *vgpu;
     uint64_t framebuffer_bytes;
     bool discrete; /* no storage shared with the guest, whatever the device is */
@@ -74,6 +76,8 @@ struct session {
     const struct _cl_icd_dispatch *cl; /* the driver's own table: no loader in between */
     bool shared_storage;
     struct channel channel;
+    struct bar bar;
+    uint64_t boot; /* of the virtual machine's kernel */
     struct account_page *account;
     struct account_slot *slot;
     struct gate gate;     /* shared */

@@ -11,8 +11,8 @@ import socket
 import struct
 import sys
 
-HELLO = struct.Struct("<IIQ16sII64s")
-WELCOME = struct.Struct("<IIiI16sQQIIQ160s")
+HELLO = struct.Struct("<IIQ16sII16sQ64s")
+WELCOME = struct.Struct("<IIiI16sQQIIQQQQ160s")
 HELLO_MAGIC = 0x72735354
 WELCOME_MAGIC = 0x77735354
 EPROTO = 71
@@ -26,7 +26,7 @@ def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("socket")
     parser.add_argument("--magic", type=number, default=HELLO_MAGIC)
-    parser.add_argument("--version", type=number, default=2)
+    parser.add_argument("--version", type=number, default=3)
     parser.add_argument("--fingerprint", type=number, default=0)
     parser.add_argument("--bytes", type=number, default=HELLO.size)
     parser.add_argument("--serve", action="store_true")
@@ -36,7 +36,8 @@ def arguments():
 def say_hello(a):
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(a.socket)
-    hello = HELLO.pack(a.magic, a.version, a.fingerprint, bytes(16), 1, 0, b"hello.py")
+    hello = HELLO.pack(a.magic, a.version, a.fingerprint, bytes(16), 1, 0, bytes(16), 0,
+                       b"hello.py")
     sock.sendall(hello[: a.bytes])
     if a.bytes < HELLO.size:
         return 0
@@ -59,7 +60,7 @@ def serve(a):
     while True:
         guest = server.accept()[0]
         guest.recv(HELLO.size)
-        guest.sendall(WELCOME.pack(WELCOME_MAGIC, a.version, 0, 0, bytes(16), 0, 0, 0, 0, 0, b""))
+        guest.sendall(WELCOME.pack(WELCOME_MAGIC, a.version, 0, 0, bytes(16), *[0] * 8, b""))
         guest.close()
 
 

@@ -26,16 +26,16 @@ hello() {
 }
 
 @test "a guest library of another protocol version is refused, saying so" {
-    hello --version 3
-    refused 1 "the guest library speaks protocol version 3" "speaks version 2" "one Tessera release"
-    within 2 last_error_says "protocol version 3"
-    "$TESSERA" show a | grep -q "protocol version 3"
-    says "$MANAGER_LOG" "vGPU 'a'.*protocol version 3"
+    hello --version 9
+    refused 1 "the guest library speaks protocol version 9" "speaks version 3" "one Tessera release"
+    within 2 last_error_says "protocol version 9"
+    "$TESSERA" show a | grep -q "protocol version 9"
+    says "$MANAGER_LOG" "vGPU 'a'.*protocol version 9"
 }
 
 @test "one of another build is refused, saying so" {
     hello --fingerprint 1
-    refused 1 "another build of protocol version 2"
+    refused 1 "another build of protocol version 3"
     within 2 last_error_says "another build"
 }
 
@@ -55,7 +55,7 @@ hello() {
     local folder=$BATS_TEST_TMPDIR/a
     mkdir "$folder"
     start "$BATS_TEST_TMPDIR/log" /usr/bin/python3 "$BATS_TEST_DIRNAME/hello.py" \
-        "$folder/socket" --serve --version 2
+        "$folder/socket" --serve --version 9
     within 10 test -S "$folder/socket"
     run env TESSERA_VGPU="$folder" OCL_ICD_VENDORS="$TESSERA_RUNTIME_DIR/icd" \
         timeout 20 "$PROGRAMS/fb_limit" hold 1 1 /nonexistent

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/opencl/heap.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -300,6 +301,75 @@ large_blocks_give_their_pages_back_once_much_is_idle(void **state)
     close(fd);
 }
 
+/* ---- in parts ------------------------------------------------------------------------------ */
+
+#define PART (GRANULES / 8 * GRANULE)
+
+static void
+nothing_comes_from_outside_of_the_parts(void **state)
+{
+    struct heap h;
+    uint64_t off;
+
+    (void)state;
+    assert_int_equal(heap_init_empty(&h, NULL, BYTES), 0);
+    assert_int_equal(heap_alloc(&h, 1), NONE);
+    assert_int_equal(heap_add(&h, 2 * PART, PART), 0);
+    assert_int_equal(heap_add(&h, 3 * PART, PART), 0);
+    assert_int_equal(heap_alloc(&h, PART + 1), NONE);
+    for (unsigned i = 0; i < 2 * PART / GRANULE; i++) {
+        off = heap_alloc(&h, GRANULE);
+        assert_in_range(off, 2 * PART, 4 * PART - GRANULE);
+    }
+    assert_int_equal(heap_alloc(&h, 1), NONE);
+    heap_fini(&h);
+}
+
+static void
+a_part_that_cannot_be_is_refused(void **state)
+{
+    struct heap h;
+
+    (void)state;
+    assert_int_equal(heap_init_empty(&h, NULL, BYTES), 0);
+    assert_int_equal(heap_add(&h, 1, PART), -EINVAL);
+    assert_int_equal(heap_add(&h, 0, GRANULE - 1), -EINVAL);
+    assert_int_equal(heap_add(&h, BYTES - PART + GRANULE, PART), -EINVAL);
+    assert_int_equal(heap_add(&h, PART, UINT64_MAX - GRANULE), -EINVAL);
+    heap_fini(&h);
+}
+
+static void
+only_parts_that_nobody_uses_are_given_back(void **state)
+{
+    struct heap h;
+    uint64_t off[3], gone;
+
+    (void)state;
+    assert_int_equal(heap_init_empty(&h, NULL, BYTES), 0);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(heap_add(&h, i * PART, PART), 0);
+    for (unsigned i = 0; i < 3; i++)
+        off[i] = heap_alloc(&h, PART);
+    assert_false(heap_remove(&h, 0, &gone));
+    heap_free(&h, off[1]);
+    assert_false(heap_remove(&h, 1, &gone));
+    assert_true(heap_remove(&h, 0, &gone));
+    assert_int_equal(gone, off[1]);
+    assert_false(heap_remove(&h, 0, &gone));
+    assert_int_equal(heap_alloc(&h, GRANULE), NONE);
+    heap_free(&h, off[0]);
+    heap_free(&h, off[2]);
+    assert_true(heap_remove(&h, PART, &gone));
+    assert_false(heap_remove(&h, PART, &gone));
+    /* It may come again. */
+    assert_int_equal(heap_add(&h, gone, PART), 0);
+    assert_int_equal(heap_add(&h, off[1], PART), 0);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_not_equal(heap_alloc(&h, PART), NONE);
+    heap_fini(&h);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -315,6 +385,9 @@ main(void)
         TEST(a_second_free_is_ignored),
         TEST(an_offset_that_is_no_block_is_ignored),
         TEST(blocks_never_overlap_whatever_the_order),
+        cmocka_unit_test(nothing_comes_from_outside_of_the_parts),
+        cmocka_unit_test(a_part_that_cannot_be_is_refused),
+        cmocka_unit_test(only_parts_that_nobody_uses_are_given_back),
         cmocka_unit_test(large_blocks_give_their_pages_back_once_much_is_idle),
     };
 

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "guest/opencl/clock.h"
 #include "guest/opencl/session.h"
+#include "guest/opencl/vm.h"
 #include "wire/device_info.h"
 
 #include <stdio.h>
@@ -25,9 +26,9 @@ never_destroyed(struct object *o)
 }
 
 static struct device *
-device_new(const char *folder)
+device_new(void)
 {
-    struct device *d = calloc(1, sizeof *d);
+    struct device *d = n_devices < DEVICES_MAX ? calloc(1, sizeof *d) : NULL;
 
     if (!d)
         return NULL;
@@ -35,12 +36,37 @@ device_new(const char *folder)
     d->handle.o.id.v = ROOT_DEVICE_ID;
     d->handle.d = d;
     pthread_mutex_init(&d->lock, NULL);
-    d->socket_path = str_printf("%s/socket", folder);
-    if (!d->socket_path) {
-        free(d);
-        return NULL;
-    }
     return d;
+}
+
+static void
+device_add_folder(const char *folder)
+{
+    struct device *d = device_new();
+
+    if (!d)
+        return;
+    d->socket_path = str_printf("%s/socket", folder);
+    if (d->socket_path)
+        all_devices[n_devices++] = d;
+    else
+        free(d);
+}
+
+static void
+devices_find_in_vm(void)
+{
+    static struct vm_vgpu vgpus[DEVICES_MAX];
+    const unsigned n = vm_find(vgpus, DEVICES_MAX);
+
+    for (unsigned i = 0; i < n; i++) {
+        struct device *d = device_new();
+
+        if (!d)
+            return;
+        d->vm = &vgpus[i];
+        all_devices[n_devices++] = d;
+    }
 }
 
 static void
@@ -52,14 +78,13 @@ devices_find(void)
 
     object_init(&the_platform.o, KIND_platform, NULL, never_destroyed);
     /* A worker of ours that finds this library: the driver behind it would be itself. */
-    if (!copy || getenv("TESSERA_WORKER"))
+    if (getenv("TESSERA_WORKER"))
         return;
-    for (char *f = strtok_r(copy, ":", &save); f; f = strtok_r(NULL, ":", &save)) {
-        struct device *d = n_devices < DEVICES_MAX ? device_new(f) : NULL;
-
-        if (d)
-            all_devices[n_devices++] = d;
-    }
+    for (char *f = copy ? strtok_r(copy, ":", &save) : NULL; f;
+         f = strtok_r(NULL, ":", &save))
+        device_add_folder(f);
+    if (!folders)
+        devices_find_in_vm();
 }
 
 struct device *const *
@@ -100,7 +125,9 @@ device_take_info(struct device *d, uint8_t *info, size_t len)
 static void
 device_tell(struct device *d, const char *reason)
 {
-    if (!d->told)
+    if (!d->told && d->vm)
+        fprintf(stderr, "tessera: vGPU '%s': %s\n", d->vm->name, reason);
+    else if (!d->told)
         fprintf(stderr, "tessera: vGPU at %s: %s\n", d->socket_path, reason);
     d->told = true;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The platform and its devices: one device per vGPU folder named in TESSERA_VGPU (separated by
- * ':'). A device connects when somebody first wants to know something of it; after its session
- * died (or in a forked child) the next context connects anew.
+ * ':'), else one for each that the virtual machine has (vm.h). A device connects when somebody
+ * first wants to know something of it; after its session died (or in a forked child) the next
+ * context connects anew.
  */
 #ifndef TESSERA_GUEST_OPENCL_DEVICE_H
 #define TESSERA_GUEST_OPENCL_DEVICE_H
@@ -31,6 +32,8 @@ struct _cl_device_id {
 struct device {
     struct _cl_device_id handle;
     char *socket_path;
+    const struct vm_vgpu
+        *vm; /* reached through a port (vm.h), and no socket; else NULL */
     pthread_mutex_t lock;
     struct session *session; /* may be dead */
     bool told;               /* on stderr why it cannot be used */
@@ -40,7 +43,7 @@ struct device {
     cl_device_type type;
 };
 
-/* All devices, found once per process. NULL and 0 when TESSERA_VGPU names none. */
+/* All devices, found once per process. NULL and 0 when there are none. */
 struct device *const *devices_all(unsigned *ret_n);
 cl_platform_id platform_get(void);
 

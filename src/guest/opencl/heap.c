@@ -5,6 +5,8 @@
  */
 #include "guest/opencl/heap.h"
 
+#include "base/checked.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,14 +122,14 @@ block_spare(struct heap *h, uint32_t i)
 }
 
 int
-heap_init(struct heap *h, uint8_t *base, uint64_t bytes)
+heap_init_empty(struct heap *h, uint8_t *base, uint64_t bytes)
 {
     memset(h, 0, sizeof *h);
     pthread_mutex_init(&h->lock, NULL);
     h->base = base;
     h->granules = bytes / HEAP_GRANULE;
     h->cap_blocks = 64;
-    h->nblocks = 2;
+    h->nblocks = 1;
     h->blocks = calloc(h->cap_blocks, sizeof *h->blocks);
     h->at = mmap(NULL, (h->granules + 1) * sizeof *h->at, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -137,12 +139,97 @@ heap_init(struct heap *h, uint8_t *base, uint64_t bytes)
         heap_fini(h);
         return -ENOMEM;
     }
-    if (h->granules == 0)
-        return 0;
-    h->blocks[1].size = h->granules;
-    h->at[0] = 1;
-    class_add(h, 1);
     return 0;
+}
+
+static int
+part_note(struct heap *h, uint64_t start, uint64_t size)
+{
+    if (h->nparts == h->cap_parts) {
+        const unsigned cap = h->cap_parts ? 2 * h->cap_parts : 4;
+        struct heap_part *more = realloc(h->parts, cap * sizeof *more);
+
+        if (!more)
+            return -ENOMEM;
+        h->parts = more;
+        h->cap_parts = cap;
+    }
+    h->parts[h->nparts++] = (struct heap_part){start, size};
+    return 0;
+}
+
+/* Lock held. */
+static int
+part_add(struct heap *h, uint64_t start, uint64_t size)
+{
+    const uint32_t i = block_new(h);
+    int rc = i ? part_note(h, start, size) : -ENOMEM;
+
+    if (rc < 0)
+        return rc;
+    h->blocks[i] = (struct heap_block){.start = start, .size = size};
+    h->at[start] = i;
+    h->owned += size;
+    class_add(h, i);
+    return 0;
+}
+
+int
+heap_add(struct heap *h, uint64_t off, uint64_t len)
+{
+    int rc;
+
+    if (off % HEAP_GRANULE != 0 || len < HEAP_GRANULE ||
+        !range_inside(off, len, h->granules * HEAP_GRANULE))
+        return -EINVAL;
+    pthread_mutex_lock(&h->lock);
+    rc = part_add(h, off / HEAP_GRANULE, len / HEAP_GRANULE);
+    pthread_mutex_unlock(&h->lock);
+    return rc;
+}
+
+/* Lock held. Nothing of it is used: its first block is all of it. */
+static bool
+part_is_idle(const struct heap *h, const struct heap_part *p)
+{
+    const struct heap_block *b = &h->blocks[h->at[p->start]];
+
+    return b->free && b->size == p->size;
+}
+
+bool
+heap_remove(struct heap *h, uint64_t keep, uint64_t *ret_off)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&h->lock);
+    for (unsigned n = 0; n < h->nparts && !found; n++) {
+        const struct heap_part p = h->parts[n];
+        const uint64_t unused = h->owned * HEAP_GRANULE - h->used_bytes;
+
+        if (!part_is_idle(h, &p) || unused - p.size * HEAP_GRANULE < keep)
+            continue;
+        class_remove(h, h->at[p.start]);
+        block_spare(h, h->at[p.start]);
+        h->owned -= p.size;
+        h->parts[n] = h->parts[--h->nparts];
+        *ret_off = p.start * HEAP_GRANULE;
+        found = true;
+    }
+    pthread_mutex_unlock(&h->lock);
+    return found;
+}
+
+int
+heap_init(struct heap *h, uint8_t *base, uint64_t bytes)
+{
+    int rc = heap_init_empty(h, base, bytes);
+
+    if (rc == 0 && h->granules > 0)
+        rc = heap_add(h, 0, h->granules * HEAP_GRANULE);
+    if (rc < 0)
+        heap_fini(h);
+    return rc;
 }
 
 void
@@ -151,6 +238,7 @@ heap_fini(struct heap *h)
     if (h->at)
         munmap(h->at, (h->granules + 1) * sizeof *h->at);
     free(h->blocks);
+    free(h->parts);
     pthread_mutex_destroy(&h->lock);
     memset(h, 0, sizeof *h);
 }
@@ -227,7 +315,7 @@ bool
 heap_is_crowded(const struct heap *h)
 {
     return atomic_load_explicit(&h->used_bytes, memory_order_relaxed) / HEAP_GRANULE >
-           h->granules / 2;
+           h->owned / 2;
 }
 
 bool

@@ -20,10 +20,18 @@
 
 struct heap_block;
 
+/* Of a heap that comes in parts: one that was added, in granules. */
+struct heap_part {
+    uint64_t start, size;
+};
+
 struct heap {
     pthread_mutex_t lock;
-    uint8_t *base; /* the mapping, to give pages back; may be NULL in tests */
-    uint64_t granules;
+    uint8_t *base;          /* the mapping, to give pages back; may be NULL in tests */
+    uint64_t granules;      /* of all of it */
+    _Atomic uint64_t owned; /* of those that are ours; written under the lock */
+    struct heap_part *parts;
+    unsigned nparts, cap_parts;
     _Atomic uint64_t used_bytes; /* written under the lock */
     uint64_t idle_bytes;         /* freed and still backed by pages, estimated */
     struct heap_block *blocks;
@@ -37,6 +45,19 @@ struct heap {
 /* 0 or -ENOMEM. bytes is rounded down to granules. */
 int heap_init(struct heap *h, uint8_t *base, uint64_t bytes);
 void heap_fini(struct heap *h);
+
+/*
+ * The same for memory of which nothing is ours yet. heap_add() makes bytes of it ours, which
+ * nobody has added; blocks do not reach from one such part into another. 0 or -ENOMEM.
+ */
+int heap_init_empty(struct heap *h, uint8_t *base, uint64_t bytes);
+int heap_add(struct heap *h, uint64_t off, uint64_t len);
+
+/*
+ * Takes a part out of which nothing is used, as long as `keep` bytes stay that are not used.
+ * false: there is none.
+ */
+bool heap_remove(struct heap *h, uint64_t keep, uint64_t *ret_off);
 
 /* An offset for len bytes (len > 0), or UINT64_MAX when no block is large enough. */
 uint64_t heap_alloc(struct heap *h, uint64_t len);

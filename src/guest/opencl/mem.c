@@ -30,6 +30,7 @@ mem_credit_get(struct session *s, uint64_t size)
     struct pending p = {0};
     cl_int rc;
 
+    session_heap_trim(s);
     if (credit_take(s, size))
         return CL_SUCCESS;
     rc = send_tessera_credit(s, &p, size);

@@ -4,7 +4,7 @@
 #include "api/opencl_send.h"
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "base/sock.h"
+#include "guest/opencl/connection.h"
 #include "guest/opencl/device.h"
 #include "guest/opencl/event.h"
 #include "guest/opencl/mem.h"
@@ -17,8 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-
-#define HELLO_TIMEOUT_S 90 /* a driver's start can take seconds on a busy machine */
 
 static void
 session_init_locks(struct session *s)
@@ -78,24 +76,27 @@ session_unhold(struct session *s)
         session_free(s);
 }
 
-static void
-hello_fill(struct hello *h)
+/* What the worker has given; the rest of a heap that is a virtual machine's is asked for. */
+static int
+session_attach_heap(struct session *s, const struct welcome *w)
 {
-    memset(h, 0, sizeof *h);
-    h->magic = HELLO_MAGIC;
-    h->version = WIRE_VERSION;
-    h->fingerprint = OPENCL_FINGERPRINT;
-    h->pid = (uint32_t)getpid();
-    snprintf(h->program, sizeof h->program, "%s", program_invocation_short_name);
+    int rc;
+
+    if (!s->heap_grows)
+        return heap_init(&s->heap, s->channel.heap, s->channel.heap_bytes);
+    rc = heap_init_empty(&s->heap, NULL, s->channel.heap_bytes);
+    return rc == 0 ? heap_add(&s->heap, w->grant_off, w->grant_bytes) : rc;
 }
 
 static int
-session_attach(struct session *s, const struct welcome *w, const int fds[2])
+session_attach(struct session *s, struct connection *c)
 {
-    int rc = channel_map(&s->channel, w, fds[0], fds[1]);
+    const struct welcome *w = &c->welcome;
+    int rc = connection_map(c, &s->channel);
 
     if (rc < 0)
         return rc;
+    s->heap_grows = c->bar_bytes > 0;
     s->shared_storage = w->flags & WELCOME_SHARED_STORAGE;
     s->framebuffer_bytes = w->framebuffer_bytes;
     s->spin_ns = channel_spin_ns();
@@ -110,48 +111,43 @@ session_attach(struct session *s, const struct welcome *w, const int fds[2])
     s->rx_buf = malloc(w->replies_bytes);
     if (!s->rx_buf)
         return -ENOMEM;
-    return heap_init(&s->heap, s->channel.heap, s->channel.heap_bytes);
+    rc = session_attach_heap(s, w);
+    return rc == 0 ? connection_ring(c, &s->channel) : rc;
+}
+
+static struct session *
+session_new(struct device *d)
+{
+    struct session *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return NULL;
+    session_init_locks(s);
+    session_init_pools(s);
+    s->device = d;
+    return s;
 }
 
 int
 session_connect(struct device *d, struct session **ret, char *reason)
 {
-    _cleanup_close_ int sock = fd_above_stdio(sock_connect(device_socket_path(d)));
-    _cleanup_free_ uint8_t *info = NULL;
+    _cleanup_(connection_fini) struct connection c = CONNECTION_NONE;
     struct session *s;
-    struct welcome w;
-    struct hello h;
-    int fds[2], rc;
+    int rc = connection_open(d, &c, reason);
 
-    if (sock < 0) {
-        snprintf(reason, SESSION_REASON_BYTES, "cannot connect to its socket: %s",
-                 strerror(-sock));
-        return sock;
-    }
-    hello_fill(&h);
-    rc = hello_exchange(sock, &h, &w, fds, &info, reason);
     if (rc < 0)
         return rc;
-    s = calloc(1, sizeof *s);
-    if (s) {
-        session_init_locks(s);
-        session_init_pools(s);
-        s->device = d;
-        rc = session_attach(s, &w, fds);
-    }
-    close(fds[0]);
-    close(fds[1]);
-    if (!s || rc < 0) {
-        rc = s ? rc : -ENOMEM;
+    s = session_new(d);
+    rc = s ? session_attach(s, &c) : -ENOMEM;
+    if (rc < 0) {
         snprintf(reason, SESSION_REASON_BYTES,
                  "cannot attach %llu MiB of shared memory: %s",
-                 (unsigned long long)w.heap_bytes >> 20, strerror(-rc));
+                 (unsigned long long)c.welcome.heap_bytes >> 20, strerror(-rc));
         if (s)
             session_free(s);
         return rc;
     }
-    device_take_info(d, take_ptr(info), w.info_bytes);
-    channel_use_socket(&s->channel, take_fd(&sock));
+    device_take_info(d, take_ptr(c.info), c.welcome.info_bytes);
     session_register(s);
     *ret = s;
     return 0;
@@ -495,6 +491,10 @@ session_heap_alloc(struct session *s, uint64_t len)
 
     if (len == 0 || len > s->channel.heap_bytes || session_is_dead(s))
         return EXTENT_NONE;
+    if (session_heap_grow(s, len))
+        w.off = heap_alloc(&s->heap, len);
+    if (w.off != EXTENT_NONE)
+        return w.off;
     session_wait_until(s, heap_has_or_never_will, &w);
     return w.off;
 }

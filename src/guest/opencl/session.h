@@ -65,6 +65,7 @@ struct session {
     struct heap heap;
     struct windows windows;
     bool shared_storage;
+    bool heap_grows; /* grant.c */
     uint8_t token[TOKEN_BYTES];
     uint64_t framebuffer_bytes;
     uint64_t spin_ns; /* how long a wait for the replies ring spins before it sleeps */
@@ -179,6 +180,16 @@ bool session_untell_death(struct session *s, struct callback *c);
  * be. EXTENT_NONE: there is none, and none will come.
  */
 uint64_t session_heap_alloc(struct session *s, uint64_t len);
+
+/*
+ * In a virtual machine the heap is all sessions', and comes in parts: asks the worker for one
+ * unless there is room for len. One round trip, so nothing that replies need may be locked. true: there
+ * may be room.
+ */
+bool session_heap_grow(struct session *s, uint64_t len);
+
+/* Gives parts back that nothing uses, if they are many. The same holds. */
+void session_heap_trim(struct session *s);
 
 /* Gives back space that the worker was told of and is done with (session_expect_reclaim). */
 void session_heap_free(struct session *s, uint64_t off);

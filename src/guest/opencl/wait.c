@@ -16,7 +16,8 @@ void
 waits_init(struct session *s)
 {
     spin_init(&s->wait_spin, channel_spin_ns());
-    atomic_init(&s->waiters_free, UINT64_MAX);
+    /* A futex wakes nobody in another kernel: in a virtual machine all wait by the doorbell. */
+    atomic_init(&s->waiters_free, s->heap_grows ? 0 : UINT64_MAX);
     atomic_init(&s->spinning, 0);
 }
 

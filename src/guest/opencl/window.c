@@ -91,6 +91,18 @@ window_new(struct session *s, uint64_t bytes)
     return w;
 }
 
+/* A hint. Room is asked for without the lock, which those want who read replies. */
+static bool
+window_has_room(struct window *w)
+{
+    bool has;
+
+    pthread_mutex_lock(&w->session->windows.lock);
+    has = w->off != EXTENT_NONE;
+    pthread_mutex_unlock(&w->session->windows.lock);
+    return has;
+}
+
 bool
 window_use(struct session *s, struct window **made, uint64_t bytes)
 {
@@ -102,6 +114,8 @@ window_use(struct session *s, struct window **made, uint64_t bytes)
     w = *made;
     if (!w)
         return false;
+    if (!window_has_room(w))
+        session_heap_grow(s, bytes);
     pthread_mutex_lock(&s->windows.lock);
     if (w->off == EXTENT_NONE)
         room = window_take_room(w);

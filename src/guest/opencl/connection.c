@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/opencl/connection.h"
+
+#include "api/opencl_wire.h"
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/sock.h"
+#include "guest/opencl/device.h"
+#include "guest/opencl/session.h"
+#include "guest/opencl/vm.h"
+#include "wire/virtio.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A UUID; the same for all processes of a kernel, another one after each start. */
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+
+static uint64_t
+boot_number(void)
+{
+    _cleanup_free_ char *text = NULL;
+    uint64_t n = 0;
+    size_t len;
+
+    if (read_file(BOOT_ID, 64, &text, &len) < 0)
+        return 1;
+    for (size_t i = 0; i < len; i++)
+        n = n * 31 + (unsigned char)text[i];
+    return n ? n : 1;
+}
+
+static void
+hello_fill(struct hello *h)
+{
+    memset(h, 0, sizeof *h);
+    h->magic = HELLO_MAGIC;
+    h->version = WIRE_VERSION;
+    h->fingerprint = OPENCL_FINGERPRINT;
+    h->pid = (uint32_t)getpid();
+    snprintf(h->program, sizeof h->program, "%s", program_invocation_short_name);
+}
+
+static int
+open_socket(const struct device *d, struct connection *c, char *reason)
+{
+    struct hello h;
+
+    c->bell = fd_above_stdio(sock_connect(device_socket_path(d)));
+    if (c->bell < 0) {
+        snprintf(reason, SESSION_REASON_BYTES, "cannot connect to its socket: %s",
+                 strerror(-c->bell));
+        return c->bell;
+    }
+    hello_fill(&h);
+    return hello_exchange(c->bell, &h, &c->welcome, c->memory, &c->info, reason);
+}
+
+static int
+open_port(const struct device *d, struct connection *c, char *reason)
+{
+    struct hello h;
+    int rc = vm_open(d->vm, &c->bell, &c->memory[0], reason, SESSION_REASON_BYTES);
+
+    if (rc < 0)
+        return rc;
+    hello_fill(&h);
+    h.boot = boot_number();
+    rc = hello_exchange_port(c->bell, &h, &c->welcome, &c->info, reason);
+    c->bar_bytes = d->vm->bytes;
+    return rc;
+}
+
+int
+connection_open(const struct device *d, struct connection *ret, char *reason)
+{
+    struct connection c = CONNECTION_NONE;
+    int rc = d->vm ? open_port(d, &c, reason) : open_socket(d, &c, reason);
+
+    if (rc < 0)
+        connection_fini(&c);
+    *ret = c;
+    return rc;
+}
+
+void
+connection_fini(struct connection *c)
+{
+    cleanup_closep(&c->bell);
+    cleanup_closep(&c->memory[0]);
+    cleanup_closep(&c->memory[1]);
+    free(c->info);
+    *c = CONNECTION_NONE;
+}
+
+int
+connection_map(const struct connection *c, struct channel *channel)
+{
+    if (c->bar_bytes > 0)
+        return channel_map_bar(channel, &c->welcome, c->memory[0], c->bar_bytes);
+    return channel_map(channel, &c->welcome, c->memory[0], c->memory[1]);
+}
+
+int
+connection_ring(struct connection *c, struct channel *channel)
+{
+    int rc = 0;
+
+    if (c->bar_bytes == 0)
+        channel_use_socket(channel, c->bell);
+    else
+        rc = channel_use_port(channel, c->bell);
+    if (rc == 0)
+        c->bell = -1;
+    return rc;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* How a device's vGPU is reached: its socket, or in a virtual machine a port and a BAR. */
+#ifndef TESSERA_GUEST_OPENCL_CONNECTION_H
+#define TESSERA_GUEST_OPENCL_CONNECTION_H
+
+#include "wire/hello.h"
+
+struct channel;
+struct device;
+
+/* A worker has said welcome. */
+struct connection {
+    struct welcome welcome;
+    uint8_t *info;      /* of welcome.info_bytes, malloc'ed */
+    int bell;           /* the doorbell's descriptor */
+    int memory[2];      /* channel and heap; of a virtual machine the BAR, and -1 */
+    uint64_t bar_bytes; /* 0: not in a virtual machine */
+};
+
+#define CONNECTION_NONE ((struct connection){.bell = -1, .memory = {-1, -1}})
+
+/* 0, or a negative errno with words in reason (of SESSION_REASON_BYTES). */
+int connection_open(const struct device *d, struct connection *ret, char *reason);
+void connection_fini(struct connection *c);
+
+/* Maps the channel. */
+int connection_map(const struct connection *c, struct channel *channel);
+
+/* Gives the doorbell to the channel, which is mapped. */
+int connection_ring(struct connection *c, struct channel *channel);
+
+#endif

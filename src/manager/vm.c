@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT */
+#include "manager/vm.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/sock.h"
+#include "manager/session.h"
+#include "manager/vgpu_internal.h"
+#include "manager/words.h"
+#include "wire/virtio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+/* Where QEMU finds it: libvirt names shared memory without a folder, which is this one. */
+#define MEMORY_FOLDER "/dev/shm"
+
+#define PORT_BACKLOG 2
+
+/* ---- the memory ---------------------------------------------------------------------------- */
+
+/* FNV-1a: tells managers with runtime folders of their own apart. */
+static uint32_t
+folder_number(const char *path)
+{
+    uint32_t n = 2166136261u;
+
+    for (; *path; path++)
+        n = (n ^ (unsigned char)*path) * 16777619u;
+    return n;
+}
+
+static char *
+memory_path(const struct vgpu *v)
+{
+    const char *runtime = v->m->folders.runtime;
+
+    if (strcmp(runtime, SYSTEM_RUNTIME) == 0)
+        return str_printf("%s/tessera-%s", MEMORY_FOLDER, v->s.name);
+    return str_printf("%s/tessera-%08x-%s", MEMORY_FOLDER, folder_number(runtime),
+                      v->s.name);
+}
+
+static uid_t
+memory_owner(const struct vgpu *v)
+{
+    return (uid_t)(v->s.vm.has_uid ? v->s.vm.uid : v->s.owner_uid);
+}
+
+/* The file of before, which sessions and a virtual machine may still have mapped. */
+static int
+memory_open(const struct vgpu *v, const struct vm *vm)
+{
+    _cleanup_close_ int fd = open(vm->memory_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+        (uint64_t)st.st_size != vm->memory_bytes || (st.st_mode & 077) ||
+        (st.st_uid != memory_owner(v) && st.st_uid != geteuid()))
+        return -1;
+    return take_fd(&fd);
+}
+
+static int
+memory_create(const struct vgpu *v, const struct vm *vm)
+{
+    _cleanup_close_ int fd = -1;
+
+    unlink(vm->memory_path);
+    fd = open(vm->memory_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || ftruncate(fd, (off_t)vm->memory_bytes) < 0)
+        return -errno;
+    bar_map_clear(&v->account->bar);
+    return take_fd(&fd);
+}
+
+static int
+memory_write_header(const struct vgpu *v, const struct vm *vm)
+{
+    struct bar_header h;
+
+    bar_header_fill(&h, v->s.name, vm->memory_bytes, v->s.framebuffer_bytes);
+    return pwrite(vm->memory_fd, &h, sizeof h, 0) == (ssize_t)sizeof h ? 0 : -errno;
+}
+
+static int
+memory_make(const struct vgpu *v, struct vm *vm, struct err *e)
+{
+    int rc;
+
+    vm->memory_path = memory_path(v);
+    vm->memory_bytes = bar_bytes_for(v->s.framebuffer_bytes);
+    if (!vm->memory_path)
+        return err_set(e, -ENOMEM, "out of memory");
+    vm->memory_fd = memory_open(v, vm);
+    if (vm->memory_fd < 0)
+        vm->memory_fd = memory_create(v, vm);
+    rc = vm->memory_fd < 0 ? vm->memory_fd : memory_write_header(v, vm);
+    if (rc == 0 && memory_owner(v) != geteuid() &&
+        fchown(vm->memory_fd, memory_owner(v), (gid_t)-1) < 0)
+        rc = -errno;
+    if (rc < 0)
+        return err_set(e, rc, "cannot make the shared memory %s: %s", vm->memory_path,
+                       strerror(-rc));
+    return 0;
+}
+
+void
+vm_clear_slot(struct vgpu *v, unsigned slot)
+{
+    struct bar_map *map = v->account ? &v->account->bar : NULL;
+    uint64_t chunk, off = 0, bytes;
+
+    if (!v->vm)
+        return;
+    chunk = bar_chunk_bytes(v->vm->memory_bytes);
+    while (bar_map_next(map, chunk, slot, &off, &bytes)) {
+        if (fallocate(v->vm->memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                      (off_t)off, (off_t)bytes) < 0)
+            log_warning("cannot clear %s: %s", v->vm->memory_path, strerror(errno));
+        bar_map_give(map, chunk, off, bytes);
+        off += bytes;
+    }
+}
+
+/* ---- ports --------------------------------------------------------------------------------- */
+
+static void port_speaks(void *port);
+
+static void
+port_is_idle(struct vm_port *p, int fd)
+{
+    if (watch_new(&p->v->m->loop, fd, port_speaks, p, &p->idle) < 0)
+        log_error("vGPU '%s': port %u cannot be watched", p->v->s.name, p->number);
+}
+
+static void
+port_start(struct vm_port *p)
+{
+    const int fd = fcntl(watch_fd(p->idle), F_DUPFD_CLOEXEC, 3);
+
+    watch_free(take_ptr(p->idle));
+    if (fd < 0)
+        return;
+    /* The worker reads it as it reads any guest's. */
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    p->fd = fd;
+    if (session_accept_port(p) < 0)
+        vm_port_is_free(p, false);
+}
+
+/* A guest begins to speak, or QEMU has left. */
+static void
+port_speaks(void *arg)
+{
+    struct vm_port *p = arg;
+    const int rc = bells_skip(watch_fd(p->idle));
+
+    if (rc < 0)
+        watch_free(take_ptr(p->idle));
+    else if (rc > 0)
+        port_start(p);
+}
+
+void
+vm_port_is_free(struct vm_port *p, bool in_order)
+{
+    int fd = take_fd(&p->fd);
+
+    if (fd < 0)
+        return;
+    if (in_order && !p->v->deleting)
+        port_is_idle(p, fd);
+    else
+        close(fd);
+}
+
+/* NULL: it may have the port. Who has it already keeps it, so that no two machines share a vGPU. */
+static const char *
+port_problem(const struct vm_port *p, const struct peer *who)
+{
+    if (p->idle || p->fd >= 0)
+        return "another virtual machine has the vGPU";
+    if (who->uid != 0 && who->uid != geteuid() && who->uid != p->v->s.owner_uid &&
+        who->uid != memory_owner(p->v))
+        return "the vGPU was given to another user's virtual machine";
+    return NULL;
+}
+
+/* QEMU connects. */
+static void
+port_connected(void *arg)
+{
+    struct vm_port *p = arg;
+    _cleanup_close_ int fd = accept4(watch_fd(p->listener), NULL, NULL, SOCK_CLOEXEC);
+    const char *problem;
+    struct peer who;
+
+    if (fd < 0 || peer_of_socket(fd, &who) < 0)
+        return;
+    problem = port_problem(p, &who);
+    if (!problem)
+        port_is_idle(p, take_fd(&fd));
+    else if (vgpu_refusal_is_news(p->v))
+        log_warning("vGPU '%s': process %d of user %u was turned away: %s", p->v->s.name,
+                    (int)who.pid, (unsigned)who.uid, problem);
+}
+
+static char *
+port_path(const struct vm *vm, unsigned n)
+{
+    return str_printf("%s/port%u", vm->folder, n);
+}
+
+static int
+port_listen(struct vgpu *v, struct vm *vm, unsigned n, struct err *e)
+{
+    _cleanup_free_ char *path = port_path(vm, n);
+    int fd, rc;
+
+    vm->ports[n] = (struct vm_port){.v = v, .number = n, .fd = -1};
+    if (!path)
+        return err_set(e, -ENOMEM, "out of memory");
+    fd = sock_listen(path, 0600, PORT_BACKLOG);
+    if (fd < 0)
+        return err_set(e, fd, "cannot listen at %s: %s", path, strerror(-fd));
+    if (memory_owner(v) != geteuid() && lchown(path, memory_owner(v), (gid_t)-1) < 0) {
+        rc = -errno;
+        close(fd);
+        return err_set(e, rc, "cannot give %s to user %u: %s", path,
+                       (unsigned)memory_owner(v), strerror(-rc));
+    }
+    rc =
+        watch_new(&v->m->loop, fd, port_connected, &vm->ports[n], &vm->ports[n].listener);
+    return rc < 0 ? err_set(e, rc, "cannot watch %s: %s", path, strerror(-rc)) : 0;
+}
+
+static int
+ports_make(struct vgpu *v, struct vm *vm, struct err *e)
+{
+    int rc = mkdir_parents(vm->folder, 0711);
+
+    if (rc < 0)
+        return err_set(e, rc, "cannot make %s: %s", vm->folder, strerror(-rc));
+    for (unsigned i = 0; i < BAR_PORTS && rc == 0; i++)
+        rc = port_listen(v, vm, i, e);
+    return rc;
+}
+
+/* ---- all of it ----------------------------------------------------------------------------- */
+
+static void
+vm_free(struct vm *vm)
+{
+    if (!vm)
+        return;
+    for (unsigned i = 0; i < BAR_PORTS; i++) {
+        watch_free(vm->ports[i].listener);
+        watch_free(vm->ports[i].idle);
+        cleanup_closep(&vm->ports[i].fd);
+    }
+    cleanup_closep(&vm->memory_fd);
+    free(vm->folder);
+    free(vm->memory_path);
+    free(vm);
+}
+
+static struct vm *
+vm_new(const struct vgpu *v)
+{
+    struct vm *vm = calloc(1, sizeof *vm);
+
+    if (!vm)
+        return NULL;
+    vm->memory_fd = -1;
+    for (unsigned i = 0; i < BAR_PORTS; i++)
+        vm->ports[i].fd = -1;
+    vm->folder = str_printf("%s/%s", v->m->folders.vm, v->s.name);
+    if (vm->folder)
+        return vm;
+    vm_free(vm);
+    return NULL;
+}
+
+/* Of a GPU that it has whole: served by workers all the same, which nothing governs. */
+static int
+vm_serve_passthrough(struct vgpu *v, struct err *e)
+{
+    if (!v->s.passthrough || v->account)
+        return 0;
+    if (v->gpu && !v->gpu->software)
+        return err_set(e, -EINVAL,
+                       "vGPU '%s' is a GPU of its own: give it to the virtual machine by "
+                       "its PCI address (tessera vm attach DOMAIN --pci ADDRESS)",
+                       v->s.name);
+    return vgpu_make_account(v, e);
+}
+
+int
+vm_resume(struct vgpu *v, struct err *e)
+{
+    struct vm *vm;
+    int rc;
+
+    if (!v->s.vm.attached || v->vm)
+        return 0;
+    rc = vm_serve_passthrough(v, e);
+    if (rc < 0)
+        return rc;
+    vm = vm_new(v);
+    if (!vm)
+        return err_set(e, -ENOMEM, "out of memory");
+    rc = memory_make(v, vm, e);
+    if (rc == 0)
+        rc = ports_make(v, vm, e);
+    if (rc < 0)
+        vm_free(vm);
+    else
+        v->vm = vm;
+    return rc;
+}
+
+static int
+vm_check_user(const struct vgpu *v, const struct request_vm *r, struct err *e)
+{
+    if (geteuid() == 0 || !r->has_uid || r->uid == geteuid())
+        return 0;
+    return err_set(e, -EPERM,
+                   "vGPU '%s' is of a manager of user %u: a virtual machine that runs as "
+                   "user %llu needs the system's (started by root)",
+                   v->s.name, (unsigned)geteuid(), (unsigned long long)r->uid);
+}
+
+int
+vm_attach(struct vgpu *v, const struct request_vm *r, struct err *e)
+{
+    const struct vgpu_vm_state before = v->s.vm;
+    int rc = vm_check_user(v, r, e);
+
+    if (rc < 0)
+        return rc;
+    if (v->unavailable)
+        return err_set(e, -ENODEV, "vGPU '%s' is unavailable: %s", v->s.name,
+                       v->unavailable);
+    if (v->vm && r->has_uid && memory_owner(v) != r->uid) {
+        if (vm_connected(v) > 0)
+            return vm_is_connected_error(v, "be given to another user", e);
+        vm_forget(v);
+    }
+    v->s.vm.attached = true;
+    if (r->has_uid) {
+        v->s.vm.has_uid = true;
+        v->s.vm.uid = r->uid;
+    }
+    if (r->domain[0])
+        text_copy(v->s.vm.domain, sizeof v->s.vm.domain, r->domain);
+    rc = vm_resume(v, e);
+    if (rc == 0)
+        rc = vgpu_state_save(v->m->folders.state_vgpus, &v->s, e);
+    if (rc < 0 && !before.attached) {
+        vm_remove_files(v);
+        vm_forget(v);
+        v->s.vm = before;
+    }
+    return rc;
+}
+
+int
+vm_detach(struct vgpu *v, struct err *e)
+{
+    if (!v->s.vm.attached)
+        return 0;
+    if (vm_connected(v) > 0)
+        return vm_is_connected_error(v, "be detached", e);
+    vm_remove_files(v);
+    vm_forget(v);
+    v->s.vm = (struct vgpu_vm_state){0};
+    return vgpu_state_save(v->m->folders.state_vgpus, &v->s, e);
+}
+
+unsigned
+vm_connected(const struct vgpu *v)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; v->vm && i < BAR_PORTS; i++)
+        n += v->vm->ports[i].idle || v->vm->ports[i].fd >= 0;
+    /* Sessions of a manager before us keep their connections to themselves. */
+    for (struct list *l = v->sessions.next; l != &v->sessions; l = l->next)
+        n += session_is_adopted_from_vm(container_of(l, struct session, link));
+    return n;
+}
+
+int
+vm_is_connected_error(const struct vgpu *v, const char *what, struct err *e)
+{
+    return err_set(e, -EBUSY,
+                   "vGPU '%s' cannot %s: the virtual machine%s%s that has it is running",
+                   v->s.name, what, v->s.vm.domain[0] ? " " : "", v->s.vm.domain);
+}
+
+void
+vm_forget(struct vgpu *v)
+{
+    vm_free(take_ptr(v->vm));
+}
+
+void
+vm_remove_files(const struct vgpu *v)
+{
+    const struct vm *vm = v->vm;
+
+    if (!vm)
+        return;
+    for (unsigned i = 0; i < BAR_PORTS; i++) {
+        _cleanup_free_ char *path = port_path(vm, i);
+
+        if (path)
+            unlink(path);
+    }
+    rmdir(vm->folder);
+    unlink(vm->memory_path);
+}
+
+json_t *
+vm_json(const struct vgpu *v)
+{
+    json_t *ports = json_array();
+
+    if (!v->vm) {
+        json_decref(ports);
+        return json_null();
+    }
+    for (unsigned i = 0; i < BAR_PORTS; i++) {
+        _cleanup_free_ char *path = port_path(v->vm, i);
+
+        json_array_append_new(ports, json_string(path ? path : ""));
+    }
+    return json_pack(
+        "{so so ss sI so si}", "domain",
+        v->s.vm.domain[0] ? json_string(v->s.vm.domain) : json_null(), "uid",
+        v->s.vm.has_uid ? json_integer((json_int_t)v->s.vm.uid) : json_null(), "memory",
+        v->vm->memory_path, "memory_bytes", (json_int_t)v->vm->memory_bytes, "ports",
+        ports, "connected", (int)vm_connected(v));
+}
