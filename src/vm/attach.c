@@ -88,7 +88,7 @@ check_card(struct client *c, const json_t *vgpu, struct err *e)
     const char *gpu = json_string_value(json_object_get(vgpu, "gpu"));
     _cleanup_free_ char *path = client_path("/v1/gpus/", gpu ? gpu : "", "");
     const char *kind, *pci;
-    json_t *answer;
+    json_t *answer = NULL;
     int rc = path ? client_call(c, "GET", path, NULL, &answer, e)
                   : err_set(e, -ENOMEM, "out of memory");
 
@@ -109,7 +109,7 @@ check_card(struct client *c, const json_t *vgpu, struct err *e)
 static int
 check_vgpu(struct client *c, const char *name, struct err *e)
 {
-    json_t *v;
+    json_t *v = NULL;
     int rc = client_vgpu_get(c, name, &v, e);
 
     if (rc < 0)
@@ -185,7 +185,10 @@ vm_attach(struct vm *vm, const char *domain, const char *name, enum vm_how how,
     _cleanup_job_ struct job j = {0};
     _cleanup_given_ struct given before = {0};
     _cleanup_vm_vgpu_ struct vm_vgpu v = {0};
-    int rc = job_begin(vm, domain, how, &j, e);
+    int rc;
+
+    *ret = (struct vm_result){0};
+    rc = job_begin(vm, domain, how, &j, e);
 
     if (rc == 0)
         rc = check_all(&j, name, &before, e);
@@ -194,7 +197,7 @@ vm_attach(struct vm *vm, const char *domain, const char *name, enum vm_how how,
     if (rc < 0)
         return rc;
     rc = add_vgpu(&j, &v, ret, e);
-    if (!before.given && (rc < 0 || how == VM_PRINT))
+    if (!before.given && ((rc < 0 && !ret->in_use) || how == VM_PRINT))
         vm_vgpu_take(vm->c, name, NULL);
     return rc;
 }
@@ -203,7 +206,7 @@ int
 vm_prepare(struct client *c, const char *name, long uid, struct vm_vgpu *ret,
            struct err *e)
 {
-    json_t *v;
+    json_t *v = NULL;
     int rc = client_vgpu_get(c, name, &v, e);
 
     if (rc < 0)
@@ -281,7 +284,7 @@ static int
 reserve_all(struct client *c, const struct pci_list *l, struct pci_list *made,
             struct err *e)
 {
-    json_t *answer;
+    json_t *answer = NULL;
     int rc = client_call(c, "GET", "/v1/gpus", NULL, &answer, e);
 
     if (rc < 0)
@@ -342,7 +345,10 @@ vm_attach_pci(struct vm *vm, const char *domain, const struct pci_list *l,
 {
     _cleanup_job_ struct job j = {0};
     struct pci_list made = {.n = 0};
-    int rc = job_begin(vm, domain, how, &j, e);
+    int rc;
+
+    *ret = (struct vm_result){0};
+    rc = job_begin(vm, domain, how, &j, e);
 
     if (rc == 0)
         rc = check_pci(&j, l, e);
@@ -350,7 +356,7 @@ vm_attach_pci(struct vm *vm, const char *domain, const struct pci_list *l,
         rc = reserve_all(vm->c, l, &made, e);
     if (rc == 0)
         rc = add_pci(&j, l, ret, e);
-    if (rc < 0)
+    if (rc < 0 && !ret->in_use)
         release_all(vm->c, &made);
     return rc;
 }

@@ -9,6 +9,7 @@
 
 /* How long a guest may take to let go of a device that is unplugged. */
 #define UNPLUG_LIMIT_NS UINT64_C(10000000000)
+#define UNDO_LIMIT_NS UINT64_C(2000000000)
 #define UNPLUG_LOOK_US 100000
 
 int
@@ -140,25 +141,6 @@ fill_result(const struct job *j, const struct change *c, struct vm_result *ret)
     *ret = (struct vm_result){.changed = c->differs || c->plan.n > 0, .runs = j->runs};
 }
 
-int
-job_add(struct job *j, struct change *c, struct vm_result *ret, struct err *e)
-{
-    int rc;
-
-    fill_result(j, c, ret);
-    if (j->how == VM_PRINT) {
-        ret->xml = take_ptr(c->config);
-        return 0;
-    }
-    rc = live_attach(&host_live, j->domain, &c->plan, e);
-    if (rc < 0)
-        return rc;
-    rc = define(j, c, e);
-    if (rc < 0)
-        live_detach(&host_live, j->domain, &c->plan, NULL);
-    return rc;
-}
-
 /* Is one of these still in the running domain? */
 static bool
 any_left(const struct job *j, const struct live_plan *p)
@@ -175,18 +157,57 @@ any_left(const struct job *j, const struct live_plan *p)
 }
 
 static int
-wait_unplugged(const struct job *j, const struct live_plan *p, struct err *e)
+wait_unplugged(const struct job *j, const struct live_plan *p, uint64_t limit_ns)
 {
-    const uint64_t end = now_ns() + UNPLUG_LIMIT_NS;
+    const uint64_t end = now_ns() + limit_ns;
 
     while (p->n > 0 && any_left(j, p)) {
         if (now_ns() > end)
-            return err_set(e, -ETIMEDOUT,
-                           "the guest has not let go of it within 10 s: it goes when the "
-                           "guest does, or stops; then detach again");
+            return -ETIMEDOUT;
         usleep(UNPLUG_LOOK_US);
     }
     return 0;
+}
+
+/*
+ * What was plugged in was taken out again, but a guest lets go of a PCI device in its own
+ * time; until then the domain has it.
+ */
+static void
+look_at_rest(const struct job *j, const struct live_plan *p, struct vm_result *ret,
+             struct err *e)
+{
+    ret->in_use = p->n > 0 && wait_unplugged(j, p, UNDO_LIMIT_NS) < 0;
+    if (ret->in_use)
+        err_wrap(e,
+                 "the running domain keeps a part of it until the guest lets go of it or "
+                 "stops");
+}
+
+/*
+ * What the domain is started with comes first, since that can be put back as it was whatever the
+ * guest does.
+ */
+int
+job_add(struct job *j, struct change *c, struct vm_result *ret, struct err *e)
+{
+    int rc;
+
+    fill_result(j, c, ret);
+    if (j->how == VM_PRINT) {
+        ret->xml = take_ptr(c->config);
+        return 0;
+    }
+    rc = define(j, c, e);
+    if (rc < 0)
+        return rc;
+    rc = live_attach(&host_live, j->domain, &c->plan, e);
+    if (rc < 0) {
+        if (c->differs && j->persistent)
+            host_define(j->vm->h, j->config, NULL);
+        look_at_rest(j, &c->plan, ret, e);
+    }
+    return rc;
 }
 
 /* What the domain is started with is changed first: that cannot be half done. */
@@ -203,7 +224,12 @@ job_remove(struct job *j, struct change *c, struct vm_result *ret, struct err *e
     rc = define(j, c, e);
     if (rc == 0)
         rc = live_detach(&host_live, j->domain, &c->plan, e);
-    return rc < 0 ? rc : wait_unplugged(j, &c->plan, e);
+    if (rc == 0 && wait_unplugged(j, &c->plan, UNPLUG_LIMIT_NS) < 0)
+        rc = err_set(
+            e, -ETIMEDOUT,
+            "the guest has not let go of it within 10 s: it goes when the guest does, "
+            "or stops; then detach again");
+    return rc;
 }
 
 /* ---- the manager's side ---------------------------------------------------------------------- */
@@ -212,7 +238,7 @@ int
 given_look(struct client *c, const char *name, struct given *ret, struct err *e)
 {
     const json_t *vm;
-    json_t *v;
+    json_t *v = NULL;
     int rc = client_vgpu_get(c, name, &v, e);
 
     *ret = (struct given){0};

@@ -44,10 +44,13 @@ struct change {
 void change_fini(struct change *c);
 #define _cleanup_change_ __attribute__((cleanup(change_fini)))
 
-/* Plugs in and defines, all or nothing; for VM_PRINT fills ret->xml alone. */
+/*
+ * Defines and plugs in, all or nothing; for VM_PRINT fills ret->xml alone. On an error ret->in_use
+ * says that the running domain still has a part of it.
+ */
 int job_add(struct job *j, struct change *c, struct vm_result *ret, struct err *e);
 
-/* Takes out, waits until the guest has let go, and defines. */
+/* Defines, takes out, and waits until the guest has let go. */
 int job_remove(struct job *j, struct change *c, struct vm_result *ret, struct err *e);
 
 /* What the manager says of a vGPU's VM. */

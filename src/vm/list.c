@@ -164,9 +164,9 @@ int
 vm_list(struct vm *vm, json_t **ret, struct err *e)
 {
     struct list l = {.rows = json_array()};
-    struct host_domain **all;
-    json_t *answer;
-    unsigned n;
+    struct host_domain **all = NULL;
+    json_t *answer = NULL;
+    unsigned n = 0;
     int rc = client_call(vm->c, "GET", "/v1/vgpus", NULL, &answer, e);
 
     if (rc == 0 && (rc = host_all(vm->h, &all, &n, e)) < 0)

@@ -135,9 +135,9 @@ live_plan_vgpu(const char *xml, const struct vm_vgpu *v, struct live_plan *ret,
     if (rc == 0)
         rc = domain_check_free(ed.devices, v, e);
     if (rc == 0)
-        rc = plan_memory(&p, &ed, v, xml, e);
-    if (rc == 0)
         rc = plan_ports(&p, &ed, v, e);
+    if (rc == 0)
+        rc = plan_memory(&p, &ed, v, xml, e);
     return plan_done(&p, rc, ret);
 }
 

@@ -28,8 +28,10 @@ struct live_ops {
 };
 
 /*
- * Plans out of the XML of the running domain; an empty one when all is there. -ENOSPC says which
- * port or slot is missing and what to do. The caller ends them with live_plan_fini().
+ * Plans out of the XML of the running domain; an empty one when all is there. A vGPU's memory
+ * is the last: ports can be taken out again whatever the guest does, a PCI device only with it.
+ * -ENOSPC says which port or slot is missing and what to do. The caller ends them with
+ * live_plan_fini().
  */
 int live_plan_vgpu(const char *xml, const struct vm_vgpu *v, struct live_plan *ret,
                    struct err *e);

@@ -4,7 +4,6 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -19,17 +18,16 @@
 static const char *
 take_hex(const char *p, char end, unsigned most, unsigned *ret)
 {
-    unsigned v = 0, digits = 0;
+    const size_t digits = strspn(p, "0123456789abcdefABCDEF");
+    unsigned long v;
 
-    for (; isxdigit((unsigned char)*p) && digits < 4; p++, digits++) {
-        const char c = (char)tolower((unsigned char)*p);
-
-        v = v * 16 + (unsigned)(isdigit((unsigned char)c) ? c - '0' : c - 'a' + 10);
-    }
-    if (digits == 0 || *p != end || v > most)
+    if (digits == 0 || digits > 4 || p[digits] != end)
         return NULL;
-    *ret = v;
-    return end ? p + 1 : p;
+    v = strtoul(p, NULL, 16);
+    if (v > most)
+        return NULL;
+    *ret = (unsigned)v;
+    return p + digits + (end != '\0');
 }
 
 bool

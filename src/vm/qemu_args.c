@@ -8,6 +8,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Each an option and its value: three devices, and two for each port. */
+#define ARGUMENTS ((size_t)2 * (3 + 2 * VM_PORTS))
+
 /* A value of an option: QEMU reads two commas as one. */
 static char *
 escaped(const char *value)
@@ -66,7 +69,7 @@ qemu_args_json(const struct vm_vgpu *v)
     for (unsigned i = 0; i < VM_PORTS; i++)
         add_port(args, v, i);
     /* What had no memory is not there. */
-    if (json_array_size(args) == 2 * (3 + 2 * VM_PORTS))
+    if (json_array_size(args) == ARGUMENTS)
         return args;
     json_decref(args);
     return NULL;

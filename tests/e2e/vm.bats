@@ -226,7 +226,7 @@ connected() {
     [ "$(vm_of a '')" = null ]
     domain vm1 1 "<controller type='virtio-serial' index='0'/>" >"$BATS_TEST_TMPDIR/vm1.xml"
     run vm attach vm1 a --live
-    refused 1 "device 1 of 17, ua-tessera-a" "libvirt cannot plug it in"
+    refused 1 "device 1 of 17, ua-tessera-a-port0" "libvirt cannot plug it in"
     [ "$(vm_of a '')" = null ]
 }
 

@@ -71,19 +71,19 @@ plan_refused(const char *xml, const char *word)
 /* ---- plans ------------------------------------------------------------------------------ */
 
 static void
-memory_first_then_ports_that_are_free(void **state)
+ports_that_are_free_and_then_the_memory(void **state)
 {
     _cleanup_live_plan_ struct live_plan p = {.n = 0};
 
     (void)state;
     assert_int_equal(plan(PC_DOMAIN, "a", &p, NULL), 0);
     assert_int_equal(p.n, 17);
-    assert_string_equal(p.items[0].alias, "ua-tessera-a");
-    assert_non_null(strstr(p.items[0].xml, "<shmem name=\"tessera-a\""));
-    assert_null(strstr(p.items[0].xml, "<address"));
     /* Port 1 has the guest agent. */
-    assert_non_null(strstr(p.items[1].xml, "controller=\"0\" bus=\"0\" port=\"2\""));
-    assert_non_null(strstr(p.items[16].xml, "port=\"17\""));
+    assert_non_null(strstr(p.items[0].xml, "controller=\"0\" bus=\"0\" port=\"2\""));
+    assert_non_null(strstr(p.items[15].xml, "port=\"17\""));
+    assert_string_equal(p.items[16].alias, "ua-tessera-a");
+    assert_non_null(strstr(p.items[16].xml, "<shmem name=\"tessera-a\""));
+    assert_null(strstr(p.items[16].xml, "<address"));
 }
 
 static void
@@ -117,8 +117,8 @@ on_q35_a_free_port_is_named(void **state)
 
     (void)state;
     assert_int_equal(plan(xml, "a", &p, NULL), 0);
-    assert_non_null(strstr(p.items[0].xml, "<address type=\"pci\" domain=\"0x0000\" "
-                                           "bus=\"0x02\" slot=\"0x00\""));
+    assert_non_null(strstr(p.items[16].xml, "<address type=\"pci\" domain=\"0x0000\" "
+                                            "bus=\"0x02\" slot=\"0x00\""));
 }
 
 static void
@@ -131,7 +131,7 @@ a_bridge_is_left_to_libvirt(void **state)
 
     (void)state;
     assert_int_equal(plan(xml, "a", &p, NULL), 0);
-    assert_null(strstr(p.items[0].xml, "<address"));
+    assert_null(strstr(p.items[16].xml, "<address"));
 }
 
 static void
@@ -189,7 +189,7 @@ ports_of_two_controllers_make_sixteen(void **state)
 
     (void)state;
     assert_int_equal(plan(xml, "a", &p, NULL), 0);
-    assert_non_null(strstr(p.items[16].xml, "controller=\"3\" bus=\"0\" port=\"1\""));
+    assert_non_null(strstr(p.items[15].xml, "controller=\"3\" bus=\"0\" port=\"1\""));
 }
 
 static void
@@ -235,9 +235,9 @@ a_failure_takes_out_what_was_plugged_in(void **state)
     (void)state;
     assert_int_equal(plan(PC_DOMAIN, "a", &p, NULL), 0);
     assert_int_equal(live_attach(&fake_ops, &f, &p, &e), -EIO);
-    assert_string_equal(err_msg(&e), "device 5 of 17, ua-tessera-a-port3: no");
+    assert_string_equal(err_msg(&e), "device 5 of 17, ua-tessera-a-port4: no");
     assert_int_equal(f.detached, 4);
-    assert_string_equal(f.last_out, "ua-tessera-a");
+    assert_string_equal(f.last_out, "ua-tessera-a-port0");
 }
 
 static void
@@ -278,7 +278,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_first_then_ports_that_are_free),
+        cmocka_unit_test(ports_that_are_free_and_then_the_memory),
         cmocka_unit_test(what_runs_already_is_not_planned),
         cmocka_unit_test(on_q35_a_free_port_is_named),
         cmocka_unit_test(a_bridge_is_left_to_libvirt),
