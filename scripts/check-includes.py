@@ -32,7 +32,7 @@ ANYTHING = {"tests"}  # tests look into every layer
 LIBC_ONLY = {"base", "wire", "link", "policy", "gate", "guest"}
 LIBRARIES = re.compile(
     r"^(uv|jansson|microhttpd|libsmartcols/|clblast|zlib|zstd|xxhash|seccomp"
-    r"|sys/capability|libvirt/)"
+    r"|sys/capability|libvirt/|libxml/)"
 )
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 

@@ -30,10 +30,21 @@ key_of(const struct args_usage *u, unsigned i)
     return u->letters && i < strlen(u->letters) ? u->letters[i] : FIRST_KEY + (int)i;
 }
 
+static void
+add_to_list(struct args_list *l, const char *option, const char *arg,
+            struct argp_state *state)
+{
+    if (l->n == ARGS_MAX_LIST)
+        argp_error(state, "--%s: at most %d times", option, ARGS_MAX_LIST);
+    else
+        l->items[l->n++] = arg;
+}
+
 /* Is it one of the command's own? Then it is taken. */
 static bool
-set_option(const struct parse *p, int key, const char *arg)
+set_option(int key, const char *arg, struct argp_state *state)
 {
+    const struct parse *p = state->input;
     const struct args_option *options = p->usage->options;
 
     for (unsigned i = 0; i < ARGS_MAX_OPTIONS && options[i].name; i++) {
@@ -41,7 +52,9 @@ set_option(const struct parse *p, int key, const char *arg)
 
         if (key_of(p->usage, i) != key)
             continue;
-        if (options[i].arg)
+        if (options[i].arg && strstr(options[i].arg, "..."))
+            add_to_list((struct args_list *)(void *)at, options[i].name, arg, state);
+        else if (options[i].arg)
             *(const char **)(void *)at = arg;
         else
             *(bool *)(void *)at = true;
@@ -66,7 +79,7 @@ option_seen(int key, char *arg, struct argp_state *state)
             argp_error(state, "%s is missing", p->usage->words);
         if (a->nwords > p->usage->max_words)
             argp_error(state, "'%s' is not expected here", a->words[p->usage->max_words]);
-    } else if (!set_option(p, key, arg)) {
+    } else if (!set_option(key, arg, state)) {
         return ARGP_ERR_UNKNOWN;
     }
     return 0;

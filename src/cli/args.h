@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #define ARGS_MAX_OPTIONS 12
+#define ARGS_MAX_LIST 16
 
 /* A command's own struct begins with this one. */
 struct args {
@@ -15,8 +16,15 @@ struct args {
     unsigned nwords;
 };
 
+/* What an option was given that may be given several times. */
+struct args_list {
+    const char *items[ARGS_MAX_LIST];
+    unsigned n;
+};
+
 struct args_option {
-    const char *name, *arg; /* arg NULL: a bool at offset; else a const char * there */
+    /* arg NULL: a bool at offset; "X...": a struct args_list; else a const char * there */
+    const char *name, *arg;
     const char *doc;
     size_t offset;
 };

@@ -12,6 +12,7 @@ const struct command commands[] = {
     {"top", "watch who gets how much of the GPUs", cmd_top},
     {"stats", "show what vGPUs have used in all", cmd_stats},
     {"gpu", "change a GPU's settings, show its scheduler's log", cmd_gpu},
+    {"vm", "give vGPUs and GPUs to virtual machines", cmd_vm},
     {"simulate", "foretell what schedulers give to made-up vGPUs", cmd_simulate},
     {"demo", "compare native, passthrough and vGPUs by training", cmd_demo},
     {"shutdown", "end the manager", cmd_shutdown},

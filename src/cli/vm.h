@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of `tessera vm`: vm.c reads the command line and acts, others say what came of it. */
+#ifndef TESSERA_CLI_VM_H
+#define TESSERA_CLI_VM_H
+
+#include "cli/args.h"
+#include "vm/vm.h"
+
+struct vm_args {
+    struct args args;
+    const char *uri, *user, *index;
+    struct args_list pci;
+    bool live, force, print_xml;
+};
+
+/* What is attached or detached: a vGPU's name, or PCI devices. */
+struct vm_what {
+    const char *domain, *name; /* name NULL: the devices */
+    struct pci_list pci;
+};
+
+void vm_say_attached(const struct vm_args *a, const struct vm_what *w,
+                     const struct vm_result *r);
+void vm_say_detached(const struct vm_args *a, const struct vm_what *w,
+                     const struct vm_result *r);
+
+/* `power` is what the domain is now: "running", "off". */
+void vm_say_power(const struct vm_args *a, const char *domain, const char *power,
+                  bool changed);
+
+/* The table of `tessera vm list`. */
+void vm_print_list(const json_t *answer);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A vGPU as a virtual machine sees it, and the manager's part of giving it to one
+ * (docs/control-api.md: PUT and DELETE /v1/vgpus/NAME/vm).
+ */
+#ifndef TESSERA_VM_VGPU_H
+#define TESSERA_VM_VGPU_H
+
+#include "base/err.h"
+#include "client/client.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VM_PORTS 16
+#define VM_NO_UID (-1L)
+
+/* All of it owned; vm_vgpu_fini() accepts one that is zeroed. */
+struct vm_vgpu {
+    char *name;
+    char *memory; /* the file that is the guest's BAR, below /dev/shm */
+    uint64_t memory_bytes;
+    char *ports[VM_PORTS]; /* Unix sockets that QEMU connects to */
+    char *domain;       /* whom it was given to; NULL: nobody that the manager knows of */
+    unsigned connected; /* ports that QEMU has open */
+};
+
+/* Good for an alias, a file name and an argument of QEMU's, as the manager's names are. */
+bool vm_name_is_good(const char *name);
+
+/*
+ * Of the manager's answer; its `vm` must not be null. What QEMU or libvirt could not take is
+ * refused: -EPROTO.
+ */
+int vm_vgpu_parse(const json_t *vgpu, struct vm_vgpu *ret, struct err *e);
+void vm_vgpu_fini(struct vm_vgpu *v);
+#define _cleanup_vm_vgpu_ __attribute__((cleanup(vm_vgpu_fini)))
+
+/*
+ * Has the manager make the memory and the sockets for QEMU, which runs as uid (VM_NO_UID: as the
+ * vGPU's owner or root). domain may be NULL. The same again changes nothing.
+ */
+int vm_vgpu_give(struct client *c, const char *name, const char *domain, long uid,
+                 struct vm_vgpu *ret, struct err *e);
+
+/* Has them taken away; -EBUSY while QEMU is connected. */
+int vm_vgpu_take(struct client *c, const char *name, struct err *e);
+
+#endif
