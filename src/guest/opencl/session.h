@@ -183,8 +183,8 @@ uint64_t session_heap_alloc(struct session *s, uint64_t len);
 
 /*
  * In a virtual machine the heap is all sessions', and comes in parts: asks the worker for one
- * unless there is room for len. One round trip, so nothing that replies need may be locked. true: there
- * may be room.
+ * unless there is room for len. One round trip, so nothing that replies need may be locked. true:
+ * there may be room.
  */
 bool session_heap_grow(struct session *s, uint64_t len);
 
