@@ -22,12 +22,22 @@ FUZZ_SECONDS ?= 300
 # need(groups): installs packages only when some are missing.
 need = @scripts/deps.sh --check $(1) 2>/dev/null || scripts/deps.sh $(1)
 
+# package(kind): for /usr, whatever was installed last.
+define package
+	$(call need,build package)
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_ARGS)
+	@meson configure $(BUILD) -Dprefix=/usr
+	@ninja -C $(BUILD)
+	@packaging/package.sh $(1) $(BUILD)
+endef
+
 .PHONY: all deps demo check bench bench-sched instructions soak asan tsan fuzz \
-	differential format format-check lint install clean help
+	differential format format-check lint install \
+	guest-package host-package clean help
 
 all: ## build everything (the default)
 	$(call need,build)
-	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --prefix=$(PREFIX) $(MESON_ARGS)
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_ARGS)
 	@ninja -C $(BUILD)
 
 deps: ## install the Debian packages that are missing
@@ -91,6 +101,12 @@ lint: ## clang-tidy
 install: all ## install below PREFIX
 	@meson configure $(BUILD) -Dprefix=$(PREFIX)
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+
+guest-package: ## a .deb and a tarball for guests, into build/packages
+	$(call package,guest)
+
+host-package: ## a .deb for hosts, into build/packages
+	$(call package,host)
 
 clean: ## remove all build trees
 	rm -rf $(BUILD) build-asan build-tsan build-fuzz build-fuzz-cov

@@ -44,6 +44,16 @@ count() {
     [ "$status" -eq 1 ]
 }
 
+@test "a function of a glibc beyond the limit is named" {
+    echo 'int fcntl64(int, int, ...); int main(void) { return fcntl64(0, 1); }' >"$tree/x.c"
+    cc -o "$tree/x" "$tree/x.c"
+    run "$scripts/check-glibc.sh" 2.27 "$tree/x"
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"$tree/x: fcntl64 is of GLIBC_2.28, beyond 2.27"* ]]
+    run "$scripts/check-glibc.sh" 2.99 "$tree/x"
+    [ "$status" -eq 0 ] && [ -z "$output" ]
+}
+
 @test "a workload sees nothing of Tessera" {
     echo '#include "base/err.h"' >"$tree/studies/train.c"
     includes

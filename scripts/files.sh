@@ -17,7 +17,8 @@ all() {
     done | sort -u
 }
 
-readonly SCRIPT='\.(sh|bash)$|^\.ci/run$'
+readonly PACKAGING='^packaging/(debian/.*(inst|rm)|service-stopped|libvirt-hook)$'
+readonly SCRIPT="\\.(sh|bash)\$|^\\.ci/run\$|$PACKAGING"
 readonly OTHER='\.([ch]|cl|py|bats|toml)$|(^|/)(meson\.build|meson_options\.txt|Makefile)$'
 
 case "${1:-}" in

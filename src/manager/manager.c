@@ -9,6 +9,7 @@
 #include "manager/http.h"
 #include "manager/jail.h"
 #include "manager/metrics_http.h"
+#include "manager/notify.h"
 #include "manager/vgpu.h"
 #include "manager/words.h"
 
@@ -275,7 +276,12 @@ manager_init(struct manager *m, const struct options *o, struct err *e)
 void
 manager_run(struct manager *m)
 {
+    /* One started on demand is not what a service that needed it is waited for. */
+    int rc = m->options->daemon_log ? 0 : notify_ready();
+
     log_info("serving %s, %u GPUs", m->folders.control, m->inventory.n);
+    if (rc < 0)
+        log_warning("cannot tell the service manager: %s", strerror(-rc));
     uv_run(&m->loop, UV_RUN_DEFAULT);
 }
 
