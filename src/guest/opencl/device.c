@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "guest/opencl/clock.h"
+#include "guest/opencl/find.h"
 #include "guest/opencl/session.h"
 #include "wire/device_info.h"
 
@@ -46,19 +47,20 @@ device_new(const char *folder)
 static void
 devices_find(void)
 {
-    const char *folders = getenv("TESSERA_VGPU");
-    _cleanup_free_ char *copy = folders ? strdup(folders) : NULL;
-    char *save = NULL;
+    char *folders[DEVICES_MAX];
+    unsigned n;
 
     object_init(&the_platform.o, KIND_platform, NULL, never_destroyed);
     /* A worker of ours that finds this library: the driver behind it would be itself. */
-    if (!copy || getenv("TESSERA_WORKER"))
+    if (getenv("TESSERA_WORKER"))
         return;
-    for (char *f = strtok_r(copy, ":", &save); f; f = strtok_r(NULL, ":", &save)) {
-        struct device *d = n_devices < DEVICES_MAX ? device_new(f) : NULL;
+    n = find_vgpus(getenv("TESSERA_VGPU"), FIND_FOLDER, folders, DEVICES_MAX);
+    for (unsigned i = 0; i < n; i++) {
+        struct device *d = device_new(folders[i]);
 
         if (d)
             all_devices[n_devices++] = d;
+        free(folders[i]);
     }
 }
 
