@@ -279,9 +279,9 @@ turn_away_told(struct vgpu *v, int fd, const struct peer *guest, const char *why
 }
 
 static const char *
-guest_problem(const struct vgpu *v, const struct peer *guest)
+guest_problem(const struct vgpu *v, const struct peer *guest, bool any_user)
 {
-    if (guest->uid != 0 && guest->uid != v->s.owner_uid)
+    if (!any_user && guest->uid != 0 && guest->uid != v->s.owner_uid)
         return "the vGPU belongs to another user";
     if (v->deleting)
         return "the vGPU is being deleted";
@@ -356,11 +356,10 @@ guest_has_left(int guest)
            ioctl(guest, FIONREAD, &waiting) == 0 && waiting == 0;
 }
 
-void
-session_accept(void *vgpu)
+static void
+accept_at(struct vgpu *v, int listener, bool any_user)
 {
-    struct vgpu *v = vgpu;
-    _cleanup_close_ int guest = accept4(watch_fd(v->listener), NULL, NULL, SOCK_CLOEXEC);
+    _cleanup_close_ int guest = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     struct peer who;
     enum limit limit;
     const char *why;
@@ -368,7 +367,7 @@ session_accept(void *vgpu)
 
     if (guest < 0 || guest_has_left(guest) || peer_of_socket(guest, &who) < 0)
         return;
-    why = guest_problem(v, &who);
+    why = guest_problem(v, &who, any_user);
     if (why) {
         turn_away(v, guest, &who, why);
         return;
@@ -394,6 +393,22 @@ session_accept(void *vgpu)
         vgpu_note_error(v, 0, "", "the worker could not be started");
         log_error("cannot start %s: %s", v->m->worker, strerror(-rc));
     }
+}
+
+void
+session_accept(void *vgpu)
+{
+    struct vgpu *v = vgpu;
+
+    accept_at(v, watch_fd(v->listener), false);
+}
+
+void
+session_accept_container(void *vgpu)
+{
+    struct vgpu *v = vgpu;
+
+    accept_at(v, watch_fd(v->container), true);
 }
 
 /* 1 when the slot's worker still runs and is ours now; else the slot is free. */

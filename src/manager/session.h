@@ -21,6 +21,9 @@ struct session {
 /* A guest waits at the vGPU's socket: takes it in, or turns it away. A loop_fn. */
 void session_accept(void *vgpu);
 
+/* The same at its socket for containers, where any user may come. */
+void session_accept_container(void *vgpu);
+
 /*
  * Takes over the sessions in the account that still have a process; frees the other
  * slots.
