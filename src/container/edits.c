@@ -10,6 +10,11 @@
 #define VGPU_FOLDER "/run/tessera-guest"
 /* For both OpenCL loaders, ocl-icd and Khronos': the one folder with drivers. */
 #define ICD_FOLDER "/etc/tessera/icd"
+/*
+ * Where loaders look without OCL_ICD_VENDORS, beside the image's own drivers: programs that podman
+ * and docker start by `exec` have the image's environment, without what CDI adds.
+ */
+#define VENDORS_FILE "/etc/OpenCL/vendors/tessera.icd"
 
 static const char *
 text_of(const json_t *o, const char *key, const char *fallback)
@@ -85,14 +90,19 @@ int
 container_common_edits(const json_t *vgpu, json_t **ret, struct err *e)
 {
     const json_t *c = json_object_get(vgpu, "container");
+    _cleanup_free_ char *icd = NULL;
     int rc = container_check(vgpu, e);
 
     if (rc < 0)
         return rc;
-    return give(json_pack("{s[s] s[oo]}", "env", "OCL_ICD_VENDORS=" ICD_FOLDER, "mounts",
+    icd = str_printf("%s/tessera.icd", text_of(c, "icd_folder", ""));
+    if (!icd)
+        return err_set(e, -ENOMEM, "out of memory");
+    return give(json_pack("{s[s] s[ooo]}", "env", "OCL_ICD_VENDORS=" ICD_FOLDER, "mounts",
                           mount_new(text_of(c, "library", ""),
                                     text_of(c, "library_in_container", "")),
-                          mount_new(text_of(c, "icd_folder", ""), ICD_FOLDER)),
+                          mount_new(text_of(c, "icd_folder", ""), ICD_FOLDER),
+                          mount_new(icd, VENDORS_FILE)),
                 ret, e);
 }
 

@@ -105,7 +105,7 @@ with_empty_etc() {
     local once=$BATS_TEST_TMPDIR/once
     chmod 640 "$bundle/config.json"
     tessera oci-edit "$bundle" a
-    jq -e '.process.args == ["true"] and (.process.env | length == 2) and (.mounts | length == 3)' \
+    jq -e '.process.args == ["true"] and (.process.env | length == 2) and (.mounts | length == 4)' \
         "$bundle/config.json"
     [ "$(stat -c %a "$bundle/config.json")" = 640 ]
     cp "$bundle/config.json" "$once"
@@ -128,7 +128,7 @@ with_empty_etc() {
     local folder=$TESSERA_RUNTIME_DIR/vgpus/a/container
     [[ " $(tessera container-args a) " == *" -v $folder:/run/tessera-guest/a:ro "* ]]
     tessera container-args a -o json |
-        jq -e --arg v "$folder:/run/tessera-guest/a:ro" 'length == 8 and any(. == $v)'
+        jq -e --arg v "$folder:/run/tessera-guest/a:ro" 'length == 10 and any(. == $v)'
     run tessera container-args nobody
     refused 1 nobody
 }

@@ -83,14 +83,15 @@ a_container_gets_library_loader_file_and_a_folder_per_vgpu(void **state)
     const json_t *mounts = json_object_get(edits, "mounts");
 
     (void)state;
-    assert_int_equal(json_array_size(mounts), 4);
+    assert_int_equal(json_array_size(mounts), 5);
     assert_string_equal(target(edits, 0), LIBRARY);
     assert_string_equal(target(edits, 1), "/etc/tessera/icd");
-    assert_string_equal(target(edits, 2), "/run/tessera-guest/a");
-    assert_string_equal(target(edits, 3), "/run/tessera-guest/b");
+    assert_string_equal(target(edits, 2), "/etc/OpenCL/vendors/tessera.icd");
+    assert_string_equal(target(edits, 3), "/run/tessera-guest/a");
+    assert_string_equal(target(edits, 4), "/run/tessera-guest/b");
     assert_string_equal(member(json_array_get(mounts, 0), "hostPath"),
                         "/usr/local/lib/libtessera-opencl.so");
-    assert_string_equal(member(json_array_get(mounts, 3), "hostPath"),
+    assert_string_equal(member(json_array_get(mounts, 4), "hostPath"),
                         "/run/tessera/vgpus/b/container");
     assert_string_equal(
         json_string_value(json_array_get(json_object_get(edits, "env"), 0)), VENDORS);
@@ -266,11 +267,11 @@ ours_take_the_place_of_what_stood_there(void **state)
     assert_int_equal(json_array_size(env), 2);
     assert_string_equal(json_string_value(json_array_get(env, 0)), "PATH=/bin");
     assert_string_equal(json_string_value(json_array_get(env, 1)), VENDORS);
-    assert_int_equal(json_array_size(mounts), 4);
-    assert_string_equal(member(json_array_get(mounts, 3), "destination"),
+    assert_int_equal(json_array_size(mounts), 5);
+    assert_string_equal(member(json_array_get(mounts, 4), "destination"),
                         "/run/tessera-guest/a");
-    assert_string_equal(member(json_array_get(mounts, 3), "type"), "bind");
-    assert_string_equal(member(json_array_get(mounts, 3), "source"),
+    assert_string_equal(member(json_array_get(mounts, 4), "type"), "bind");
+    assert_string_equal(member(json_array_get(mounts, 4), "source"),
                         "/run/tessera/vgpus/a/container");
     json_decref(edits);
     json_decref(after);
@@ -300,7 +301,7 @@ a_second_vgpu_comes_beside_the_first(void **state)
     (void)state;
     json_decref(edited(sample, a, &once));
     after = edited(once, b, NULL);
-    assert_int_equal(json_array_size(json_object_get(after, "mounts")), 5);
+    assert_int_equal(json_array_size(json_object_get(after, "mounts")), 6);
     json_decref(a);
     json_decref(b);
     json_decref(after);
@@ -315,7 +316,7 @@ a_bundle_without_mounts_and_variables_gets_them(void **state)
         edited("{\"ociVersion\": \"1.0\", \"process\": {\"env\": null}}", edits, NULL);
 
     (void)state;
-    assert_int_equal(json_array_size(json_object_get(after, "mounts")), 3);
+    assert_int_equal(json_array_size(json_object_get(after, "mounts")), 4);
     assert_int_equal(
         json_array_size(json_object_get(json_object_get(after, "process"), "env")), 1);
     json_decref(edits);
@@ -372,6 +373,8 @@ options_name_each_mount_and_variable(void **state)
     line = container_shell_words(words);
     assert_string_equal(line, "-v /usr/local/lib/libtessera-opencl.so:" LIBRARY ":ro "
                               "-v /run/tessera/container-icd:/etc/tessera/icd:ro "
+                              "-v /run/tessera/container-icd/tessera.icd:"
+                              "/etc/OpenCL/vendors/tessera.icd:ro "
                               "-v /run/tessera/vgpus/a/container:/run/tessera-guest/a:ro "
                               "-e " VENDORS);
     free(line);
