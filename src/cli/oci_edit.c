@@ -17,15 +17,18 @@ static int
 read_config(const char *path, struct stat *ret_st, char **ret, size_t *ret_len,
             struct err *e)
 {
-    int rc =
-        stat(path, ret_st) < 0 ? -errno : read_file(path, CONFIG_MAX_BYTES, ret, ret_len);
+    int rc = read_file(path, CONFIG_MAX_BYTES, ret, ret_len);
 
+    if (rc == 0 && stat(path, ret_st) < 0)
+        rc = -errno;
     if (rc == -ENOENT || rc == -ENOTDIR)
-        return err_set(e, rc,
-                       "there is no %s: an OCI bundle is a folder with a config.json, as "
-                       "'crun spec' makes one",
-                       path);
-    return rc < 0 ? err_set(e, rc, "cannot read %s: %s", path, strerror(-rc)) : 0;
+        err_set(e, rc,
+                "there is no %s: an OCI bundle is a folder with a config.json, as 'crun "
+                "spec' makes one",
+                path);
+    else if (rc < 0)
+        err_set(e, rc, "cannot read %s: %s", path, strerror(-rc));
+    return rc;
 }
 
 /* It stays its owner's, who may not be us. */
@@ -43,8 +46,8 @@ static int
 edit_file(const char *path, const json_t *edits, struct err *e)
 {
     _cleanup_free_ char *text = NULL, *made = NULL;
-    struct stat st;
-    size_t len;
+    struct stat st = {0};
+    size_t len = 0;
     int rc = read_config(path, &st, &text, &len, e);
 
     if (rc < 0)

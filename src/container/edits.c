@@ -126,7 +126,7 @@ container_vgpu_edits(const json_t *vgpu, json_t **ret, struct err *e)
 static int
 add_vgpu(json_t *edits, const json_t *vgpu, struct err *e)
 {
-    json_t *more;
+    json_t *more = NULL;
     int rc = container_vgpu_edits(vgpu, &more, e);
 
     if (rc < 0)
