@@ -153,11 +153,12 @@ e2e_files() {
 
 # Without those that look at the jail, which a sanitizer's own system calls do not fit in, and at
 # how much memory the manager takes, which a sanitizer changes.
-# What shares of time come to means nothing there either (sched), nor do packages of such a tree,
-# and nothing can be preloaded before its runtime (tessera-guest).
+# What shares of time come to means nothing there either (sched), nor do packages of such a tree; an
+# image has no sanitizer's runtime (container-*), and nothing can be preloaded before that
+# (tessera-guest).
 sanitizer_files() {
     e2e_files | grep -vE '/(jail|sched|packages|hostile-(raw|raw-discrete|limits))\.bats$' |
-        grep -v '/tessera-guest\.bats$'
+        grep -vE '/(tessera-guest|container-.*)\.bats$'
 }
 
 # Of each pair NAME and NAME-discrete one, in turn: half the time, and nearly all of the code.

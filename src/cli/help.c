@@ -11,7 +11,7 @@ print_all(void)
     puts("Usage: tessera COMMAND [OPTION...]\n"
          "Shares GPUs among programs, containers and virtual machines as vGPUs.\n");
     for (const struct command *c = commands; c->name; c++)
-        printf("  %-10s %s\n", c->name, c->summary);
+        printf("  %-14s %s\n", c->name, c->summary);
     puts("\n'tessera COMMAND --help' tells more. TESSERA_RUNTIME_DIR=DIR talks to the "
          "manager of another folder.");
     return 0;

@@ -92,10 +92,11 @@ folders_name(struct folders *f, const struct options *o)
     f->turns = str_printf("%s/turns", f->runtime);
     f->vm = str_printf("%s/vm", f->runtime);
     f->icd = str_printf("%s/icd", f->runtime);
+    f->container_icd = str_printf("%s/container-icd", f->runtime);
     f->state_vgpus = str_printf("%s/vgpus", f->state);
     f->state_gpus = str_printf("%s/gpus", f->state);
     if (!f->control || !f->vgpus || !f->accounts || !f->turns || !f->icd || !f->vm ||
-        !f->state_vgpus || !f->state_gpus)
+        !f->container_icd || !f->state_vgpus || !f->state_gpus)
         return -ENOMEM;
     return 0;
 }
@@ -157,10 +158,12 @@ folders_init(struct folders *f, const struct options *o, struct err *e)
     if (folders_name_workers(f) < 0)
         return err_set(e, -ENOMEM, "out of memory");
     const struct folder_row rows[] = {
-        {f->vgpus, 0711}, {f->vm, 0711},          {f->accounts, 0700},
-        {f->cache, 0711}, {f->tmp, 0711},         {f->trash, 0700},
-        {f->icd, 0755},   {f->state_vgpus, 0700}, {f->state_gpus, 0700},
-        {f->turns, 0700},
+        {f->vgpus, 0711},         {f->vm, 0711},
+        {f->accounts, 0700},      {f->cache, 0711},
+        {f->tmp, 0711},           {f->trash, 0700},
+        {f->icd, 0755},           {f->state_vgpus, 0700},
+        {f->state_gpus, 0700},    {f->turns, 0700},
+        {f->container_icd, 0755},
     };
     return folders_make(rows, sizeof rows / sizeof *rows, e);
 }
@@ -168,10 +171,10 @@ folders_init(struct folders *f, const struct options *o, struct err *e)
 void
 folders_fini(struct folders *f)
 {
-    char **const owned[] = {&f->runtime,  &f->state,       &f->control,    &f->vgpus,
-                            &f->accounts, &f->cache,       &f->tmp,        &f->trash,
-                            &f->icd,      &f->state_vgpus, &f->state_gpus, &f->turns,
-                            &f->vm};
+    char **const owned[] = {&f->runtime,  &f->state,        &f->control,    &f->vgpus,
+                            &f->accounts, &f->cache,        &f->tmp,        &f->trash,
+                            &f->icd,      &f->state_vgpus,  &f->state_gpus, &f->turns,
+                            &f->vm,       &f->container_icd};
 
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(*owned[i]);
@@ -232,9 +235,9 @@ folders_log_to_file(const struct folders *f, struct err *e)
 }
 
 int
-folders_write_icd(const struct folders *f, const char *library, struct err *e)
+folders_write_icd(const char *folder, const char *library, struct err *e)
 {
-    _cleanup_free_ char *path = str_printf("%s/tessera.icd", f->icd);
+    _cleanup_free_ char *path = str_printf("%s/tessera.icd", folder);
     _cleanup_free_ char *line = str_printf("%s\n", library);
     int rc;
 

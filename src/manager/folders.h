@@ -13,10 +13,11 @@ struct folders {
     char *control;                  /* RUNTIME/control.sock */
     char *vgpus, *accounts, *turns; /* in runtime */
     char *cache, *tmp,
-        *trash; /* the workers' (jail.h): in runtime, or in state where nothing
+        *trash;          /* the workers' (jail.h): in runtime, or in state where nothing
                                        in runtime can be executed */
-    char *vm;   /* in runtime: sockets for QEMU */
-    char *icd;  /* in runtime: the guests' OCL_ICD_VENDORS */
+    char *vm;            /* in runtime: sockets for QEMU */
+    char *icd;           /* in runtime: the guests' OCL_ICD_VENDORS */
+    char *container_icd; /* the same of guests in containers */
     char *state_vgpus, *state_gpus; /* in state */
     int lock_fd;                    /* RUNTIME/tesserad.pid, locked; -1 = not yet */
 };
@@ -44,8 +45,8 @@ int folders_lock(struct folders *f, unsigned wait_ms, struct err *e);
  */
 int folders_log_to_file(const struct folders *f, struct err *e);
 
-/* Writes RUNTIME/icd/tessera.icd, which names the guests' library. */
-int folders_write_icd(const struct folders *f, const char *library, struct err *e);
+/* Writes tessera.icd, which names the guests' library, into `folder`. */
+int folders_write_icd(const char *folder, const char *library, struct err *e);
 
 /*
  * The path of a program or library: `given`, else beside this executable, else

@@ -90,6 +90,8 @@ lock_on_demand(struct manager *m, struct err *e)
 static int
 find_programs(struct manager *m, struct err *e)
 {
+    int rc;
+
     m->worker = program_path(m->options->worker, "tessera-worker", TESSERA_LIBEXECDIR);
     m->icd_library =
         program_path(m->options->icd, "libtessera-opencl.so", TESSERA_LIBDIR);
@@ -101,7 +103,10 @@ find_programs(struct manager *m, struct err *e)
 
         manager_warn(m, words ? words : "the guests' library is not there");
     }
-    return folders_write_icd(&m->folders, m->icd_library, e);
+    rc = folders_write_icd(m->folders.icd, m->icd_library, e);
+    return rc < 0
+               ? rc
+               : folders_write_icd(m->folders.container_icd, VGPU_CONTAINER_LIBRARY, e);
 }
 
 static int

@@ -286,9 +286,9 @@ turn_away_told(struct vgpu *v, int fd, const struct peer *guest, const char *why
 }
 
 static const char *
-guest_problem(const struct vgpu *v, const struct peer *guest)
+guest_problem(const struct vgpu *v, const struct peer *guest, bool any_user)
 {
-    if (guest->uid != 0 && guest->uid != v->s.owner_uid)
+    if (!any_user && guest->uid != 0 && guest->uid != v->s.owner_uid)
         return "the vGPU belongs to another user";
     if (v->deleting)
         return "the vGPU is being deleted";
@@ -378,11 +378,10 @@ session_start_in(struct vgpu *v, unsigned slot, int guest, pid_t pid,
     return rc;
 }
 
-void
-session_accept(void *vgpu)
+static void
+accept_at(struct vgpu *v, int listener, bool any_user)
 {
-    struct vgpu *v = vgpu;
-    _cleanup_close_ int guest = accept4(watch_fd(v->listener), NULL, NULL, SOCK_CLOEXEC);
+    _cleanup_close_ int guest = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     struct peer who;
     enum limit limit;
     const char *why;
@@ -390,7 +389,7 @@ session_accept(void *vgpu)
 
     if (guest < 0 || guest_has_left(guest) || peer_of_socket(guest, &who) < 0)
         return;
-    why = guest_problem(v, &who);
+    why = guest_problem(v, &who, any_user);
     if (why) {
         turn_away(v, guest, &who, why);
         return;
@@ -432,6 +431,22 @@ bool
 session_is_adopted_from_vm(const struct session *s)
 {
     return s->adopted && atomic_load(&s->vgpu->account->slot[s->slot].vm_port) != 0;
+}
+
+void
+session_accept(void *vgpu)
+{
+    struct vgpu *v = vgpu;
+
+    accept_at(v, watch_fd(v->listener), false);
+}
+
+void
+session_accept_container(void *vgpu)
+{
+    struct vgpu *v = vgpu;
+
+    accept_at(v, watch_fd(v->container), true);
 }
 
 /* 1 when the slot's worker still runs and is ours now; else the slot is free. */

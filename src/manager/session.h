@@ -24,6 +24,9 @@ struct session {
 /* A guest waits at the vGPU's socket: takes it in, or turns it away. A loop_fn. */
 void session_accept(void *vgpu);
 
+/* The same at its socket for containers, where any user may come. */
+void session_accept_container(void *vgpu);
+
 /*
  * The same for a guest that speaks on a virtio port, whose fd is for its worker. 0; a negative
  * errno when it was turned away.

@@ -24,7 +24,6 @@
 #define NOTED_MAX 20
 #define NOTED_SPAN_NS UINT64_C(1000000000)
 #define REFUSAL_LOG_NS UINT64_C(1000000000)
-#define GUEST_BACKLOG 64 /* as many as there can be sessions */
 
 struct vgpu *
 vgpu_find(const struct manager *m, const char *name)
@@ -82,11 +81,13 @@ vgpu_forget(struct vgpu *v)
     list_del(&v->link);
     vm_forget(v);
     watch_free(v->listener);
+    watch_free(v->container);
     watch_free(v->owner);
     alarm_free(v->grace);
     account_unmap(v->account);
     cleanup_closep(&v->account_fd);
     free(v->folder);
+    free(v->container_folder);
     free(v->unavailable);
     free(v);
 }
@@ -108,6 +109,7 @@ vgpu_remove_files(const struct vgpu *v)
         unlink(socket);
     if (account)
         unlink(account);
+    vgpu_container_remove(v->folder);
     rmdir(v->folder);
     jail_vgpu_over(v);
     vgpu_state_remove(v->m->folders.state_vgpus, v->s.name);
@@ -136,20 +138,25 @@ vgpu_listen(struct vgpu *v, struct err *e)
     if (!path)
         return err_set(e, -ENOMEM, "out of memory");
     /*
-     * The folder keeps others out; the socket in it is open to all who get that far (in a
-     * container the owner may have another number).
+     * The folder keeps others out. The socket in it is open to all who get that far, so that who
+     * may not use it hears why.
      */
     rc = mkdir_parents(v->folder, 0700);
+    /* A container engine that was to mount a folder of that name may have made it, open to all. */
+    if (rc == 0 && chmod(v->folder, 0700) < 0)
+        rc = -errno;
     if (rc == 0 && v->s.owner_uid != geteuid() &&
         chown(v->folder, (uid_t)v->s.owner_uid, (gid_t)-1) < 0)
         rc = -errno;
     if (rc < 0)
         return err_set(e, rc, "cannot make %s: %s", v->folder, strerror(-rc));
-    fd = sock_listen(path, 0666, GUEST_BACKLOG);
+    fd = sock_listen(path, 0666, VGPU_BACKLOG);
     if (fd < 0)
         return err_set(e, fd, "cannot listen at %s: %s", path, strerror(-fd));
     rc = watch_new(&v->m->loop, fd, session_accept, v, &v->listener);
-    return rc < 0 ? err_set(e, rc, "cannot watch %s: %s", path, strerror(-rc)) : 0;
+    if (rc < 0)
+        return err_set(e, rc, "cannot watch %s: %s", path, strerror(-rc));
+    return vgpu_container_listen(v, e);
 }
 
 void
@@ -236,6 +243,7 @@ vgpu_delete(struct vgpu *v, struct vgpu_waiter *w)
         return;
     v->deleting = true;
     watch_free(take_ptr(v->listener));
+    watch_free(take_ptr(v->container));
     watch_free(take_ptr(v->owner));
     if (v->nsessions == 0) {
         vgpu_gone(v);

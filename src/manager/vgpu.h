@@ -49,6 +49,9 @@ struct vgpu {
     char *folder;      /* RUNTIME/vgpus/NAME, owned */
     struct watch *listener;
     struct vm *vm; /* what a virtual machine needs (vm.h); NULL: none has it */
+    char
+        *container_folder; /* RUNTIME/vgpus/NAME/container, owned; NULL: nobody listens */
+    struct watch *container;      /* listens there */
     struct account_page *account; /* NULL with passthrough, but in a virtual machine */
     int account_fd;
     struct list sessions; /* struct session */
@@ -87,6 +90,9 @@ int vgpu_create(struct manager *m, const struct request_create *r,
  * ended and removed.
  */
 void vgpu_restore_all(struct manager *m);
+
+/* Where containers have the guests' library: in their tessera.icd, and told by the control API. */
+#define VGPU_CONTAINER_LIBRARY "/usr/lib/tessera/libtessera-opencl.so"
 
 struct vgpu *vgpu_find(const struct manager *m, const char *name);
 

@@ -19,6 +19,12 @@ int vgpu_make_account(struct vgpu *v, struct err *e);
 int vgpu_listen(struct vgpu *v, struct err *e);
 int vgpu_watch_owner(struct vgpu *v, struct err *e);
 
+/* The part of vgpu_listen() and of vgpu_remove_files() that is for guests in containers. */
+int vgpu_container_listen(struct vgpu *v, struct err *e);
+void vgpu_container_remove(const char *vgpu_folder);
+
+#define VGPU_BACKLOG 64 /* as many as there can be sessions */
+
 /* The process that it lived with is gone: deletes it. A loop_fn. */
 void vgpu_owner_gone(void *vgpu);
 

@@ -168,6 +168,17 @@ passthrough_json(const struct gpu *g)
                      g->software ? json_integer(CPU_COUNT(&g->cores)) : json_null());
 }
 
+/* What a container mounts. */
+static json_t *
+container_json(const struct vgpu *v)
+{
+    if (!v->container_folder)
+        return json_null();
+    return json_pack("{ss ss ss ss}", "folder", v->container_folder, "icd_folder",
+                     v->m->folders.container_icd, "library", v->m->icd_library,
+                     "library_in_container", VGPU_CONTAINER_LIBRARY);
+}
+
 static void
 add_framebuffer(json_t *o, const struct vgpu *v)
 {
@@ -214,6 +225,7 @@ vgpu_json(const struct vgpu *v)
     json_object_set_new(o, "passthrough",
                         v->s.passthrough ? passthrough_json(v->gpu) : json_null());
     json_object_set_new(o, "vm", vm_json(v));
+    json_object_set_new(o, "container", container_json(v));
     add_framebuffer(o, v);
     add_use(o, v);
     return o;

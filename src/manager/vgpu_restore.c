@@ -157,6 +157,7 @@ remove_stray(const struct manager *m, const char *name)
         end_stray_workers(m, name, fd);
     unlink(account);
     unlink(socket);
+    vgpu_container_remove(folder);
     rmdir(folder);
     log_warning("removed what was left of a vGPU '%s' that has no state", name);
 }

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "guest/opencl/clock.h"
+#include "guest/opencl/find.h"
 #include "guest/opencl/session.h"
 #include "guest/opencl/vm.h"
 #include "wire/device_info.h"
@@ -72,18 +73,20 @@ devices_find_in_vm(void)
 static void
 devices_find(void)
 {
-    const char *folders = getenv("TESSERA_VGPU");
-    _cleanup_free_ char *copy = folders ? strdup(folders) : NULL;
-    char *save = NULL;
+    const char *named = getenv("TESSERA_VGPU");
+    char *folders[DEVICES_MAX];
+    unsigned n;
 
     object_init(&the_platform.o, KIND_platform, NULL, never_destroyed);
     /* A worker of ours that finds this library: the driver behind it would be itself. */
     if (getenv("TESSERA_WORKER"))
         return;
-    for (char *f = copy ? strtok_r(copy, ":", &save) : NULL; f;
-         f = strtok_r(NULL, ":", &save))
-        device_add_folder(f);
-    if (!folders)
+    n = find_vgpus(named, FIND_FOLDER, folders, DEVICES_MAX);
+    for (unsigned i = 0; i < n; i++) {
+        device_add_folder(folders[i]);
+        free(folders[i]);
+    }
+    if (!named && n == 0)
         devices_find_in_vm();
 }
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The platform and its devices: one device per vGPU folder named in TESSERA_VGPU (separated by
- * ':'), else one for each that the virtual machine has (vm.h). A device connects when somebody
- * first wants to know something of it; after its session died (or in a forked child) the next
- * context connects anew.
+ * The platform and its devices: one device per vGPU that is found (find.h, in a virtual machine
+ * vm.h). A device connects when somebody first wants to know something of it; after its session
+ * died (or in a forked child) the next context connects anew.
  */
 #ifndef TESSERA_GUEST_OPENCL_DEVICE_H
 #define TESSERA_GUEST_OPENCL_DEVICE_H
@@ -43,7 +42,7 @@ struct device {
     cl_device_type type;
 };
 
-/* All devices, found once per process. NULL and 0 when there are none. */
+/* All devices, found once per process. None where no vGPU is found. */
 struct device *const *devices_all(unsigned *ret_n);
 cl_platform_id platform_get(void);
 

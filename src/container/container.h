@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vGPUs in containers. What a container needs is described once, as the containerEdits of the
+ * Container Device Interface: {"env": [...], "mounts": [{"hostPath", "containerPath", "options"}]}.
+ * The rest puts that into the forms that container engines take.
+ *
+ * vGPUs are objects as the control API tells of them. All functions return 0 or a negative errno
+ * with words in *e; what they return through ret_ belongs to the caller. Nothing is read or
+ * written.
+ */
+#ifndef TESSERA_CONTAINER_CONTAINER_H
+#define TESSERA_CONTAINER_CONTAINER_H
+
+#include "base/err.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CONTAINER_CDI_KIND "tessera.dev/vgpu"
+
+/*
+ * Can a container use it? -ENOTSUP: it is passed through; -ENODEV: it cannot be used at all;
+ * -EPROTO: the manager does not say what to mount.
+ */
+int container_check(const json_t *vgpu, struct err *e);
+
+/* What every container with a vGPU needs; the same for all vGPUs of a manager. */
+int container_common_edits(const json_t *vgpu, json_t **ret, struct err *e);
+
+/* What this one needs besides. */
+int container_vgpu_edits(const json_t *vgpu, json_t **ret, struct err *e);
+
+/* All that a container needs which uses these vGPUs (an array; at least one). */
+int container_edits(const json_t *vgpus, json_t **ret, struct err *e);
+
+/*
+ * A CDI spec with a device for each of these vGPUs (an array; at least one), and one named `all`.
+ * In the oldest version of the format that can say it, so that old engines take it.
+ */
+int container_cdi_spec(const json_t *vgpus, json_t **ret, struct err *e);
+
+/*
+ * Edits an OCI bundle's config.json. What is there stays, but mounts at our places and settings of
+ * our variables: those are made anew, so that editing twice is editing once. *ret_text ends with a
+ * newline. -EINVAL: it is no such file.
+ */
+int container_oci_edit(const char *text, size_t len, const json_t *edits, char **ret_text,
+                       struct err *e);
+
+/*
+ * Options of docker and podman, an array of words: -v SOURCE:TARGET:ro, -e NAME=VALUE. -EINVAL:
+ * they cannot say it, as a path holds a colon.
+ */
+int container_options(const json_t *edits, json_t **ret, struct err *e);
+
+/* Words as a shell reads them, quoted where they must be, with spaces between them; malloc'ed. */
+char *container_shell_words(const json_t *words);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "container/container.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The guest's library finds vGPUs there (src/guest/opencl/find.h). */
+#define VGPU_FOLDER "/run/tessera-guest"
+/* For both OpenCL loaders, ocl-icd and Khronos': the one folder with drivers. */
+#define ICD_FOLDER "/etc/tessera/icd"
+/*
+ * Where loaders look without OCL_ICD_VENDORS, beside the image's own drivers: programs that podman
+ * and docker start by `exec` have the image's environment, without what CDI adds.
+ */
+#define VENDORS_FILE "/etc/OpenCL/vendors/tessera.icd"
+
+static const char *
+text_of(const json_t *o, const char *key, const char *fallback)
+{
+    const char *text = json_string_value(json_object_get(o, key));
+
+    return text ? text : fallback;
+}
+
+/* A software GPU is made of cores, and they can be told; a card's maker has tools of their own. */
+static int
+passed_through(const json_t *vgpu, const char *name, struct err *e)
+{
+    const char *cores = text_of(json_object_get(vgpu, "passthrough"), "cores", NULL);
+
+    if (!cores)
+        return err_set(e, -ENOTSUP,
+                       "'%s' is passthrough: its GPU comes into a container as its maker "
+                       "provides (NVIDIA: --device nvidia.com/gpu=...), not by Tessera",
+                       name);
+    return err_set(
+        e, -ENOTSUP,
+        "'%s' is passthrough: Tessera has nothing to mount. The software GPU is "
+        "the image's own PoCL, if it has one, on these cores: --cpuset-cpus %s",
+        name, cores);
+}
+
+int
+container_check(const json_t *vgpu, struct err *e)
+{
+    const char *name = text_of(vgpu, "name", "?"), *state = text_of(vgpu, "state", "");
+    const json_t *container = json_object_get(vgpu, "container");
+
+    if (strcmp(state, "unavailable") == 0)
+        return err_set(e, -ENODEV, "'%s' is unavailable: %s", name,
+                       text_of(vgpu, "unavailable", "?"));
+    if (strcmp(state, "deleting") == 0)
+        return err_set(e, -ENODEV, "'%s' is being deleted", name);
+    if (json_is_object(json_object_get(vgpu, "passthrough")))
+        return passed_through(vgpu, name, e);
+    if (!text_of(container, "folder", NULL) || !text_of(container, "icd_folder", NULL) ||
+        !text_of(container, "library", NULL) ||
+        !text_of(container, "library_in_container", NULL))
+        return err_set(
+            e, -EPROTO,
+            "the manager does not say what a container needs for '%s': if it is "
+            "older than this program, 'tessera shutdown' and ask again",
+            name);
+    return 0;
+}
+
+/*
+ * Read-only, also the folder with the socket: connecting is not writing, and a container must not
+ * take the socket away from others.
+ */
+static json_t *
+mount_new(const char *source, const char *target)
+{
+    return json_pack("{ss ss s[sssss]}", "hostPath", source, "containerPath", target,
+                     "options", "bind", "ro", "nosuid", "nodev", "rprivate");
+}
+
+static int
+give(json_t *made, json_t **ret, struct err *e)
+{
+    if (!made)
+        return err_set(e, -ENOMEM, "out of memory");
+    *ret = made;
+    return 0;
+}
+
+int
+container_common_edits(const json_t *vgpu, json_t **ret, struct err *e)
+{
+    const json_t *c = json_object_get(vgpu, "container");
+    _cleanup_free_ char *icd = NULL;
+    int rc = container_check(vgpu, e);
+
+    if (rc < 0)
+        return rc;
+    icd = str_printf("%s/tessera.icd", text_of(c, "icd_folder", ""));
+    if (!icd)
+        return err_set(e, -ENOMEM, "out of memory");
+    return give(json_pack("{s[s] s[ooo]}", "env", "OCL_ICD_VENDORS=" ICD_FOLDER, "mounts",
+                          mount_new(text_of(c, "library", ""),
+                                    text_of(c, "library_in_container", "")),
+                          mount_new(text_of(c, "icd_folder", ""), ICD_FOLDER),
+                          mount_new(icd, VENDORS_FILE)),
+                ret, e);
+}
+
+int
+container_vgpu_edits(const json_t *vgpu, json_t **ret, struct err *e)
+{
+    const json_t *c = json_object_get(vgpu, "container");
+    int rc = container_check(vgpu, e);
+    _cleanup_free_ char *target = NULL;
+
+    if (rc < 0)
+        return rc;
+    target = str_printf(VGPU_FOLDER "/%s", text_of(vgpu, "name", ""));
+    if (!target)
+        return err_set(e, -ENOMEM, "out of memory");
+    return give(
+        json_pack("{s[o]}", "mounts", mount_new(text_of(c, "folder", ""), target)), ret,
+        e);
+}
+
+static int
+add_vgpu(json_t *edits, const json_t *vgpu, struct err *e)
+{
+    json_t *more = NULL;
+    int rc = container_vgpu_edits(vgpu, &more, e);
+
+    if (rc < 0)
+        return rc;
+    rc = json_array_extend(json_object_get(edits, "mounts"),
+                           json_object_get(more, "mounts"));
+    json_decref(more);
+    return rc < 0 ? err_set(e, -ENOMEM, "out of memory") : 0;
+}
+
+int
+container_edits(const json_t *vgpus, json_t **ret, struct err *e)
+{
+    json_t *edits = NULL;
+    int rc = container_common_edits(json_array_get(vgpus, 0), &edits, e);
+
+    for (size_t i = 0; i < json_array_size(vgpus) && rc == 0; i++)
+        rc = add_vgpu(edits, json_array_get(vgpus, i), e);
+    if (rc < 0) {
+        json_decref(edits);
+        return rc;
+    }
+    *ret = edits;
+    return 0;
+}

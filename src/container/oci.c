@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* The OCI runtime specification, "Configuration": mounts and process.env. */
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "container/container.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The array at key, made where there is none; NULL with words when it is something else. */
+static json_t *
+array_at(json_t *o, const char *key, struct err *e)
+{
+    json_t *array = json_object_get(o, key);
+
+    if (json_is_array(array))
+        return array;
+    if (array && !json_is_null(array)) {
+        err_set(e, -EINVAL, "'%s' is not an array", key);
+        return NULL;
+    }
+    array = json_array();
+    if (json_object_set_new(o, key, array) < 0) {
+        err_set(e, -ENOMEM, "out of memory");
+        return NULL;
+    }
+    return array;
+}
+
+/* "/run/a/" is "/run/a". */
+static bool
+is_same_path(const char *a, const char *b)
+{
+    size_t a_len = strlen(a), b_len = strlen(b);
+
+    while (a_len > 1 && a[a_len - 1] == '/')
+        a_len--;
+    while (b_len > 1 && b[b_len - 1] == '/')
+        b_len--;
+    return a_len == b_len && memcmp(a, b, a_len) == 0;
+}
+
+static void
+remove_mount(json_t *mounts, const char *target)
+{
+    for (size_t i = json_array_size(mounts); i-- > 0;) {
+        const json_t *there = json_object_get(json_array_get(mounts, i), "destination");
+
+        if (is_same_path(json_string_value(there), target))
+            json_array_remove(mounts, i);
+    }
+}
+
+static int
+check_mounts(const json_t *mounts, struct err *e)
+{
+    for (size_t i = 0; i < json_array_size(mounts); i++) {
+        if (!json_is_string(json_object_get(json_array_get(mounts, i), "destination")))
+            return err_set(e, -EINVAL, "'mounts', number %zu, has no 'destination'",
+                           i + 1);
+    }
+    return 0;
+}
+
+/* Ours come last: what is mounted later hides what is below it. */
+static int
+edit_mounts(json_t *config, const json_t *edits, struct err *e)
+{
+    const json_t *ours = json_object_get(edits, "mounts");
+    json_t *mounts = array_at(config, "mounts", e);
+    int rc = mounts ? check_mounts(mounts, e) : -EINVAL;
+
+    for (size_t i = 0; i < json_array_size(ours) && rc == 0; i++) {
+        const json_t *m = json_array_get(ours, i);
+        json_t *target = json_object_get(m, "containerPath");
+
+        remove_mount(mounts, json_string_value(target));
+        rc = json_array_append_new(
+            mounts, json_pack("{sO ss sO sO}", "destination", target, "type", "bind",
+                              "source", json_object_get(m, "hostPath"), "options",
+                              json_object_get(m, "options")));
+        if (rc < 0)
+            err_set(e, -ENOMEM, "out of memory");
+    }
+    return rc;
+}
+
+/* `setting` is NAME=VALUE. */
+static void
+remove_setting(json_t *env, const char *setting)
+{
+    const size_t len = (size_t)(strchr(setting, '=') - setting) + 1;
+
+    for (size_t i = json_array_size(env); i-- > 0;) {
+        if (strncmp(json_string_value(json_array_get(env, i)), setting, len) == 0)
+            json_array_remove(env, i);
+    }
+}
+
+static int
+check_env(const json_t *env, struct err *e)
+{
+    for (size_t i = 0; i < json_array_size(env); i++) {
+        if (!json_is_string(json_array_get(env, i)))
+            return err_set(e, -EINVAL, "'process.env', number %zu, is not a string",
+                           i + 1);
+    }
+    return 0;
+}
+
+static int
+edit_env(json_t *config, const json_t *edits, struct err *e)
+{
+    const json_t *ours = json_object_get(edits, "env");
+    json_t *process = json_object_get(config, "process");
+    json_t *env;
+    int rc;
+
+    if (!json_is_object(process))
+        return err_set(e, -EINVAL,
+                       "it has no 'process', so nothing that could use a vGPU");
+    env = array_at(process, "env", e);
+    rc = env ? check_env(env, e) : -EINVAL;
+    for (size_t i = 0; i < json_array_size(ours) && rc == 0; i++) {
+        json_t *setting = json_array_get(ours, i);
+
+        remove_setting(env, json_string_value(setting));
+        if (json_array_append(env, setting) < 0)
+            rc = err_set(e, -ENOMEM, "out of memory");
+    }
+    return rc;
+}
+
+static int
+edit_config(json_t *config, const json_t *edits, struct err *e)
+{
+    int rc;
+
+    if (!json_is_object(config) || !json_is_string(json_object_get(config, "ociVersion")))
+        return err_set(e, -EINVAL, "it is no OCI configuration: it has no 'ociVersion'");
+    rc = edit_env(config, edits, e);
+    return rc < 0 ? rc : edit_mounts(config, edits, e);
+}
+
+static int
+print_config(const json_t *config, char **ret_text, struct err *e)
+{
+    _cleanup_free_ char *text = json_dumps(config, JSON_INDENT(4));
+
+    *ret_text = text ? str_printf("%s\n", text) : NULL;
+    return *ret_text ? 0 : err_set(e, -ENOMEM, "out of memory");
+}
+
+int
+container_oci_edit(const char *text, size_t len, const json_t *edits, char **ret_text,
+                   struct err *e)
+{
+    json_error_t why;
+    json_t *config = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+    char *made = NULL;
+    int rc;
+
+    if (!config)
+        return err_set(e, -EINVAL, "line %d, column %d: %s", why.line, why.column,
+                       why.text);
+    rc = edit_config(config, edits, e);
+    if (rc == 0)
+        rc = print_config(config, &made, e);
+    json_decref(config);
+    if (rc == 0)
+        *ret_text = made;
+    return rc;
+}
