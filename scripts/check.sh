@@ -27,6 +27,8 @@ readonly SUMMARY=build/check-summary.txt
 unset MAKEFLAGS MFLAGS MAKELEVEL OCL_ICD_VENDORS OCL_ICD_FILENAMES
 unset TESSERA_RUNTIME_DIR TESSERA_STATE_DIR TESSERA_VGPU TESSERA_WORKER TESSERA_LOG
 export LC_ALL=C.UTF-8
+# What PoCL has compiled in one stage need not be compiled in the next; a run begins without.
+export TESSERA_TEST_CACHE=$PWD/build/check-cache
 exec </dev/null
 
 passed=0 failed=0 skipped=0 stage=
@@ -339,7 +341,7 @@ run_stage() {
 main() {
     local s line
     [ $# -gt 0 ] || set -- "${STAGES[@]}"
-    rm -f "$SUMMARY"
+    rm -rf "$SUMMARY" "$TESSERA_TEST_CACHE"
     for s in "$@"; do
         run_stage "$s"
     done

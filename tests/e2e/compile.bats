@@ -71,7 +71,7 @@ with open(sys.argv[1], "a") as f:
 }
 
 programs_in_cache() {
-    find "$BATS_RUN_TMPDIR/pocl" -name program.bc | wc -l
+    find "$COMPILED" -name program.bc | wc -l
 }
 
 @test "a program with include files is compiled once, also for the next session" {

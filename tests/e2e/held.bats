@@ -127,7 +127,7 @@ own_manager() {
 
 share_cache_of() {
     mkdir -m 700 "$1/cache"
-    ln -s "$BATS_RUN_TMPDIR/pocl" "$1/cache/.gpu0"
+    ln -s "$COMPILED" "$1/cache/.gpu0"
 }
 
 @test "20,000 commands behind one event, and all run" {

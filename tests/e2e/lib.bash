@@ -12,6 +12,10 @@
 # shellcheck disable=SC2034 # the files use them
 readonly TYPE=cpu-512m FRAMEBUFFER=536870912 MIB=1048576
 
+# One compiler cache for the whole run, PoCL's native one too: a compilation takes seconds.
+# `make check` has one for all its stages.
+COMPILED=${TESSERA_TEST_CACHE:-${BATS_RUN_TMPDIR:-}/pocl}
+
 e2e_begin() {
     export BUILD=${TESSERA_BUILD:-$(realpath "$BATS_TEST_DIRNAME/../../build")}
     export TESSERA=$BUILD/tessera PROGRAMS=$BUILD/tests/e2e/programs
@@ -26,12 +30,11 @@ e2e_begin() {
     manager_start "$@"
 }
 
-# One compiler cache for the whole run, PoCL's native one too: a compilation takes seconds.
 share_cache() {
-    mkdir -p "$BATS_RUN_TMPDIR/pocl"
+    mkdir -p "$COMPILED"
     export TESSERA_SHARE_CACHE=1
     mkdir -m 700 "$TESSERA_RUNTIME_DIR" "$TESSERA_RUNTIME_DIR/cache"
-    ln -s "$BATS_RUN_TMPDIR/pocl" "$TESSERA_RUNTIME_DIR/cache/.gpu0"
+    ln -s "$COMPILED" "$TESSERA_RUNTIME_DIR/cache/.gpu0"
 }
 
 e2e_end() {
@@ -217,7 +220,7 @@ result_of() {
 
 # Runs a program natively: on PoCL, without Tessera.
 natively() {
-    env -u TESSERA_VGPU -u OCL_ICD_VENDORS POCL_CACHE_DIR="$BATS_RUN_TMPDIR/pocl" \
+    env -u TESSERA_VGPU -u OCL_ICD_VENDORS POCL_CACHE_DIR="$COMPILED" \
         timeout "${LIMIT_S:-60}" "$@"
 }
 

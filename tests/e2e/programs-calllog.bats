@@ -36,7 +36,7 @@ recorded() {
     local calls=$BATS_TEST_TMPDIR/calls
     [ ! -d "$NATIVE" ] || return 0
     mkdir -p "$calls" "$(dirname "$NATIVE")"
-    env -u TESSERA_VGPU OCL_ICD_VENDORS="$CALLLOG_ICD" POCL_CACHE_DIR="$BATS_RUN_TMPDIR/pocl" \
+    env -u TESSERA_VGPU OCL_ICD_VENDORS="$CALLLOG_ICD" POCL_CACHE_DIR="$COMPILED" \
         TESSERA_CALLLOG="$calls" timeout "${LIMIT_S:-120}" "$@" || return
     mv "$calls" "$NATIVE"
 }
