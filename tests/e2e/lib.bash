@@ -96,6 +96,16 @@ manager_stop() {
     end_process "$pid"
 }
 
+# own_manager OPTION...: a manager of the test's own, with a vGPU `a`; programs_end ends it.
+own_manager() {
+    own_log=$BATS_TEST_TMPDIR/own.log
+    export TESSERA_RUNTIME_DIR=$BATS_TEST_TMPDIR/run TESSERA_STATE_DIR=$BATS_TEST_TMPDIR/state
+    share_cache
+    start "$own_log" "$BUILD/tesserad" "$@"
+    within 30 manager_serves
+    "$TESSERA" create a --type $TYPE
+}
+
 # For what takes a minute and moves few bytes.
 on_shared_storage_alone() {
     [ -z "${TESSERA_SOFTWARE_DISCRETE:-}" ] || skip "takes long: on shared storage alone"
