@@ -31,11 +31,16 @@ teardown() {
     programs_end
 }
 
-# recorded PROGRAM...: natively, once for both kinds of GPU.
+# recorded PROGRAM...: natively, once for both kinds of GPU, whose files may run at the same time.
 recorded() {
+    mkdir -p "$(dirname "$NATIVE")"
+    { flock 9 && record "$@" 9>&-; } 9>"$NATIVE.lock"
+}
+
+record() {
     local calls=$BATS_TEST_TMPDIR/calls
     [ ! -d "$NATIVE" ] || return 0
-    mkdir -p "$calls" "$(dirname "$NATIVE")"
+    mkdir "$calls"
     env -u TESSERA_VGPU OCL_ICD_VENDORS="$CALLLOG_ICD" POCL_CACHE_DIR="$COMPILED" \
         TESSERA_CALLLOG="$calls" timeout "${LIMIT_S:-120}" "$@" || return
     mv "$calls" "$NATIVE"
@@ -75,6 +80,7 @@ need() {
 @test "clpeak: transfers and launches" {
     need clpeak
     on_shared_storage_alone
+    export TESSERA_CALLLOG_ARG_INFO=1 # for time, as for CLBlast
     POCL_MEMORY_LIMIT=1 agrees clpeak --transfer-bandwidth --kernel-latency
 }
 
@@ -162,10 +168,10 @@ but_for_pocl() {
     agrees "$PROGRAMS/guest_threads" 4 10
 }
 
-# One cache of kernels for all that runs it (PoCL's is shared too), and the same sizes of
-# work on both sides: what it tunes by the clock is no matter of its calls.
+# One cache of kernels for both sides (PoCL's is shared too), and the same sizes of
+# work: what it tunes by the clock is no matter of its calls.
 crack() {
-    local home=$BATS_RUN_TMPDIR/hashcat how=$1
+    local home=$BATS_FILE_TMPDIR/hashcat how=$1
     shift
     mkdir -p "$home"
     "$how" env HOME="$home" XDG_CACHE_HOME="$home" XDG_DATA_HOME="$home" \
