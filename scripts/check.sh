@@ -8,7 +8,7 @@
 #   unit      unit tests                  tsan      rings and sessions under TSan
 #   e2e       end-to-end tests            fuzz      all targets, FUZZ_SECONDS (21)
 #   lint      clang-tidy                  tsan-all  unit and e2e under TSan
-#   asan-all  as asan, with all e2e
+#   asan-all  as asan, with all e2e       programs-all  as programs, and what takes long
 #   instructions   counts of the fast paths, against docs/results/instructions.json
 #
 # The last line is the sum over all runners: N passed, N failed, N skipped. With CI=true a
@@ -20,7 +20,8 @@ readonly STAGES=(build style unit instructions e2e programs asan tsan fuzz)
 readonly FUZZ_SECONDS=${FUZZ_SECONDS:-21}
 # What a stage may take on two cores; a run of e2e tests is ended at five times that.
 declare -rA BUDGET_S=([build]=240 [style]=60 [unit]=120 [instructions]=30 [e2e]=300 [programs]=300
-    [asan]=240 [tsan]=120 [fuzz]=120 [lint]=600 [asan-all]=900 [tsan-all]=900)
+    [asan]=240 [tsan]=120 [fuzz]=120 [lint]=600 [asan-all]=900 [tsan-all]=900
+    [programs-all]=600)
 readonly SUMMARY=build/check-summary.txt
 
 # Tests bring an environment of their own.
@@ -116,7 +117,7 @@ bats_run() {
     shift
     mkdir -p "$dir" && : >"$tap"
     TESSERA_BUILD=$PWD/$dir timeout --kill-after=10 "$limit" \
-        "${BATS_ENV[@]}" bats --tap --timing "$@" >"$tap" 2>&1 &
+        "${BATS_ENV[@]}" bats --tap --timing "${TAGS[@]}" "$@" >"$tap" 2>&1 &
     pid=$!
     trap 'kill "$pid"; exit 130' INT TERM
     tail -n +1 -s 0.2 -f --pid="$pid" "$tap"
@@ -148,6 +149,7 @@ bats_tests() {
 }
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-300} # seconds; a test that hangs has failed
 BATS_ENV=(env)
+TAGS=(--filter-tags '!long') # which tests to run
 
 e2e_files() {
     find tests/e2e -maxdepth 1 -name '*.bats' ! -name 'programs-*' 2>/dev/null | sort
@@ -242,6 +244,12 @@ stage_programs() {
     built || return
     mapfile -t files < <(program_files)
     bats_tests build "${files[@]}"
+}
+
+stage_programs-all() {
+    TAGS=()
+    stage_programs
+    TAGS=(--filter-tags '!long')
 }
 
 readonly OWN_SIGNALS=handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
