@@ -127,10 +127,20 @@ bats_run() {
     tally tap "$tap" "$status"
 }
 
-# What looks at shares of time, at what is compiled, or at the machine as a whole has it for itself.
-readonly ALONE='/((compile|sched|held|programs-calllog)[^/]*|top|hostile-limits)\.bats$'
+# What looks at shares of time has the machine for itself.
+readonly ALONE='/(sched|sched-ends|held-waits(-discrete)?)\.bats$'
+# Of the others as many at once: most wait more than they compute, but for real programs.
+readonly JOBS=3
+declare -rA FEWER_JOBS=([programs]=2 [programs-all]=2)
 
-# bats_tests BUILD FILE...: end-to-end tests against one build tree, two files at once.
+# in_order FILE...: NAME and NAME-discrete far from each other, so that the second finds compiled
+# what both need; the shortest last.
+in_order() {
+    printf '%s\n' "$@" | grep -v -- '-discrete\.bats$' | sort -r
+    printf '%s\n' "$@" | grep -- '-discrete\.bats$' | sort -r
+}
+
+# bats_tests BUILD FILE...: end-to-end tests against one build tree.
 bats_tests() {
     local dir=$1 together alone
     shift
@@ -138,10 +148,11 @@ bats_tests() {
         skip "$stage: no tests"
         return
     fi
-    mapfile -t together < <(printf '%s\n' "$@" | grep -vE "$ALONE")
+    mapfile -t together < <(in_order "$@" | grep -vE "$ALONE")
     mapfile -t alone < <(printf '%s\n' "$@" | grep -E "$ALONE")
     if [ "${#together[@]}" -gt 1 ]; then
-        bats_run "$dir" --jobs 2 --no-parallelize-within-files "${together[@]}"
+        bats_run "$dir" --jobs "${FEWER_JOBS[$stage]:-$JOBS}" --no-parallelize-within-files \
+            "${together[@]}"
     else
         alone+=("${together[@]}")
     fi
@@ -159,7 +170,7 @@ e2e_files() {
 # how much memory the manager takes, which a sanitizer changes.
 # What shares of time come to means nothing there either (sched).
 sanitizer_files() {
-    e2e_files | grep -vE '/(jail|sched|hostile-(raw|raw-discrete|limits))\.bats$'
+    e2e_files | grep -vE '/(jail|sched|held-waits[^/]*|hostile-(raw|raw-discrete|limits))\.bats$'
 }
 
 # Of each pair NAME and NAME-discrete one, in turn: half the time, and nearly all of the code.
