@@ -71,11 +71,14 @@ tally() {
     echo "${counts[0]} passed, ${counts[1]} failed, ${counts[2]} skipped in this run"
 }
 
+# configure DIR [MESON-OPTION...]
+configure() {
+    [ -f "$1/build.ninja" ] || meson setup "$@"
+}
+
 # compile DIR [MESON-OPTION...]
 compile() {
-    local dir=$1
-    [ -f "$dir/build.ninja" ] || meson setup "$@" || return
-    ninja -C "$dir" --quiet
+    configure "$@" && ninja -C "$1" --quiet
 }
 
 # built: the plain build tree is up to date, or the failure is counted.
@@ -87,13 +90,34 @@ built() {
 }
 
 # Checking undefined behaviour makes gcc warn about code that it inserted: no -Werror here.
+# -O1 takes two thirds of the time to compile.
 compile_asan() {
-    compile build-asan -Dwerror=false -Db_sanitize=address,undefined -Db_lundef=false \
-        -Dc_args=-fno-sanitize-recover=all
+    compile build-asan -Dwerror=false -Doptimization=1 -Db_sanitize=address,undefined \
+        -Db_lundef=false -Dc_args=-fno-sanitize-recover=all
+}
+
+configure_tsan() {
+    configure build-tsan -Dwerror=false -Doptimization=1 -Db_sanitize=thread -Db_lundef=false
+}
+
+# compile_tsan_tests PATTERN: they and what they need.
+compile_tsan_tests() {
+    local programs
+    configure_tsan && ninja -C build-tsan --quiet build.ninja || return
+    mapfile -t programs < <(program_tests build-tsan "$1" '.cmd[0]')
+    [ "${#programs[@]}" -eq 0 ] ||
+        ninja -C build-tsan --quiet "${programs[@]#"$PWD/build-tsan/"}"
 }
 
 compile_tsan() {
-    compile build-tsan -Dwerror=false -Db_sanitize=thread -Db_lundef=false
+    configure_tsan && ninja -C build-tsan --quiet
+}
+
+# program_tests DIR PATTERN [FIELD]: unit tests whose name is like that and that run a program of
+# ours; the others say the same under a sanitizer.
+program_tests() {
+    meson introspect "$1" --tests | jq -r --arg like "$2" '.[] | select(.name | test($like)) |
+        select(.depends | any(endswith("@exe"))) | '"${3:-.name}"
 }
 
 # meson_tests DIR [NAME...]: unit tests, all or these.
@@ -269,10 +293,11 @@ readonly OWN_SIGNALS=handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=
 # first. Signals stay the program's own (a test may crash a worker on purpose), and reports go
 # to files, since nobody reads what a background process prints.
 stage_asan() {
-    local files reports=$PWD/build-asan/reports supp=$PWD/scripts/asan.supp
+    local files names reports=$PWD/build-asan/reports supp=$PWD/scripts/asan.supp
     one "build with ASan and UBSan" compile_asan
     [ -f build-asan/build.ninja ] || return
-    TIMEOUT_MULTIPLIER=4 meson_tests build-asan
+    mapfile -t names < <(program_tests build-asan .)
+    TIMEOUT_MULTIPLIER=4 meson_tests build-asan "${names[@]}"
     rm -rf "$reports" && mkdir -p "$reports"
     mapfile -t files < <("${ASAN_FILES:-some_sanitizer_files}")
     scripts/sanitizer-view.sh build-asan build-asan/view libasan.so
@@ -287,20 +312,21 @@ stage_asan-all() {
     ASAN_FILES=sanitizer_files stage_asan
 }
 
+# tsan_tests PATTERN
 tsan_tests() {
-    meson introspect build-tsan --tests | jq -r '.[].name' | grep -E "$1"
-}
-
-stage_tsan() {
     local names
-    one "build with TSan" compile_tsan
     [ -f build-tsan/build.ninja ] || return
-    mapfile -t names < <(tsan_tests "${TSAN_PATTERN:-"$TSAN_SOME"}")
+    mapfile -t names < <(program_tests build-tsan "$1")
     if [ "${#names[@]}" -eq 0 ]; then
         skip "tsan: no such tests"
         return
     fi
     TIMEOUT_MULTIPLIER=4 meson_tests build-tsan "${names[@]}"
+}
+
+stage_tsan() {
+    one "build with TSan" compile_tsan_tests "$TSAN_SOME"
+    tsan_tests "$TSAN_SOME"
 }
 TSAN_SOME='arbiter|ring|channel|transport|session|wait|hold|mem|account|gate|guest|worker|icd'
 readonly TSAN_SOME="(^|[^a-z])($TSAN_SOME)"
@@ -308,7 +334,8 @@ readonly TSAN_SOME="(^|[^a-z])($TSAN_SOME)"
 # Drivers and interpreters are not instrumented: what they do among themselves is not told.
 stage_tsan-all() {
     local files options reports=$PWD/build-tsan/reports
-    TSAN_PATTERN=. stage_tsan
+    one "build with TSan" compile_tsan
+    tsan_tests .
     [ -x build-tsan/tessera ] || return
     rm -rf "$reports" && mkdir -p "$reports"
     scripts/sanitizer-view.sh build-tsan build-tsan/view libtsan.so
