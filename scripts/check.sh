@@ -348,9 +348,31 @@ stage_tsan-all() {
     one "no sanitizer report" no_reports "$reports"
 }
 
+# fuzz_all SECONDS TARGET...: each for so long, one on each core; told in order.
+fuzz_all() {
+    local seconds=$1 log=build-fuzz/logs cores i name pids=() status
+    shift
+    cores=$(nproc)
+    mkdir -p "$log"
+    trap 'kill "${pids[@]}"; exit 130' INT TERM
+    for ((i = 0; i < $# + cores; i++)); do
+        if ((i >= cores && i - cores < $#)); then
+            name=$(basename "${@:i - cores + 1:1}") status=0
+            wait "${pids[i - cores]}" || status=$?
+            one "$name, $seconds s" told "$status" "$log/$name"
+        fi
+        if ((i < $#)); then
+            name=$(basename "${@:i + 1:1}")
+            scripts/fuzz.sh run "${@:i + 1:1}" "$seconds" >"$log/$name" 2>&1 &
+            pids+=($!)
+        fi
+    done
+    trap - INT TERM
+}
+
 # All of them together take FUZZ_SECONDS, or each of them where it is named so ("5 each").
 stage_fuzz() {
-    local targets target seconds=${FUZZ_SECONDS% each}
+    local targets seconds=${FUZZ_SECONDS% each}
     if [ ! -f tests/fuzz/meson.build ]; then
         skip "fuzz: no targets"
         return
@@ -359,9 +381,7 @@ stage_fuzz() {
     mapfile -t targets < <(scripts/fuzz.sh build 2>/dev/null)
     [ "$seconds" != "$FUZZ_SECONDS" ] ||
         seconds=$(((FUZZ_SECONDS + ${#targets[@]} - 1) / ${#targets[@]}))
-    for target in "${targets[@]}"; do
-        one "$(basename "$target"), $seconds s" scripts/fuzz.sh run "$target" "$seconds"
-    done
+    fuzz_all "$seconds" "${targets[@]}"
     one "lines of the decoders that the corpus reaches" scripts/fuzz.sh coverage
 }
 
