@@ -152,7 +152,7 @@ bats_run() {
 }
 
 # What looks at shares of time has the machine for itself.
-readonly ALONE='/(sched|sched-ends|held-waits(-discrete)?)\.bats$'
+readonly ALONE='/(sched|sched-ends|held-waits)\.bats$'
 # Of the others as many at once: most wait more than they compute, but for real programs.
 readonly JOBS=3
 declare -rA FEWER_JOBS=([programs]=2 [programs-all]=2)
@@ -194,7 +194,7 @@ e2e_files() {
 # how much memory the manager takes, which a sanitizer changes.
 # What shares of time come to means nothing there either (sched).
 sanitizer_files() {
-    e2e_files | grep -vE '/(jail|sched|held-waits[^/]*|hostile-(raw|raw-discrete|limits))\.bats$'
+    e2e_files | grep -vE '/(jail|sched|held-waits|hostile-(raw|raw-discrete|limits))\.bats$'
 }
 
 # Of each pair NAME and NAME-discrete one, in turn: half the time, and nearly all of the code.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 #
-# What many commands that are held back cost others: no more than their turns.
+# What many commands that are held back cost others: no more than their turns. These are launches
+# alone: where storage is makes no difference.
 
 bats_require_minimum_version 1.5.0
 load lib

@@ -74,7 +74,7 @@ nothing_lost() {
 
 @test "a vGPU is stopped, then running with a program, then working with commands" {
     state_is a stopped
-    start_work "$out" 4000 a="$DEEP" b=idle
+    start_work "$out" 2000 a="$DEEP" b=idle
     within 5 state_is a working
     state_is b running
     ended_with 0 "$started"
@@ -157,7 +157,7 @@ nothing_lost() {
 # Found by a benchmark: after some seconds of it one of two programs never got a turn again.
 @test "programs that are alone and together in turn both go on" {
     local start
-    start=$(awk '{ print $1 + 4 }' /proc/uptime)
+    start=$(awk '{ print $1 + 2 }' /proc/uptime)
     start_on a "$out.a" "$PROGRAMS/guest_alternate" 0 "$start" 12 32 60000
     a=$started
     start_on b "$out.b" "$PROGRAMS/guest_alternate" 1 "$start" 12 8 1000000

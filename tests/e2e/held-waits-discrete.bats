@@ -1,1 +1,0 @@
-held-waits.bats
