@@ -29,7 +29,7 @@ teardown() {
 }
 
 @test "kernels: arguments, queries, clones, launches" {
-    natively "$PROGRAMS/guest_kernel" >"$BATS_TEST_TMPDIR/native"
+    said_natively "$PROGRAMS/guest_kernel" >"$BATS_TEST_TMPDIR/native"
     on a "$PROGRAMS/guest_kernel" strict >"$BATS_TEST_TMPDIR/guest"
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
 }

@@ -54,7 +54,7 @@ held_programs() {
 @test "the programs ask for the right things: natively they say the same" {
     local name
     for name in args order wait release; do
-        natively "$PROGRAMS/guest_held_$name" event pocl
+        said_natively "$PROGRAMS/guest_held_$name" event pocl
     done
 }
 

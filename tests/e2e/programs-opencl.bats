@@ -39,7 +39,7 @@ need() {
     need clinfo
     local name property
     for property in NAME VENDOR VERSION VENDOR_ID TYPE; do
-        name=$(natively clinfo --prop "CL_DEVICE_$property" --raw | awk '{$1 = ""; print}')
+        name=$(said_natively clinfo --prop "CL_DEVICE_$property" --raw | awk '{$1 = ""; print}')
         [ -n "$name" ]
         [ "$(alone clinfo --prop "CL_DEVICE_$property" --raw | awk '{$1 = ""; print}')" = "$name" ]
     done
@@ -70,7 +70,7 @@ clinfo_without_images_and_parts() {
 @test "clinfo says the same as natively, but for what must differ" {
     need clinfo
     local how
-    natively clinfo >"$BATS_TEST_TMPDIR/native"
+    said_natively clinfo >"$BATS_TEST_TMPDIR/native"
     alone clinfo >"$BATS_TEST_TMPDIR/guest"
     for how in native guest; do
         clinfo_without_what_differs <"$BATS_TEST_TMPDIR/$how" | clinfo_lines |
@@ -142,7 +142,7 @@ EOF
 @test "the trainer: natively, passed through and on a vGPU the same bits" {
     [ -d /usr/share/datasets/fashion-mnist ] || skip "dataset-fashion-mnist is not installed"
     local train=("$TRAIN" --json --steps 40 --batch 10 --report 0 --seed 5) how
-    natively "${train[@]}" >"$BATS_TEST_TMPDIR/native"
+    said_natively "${train[@]}" >"$BATS_TEST_TMPDIR/native"
     timeout 60 "$TESSERA" run --passthrough -- "${train[@]}" >"$BATS_TEST_TMPDIR/passthrough"
     alone "${train[@]}" >"$BATS_TEST_TMPDIR/vgpu"
     for how in native passthrough vgpu; do
@@ -197,7 +197,7 @@ cracked() {
 
 @test "clFFT: its client finds the transforms right" {
     need clFFT-client
-    natively clFFT-client -x 256 >"$BATS_TEST_TMPDIR/native"
+    said_natively clFFT-client -x 256 >"$BATS_TEST_TMPDIR/native"
     alone clFFT-client -x 256 >"$BATS_TEST_TMPDIR/guest"
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
     grep -q 'Internal Client Test \*\*\*\*\*PASS\*\*\*\*\*' "$BATS_TEST_TMPDIR/guest"
