@@ -182,9 +182,10 @@ programs_end() {
     done <"$BATS_TEST_TMPDIR/started"
 }
 
-# What `tessera run` in process $1 runs.
+# What `tessera run` in process $1 runs. (What sanitizer-view.sh puts in its place has children of
+# its own before it becomes tessera.)
 program_of() {
-    pgrep -P "$1"
+    [ "$(ps -o comm= -p "$1")" = tessera ] && pgrep -P "$1"
 }
 
 says() {
