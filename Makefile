@@ -31,7 +31,7 @@ define package
 	@packaging/package.sh $(1) $(BUILD)
 endef
 
-.PHONY: all deps demo check bench bench-sched instructions soak asan tsan fuzz \
+.PHONY: all deps demo check check-full bench bench-sched instructions soak asan tsan fuzz \
 	differential format format-check lint install \
 	guest-package host-package clean help
 
@@ -69,6 +69,10 @@ soak: all ## guests and kills for SOAK_MINUTES (20): does anything grow?
 	$(call need,build run test)
 	@/usr/bin/python3 tests/soak/soak.py --build $(BUILD) --minutes $(SOAK_MINUTES) \
 		$(SOAK_ARGS)
+
+check-full: ## as check, with all programs in full and all of e2e under the sanitizers
+	$(call need)
+	@scripts/check.sh build style unit instructions e2e programs-all asan-all tsan-all fuzz
 
 asan: ## unit and end-to-end tests under AddressSanitizer and UBSan
 	$(call need)

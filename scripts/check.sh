@@ -8,7 +8,7 @@
 #   unit      unit tests                  tsan      rings and sessions under TSan
 #   e2e       end-to-end tests            fuzz      all targets, FUZZ_SECONDS (21)
 #   lint      clang-tidy                  tsan-all  unit and e2e under TSan
-#   asan-all  as asan, with all e2e
+#   asan-all  as asan, with all e2e       programs-all  as programs, and what takes long
 #   instructions   counts of the fast paths, against docs/results/instructions.json
 #
 # The last line is the sum over all runners: N passed, N failed, N skipped. With CI=true a
@@ -20,13 +20,16 @@ readonly STAGES=(build style unit instructions e2e programs asan tsan fuzz)
 readonly FUZZ_SECONDS=${FUZZ_SECONDS:-21}
 # What a stage may take on two cores; a run of e2e tests is ended at five times that.
 declare -rA BUDGET_S=([build]=240 [style]=60 [unit]=120 [instructions]=30 [e2e]=300 [programs]=300
-    [asan]=240 [tsan]=120 [fuzz]=120 [lint]=600 [asan-all]=900 [tsan-all]=900)
+    [asan]=240 [tsan]=120 [fuzz]=120 [lint]=600 [asan-all]=900 [tsan-all]=900
+    [programs-all]=600)
 readonly SUMMARY=build/check-summary.txt
 
 # Tests bring an environment of their own.
 unset MAKEFLAGS MFLAGS MAKELEVEL OCL_ICD_VENDORS OCL_ICD_FILENAMES
 unset TESSERA_RUNTIME_DIR TESSERA_STATE_DIR TESSERA_VGPU TESSERA_WORKER TESSERA_LOG
 export LC_ALL=C.UTF-8
+# What PoCL has compiled in one stage need not be compiled in the next; a run begins without.
+export TESSERA_TEST_CACHE=$PWD/build/check-cache
 exec </dev/null
 
 passed=0 failed=0 skipped=0 stage=
@@ -68,11 +71,14 @@ tally() {
     echo "${counts[0]} passed, ${counts[1]} failed, ${counts[2]} skipped in this run"
 }
 
+# configure DIR [MESON-OPTION...]
+configure() {
+    [ -f "$1/build.ninja" ] || meson setup "$@"
+}
+
 # compile DIR [MESON-OPTION...]
 compile() {
-    local dir=$1
-    [ -f "$dir/build.ninja" ] || meson setup "$@" || return
-    ninja -C "$dir" --quiet
+    configure "$@" && ninja -C "$1" --quiet
 }
 
 # built: the plain build tree is up to date, or the failure is counted.
@@ -84,13 +90,34 @@ built() {
 }
 
 # Checking undefined behaviour makes gcc warn about code that it inserted: no -Werror here.
+# -O1 takes two thirds of the time to compile.
 compile_asan() {
-    compile build-asan -Dwerror=false -Db_sanitize=address,undefined -Db_lundef=false \
-        -Dc_args=-fno-sanitize-recover=all
+    compile build-asan -Dwerror=false -Doptimization=1 -Db_sanitize=address,undefined \
+        -Db_lundef=false -Dc_args=-fno-sanitize-recover=all
+}
+
+configure_tsan() {
+    configure build-tsan -Dwerror=false -Doptimization=1 -Db_sanitize=thread -Db_lundef=false
+}
+
+# compile_tsan_tests PATTERN: they and what they need.
+compile_tsan_tests() {
+    local programs
+    configure_tsan && ninja -C build-tsan --quiet build.ninja || return
+    mapfile -t programs < <(program_tests build-tsan "$1" '.cmd[0]')
+    [ "${#programs[@]}" -eq 0 ] ||
+        ninja -C build-tsan --quiet "${programs[@]#"$PWD/build-tsan/"}"
 }
 
 compile_tsan() {
-    compile build-tsan -Dwerror=false -Db_sanitize=thread -Db_lundef=false
+    configure_tsan && ninja -C build-tsan --quiet
+}
+
+# program_tests DIR PATTERN [FIELD]: unit tests whose name is like that and that run a program of
+# ours; the others say the same under a sanitizer.
+program_tests() {
+    meson introspect "$1" --tests | jq -r --arg like "$2" '.[] | select(.name | test($like)) |
+        select(.depends | any(endswith("@exe"))) | '"${3:-.name}"
 }
 
 # meson_tests DIR [NAME...]: unit tests, all or these.
@@ -114,7 +141,7 @@ bats_run() {
     shift
     mkdir -p "$dir" && : >"$tap"
     TESSERA_BUILD=$PWD/$dir timeout --kill-after=10 "$limit" \
-        "${BATS_ENV[@]}" bats --tap --timing "$@" >"$tap" 2>&1 &
+        "${BATS_ENV[@]}" bats --tap --timing "${TAGS[@]}" "$@" >"$tap" 2>&1 &
     pid=$!
     trap 'kill "$pid"; exit 130' INT TERM
     tail -n +1 -s 0.2 -f --pid="$pid" "$tap"
@@ -124,10 +151,20 @@ bats_run() {
     tally tap "$tap" "$status"
 }
 
-# What looks at shares of time, at what is compiled, or at the machine as a whole has it for itself.
-readonly ALONE='/((compile|sched|held|programs-calllog)[^/]*|top|hostile-limits)\.bats$'
+# What looks at shares of time has the machine for itself.
+readonly ALONE='/(sched|sched-ends|held-waits)\.bats$'
+# Of the others as many at once: most wait more than they compute, but for real programs.
+readonly JOBS=3
+declare -rA FEWER_JOBS=([programs]=2 [programs-all]=2)
 
-# bats_tests BUILD FILE...: end-to-end tests against one build tree, two files at once.
+# in_order FILE...: NAME and NAME-discrete far from each other, so that the second finds compiled
+# what both need; the shortest last.
+in_order() {
+    printf '%s\n' "$@" | grep -v -- '-discrete\.bats$' | sort -r
+    printf '%s\n' "$@" | grep -- '-discrete\.bats$' | sort -r
+}
+
+# bats_tests BUILD FILE...: end-to-end tests against one build tree.
 bats_tests() {
     local dir=$1 together alone
     shift
@@ -135,10 +172,11 @@ bats_tests() {
         skip "$stage: no tests"
         return
     fi
-    mapfile -t together < <(printf '%s\n' "$@" | grep -vE "$ALONE")
+    mapfile -t together < <(in_order "$@" | grep -vE "$ALONE")
     mapfile -t alone < <(printf '%s\n' "$@" | grep -E "$ALONE")
     if [ "${#together[@]}" -gt 1 ]; then
-        bats_run "$dir" --jobs 2 --no-parallelize-within-files "${together[@]}"
+        bats_run "$dir" --jobs "${FEWER_JOBS[$stage]:-$JOBS}" --no-parallelize-within-files \
+            "${together[@]}"
     else
         alone+=("${together[@]}")
     fi
@@ -146,6 +184,7 @@ bats_tests() {
 }
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-300} # seconds; a test that hangs has failed
 BATS_ENV=(env)
+TAGS=(--filter-tags '!long') # which tests to run
 
 e2e_files() {
     find tests/e2e -maxdepth 1 -name '*.bats' ! -name 'programs-*' 2>/dev/null | sort
@@ -157,7 +196,8 @@ e2e_files() {
 # image has no sanitizer's runtime (container-*), and nothing can be preloaded before that
 # (tessera-guest).
 sanitizer_files() {
-    e2e_files | grep -vE '/(jail|sched|packages|hostile-(raw|raw-discrete|limits))\.bats$' |
+    e2e_files |
+        grep -vE '/(jail|sched|held-waits|packages|hostile-(raw|raw-discrete|limits))\.bats$' |
         grep -vE '/(tessera-guest|container-.*)\.bats$'
 }
 
@@ -245,16 +285,23 @@ stage_programs() {
     bats_tests build "${files[@]}"
 }
 
+stage_programs-all() {
+    TAGS=()
+    stage_programs
+    TAGS=(--filter-tags '!long')
+}
+
 readonly OWN_SIGNALS=handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
 
 # Guests are programs without a sanitizer that load an ICD with one: the runtime must be there
 # first. Signals stay the program's own (a test may crash a worker on purpose), and reports go
 # to files, since nobody reads what a background process prints.
 stage_asan() {
-    local files reports=$PWD/build-asan/reports supp=$PWD/scripts/asan.supp
+    local files names reports=$PWD/build-asan/reports supp=$PWD/scripts/asan.supp
     one "build with ASan and UBSan" compile_asan
     [ -f build-asan/build.ninja ] || return
-    TIMEOUT_MULTIPLIER=4 meson_tests build-asan
+    mapfile -t names < <(program_tests build-asan .)
+    TIMEOUT_MULTIPLIER=4 meson_tests build-asan "${names[@]}"
     rm -rf "$reports" && mkdir -p "$reports"
     mapfile -t files < <("${ASAN_FILES:-some_sanitizer_files}")
     scripts/sanitizer-view.sh build-asan build-asan/view libasan.so
@@ -269,20 +316,21 @@ stage_asan-all() {
     ASAN_FILES=sanitizer_files stage_asan
 }
 
+# tsan_tests PATTERN
 tsan_tests() {
-    meson introspect build-tsan --tests | jq -r '.[].name' | grep -E "$1"
-}
-
-stage_tsan() {
     local names
-    one "build with TSan" compile_tsan
     [ -f build-tsan/build.ninja ] || return
-    mapfile -t names < <(tsan_tests "${TSAN_PATTERN:-"$TSAN_SOME"}")
+    mapfile -t names < <(program_tests build-tsan "$1")
     if [ "${#names[@]}" -eq 0 ]; then
         skip "tsan: no such tests"
         return
     fi
     TIMEOUT_MULTIPLIER=4 meson_tests build-tsan "${names[@]}"
+}
+
+stage_tsan() {
+    one "build with TSan" compile_tsan_tests "$TSAN_SOME"
+    tsan_tests "$TSAN_SOME"
 }
 TSAN_SOME='arbiter|ring|channel|transport|session|wait|hold|mem|account|gate|guest|worker|icd'
 readonly TSAN_SOME="(^|[^a-z])($TSAN_SOME)"
@@ -290,7 +338,8 @@ readonly TSAN_SOME="(^|[^a-z])($TSAN_SOME)"
 # Drivers and interpreters are not instrumented: what they do among themselves is not told.
 stage_tsan-all() {
     local files options reports=$PWD/build-tsan/reports
-    TSAN_PATTERN=. stage_tsan
+    one "build with TSan" compile_tsan
+    tsan_tests .
     [ -x build-tsan/tessera ] || return
     rm -rf "$reports" && mkdir -p "$reports"
     scripts/sanitizer-view.sh build-tsan build-tsan/view libtsan.so
@@ -303,9 +352,31 @@ stage_tsan-all() {
     one "no sanitizer report" no_reports "$reports"
 }
 
+# fuzz_all SECONDS TARGET...: each for so long, one on each core; told in order.
+fuzz_all() {
+    local seconds=$1 log=build-fuzz/logs cores i name pids=() status
+    shift
+    cores=$(nproc)
+    mkdir -p "$log"
+    trap 'kill "${pids[@]}"; exit 130' INT TERM
+    for ((i = 0; i < $# + cores; i++)); do
+        if ((i >= cores && i - cores < $#)); then
+            name=$(basename "${@:i - cores + 1:1}") status=0
+            wait "${pids[i - cores]}" || status=$?
+            one "$name, $seconds s" told "$status" "$log/$name"
+        fi
+        if ((i < $#)); then
+            name=$(basename "${@:i + 1:1}")
+            scripts/fuzz.sh run "${@:i + 1:1}" "$seconds" >"$log/$name" 2>&1 &
+            pids+=($!)
+        fi
+    done
+    trap - INT TERM
+}
+
 # All of them together take FUZZ_SECONDS, or each of them where it is named so ("5 each").
 stage_fuzz() {
-    local targets target seconds=${FUZZ_SECONDS% each}
+    local targets seconds=${FUZZ_SECONDS% each}
     if [ ! -f tests/fuzz/meson.build ]; then
         skip "fuzz: no targets"
         return
@@ -314,9 +385,7 @@ stage_fuzz() {
     mapfile -t targets < <(scripts/fuzz.sh build 2>/dev/null)
     [ "$seconds" != "$FUZZ_SECONDS" ] ||
         seconds=$(((FUZZ_SECONDS + ${#targets[@]} - 1) / ${#targets[@]}))
-    for target in "${targets[@]}"; do
-        one "$(basename "$target"), $seconds s" scripts/fuzz.sh run "$target" "$seconds"
-    done
+    fuzz_all "$seconds" "${targets[@]}"
     one "lines of the decoders that the corpus reaches" scripts/fuzz.sh coverage
 }
 
@@ -342,7 +411,7 @@ run_stage() {
 main() {
     local s line
     [ $# -gt 0 ] || set -- "${STAGES[@]}"
-    rm -f "$SUMMARY"
+    rm -rf "$SUMMARY" "$TESSERA_TEST_CACHE"
     for s in "$@"; do
         run_stage "$s"
     done

@@ -41,8 +41,8 @@ build() {
 }
 
 build_sanitized() {
-    build "$dir" --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
-        -Dc_args='-fsanitize=fuzzer-no-link -fno-sanitize-recover=all'
+    build "$dir" --buildtype=debugoptimized -Doptimization=1 -Db_sanitize=address,undefined \
+        -Db_lundef=false -Dc_args='-fsanitize=fuzzer-no-link -fno-sanitize-recover=all'
 }
 
 build_profiled() {
@@ -66,9 +66,8 @@ shared() {
 
 # seeds NAME DIR: writes its seeds and its corpus below DIR and prints the folders.
 seeds() {
-    local name
+    local name written=$2/seeds/$1 unpacked=$2/kept/$1
     name=$(shared "$1")
-    local written=$2/seeds/$name unpacked=$2/kept/$name
     if [ -d "tests/fuzz/seeds/$name" ]; then
         /usr/bin/python3 tests/fuzz/seeds.py api/opencl.toml "tests/fuzz/seeds/$name" "$written"
         echo "$written"
@@ -88,22 +87,31 @@ run() {
     mapfile -t args < <(dictionary "$name")
     mapfile -t folders < <(seeds "$name" "$dir")
     args+=("$corpus" "${folders[@]}")
-    "$exe" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    exec "$exe" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="$dir/findings/$name-" "${args[@]}"
 }
 
+# profile EXE: what its corpus reaches.
+profile() {
+    local name folders
+    name=$(basename "$1")
+    mapfile -t folders < <(seeds "$name" "$cov")
+    [ "${#folders[@]}" -gt 0 ] || return 0
+    LLVM_PROFILE_FILE=$cov/profiles/$name.profraw "$1" -runs=0 "${folders[@]}" \
+        >"$cov/profiles/$name.log" 2>&1 || tail -n 20 "$cov/profiles/$name.log" >&2
+}
+
 coverage() {
-    local exes exe name folders objects=()
+    local exes exe cores objects=()
+    cores=$(nproc)
     mapfile -t exes < <(build_profiled)
     rm -rf "$cov/profiles" && mkdir -p "$cov/profiles"
     for exe in "${exes[@]}"; do
-        name=$(basename "$exe")
-        mapfile -t folders < <(seeds "$name" "$cov")
-        [ "${#folders[@]}" -gt 0 ] || continue
-        LLVM_PROFILE_FILE=$cov/profiles/$name.profraw "$exe" -runs=0 "${folders[@]}" \
-            >"$cov/profiles/$name.log" 2>&1 || tail -n 20 "$cov/profiles/$name.log" >&2
+        [ "$(jobs -rp | wc -l)" -lt "$cores" ] || wait -n
+        profile "$exe" &
         objects+=(-object "$exe")
     done
+    wait
     llvm-profdata-14 merge -sparse "$cov"/profiles/*.profraw -o "$cov/all.profdata"
     llvm-cov-14 export -format=lcov -instr-profile="$cov/all.profdata" "${objects[@]}" \
         >"$cov/lines.lcov"

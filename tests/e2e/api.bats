@@ -25,7 +25,7 @@ use_on_vgpu() {
 }
 
 @test "natively the driver answers as the specification, but for documented differences" {
-    natively "$PROGRAMS/api_use" --driver | tee "$BATS_FILE_TMPDIR/native"
+    said_natively "$PROGRAMS/api_use" --driver | tee "$BATS_FILE_TMPDIR/native"
     [ "${PIPESTATUS[0]}" -eq 0 ]
     /usr/bin/python3 "$BATS_TEST_DIRNAME/api_differences.py" \
         "$BATS_TEST_DIRNAME/../../docs/opencl-differences.md" "$BATS_FILE_TMPDIR/native"
@@ -34,7 +34,7 @@ use_on_vgpu() {
 # An optional feature is right and wrong where a device has it, and refused where none has.
 @test "every entry of the dispatch table has its right and its wrong use, or is refused" {
     [ -f "$BATS_FILE_TMPDIR/native" ] ||
-        natively "$PROGRAMS/api_use" --driver >"$BATS_FILE_TMPDIR/native"
+        said_natively "$PROGRAMS/api_use" --driver >"$BATS_FILE_TMPDIR/native"
     on a "$PROGRAMS/api_use" >"$BATS_TEST_TMPDIR/cases" || true
     cat "$BATS_FILE_TMPDIR/native" >>"$BATS_TEST_TMPDIR/cases"
     /usr/bin/python3 "$BATS_TEST_DIRNAME/api_entries.py" \

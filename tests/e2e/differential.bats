@@ -8,7 +8,7 @@ load lib
 
 setup_file() {
     e2e_begin
-    export POCL_CACHE_DIR=$BATS_RUN_TMPDIR/pocl
+    export POCL_CACHE_DIR=$COMPILED
     "$TESSERA" create a --type $TYPE
     "$TESSERA" create b --type $TYPE
 }

@@ -21,7 +21,7 @@ teardown() {
 
 # prints_as_native ARG...: guest_printf, byte by byte.
 prints_as_native() {
-    natively "$PROGRAMS/guest_printf" "$@" >"$BATS_TEST_TMPDIR/native"
+    said_natively "$PROGRAMS/guest_printf" "$@" >"$BATS_TEST_TMPDIR/native"
     on a "$PROGRAMS/guest_printf" "$@" >"$BATS_TEST_TMPDIR/guest"
     cmp "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
 }
@@ -69,14 +69,14 @@ prints_as_native() {
 
 # PoCL 3.1 sometimes dies natively of kernels on sub-devices.
 @test "sub-devices: equally, by counts, errors, contexts over them, kernels" {
-    natively "$PROGRAMS/guest_subdevices" kernels pocl >"$BATS_TEST_TMPDIR/native" ||
-        natively "$PROGRAMS/guest_subdevices" kernels pocl >"$BATS_TEST_TMPDIR/native"
+    said_natively "$PROGRAMS/guest_subdevices" kernels pocl >"$BATS_TEST_TMPDIR/native" ||
+        said_natively "$PROGRAMS/guest_subdevices" kernels pocl >"$BATS_TEST_TMPDIR/native"
     on a "$PROGRAMS/guest_subdevices" kernels >"$BATS_TEST_TMPDIR/guest"
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
 }
 
 @test "callbacks, stamps, what queues and contexts refuse" {
-    natively "$PROGRAMS/guest_callbacks" pocl >"$BATS_TEST_TMPDIR/native"
+    said_natively "$PROGRAMS/guest_callbacks" pocl >"$BATS_TEST_TMPDIR/native"
     on a "$PROGRAMS/guest_callbacks" >"$BATS_TEST_TMPDIR/guest"
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
 }

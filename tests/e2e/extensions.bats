@@ -21,7 +21,7 @@ teardown() {
 # PoCL 3.1 leaves some of these out, so natively the program asks for less.
 @test "command buffers: recorders, sync points, replays, queries, errors" {
     [ "${TESSERA_BACKEND:-}" != fake ] || skip "the fake driver runs no kernel of a program"
-    natively "$PROGRAMS/guest_command_buffer" pocl >"$BATS_TEST_TMPDIR/native"
+    said_natively "$PROGRAMS/guest_command_buffer" pocl >"$BATS_TEST_TMPDIR/native"
     on a "$PROGRAMS/guest_command_buffer" pocl >"$BATS_TEST_TMPDIR/guest"
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
     on a "$PROGRAMS/guest_command_buffer"
@@ -29,7 +29,7 @@ teardown() {
 
 @test "command buffers with images of every type" {
     [ "${TESSERA_BACKEND:-}" != fake ] || skip "the fake driver has no images"
-    natively "$PROGRAMS/guest_command_images" pocl >"$BATS_TEST_TMPDIR/native"
+    said_natively "$PROGRAMS/guest_command_images" pocl >"$BATS_TEST_TMPDIR/native"
     on a "$PROGRAMS/guest_command_images" pocl >"$BATS_TEST_TMPDIR/guest"
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
     on a "$PROGRAMS/guest_command_images"
@@ -42,7 +42,7 @@ teardown() {
         grep -q "suggested local size" "$BATS_TEST_TMPDIR/guest"
         grep -q "a queue by the extension's name" "$BATS_TEST_TMPDIR/guest"
     else
-        natively "$PROGRAMS/guest_extensions" pocl >"$BATS_TEST_TMPDIR/native"
+        said_natively "$PROGRAMS/guest_extensions" pocl >"$BATS_TEST_TMPDIR/native"
         diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
     fi
 }

@@ -23,14 +23,14 @@ teardown() {
 }
 
 @test "user events, callbacks, queues out of order" {
-    natively "$PROGRAMS/guest_events" pocl >"$BATS_TEST_TMPDIR/native"
+    said_natively "$PROGRAMS/guest_events" pocl >"$BATS_TEST_TMPDIR/native"
     on a "$PROGRAMS/guest_events" >"$BATS_TEST_TMPDIR/guest"
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
 }
 
 # pocl: what PoCL itself gets wrong is not asked of it.
 but_for_pocl() {
-    natively "$1" pocl >"$BATS_TEST_TMPDIR/native"
+    said_natively "$1" pocl >"$BATS_TEST_TMPDIR/native"
     on a "$1" >"$BATS_TEST_TMPDIR/guest"
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
 }

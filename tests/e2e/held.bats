@@ -4,7 +4,6 @@
 # Commands that cannot run yet, because of a user event or since it is not their turn: what OpenCL
 # says of them holds, and they cost nobody else anything.
 
-bats_require_minimum_version 1.5.0
 load lib
 
 setup_file() {
@@ -55,7 +54,7 @@ held_programs() {
 @test "the programs ask for the right things: natively they say the same" {
     local name
     for name in args order wait release; do
-        natively "$PROGRAMS/guest_held_$name" event pocl
+        said_natively "$PROGRAMS/guest_held_$name" event pocl
     done
 }
 
@@ -114,22 +113,6 @@ held_programs() {
     says "$own_log" "(tesserad --limit inflight-bytes=N)"
 }
 
-# A manager of the test's own, with a vGPU `a`; programs_end ends it.
-own_manager() {
-    own_log=$BATS_TEST_TMPDIR/own.log
-    mkdir -m 700 "$BATS_TEST_TMPDIR/run"
-    export TESSERA_RUNTIME_DIR=$BATS_TEST_TMPDIR/run TESSERA_STATE_DIR=$BATS_TEST_TMPDIR/state
-    share_cache_of "$TESSERA_RUNTIME_DIR"
-    start "$own_log" "$BUILD/tesserad" "$@"
-    within 30 manager_serves
-    "$TESSERA" create a --type $TYPE
-}
-
-share_cache_of() {
-    mkdir -m 700 "$1/cache"
-    ln -s "$BATS_RUN_TMPDIR/pocl" "$1/cache/.gpu0"
-}
-
 @test "20,000 commands behind one event, and all run" {
     start_on a "$log" "$PROGRAMS/guest_held_many" flood 20000 "$BATS_TEST_TMPDIR/go"
     within 30 says "$log" held
@@ -161,40 +144,4 @@ share_cache_of() {
     within 1 nothing_is_left
     within 1 is_gone "$worker"
     others_had_it
-}
-
-# bully_beside POLICY HOW: 200 kernels of 20 ms behind an event that is set; then one who launches
-# and waits. Without a gate the first launch would wait for 4 s.
-bully_beside() {
-    local shorts
-    [ -z "${ASAN_OPTIONS:-}${TSAN_OPTIONS:-}" ] || skip "waits mean nothing under a sanitizer"
-    "$TESSERA" gpu set gpu0 --policy "$1"
-    on a "$PROGRAMS/guest_bully" short 1
-    start_on b "$log" "$PROGRAMS/guest_bully" "$2" 20 200 "$BATS_TEST_TMPDIR/go"
-    within 30 says "$log" queued
-    touch "$BATS_TEST_TMPDIR/go"
-    within 5 says "$log" set
-    shorts=$(on a "$PROGRAMS/guest_bully" short 20)
-    echo "$shorts"
-    run ! says "$log" over
-    [ "$(awk '/median/ { print $2 }' <<<"$shorts")" -le 100 ]
-    [ "$(awk '/worst/ { print $2 }' <<<"$shorts")" -le 400 ]
-    within 20 says "$log" over
-    ended_with 0 "$started"
-}
-
-@test "200 long kernels behind an event do not delay others: equal share" {
-    bully_beside equal-share burst
-}
-
-@test "200 long kernels behind an event do not delay others: best effort" {
-    bully_beside best-effort burst
-}
-
-@test "nor do those that look like short ones: equal share" {
-    bully_beside equal-share trick
-}
-
-@test "nor do those that look like short ones: best effort" {
-    bully_beside best-effort trick
 }

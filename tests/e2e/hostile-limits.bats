@@ -68,9 +68,8 @@ manager_rss_kib() {
 }
 
 @test "limits are told in words, and by the right error" {
-    mkdir -p "$BATS_TEST_TMPDIR/run"
-    chmod 700 "$BATS_TEST_TMPDIR/run"
-    own_manager --limit objects=4 --limit commands=2 --limit program-bytes=1m --limit sessions=1
+    own_manager --backend fake --limit objects=4 --limit commands=2 --limit program-bytes=1m \
+        --limit sessions=1
     run attack few-objects
     refused 0 $'status 0\nstatus 0\nstatus -5\nstatus -5'
     run attack few-commands
@@ -85,16 +84,12 @@ manager_rss_kib() {
 }
 
 @test "a finish that meets a limit leaves no queue idle" {
-    mkdir -p "$BATS_TEST_TMPDIR/run"
-    chmod 700 "$BATS_TEST_TMPDIR/run"
-    own_manager --limit inflight-bytes=4600
+    own_manager --backend fake --limit inflight-bytes=4600
     on a "$PROGRAMS/finish_limit"
 }
 
 @test "what links keep is limited as builds' is" {
-    mkdir -p "$BATS_TEST_TMPDIR/run"
-    chmod 700 "$BATS_TEST_TMPDIR/run"
-    own_manager --limit inflight-bytes=4200
+    own_manager --backend fake --limit inflight-bytes=4200
     run attack large-link
     refused 0 "status -6"
     [ "$(grep -c "status -6" <<<"$output")" -eq 1 ]
@@ -102,9 +97,7 @@ manager_rss_kib() {
 }
 
 @test "a limit that a session met shows when it has left, and all is given back" {
-    mkdir -p "$BATS_TEST_TMPDIR/run"
-    chmod 700 "$BATS_TEST_TMPDIR/run"
-    own_manager --limit inflight-bytes=64m --limit commands=4000
+    own_manager --backend fake --limit inflight-bytes=64m --limit commands=4000
     attack inline-flood
     within 2 last_error_says "a limit was reached: bytes kept"
     attack wait-flood
@@ -116,9 +109,7 @@ manager_rss_kib() {
 }
 
 @test "objects and commands are counted over all sessions, until one is killed" {
-    mkdir -p "$BATS_TEST_TMPDIR/run"
-    chmod 700 "$BATS_TEST_TMPDIR/run"
-    own_manager --limit objects=9
+    own_manager --backend fake --limit objects=9
     start_on a "$BATS_TEST_TMPDIR/first" "$BUILD/tests/hostile/hostile" hold-objects
     within 5 says "$BATS_TEST_TMPDIR/first" holds
     [ "$(of_vgpu a .held.objects)" = 6 ]
@@ -128,15 +119,6 @@ manager_rss_kib() {
     within 5 sessions_are a 0
     run attack few-objects
     refused 0 $'status 0\nstatus 0\nstatus 0\nstatus 0'
-}
-
-# A manager of the test's own, with a vGPU `a` on the fake back end; programs_end ends it.
-own_manager() {
-    own_log=$BATS_TEST_TMPDIR/own.log
-    export TESSERA_RUNTIME_DIR=$BATS_TEST_TMPDIR/run TESSERA_STATE_DIR=$BATS_TEST_TMPDIR/state
-    start "$own_log" "$BUILD/tesserad" --backend fake "$@"
-    within 30 manager_serves
-    "$TESSERA" create a --type $TYPE
 }
 
 @test "a limit that is none is refused" {

@@ -5,7 +5,7 @@
 
 load lib
 
-readonly STEPS=150
+readonly STEPS=80
 
 train() {
     echo "$TRAIN" --json --steps $STEPS --batch 10 --report 5 --no-eval --seed 3

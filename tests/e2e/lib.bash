@@ -12,6 +12,10 @@
 # shellcheck disable=SC2034 # the files use them
 readonly TYPE=cpu-512m FRAMEBUFFER=536870912 MIB=1048576
 
+# One compiler cache for the whole run, PoCL's native one too: a compilation takes seconds.
+# `make check` has one for all its stages.
+COMPILED=${TESSERA_TEST_CACHE:-${BATS_RUN_TMPDIR:-}/pocl}
+
 e2e_begin() {
     export BUILD=${TESSERA_BUILD:-$(realpath "$BATS_TEST_DIRNAME/../../build")}
     export TESSERA=$BUILD/tessera PROGRAMS=$BUILD/tests/e2e/programs
@@ -26,12 +30,11 @@ e2e_begin() {
     manager_start "$@"
 }
 
-# One compiler cache for the whole run, PoCL's native one too: a compilation takes seconds.
 share_cache() {
-    mkdir -p "$BATS_RUN_TMPDIR/pocl"
+    mkdir -p "$COMPILED"
     export TESSERA_SHARE_CACHE=1
     mkdir -m 700 "$TESSERA_RUNTIME_DIR" "$TESSERA_RUNTIME_DIR/cache"
-    ln -s "$BATS_RUN_TMPDIR/pocl" "$TESSERA_RUNTIME_DIR/cache/.gpu0"
+    ln -s "$COMPILED" "$TESSERA_RUNTIME_DIR/cache/.gpu0"
 }
 
 e2e_end() {
@@ -91,6 +94,16 @@ manager_stop() {
     pid=$(manager_pid) || return 0
     timeout 30 "$TESSERA" shutdown --end >/dev/null 2>&1 || true
     end_process "$pid"
+}
+
+# own_manager OPTION...: a manager of the test's own, with a vGPU `a`; programs_end ends it.
+own_manager() {
+    own_log=$BATS_TEST_TMPDIR/own.log
+    export TESSERA_RUNTIME_DIR=$BATS_TEST_TMPDIR/run TESSERA_STATE_DIR=$BATS_TEST_TMPDIR/state
+    share_cache
+    start "$own_log" "$BUILD/tesserad" "$@"
+    within 30 manager_serves
+    "$TESSERA" create a --type $TYPE
 }
 
 # For what takes a minute and moves few bytes.
@@ -169,9 +182,10 @@ programs_end() {
     done <"$BATS_TEST_TMPDIR/started"
 }
 
-# What `tessera run` in process $1 runs.
+# What `tessera run` in process $1 runs. (What sanitizer-view.sh puts in its place has children of
+# its own before it becomes tessera.)
 program_of() {
-    pgrep -P "$1"
+    [ "$(ps -o comm= -p "$1")" = tessera ] && pgrep -P "$1"
 }
 
 says() {
@@ -217,13 +231,28 @@ result_of() {
 
 # Runs a program natively: on PoCL, without Tessera.
 natively() {
-    env -u TESSERA_VGPU -u OCL_ICD_VENDORS POCL_CACHE_DIR="$BATS_RUN_TMPDIR/pocl" \
+    env -u TESSERA_VGPU -u OCL_ICD_VENDORS POCL_CACHE_DIR="$COMPILED" \
         timeout "${LIMIT_S:-60}" "$@"
+}
+
+# said_natively PROGRAM...: what it prints natively. For NAME and NAME-discrete it runs only once.
+said_natively() {
+    local said
+    said=$BATS_RUN_TMPDIR/said/$(printf '%s\0' "$@" | md5sum | cut -d ' ' -f 1)
+    mkdir -p "$BATS_RUN_TMPDIR/said"
+    {
+        flock 9 || return
+        [ -e "$said" ] || natively "$@" >"$said.new" 9>&- || {
+            cat "$said.new" && return 1
+        }
+        [ -e "$said" ] || mv "$said.new" "$said"
+    } 9>"$said.lock"
+    cat "$said"
 }
 
 # same_as_native PROGRAM...: on the vGPU `a` it ends well and says the same.
 same_as_native() {
-    natively "$@" >"$BATS_TEST_TMPDIR/native"
+    said_natively "$@" >"$BATS_TEST_TMPDIR/native"
     on a "$@" >"$BATS_TEST_TMPDIR/guest"
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
 }

@@ -45,7 +45,7 @@ nothing_is_left() {
 }
 
 @test "the program asks for the right things: it says the same on sub-devices of the bare driver" {
-    natively "$PROGRAMS/guest_multi" pocl >"$BATS_TEST_TMPDIR/native"
+    said_natively "$PROGRAMS/guest_multi" pocl >"$BATS_TEST_TMPDIR/native"
     on c,a "$PROGRAMS/guest_multi" pocl >"$BATS_TEST_TMPDIR/guest"
     diff -u "$BATS_TEST_TMPDIR/native" "$BATS_TEST_TMPDIR/guest"
 }
@@ -86,7 +86,7 @@ nothing_is_left() {
 @test "more bytes behind an unset event than the shared memory holds keep no call waiting" {
     "$TESSERA" create small --type cpu-64m --gpu gpu0
     "$TESSERA" create tiny --type cpu-64m --gpu gpu1
-    natively "$PROGRAMS/guest_transfer" behind 240
+    said_natively "$PROGRAMS/guest_transfer" behind 240
     on small "$PROGRAMS/guest_transfer" behind 240
     CLTEST_DEVICE=1 on small,tiny "$PROGRAMS/guest_transfer" behind 240
 }

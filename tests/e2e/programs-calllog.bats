@@ -31,12 +31,17 @@ teardown() {
     programs_end
 }
 
-# recorded PROGRAM...: natively, once for both kinds of GPU.
+# recorded PROGRAM...: natively, once for both kinds of GPU, whose files may run at the same time.
 recorded() {
+    mkdir -p "$(dirname "$NATIVE")"
+    { flock 9 && record "$@" 9>&-; } 9>"$NATIVE.lock"
+}
+
+record() {
     local calls=$BATS_TEST_TMPDIR/calls
     [ ! -d "$NATIVE" ] || return 0
-    mkdir -p "$calls" "$(dirname "$NATIVE")"
-    env -u TESSERA_VGPU OCL_ICD_VENDORS="$CALLLOG_ICD" POCL_CACHE_DIR="$BATS_RUN_TMPDIR/pocl" \
+    mkdir "$calls"
+    env -u TESSERA_VGPU OCL_ICD_VENDORS="$CALLLOG_ICD" POCL_CACHE_DIR="$COMPILED" \
         TESSERA_CALLLOG="$calls" timeout "${LIMIT_S:-120}" "$@" || return
     mv "$calls" "$NATIVE"
 }
@@ -75,21 +80,14 @@ need() {
 @test "clpeak: transfers and launches" {
     need clpeak
     on_shared_storage_alone
+    export TESSERA_CALLLOG_ARG_INFO=1 # for time, as for CLBlast
     POCL_MEMORY_LIMIT=1 agrees clpeak --transfer-bandwidth --kernel-latency
 }
 
 @test "pyopencl: arrays, elementwise kernels, reductions, scans, sorting, images" {
     /usr/bin/python3 -c 'import pyopencl' 2>/dev/null || skip "python3-pyopencl is not installed"
-    PYOPENCL_NO_CACHE=1 agrees /usr/bin/python3 "$BATS_TEST_DIRNAME/arrays.py"
-}
-
-# Most of its time is the compiler's: what is built natively with the option that the worker adds is
-# in the cache for the worker.
-@test "CLBlast: levels 1 to 3" {
-    [ -x "$PROGRAMS/clblast_levels" ] || skip "libclblast-dev is not installed"
-    on_shared_storage_alone
-    export TESSERA_CALLLOG_ARG_INFO=1
-    LIMIT_S=280 agrees "$PROGRAMS/clblast_levels"
+    export TESSERA_CALLLOG_ARG_INFO=1 # for time, as for CLBlast
+    PYOPENCL_NO_CACHE=1 LIMIT_S=280 agrees /usr/bin/python3 "$BATS_TEST_DIRNAME/arrays.py"
 }
 
 on_a() {
@@ -162,10 +160,19 @@ but_for_pocl() {
     agrees "$PROGRAMS/guest_threads" 4 10
 }
 
-# One cache of kernels for all that runs it (PoCL's is shared too), and the same sizes of
-# work on both sides: what it tunes by the clock is no matter of its calls.
+# Most of its time is the compiler's: what is built natively with the option that the worker adds is
+# in the cache for the worker. It comes late, when programs-opencl has compiled it.
+@test "CLBlast: levels 1 to 3" {
+    [ -x "$PROGRAMS/clblast_levels" ] || skip "libclblast-dev is not installed"
+    on_shared_storage_alone
+    export TESSERA_CALLLOG_ARG_INFO=1
+    LIMIT_S=280 agrees "$PROGRAMS/clblast_levels"
+}
+
+# One cache of kernels for both sides (PoCL's is shared too), and the same sizes of
+# work: what it tunes by the clock is no matter of its calls.
 crack() {
-    local home=$BATS_RUN_TMPDIR/hashcat how=$1
+    local home=$BATS_FILE_TMPDIR/hashcat how=$1
     shift
     mkdir -p "$home"
     "$how" env HOME="$home" XDG_CACHE_HOME="$home" XDG_DATA_HOME="$home" \
@@ -174,6 +181,7 @@ crack() {
 }
 
 # It wants more memory than the others; all vGPUs of a GPU are of one type, so this comes last.
+# bats test_tags=long
 @test "hashcat: an MD5 mask" {
     need hashcat
     on_shared_storage_alone

@@ -3,11 +3,13 @@
 #
 # A short soak (tests/soak): the tool works, and tells when something is wrong.
 
+load lib
+
 setup() {
     BUILD=${TESSERA_BUILD:-$(realpath "$BATS_TEST_DIRNAME/../../build")}
-    mkdir -p "$BATS_RUN_TMPDIR/pocl"
+    mkdir -p "$COMPILED"
     soak=(/usr/bin/python3 "$BATS_TEST_DIRNAME/../soak/soak.py" --build "$BUILD" --seed 1
-        --cache "$BATS_RUN_TMPDIR/pocl" --output "$BATS_TEST_TMPDIR/out")
+        --cache "$COMPILED" --output "$BATS_TEST_TMPDIR/out")
 }
 
 @test "guests come, go and are killed for half a minute, and nothing is left of them" {

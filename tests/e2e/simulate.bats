@@ -133,7 +133,7 @@ shares() {
 @test "on a terminal there is a bar, and Ctrl-C leaves nothing behind" {
     run --separate-stderr timeout -s INT 1 "$TESSERA" simulate kernel=1us --time 10h
     [ "$status" -eq 124 ] && [ -z "$output$stderr" ]
-    run "$BATS_TEST_DIRNAME/terminal.py" 1 show signal:INT -- \
+    run "$BATS_TEST_DIRNAME/terminal.py" until:"%  equal-share" show signal:INT -- \
         "$TESSERA" simulate kernel=1us --time 1h --policy equal-share
     echo "$output"
     [[ "$output" == *"%  equal-share"*"status -2, terminal as before"* ]]

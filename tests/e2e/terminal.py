@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """terminal.py [--size WxH] [--raw] STEP... -- COMMAND...: runs it in a terminal, shows its screen.
 
-Steps, in order: SECONDS waits; key:TEXT types; size:WxH resizes; signal:NAME sends a signal;
-show prints what the screen holds now. At the end come the exit status and whether the terminal
-has its settings back: "status 0, terminal as before". --raw prints all bytes instead of screens.
+Steps, in order: SECONDS waits; until:TEXT waits until the screen holds it (10 s); key:TEXT types;
+size:WxH resizes; signal:NAME sends a signal; show prints what the screen holds now. At the end
+come the exit status and whether the terminal has its settings back: "status 0, terminal as
+before". --raw prints all bytes instead of screens.
 """
 
 import fcntl
@@ -118,10 +119,18 @@ class Terminal:
             self.screen.feed(data.decode("latin-1"))
         return True
 
+    def read_until(self, text):
+        until = time.monotonic() + 10
+        while text not in self.screen.text() and time.monotonic() < until:
+            if not self.read_for(0.05):
+                break
+
     def step(self, step):
         kind, _, value = step.partition(":")
         if kind == "show":
             print(self.screen.text(), flush=True)
+        elif kind == "until":
+            self.read_until(value)
         elif kind == "key":
             os.write(self.fd, value.encode())
         elif kind == "signal":

@@ -95,34 +95,36 @@ in_terminal() {
 }
 
 @test "top on a terminal: figures, sorting, help, and a clean end" {
-    in_terminal 1 show key:q -- "$TESSERA" top -d 200ms
+    in_terminal until:"used 100.0 %" show key:q -- "$TESSERA" top -d 200ms
     [[ "$output" == *"gpu0  cpu, 2 GiB"*"used 100.0 %"* ]]
     [[ "$output" =~ a\ +cpu-512m\ +working\ +50.0\ % ]]
     [[ "$output" == *"status 0, terminal as before"* ]]
-    in_terminal 1 key:w 0.2 key:h 0.2 show key:q -- "$TESSERA" top -d 200ms
+    in_terminal until:"used 100.0 %" key:w until:"sorted by waiting" \
+        key:h until:"ASKED    what" show key:q -- "$TESSERA" top -d 200ms
     [[ "$output" == *"sorted by waiting"*"ASKED    what the policy promises"* ]]
 }
 
 @test "top follows a resized terminal" {
-    in_terminal --size 150x20 0.8 size:60x12 0.5 show key:q -- "$TESSERA" top -d 200ms
+    in_terminal --size 150x20 until:COPIED size:60x12 0.5 until:GOT show key:q -- \
+        "$TESSERA" top -d 200ms
     [[ "$output" == *"GOT"* ]]
     [[ "$output" != *"COPIED"* ]]
     [[ "$output" == *"status 0, terminal as before"* ]]
 }
 
 @test "top gives the terminal back when it is ended by a signal" {
-    in_terminal 0.8 $'key:\x03' 0.3 -- "$TESSERA" top
+    in_terminal until:GOT $'key:\x03' -- "$TESSERA" top
     [[ "$output" == *"status 130, terminal as before"* ]]
-    in_terminal 0.8 signal:TERM 0.3 -- "$TESSERA" top
+    in_terminal until:GOT signal:TERM -- "$TESSERA" top
     [[ "$output" == *"status 143, terminal as before"* ]]
 }
 
 @test "top has colours on a terminal that has them, unless NO_COLOR is set" {
     local esc=$'\x1b'
     KIND=xterm-256color
-    in_terminal --raw 0.8 key:q -- "$TESSERA" top -d 200ms
+    in_terminal --raw until:working key:q -- "$TESSERA" top -d 200ms
     [[ "$output" =~ $esc\[[0-9\;]*3[26] ]]
     export NO_COLOR=1
-    in_terminal --raw 0.8 key:q -- "$TESSERA" top -d 200ms
+    in_terminal --raw until:working key:q -- "$TESSERA" top -d 200ms
     [[ ! "$output" =~ $esc\[[0-9\;]*3[26]m ]]
 }

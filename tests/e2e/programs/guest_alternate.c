@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * guest_alternate WHO START CYCLES DEPTH TURNS: of two such programs (WHO 0 and 1) each is
- * alone for a while, then both are busy, CYCLES times, from START (CLOCK_MONOTONIC, in
- * seconds) on; each keeps DEPTH kernels queued. Fails when it got nothing while both were
- * busy.
+ * alone for a while, then both are busy, CYCLES times; each keeps DEPTH kernels queued. Says
+ * "ready", then waits for the file START, which holds when it begins (CLOCK_MONOTONIC, in
+ * seconds). Fails when it got nothing while both were busy.
  */
 #include "cltest.h"
 
@@ -47,6 +47,21 @@ busy(cl_command_queue queue, cl_kernel kernel, unsigned depth, double begin, dou
     return n;
 }
 
+static double
+begin_in(const char *path)
+{
+    double at;
+    FILE *f;
+
+    puts("ready");
+    fflush(stdout);
+    wait_for_file(path);
+    f = fopen(path, "r");
+    EXPECT(f && fscanf(f, "%lf", &at) == 1);
+    fclose(f);
+    return at;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -58,7 +73,6 @@ main(int argc, char **argv)
 
     EXPECT(argc == 6);
     who = atof(argv[1]);
-    start = atof(argv[2]);
     cycles = (unsigned)atoi(argv[3]);
     depth = (unsigned)atoi(argv[4]);
     EXPECT(depth > 0 && depth <= DEPTH_MAX);
@@ -67,6 +81,7 @@ main(int argc, char **argv)
     b = cl_buffer(&c, CL_MEM_READ_WRITE, 4, NULL);
     cl_args(spin, b, (cl_uint)atoi(argv[5]));
     busy(c.queue, spin, 1, 0, now_s() + 0.01);
+    start = begin_in(argv[2]);
     for (unsigned i = 0; i < cycles; i++) {
         const double at = start + i * CYCLE_S, both = at + 2 * ALONE_S + 0.02;
         unsigned n;
