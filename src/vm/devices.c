@@ -19,9 +19,9 @@ alias_of_memory(const char *name, char buf[ALIAS_BYTES])
 }
 
 void
-alias_of_serial(const char *name, char buf[ALIAS_BYTES])
+alias_of_serial(const char *name, unsigned k, char buf[ALIAS_BYTES])
 {
-    snprintf(buf, ALIAS_BYTES, PREFIX "%.64s-serial", name);
+    snprintf(buf, ALIAS_BYTES, PREFIX "%.64s-serial%u", name, k);
 }
 
 void
@@ -276,16 +276,16 @@ device_put_memory(struct edit *ed, const struct vm_vgpu *v)
 }
 
 xmlNode *
-device_put_serial(struct edit *ed, const char *name, unsigned index)
+device_put_serial(struct edit *ed, const char *name, unsigned k, unsigned index)
 {
     char alias[ALIAS_BYTES];
     xmlNode *d;
 
-    alias_of_serial(name, alias);
+    alias_of_serial(name, k, alias);
     d = find_or_make(ed, "controller", alias);
     put_attr(ed, d, "type", "virtio-serial");
     put_number(ed, d, "index", index);
-    put_attr(ed, d, "ports", "31");
+    put_number(ed, d, "ports", VM_SERIAL_PORTS + 1);
     return finish(ed, d, alias);
 }
 

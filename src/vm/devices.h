@@ -26,9 +26,9 @@ struct serial_port {
     unsigned controller, port;
 };
 
-/* Aliases: ua-tessera-NAME, -NAME-serial, -NAME-portN; ua-tessera-pci-0000-01-00-0. */
+/* Aliases: ua-tessera-NAME, -NAME-serialK, -NAME-portN; ua-tessera-pci-0000-01-00-0. */
 void alias_of_memory(const char *name, char buf[ALIAS_BYTES]);
-void alias_of_serial(const char *name, char buf[ALIAS_BYTES]);
+void alias_of_serial(const char *name, unsigned k, char buf[ALIAS_BYTES]);
 void alias_of_port(const char *name, unsigned i, char buf[ALIAS_BYTES]);
 void alias_of_pci(const struct pci_address *a, char buf[ALIAS_BYTES]);
 
@@ -44,7 +44,7 @@ xmlNode *device_find(const xmlNode *devices, const char *element, const char *al
 
 /* Each finds the element or adds it, and makes it what it should be; returns it, or NULL. */
 xmlNode *device_put_memory(struct edit *ed, const struct vm_vgpu *v);
-xmlNode *device_put_serial(struct edit *ed, const char *name, unsigned index);
+xmlNode *device_put_serial(struct edit *ed, const char *name, unsigned k, unsigned index);
 xmlNode *device_put_port(struct edit *ed, const struct vm_vgpu *v, unsigned i,
                          const struct serial_port *at);
 xmlNode *device_put_pci(struct edit *ed, const struct pci_address *a);

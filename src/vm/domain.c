@@ -120,9 +120,11 @@ check_aliases(const xmlNode *devices, const struct vm_vgpu *v, struct err *e)
     alias_of_memory(v->name, alias);
     if (alias_taken(devices, "shmem", alias))
         return refuse_alias(alias, e);
-    alias_of_serial(v->name, alias);
-    if (alias_taken(devices, "controller", alias))
-        return refuse_alias(alias, e);
+    for (unsigned k = 0; k < VM_SERIALS; k++) {
+        alias_of_serial(v->name, k, alias);
+        if (alias_taken(devices, "controller", alias))
+            return refuse_alias(alias, e);
+    }
     for (unsigned i = 0; i < VM_PORTS; i++) {
         alias_of_port(v->name, i, alias);
         if (alias_taken(devices, "channel", alias))
@@ -170,26 +172,31 @@ domain_check_free(const xmlNode *devices, const struct vm_vgpu *v, struct err *e
     return rc < 0 ? rc : check_by_hand(devices, v, e);
 }
 
-/* The controller that is there keeps its index. */
+/* The controller that is there keeps its index; others get the first free one from `least` on. */
 static unsigned
-index_of_serial(const xmlNode *devices, const char *name)
+index_of_serial(const xmlNode *devices, const char *name, unsigned k, unsigned least)
 {
     char alias[ALIAS_BYTES];
     unsigned index;
 
-    alias_of_serial(name, alias);
+    alias_of_serial(name, k, alias);
     if (xml_attr_number(device_find(devices, "controller", alias), "index", &index))
         return index;
-    return room_serial_index(devices);
+    return room_serial_index(devices, least);
 }
 
 static void
-put_vgpu(struct edit *ed, const struct vm_vgpu *v, unsigned index)
+put_vgpu(struct edit *ed, const struct vm_vgpu *v, unsigned least)
 {
     device_put_memory(ed, v);
-    device_put_serial(ed, v->name, index);
-    for (unsigned i = 0; i < VM_PORTS; i++)
-        device_put_port(ed, v, i, &(struct serial_port){index, i + 1});
+    for (unsigned k = 0; k < VM_SERIALS; k++) {
+        const unsigned index = index_of_serial(ed->devices, v->name, k, least);
+
+        device_put_serial(ed, v->name, k, index);
+        for (unsigned i = 0; i < VM_SERIAL_PORTS; i++)
+            device_put_port(ed, v, k * VM_SERIAL_PORTS + i,
+                            &(struct serial_port){index, i + 1});
+    }
 }
 
 int
@@ -203,7 +210,7 @@ domain_attach_vgpu(const char *xml, const struct vm_vgpu *v, char **ret, struct 
         rc = domain_check_free(ed.devices, v, e);
     if (rc < 0)
         return rc;
-    put_vgpu(&ed, v, index_of_serial(ed.devices, v->name));
+    put_vgpu(&ed, v, 0);
     return close_edit(&ed, doc, xml, ret, e);
 }
 
@@ -218,13 +225,13 @@ remove_by_alias(struct edit *ed, const char *element, const char *alias)
 
 /* A controller that somebody else's channel is on stays, as theirs. */
 static void
-remove_serial(struct edit *ed, const char *name)
+remove_serial(struct edit *ed, const char *name, unsigned k)
 {
     char alias[ALIAS_BYTES];
     unsigned index;
     xmlNode *d;
 
-    alias_of_serial(name, alias);
+    alias_of_serial(name, k, alias);
     d = device_find(ed->devices, "controller", alias);
     if (xml_attr_number(d, "index", &index) && room_serial_used(ed->devices, index))
         device_remove(ed, xml_child(d, "alias"));
@@ -248,7 +255,8 @@ domain_detach_vgpu(const char *xml, const char *name, char **ret, struct err *e)
         alias_of_port(name, i, alias);
         remove_by_alias(&ed, "channel", alias);
     }
-    remove_serial(&ed, name);
+    for (unsigned k = 0; k < VM_SERIALS; k++)
+        remove_serial(&ed, name, k);
     return close_edit(&ed, doc, xml, ret, e);
 }
 

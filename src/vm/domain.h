@@ -25,7 +25,7 @@ struct domain_parts {
     bool ours[PCI_MOST]; /* … and whether Tessera put it there */
 };
 
-/* A vGPU: shared memory, a virtio-serial controller of its own, and its ports. */
+/* A vGPU: shared memory, two virtio-serial controllers of its own, and its ports. */
 int domain_attach_vgpu(const char *xml, const struct vm_vgpu *v, char **ret,
                        struct err *e);
 int domain_detach_vgpu(const char *xml, const char *name, char **ret, struct err *e);

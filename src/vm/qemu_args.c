@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Each an option and its value: three devices, and two for each port. */
-#define ARGUMENTS ((size_t)2 * (3 + 2 * VM_PORTS))
+#define ARGUMENTS ((size_t)2 * (2 + VM_SERIALS + 2 * VM_PORTS))
 
 /* A value of an option: QEMU reads two commas as one. */
 static char *
@@ -48,9 +48,10 @@ add_port(json_t *args, const struct vm_vgpu *v, unsigned i)
              : NULL);
     add(args, "-device",
         str_printf(
-            "virtserialport,bus=tessera-%s-serial.0,nr=%u,chardev=tessera-%s-port%u,"
+            "virtserialport,bus=tessera-%s-serial%u.0,nr=%u,chardev=tessera-%s-port%u,"
             "name=tessera.%s.%u",
-            v->name, i + 1, v->name, i, v->name, i));
+            v->name, i / VM_SERIAL_PORTS, i % VM_SERIAL_PORTS + 1, v->name, i, v->name,
+            i));
 }
 
 json_t *
@@ -64,8 +65,10 @@ qemu_args_json(const struct vm_vgpu *v)
                    v->name, v->memory, v->memory_bytes));
     add(args, "-device",
         str_printf("ivshmem-plain,memdev=tessera-%s,master=on", v->name));
-    add(args, "-device",
-        str_printf("virtio-serial-pci,id=tessera-%s-serial,max_ports=31", v->name));
+    for (unsigned k = 0; k < VM_SERIALS; k++)
+        add(args, "-device",
+            str_printf("virtio-serial-pci,id=tessera-%s-serial%u,max_ports=%u", v->name,
+                       k, VM_SERIAL_PORTS + 1));
     for (unsigned i = 0; i < VM_PORTS; i++)
         add_port(args, v, i);
     /* What had no memory is not there. */

@@ -52,9 +52,9 @@ has_serial_controller(const xmlNode *devices, unsigned index)
 }
 
 unsigned
-room_serial_index(const xmlNode *devices)
+room_serial_index(const xmlNode *devices, unsigned least)
 {
-    unsigned index = 0;
+    unsigned index = least;
 
     while (has_serial_controller(devices, index) || room_serial_used(devices, index))
         index++;

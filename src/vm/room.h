@@ -9,7 +9,7 @@
 #include "vm/devices.h"
 
 /* The first controller index that nothing has and nothing refers to. */
-unsigned room_serial_index(const xmlNode *devices);
+unsigned room_serial_index(const xmlNode *devices, unsigned least);
 
 /* Is a device on that controller? */
 bool room_serial_used(const xmlNode *devices, unsigned index);

@@ -14,6 +14,12 @@
 #include <stdint.h>
 
 #define VM_PORTS 16
+/*
+ * On two controllers: QEMU sends a name and a state for each port when a guest's driver starts,
+ * through a queue of 32, and drops what finds no room there.
+ */
+#define VM_SERIALS 2
+#define VM_SERIAL_PORTS (VM_PORTS / VM_SERIALS)
 #define VM_NO_UID (-1L)
 
 /* All of it owned; vm_vgpu_fini() accepts one that is zeroed. */

@@ -161,12 +161,12 @@ connected() {
     [ "$output" = "gone: out of vm2" ]
 }
 
-@test "two vGPUs in one VM have a controller each" {
+@test "two vGPUs in one VM have two controllers each" {
     becomes vm1.xml attach vm1 a
     becomes vm1.xml attach vm1 b
     as_libvirt "$BATS_TEST_TMPDIR/vm1.xml" vm1 >"$BATS_TEST_TMPDIR/dumped.xml"
     valid "$BATS_TEST_TMPDIR/dumped.xml"
-    [ "$(grep -c "controller type='virtio-serial'" "$BATS_TEST_TMPDIR/dumped.xml")" -eq 2 ]
+    [ "$(grep -c "controller type='virtio-serial'" "$BATS_TEST_TMPDIR/dumped.xml")" -eq 4 ]
     [ "$(grep -c "<channel " "$BATS_TEST_TMPDIR/dumped.xml")" -eq 32 ]
     vm list -o json | jq -e '[.vms[] | select(.domain == "vm1").vgpu] == ["a", "b"]'
 }
@@ -293,9 +293,9 @@ connected() {
     local words
     # shellcheck disable=SC2207 # split as a shell does it
     words=($(vm qemu-args a))
-    [ "${#words[@]}" -eq 70 ]
+    [ "${#words[@]}" -eq 72 ]
     [ "${words[3]}" = "ivshmem-plain,memdev=tessera-a,master=on" ]
-    vm qemu-args a -o json | jq -e 'length == 70 and .[0] == "-object"'
+    vm qemu-args a -o json | jq -e 'length == 72 and .[0] == "-object"'
     [ "$(vm_of a .domain)" = null ]
     vm qemu-args b --user 64055 >/dev/null
     [ "$(vm_of b .uid)" = 64055 ]

@@ -61,7 +61,7 @@ rewritten(const char *xml)
 /* ---- vGPUs ------------------------------------------------------------------------------ */
 
 static void
-a_vgpu_is_memory_a_controller_and_sixteen_ports(void **state)
+a_vgpu_is_memory_two_controllers_and_sixteen_ports(void **state)
 {
     _cleanup_free_ char *xml = attached(PC_DOMAIN, "a", 1);
 
@@ -72,14 +72,16 @@ a_vgpu_is_memory_a_controller_and_sixteen_ports(void **state)
                                 "      <alias name=\"ua-tessera-a\"/>\n"
                                 "    </shmem>\n"));
     assert_non_null(strstr(xml, "<controller type=\"virtio-serial\" index=\"1\" "
-                                "ports=\"31\">"));
+                                "ports=\"9\">"));
+    assert_non_null(strstr(xml, "<controller type=\"virtio-serial\" index=\"2\" "
+                                "ports=\"9\">"));
     assert_int_equal(world_count(xml, "<channel "), 17);
     assert_non_null(strstr(xml,
                            "<source mode=\"connect\" path=\"/run/tessera/vm/a/port15\">\n"
                            "        <reconnect enabled=\"yes\" timeout=\"1\"/>"));
     assert_non_null(strstr(xml, "name=\"tessera.a.15\"/>\n"
-                                "      <address type=\"virtio-serial\" controller=\"1\" "
-                                "bus=\"0\" port=\"16\"/>\n"
+                                "      <address type=\"virtio-serial\" controller=\"2\" "
+                                "bus=\"0\" port=\"8\"/>\n"
                                 "      <alias name=\"ua-tessera-a-port15\"/>"));
 }
 
@@ -113,7 +115,8 @@ detaching_undoes_attaching(void **state)
     _cleanup_free_ char *before = rewritten(PC_DOMAIN), *again = detached(none, "b", 0);
 
     (void)state;
-    assert_non_null(strstr(ab, "index=\"2\""));
+    assert_non_null(strstr(ab, "index=\"3\""));
+    assert_non_null(strstr(ab, "index=\"4\""));
     assert_null(strstr(b, "tessera-a"));
     assert_non_null(strstr(b, "ua-tessera-b-port15"));
     assert_string_equal(none, before);
@@ -331,7 +334,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_vgpu_is_memory_a_controller_and_sixteen_ports),
+        cmocka_unit_test(a_vgpu_is_memory_two_controllers_and_sixteen_ports),
         cmocka_unit_test(what_others_put_there_stays),
         cmocka_unit_test(a_second_time_nothing_changes),
         cmocka_unit_test(detaching_undoes_attaching),

@@ -123,12 +123,12 @@ qemu_gets_one_argument_a_line(void **state)
     assert_int_equal(qemu_args_lines(&v, &lines, NULL), 0);
     for (const char *p = lines; (p = strchr(p, '\n')); p++)
         n++;
-    assert_int_equal(n, 2 * (3 + 2 * VM_PORTS));
+    assert_int_equal(n, 2 * (2 + VM_SERIALS + 2 * VM_PORTS));
     assert_null(strchr(lines, ' '));
     assert_non_null(strstr(lines,
                            "-object\nmemory-backend-file,id=tessera-a,mem-path=/dev/shm/"
                            "tessera-a,size=1073741824,share=on\n"));
-    assert_non_null(strstr(lines, "-device\nvirtserialport,bus=tessera-a-serial.0,nr=16,"
+    assert_non_null(strstr(lines, "-device\nvirtserialport,bus=tessera-a-serial1.0,nr=8,"
                                   "chardev=tessera-a-port15,name=tessera.a.15\n"));
 }
 

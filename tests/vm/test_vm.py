@@ -67,18 +67,7 @@ class Host:
         return json.loads(done.stdout)
 
     def arguments(self, name):
-        vm = self.request("PUT", f"/v1/vgpus/{name}/vm")["vm"]
-        ours = f"tessera-{name}"
-        words = ["-object", f"memory-backend-file,id={ours},mem-path={vm['memory']},"
-                 f"size={vm['memory_bytes']},share=on",
-                 "-device", f"ivshmem-plain,memdev={ours},master=on"]
-        for i in range(2):
-            words += ["-device", f"virtio-serial-pci,id={ours}-serial{i},max_ports=9"]
-        for i, path in enumerate(vm["ports"]):
-            words += ["-chardev", f"socket,id={ours}-port{i},path={path},reconnect=1",
-                      "-device", f"virtserialport,bus={ours}-serial{i // 8}.0,nr={i % 8 + 1},"
-                      f"chardev={ours}-port{i},name=tessera.{name}.{i}"]
-        return words
+        return json.loads(self.tessera("vm", "qemu-args", name, "-o", "json"))
 
     def machine(self, *names):
         """One that has these vGPUs; not yet started."""

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "wire/bar.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -16,11 +17,6 @@
 #define PCI_DEVICES "/sys/bus/pci/devices"
 #define VIRTIO_PORTS "/sys/class/virtio-ports"
 #define SECURITY "sys/kernel/security"
-#define PORT_PREFIX "tessera."
-
-/* What BAR 2 of an ivshmem device of ours begins with. */
-#define BAR_MAGIC "TSRABAR1"
-#define BAR_MAGIC_BYTES 8u
 #define BAR_LOOK_BYTES 4096u
 
 #define TEXT_BYTES 256
@@ -187,8 +183,8 @@ memory_check(struct report *r)
     unsigned n = 0;
 
     while (dir && (e = readdir(dir))) {
-        if (has_number(folder, e->d_name, "vendor", 0x1af4) &&
-            has_number(folder, e->d_name, "device", 0x1110))
+        if (has_number(folder, e->d_name, "vendor", BAR_PCI_VENDOR) &&
+            has_number(folder, e->d_name, "device", BAR_PCI_DEVICE))
             n += bar_check(r, e->d_name);
     }
     return n;
@@ -233,7 +229,7 @@ ports_look(struct report *r, struct ports *p)
         char name[TEXT_BYTES];
 
         read_line(folder, e->d_name, "name", name);
-        if (strncmp(name, PORT_PREFIX, strlen(PORT_PREFIX)) == 0)
+        if (strncmp(name, BAR_PORT_PREFIX, strlen(BAR_PORT_PREFIX)) == 0)
             port_try(r, e->d_name, p);
     }
 }
@@ -248,7 +244,7 @@ report_no_ports(struct report *r)
             r, "ports",
             "on the host: attach the vGPU again (tessera vm attach), or compare with "
             "'tessera vm qemu-args NAME'",
-            "no virtio port is named " PORT_PREFIX "*");
+            "no virtio port is named " BAR_PORT_PREFIX "*");
     else
         report_failed(r, "ports", "as root: modprobe virtio_console",
                       "the kernel's virtio_console module is not loaded");
