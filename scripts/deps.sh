@@ -4,7 +4,7 @@
 # deps.sh [--check | --list] [GROUP...]
 #
 # Installs the Debian packages of scripts/packages.txt that are missing; with --check only
-# names them (exit status 1 if there are any). Groups are the words in its first column; all by default.
+# names them (exit status 1 if there are any). Groups: the first column there; all by default.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
