@@ -20,4 +20,7 @@ for program in "$@"; do
     cp -L "$program" "$root/usr/bin/"
     libraries_of "$program" | xargs -r cp -L --parents --update -t "$root"
 done
+# Parts of glibc that every image has: what runs with older ones, too, names them.
+libc=$(libraries_of /bin/sh | grep '/libc\.so\.6$')
+cp -L --parents --update -t "$root" "${libc%/*}"/{libpthread.so.0,libdl.so.2}
 [ -e "$root/bin" ] || ln -s usr/bin "$root/bin"

@@ -60,7 +60,8 @@ RULES = {
              "with a kernel for each type of the program's own, to learn how long they are.",
     "include": "Include files are the guest's: -I names a folder of the worker's, and absolute "
                "names in sources and options lie below it.",
-    "clock": "Stamps of direct copies are the device's: a marker tells its clock, now and then.",
+    "clock": "Stamps of direct copies are the device's: a marker tells its clock, now and then,"
+             " the best of some.",
     "record": "A command buffer's kernel is cloned when it is recorded, as its arguments stay.",
     "simultaneous": "Driver command buffers may be replayed at once: the guest says when.",
     "arg-info": "-cl-kernel-arg-info is added to build options, to learn the arguments of kernels.",
@@ -108,6 +109,7 @@ BUILDS = ("clBuildProgram", "clCompileProgram", "clLinkProgram")
 BUILD_FAILURES = (-11, -15, -17)  # the compiler's and the linker's own
 ARG_INFO = "-cl-kernel-arg-info"
 MEASURES = "tessera_sizeof_"
+MARKER = "clEnqueueMarkerWithWaitList"
 PROFILING_QUEUED = 0x1280
 
 FINISH = ["clRetainEvent", "clEnqueueMarkerWithWaitList", "clReleaseEvent"]
@@ -150,6 +152,22 @@ def read_lines(path):
     if not lines:
         raise TornLog(f"{files[0]}: no calls")
     return sorted(lines, key=lambda line: line["n"])
+
+
+def marks_in_a_row(lines):
+    """Markers that one thread makes with nothing in between but releases: numbers of those released
+    meanwhile, numbers of the others."""
+    released, kept = set(), {}
+    for line in lines:
+        event = line["args"].get("event")
+        if line["call"] == MARKER and not line["args"].get("event_wait_list"):
+            kept[event] = line["n"]
+        elif line["call"] == "clReleaseEvent" and event in kept:
+            released.add(kept.pop(event))
+        elif released or kept:
+            yield released, set(kept.values())
+            released, kept = set(), {}
+    yield released, set(kept.values())
 
 
 class Log(Images, Held, Streams):
@@ -200,9 +218,14 @@ class Log(Images, Held, Streams):
         for line in self.lines:
             if line["call"] == "clGetEventProfilingInfo":
                 asked.setdefault(line["args"]["event"], set()).add(line["args"]["param_name"])
-        return {line["n"]: "clock" for line in self.lines
-                if line["call"] == "clEnqueueMarkerWithWaitList"
-                and asked.get(line["args"]["event"]) == {PROFILING_QUEUED}}
+        looks = {line["n"]: "clock" for line in self.lines
+                 if line["call"] == MARKER
+                 and asked.get(line["args"]["event"]) == {PROFILING_QUEUED}}
+        for lines in self.by_thread():
+            for released, kept in marks_in_a_row(lines):
+                if looks.keys() & kept:
+                    looks.update(dict.fromkeys(released, "clock"))
+        return looks
 
     def stand_ins(self):
         """User events that are made complete, for the wait list of one marker or barrier."""

@@ -240,6 +240,32 @@ class Compare(unittest.TestCase):
                        pfn_notify=None)
         self.assert_differ("program#1 was released, and the worker's program#1 was not")
 
+    def looks_at_the_clock(self, tries, own=False):
+        """The worker's end of a log: marks that took too long, and the one that counts."""
+        r = Recorder()
+        r.lines = self.worker
+        events = [f"event#{10 + i}" for i in range(tries)]
+        for i, event in enumerate(events):
+            r.call(compare.MARKER, command_queue="queue#1", event=event, **NO_EVENTS)
+            if i > 0:
+                r.call("clReleaseEvent", event=events[i - 1])
+        if own:
+            r.call(compare.MARKER, command_queue="queue#1", event="event#30", **NO_EVENTS)
+        r.call("clFlush", command_queue="queue#1")
+        r.call("clGetEventProfilingInfo", event=events[-1],
+               param_name=compare.PROFILING_QUEUED, param_value_size=8, answer=1)
+        r.call("clReleaseEvent", event=events[-1])
+
+    def test_a_look_at_the_clock_may_be_made_again(self):
+        self.looks_at_the_clock(1)
+        self.assert_agree()
+        self.looks_at_the_clock(4)
+        self.assert_agree()
+
+    def test_a_marker_that_is_the_programs_beside_one(self):
+        self.looks_at_the_clock(4, own=True)
+        self.assert_differ(compare.MARKER)
+
     def test_a_failed_call_is_not_compared(self):
         self.native[-1:-1] = [dict(find(self.native, "clSetKernelArg"), status=-50)]
         self.assert_agree()
