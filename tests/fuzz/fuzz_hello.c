@@ -2,12 +2,15 @@
 /*
  * The handshake with a stranger. Switches in the first byte: 1 we are the guest (else the worker),
  * 2 descriptors come with the bytes, 4 they begin with the right magic and version, 8 they go on
- * with the right fingerprint. What a guest accepts it maps.
+ * with the right fingerprint, 16 we are a guest at a virtio port: the bytes come after a
+ * preamble, which 32 spoils. What a guest accepts it maps.
  */
 #include "base/io.h"
 #include "base/sock.h"
 #include "wire/channel.h"
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +67,63 @@ as_guest(int sock)
     free(info);
 }
 
+/* ---- through a port ---------------------------------------------------------------- */
+
+struct host {
+    int sock;
+    bool spoil;
+    const uint8_t *bytes;
+    size_t len;
+};
+
+/* Knows the nonce once it has read the hello. */
+static void *
+host_main(void *arg)
+{
+    static const char before[] = "what was meant for another one";
+    struct host *host = arg;
+    struct hello h;
+
+    if (read_exact(host->sock, &h, sizeof h) == 0 &&
+        write_all(host->sock, before, sizeof before) == 0) {
+        h.nonce[0] ^= host->spoil;
+        preamble_send(host->sock, h.nonce);
+        sock_send_fds(host->sock, host->bytes, host->len, NULL, 0);
+    }
+    shutdown(host->sock, SHUT_WR);
+    return NULL;
+}
+
+static void
+at_port(int port, struct host *host)
+{
+    struct hello h = {.magic = HELLO_MAGIC, .version = WIRE_VERSION};
+    char reason[160] = "";
+    uint8_t *info = NULL;
+    struct welcome w;
+    struct channel c;
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, host_main, host) != 0)
+        abort();
+    fcntl(port, F_SETFL, O_NONBLOCK);
+    if (hello_exchange_port(port, &h, &w, &info, reason) == 0) {
+        if (host->spoil)
+            abort();
+        if (channel_map_bar(&c, &w, memory(), MEMORY_BYTES) == 0) {
+            memset(c.tx.data + c.tx.size - 1, 1, 1);
+            memset(c.rx.data + c.rx.size - 1, 1, 1);
+            channel_fini(&c);
+        }
+    } else if (!memchr(reason, '\0', sizeof reason) || info) {
+        abort();
+    }
+    free(info);
+    pthread_join(thread, NULL);
+}
+
+/* ------------------------------------------------------------------------------------ */
+
 static void
 as_worker(int sock)
 {
@@ -82,7 +142,7 @@ static void
 put_greeting(uint8_t switches, uint8_t *bytes, size_t size)
 {
     const struct hello h = {
-        .magic = switches & 1 ? WELCOME_MAGIC : HELLO_MAGIC,
+        .magic = switches & (1 | 16) ? WELCOME_MAGIC : HELLO_MAGIC,
         .version = WIRE_VERSION,
         .fingerprint = FINGERPRINT,
     };
@@ -104,6 +164,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memcpy(bytes, data + 1, size - 1);
     put_greeting(data[0], bytes, size - 1);
+    if (data[0] & 16) {
+        at_port(pair[1], &(struct host){pair[0], data[0] & 32, bytes, size - 1});
+        close(pair[0]);
+        close(pair[1]);
+        return 0;
+    }
     if (sock_send_fds(pair[0], bytes, size - 1, fds, data[0] & 2 ? 2 : 0) < 0)
         abort();
     shutdown(pair[0], SHUT_WR);

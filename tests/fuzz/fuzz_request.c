@@ -13,9 +13,10 @@ parse(unsigned method, const char *body, size_t len, struct err *e)
     struct request_create create;
     struct request_gpu gpu;
     struct request_shutdown shutdown;
+    struct request_vm vm;
     int rc;
 
-    switch (method % 3) {
+    switch (method % 4) {
     case 0:
         rc = request_parse_create(body, len, &create, e);
         if (rc == 0 && create.passthrough == (create.type[0] != '\0'))
@@ -26,8 +27,13 @@ parse(unsigned method, const char *body, size_t len, struct err *e)
         if (rc == 0 && request_gpu_is_empty(&gpu))
             abort();
         return rc;
-    default:
+    case 2:
         return request_parse_shutdown(body, len, &shutdown, e);
+    default:
+        rc = request_parse_vm(body, len, &vm, e);
+        if (rc == 0 && !memchr(vm.domain, '\0', sizeof vm.domain))
+            abort();
+        return rc;
     }
 }
 
