@@ -134,7 +134,7 @@ def put_built(tree, build):
     for path in sorted((build / "tests/e2e/programs").iterdir()):
         if path.is_file() and path.stat().st_mode & 0o100:
             tree.program(path, f"usr/local/bin/{path.name}")
-    for name in ("tests/hostile/hostile", "studies/training/train"):
+    for name in ("tests/hostile/hostile", "studies/workloads/tessera-train"):
         if (build / name).exists():
             tree.program(build / name, f"usr/local/bin/{pathlib.Path(name).name}")
 
@@ -144,6 +144,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=HERE.parents[1] / "build")
     parser.add_argument("folder", type=pathlib.Path)
     a = parser.parse_args()
+    a.folder, a.build = a.folder.resolve(), a.build.resolve()
     a.folder.mkdir(parents=True, exist_ok=True)
     kernel = fetch_kernel(a.folder)
     tree = Tree(a.folder / "root")
