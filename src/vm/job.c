@@ -184,6 +184,17 @@ look_at_rest(const struct job *j, const struct live_plan *p, struct vm_result *r
                  "stops");
 }
 
+/* Tells what will change. false: it was only to be printed. */
+static bool
+begin(const struct job *j, struct change *c, struct vm_result *ret)
+{
+    fill_result(j, c, ret);
+    if (j->how != VM_PRINT)
+        return true;
+    ret->xml = take_ptr(c->config);
+    return false;
+}
+
 /*
  * What the domain is started with comes first, since that can be put back as it was whatever the
  * guest does.
@@ -193,11 +204,8 @@ job_add(struct job *j, struct change *c, struct vm_result *ret, struct err *e)
 {
     int rc;
 
-    fill_result(j, c, ret);
-    if (j->how == VM_PRINT) {
-        ret->xml = take_ptr(c->config);
+    if (!begin(j, c, ret))
         return 0;
-    }
     rc = define(j, c, e);
     if (rc < 0)
         return rc;
@@ -216,11 +224,8 @@ job_remove(struct job *j, struct change *c, struct vm_result *ret, struct err *e
 {
     int rc;
 
-    fill_result(j, c, ret);
-    if (j->how == VM_PRINT) {
-        ret->xml = take_ptr(c->config);
+    if (!begin(j, c, ret))
         return 0;
-    }
     rc = define(j, c, e);
     if (rc == 0)
         rc = live_detach(&host_live, j->domain, &c->plan, e);
