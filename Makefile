@@ -31,8 +31,8 @@ define package
 	@packaging/package.sh $(1) $(BUILD)
 endef
 
-.PHONY: all deps demo check check-full check-vm bench bench-sched instructions soak asan tsan fuzz \
-	differential format format-check lint install \
+.PHONY: all deps demo check check-full check-vm check-vm-full bench bench-sched instructions \
+	soak asan tsan fuzz differential format format-check lint install \
 	guest-package host-package clean help
 
 all: ## build everything (the default)
@@ -72,12 +72,16 @@ soak: all ## guests and kills for SOAK_MINUTES (20): does anything grow?
 
 check-full: ## as check, with all programs in full and all of e2e under the sanitizers
 	$(call need)
-	@scripts/check.sh build style unit instructions e2e programs-all asan-all tsan-all fuzz
+	@scripts/check.sh build style unit instructions e2e programs-all vm-all \
+		asan-all tsan-all fuzz
 
-check-vm: all ## virtual machines with vGPUs, under KVM or emulated
-	$(call need,build run vm)
-	@/usr/bin/python3 tests/vm/image.py --build $(BUILD) $(BUILD)/vm
-	@/usr/bin/python3 tests/vm/test_vm.py --build $(BUILD)
+check-vm: ## virtual machines with vGPUs, under KVM or emulated
+	$(call need)
+	@scripts/check.sh vm
+
+check-vm-full: ## as check-vm, and what takes long
+	$(call need)
+	@scripts/check.sh vm-all
 
 asan: ## unit and end-to-end tests under AddressSanitizer and UBSan
 	$(call need)

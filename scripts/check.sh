@@ -9,6 +9,7 @@
 #   e2e       end-to-end tests            fuzz      all targets, FUZZ_SECONDS (21)
 #   lint      clang-tidy                  tsan-all  unit and e2e under TSan
 #   asan-all  as asan, with all e2e       programs-all  as programs, and what takes long
+#   vm        virtual machines          vm-all    as vm, and what takes long
 #   instructions   counts of the fast paths, against docs/results/instructions.json
 #
 # The last line is the sum over all runners: N passed, N failed, N skipped. With CI=true a
@@ -16,12 +17,12 @@
 set -uo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-readonly STAGES=(build style unit instructions e2e programs asan tsan fuzz)
+readonly STAGES=(build style unit instructions e2e programs vm asan tsan fuzz)
 readonly FUZZ_SECONDS=${FUZZ_SECONDS:-21}
 # What a stage may take on two cores; a run of e2e tests is ended at five times that.
 declare -rA BUDGET_S=([build]=240 [style]=60 [unit]=120 [instructions]=30 [e2e]=300 [programs]=300
     [asan]=240 [tsan]=120 [fuzz]=120 [lint]=600 [asan-all]=900 [tsan-all]=900
-    [programs-all]=600)
+    [programs-all]=600 [vm]=240 [vm-all]=900)
 readonly SUMMARY=build/check-summary.txt
 
 # Tests bring an environment of their own.
@@ -289,6 +290,28 @@ stage_programs-all() {
     TAGS=()
     stage_programs
     TAGS=(--filter-tags '!long')
+}
+
+# vm_tests OPTION...: each file has a manager and machines of its own.
+vm_tests() {
+    local file tap status
+    built || return
+    one "kernel and initramfs" /usr/bin/python3 tests/vm/image.py --build build build/vm
+    for file in tests/vm/test_*.py; do
+        tap=build/check-$(basename "$file" .py).tap status=0
+        timeout --kill-after=30 $((BUDGET_S[$stage] * 3)) \
+            /usr/bin/python3 "$file" --build build "$@" >"$tap" 2>&1 || status=$?
+        cat "$tap"
+        tally tap "$tap" "$status"
+    done
+}
+
+stage_vm() {
+    vm_tests
+}
+
+stage_vm-all() {
+    vm_tests --full
 }
 
 readonly OWN_SIGNALS=handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
