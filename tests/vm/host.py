@@ -34,6 +34,17 @@ class Host:
                      "TESSERA_SOFTWARE_GPUS": "2"}
         self.manager = None
         self.machines = 0
+        self.share_caches(pathlib.Path(os.environ.get("TESSERA_TEST_CACHE",
+                                                      self.folder / "compiled")))
+
+    def share_caches(self, compiled):
+        """What PoCL compiles for one GPU, or in another stage of a check, serves all."""
+        compiled.mkdir(parents=True, exist_ok=True)
+        caches = self.folder / "run/cache"
+        for folder in (caches.parent, caches):
+            folder.mkdir(mode=0o700)
+        for gpu in ("gpu0", "gpu1"):
+            (caches / f".{gpu}").symlink_to(compiled)
 
     def start(self):
         with open(self.folder / "tesserad.log", "ab") as log:

@@ -15,8 +15,12 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
+TOP = HERE.parents[1]
 MODULES = ["virtio_pci", "virtio_console", "virtio_rng", "overlay"]
-PROGRAMS = ["clinfo", "clpeak", "crun"]
+PROGRAMS = ["clinfo", "clpeak", "crun", "jq", "udevadm"]
+IN_CONTAINER = ["/bin/sh", "clinfo", "studies/workloads/tessera-train"]
+RULES = ["50-udev-default.rules"]
+DATA = "/usr/share/datasets/fashion-mnist"
 PYTHON_PACKAGES = ["numpy", "pyopencl", "pytools", "mako", "markupsafe", "appdirs.py",
                    "platformdirs", "decorator.py", "six.py", "typing_extensions.py",
                    "pkg_resources"]
@@ -125,18 +129,40 @@ def put_python(tree):
         tree.libraries(module)
 
 
+def put_package(tree, build, folder):
+    """The guest's package, as it is unpacked where there is no dpkg."""
+    packages = folder / "packages"
+    shutil.rmtree(packages, ignore_errors=True)
+    run(TOP / "packaging/package.sh", "guest", build, packages)
+    archive, = packages.glob("tessera-guest_*.tar.gz")
+    run("tar", "-xzf", archive, "-C", tree.root)
+    run("systemd-sysusers", f"--root={tree.root}", "tessera.conf")
+    for name in ("usr/lib/tessera/libtessera-opencl.so", "usr/bin/tessera-guest"):
+        tree.libraries(tree.root / name)
+
+
+def put_udev(tree):
+    """Devices get their groups as in any machine."""
+    daemon = tree.root / "usr/lib/systemd/systemd-udevd"
+    daemon.parent.mkdir(parents=True, exist_ok=True)
+    daemon.symlink_to(shutil.which("udevadm"))
+    for name in RULES:
+        tree.put(f"/usr/lib/udev/rules.d/{name}")
+
+
 def put_built(tree, build):
-    """The guest's library, as its package would have it, and the programs of the tests."""
-    tree.program(build / "libtessera-opencl.so", "usr/lib/tessera/libtessera-opencl.so")
-    vendors = tree.root / "etc/OpenCL/vendors"
-    vendors.mkdir(parents=True)
-    (vendors / "tessera.icd").write_text("/usr/lib/tessera/libtessera-opencl.so\n")
+    """The programs of the tests."""
     for path in sorted((build / "tests/e2e/programs").iterdir()):
         if path.is_file() and path.stat().st_mode & 0o100:
             tree.program(path, f"usr/local/bin/{path.name}")
     for name in ("tests/hostile/hostile", "studies/workloads/tessera-train"):
-        if (build / name).exists():
-            tree.program(build / name, f"usr/local/bin/{pathlib.Path(name).name}")
+        tree.program(build / name, f"usr/local/bin/{pathlib.Path(name).name}")
+
+
+def put_bundle(tree, build):
+    """/bundle: a container's root file system; its config.json is the tests' matter."""
+    programs = [shutil.which(name) or build / name for name in IN_CONTAINER]
+    run(TOP / "scripts/guest-image.sh", tree.root / "bundle/rootfs", *programs)
 
 
 def main():
@@ -153,14 +179,18 @@ def main():
     put_modules(tree, kernel)
     tree.put("/etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n"
                                        "user:x:1000:1000::/tmp:/bin/sh\n")
-    tree.put("/etc/group").write_text("root:x:0:\ntessera:x:900:\nuser:x:1000:\n")
+    tree.put("/etc/group").write_text("root:x:0:\nuser:x:1000:\n")
     tree.program(OPENCL_LOADER)
     for name in PROGRAMS:
         path = shutil.which(name)
         if path:
             tree.program(path)
     put_python(tree)
+    put_udev(tree)
     put_built(tree, a.build)
+    put_bundle(tree, a.build)
+    put_package(tree, a.build, a.folder)
+    tree.put(DATA)
     tree.pack(a.folder / "initramfs.cpio")
     shutil.copy2(next(kernel.glob("boot/vmlinuz-*")), a.folder / "vmlinuz")
 
