@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Exit statuses besides 0 and EXIT_USAGE; EXIT_TESSERA, 126 and 127 are those of env(1) and docker. */
+/* Beside 0 and EXIT_USAGE; EXIT_TESSERA, 126 and 127 are those of env(1) and docker. */
 #define EXIT_FAILED 1
 #define EXIT_TESSERA 125 /* run: Tessera itself failed */
 #define EXIT_CANNOT_RUN 126

@@ -9,8 +9,8 @@
  * asked, src/guestcli makes such objects: their `container` has, in place of `folder`, `memory` (a
  * file to map) and `ports` ([{"path", "major", "minor"}], a null where one is missing).
  *
- * All functions return 0 or a negative errno with words in *e; what they return through ret_ belongs
- * to the caller. But for those of files.c nothing is read or written.
+ * All functions return 0 or a negative errno with words in *e; what they return through ret_
+ * belongs to the caller. But for those of files.c nothing is read or written.
  */
 #ifndef TESSERA_CONTAINER_CONTAINER_H
 #define TESSERA_CONTAINER_CONTAINER_H

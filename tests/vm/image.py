@@ -7,6 +7,7 @@ holds programs of this host with the libraries that they need, what was built, a
 """
 
 import argparse
+import json
 import pathlib
 import re
 import shutil
@@ -18,7 +19,8 @@ KERNEL_PACKAGE = "linux-image-cloud-amd64"
 TOP = HERE.parents[1]
 MODULES = ["virtio_pci", "virtio_console", "virtio_rng", "overlay"]
 PROGRAMS = ["clinfo", "clpeak", "crun", "jq", "udevadm"]
-IN_CONTAINER = ["/bin/sh", "clinfo", "studies/workloads/tessera-train"]
+IN_CONTAINER = ["/bin/sh", "clinfo", "studies/workloads/tessera-train",
+                "tests/e2e/programs/fb_limit"]
 RULES = ["50-udev-default.rules"]
 DATA = "/usr/share/datasets/fashion-mnist"
 PYTHON_PACKAGES = ["numpy", "pyopencl", "pytools", "mako", "markupsafe", "appdirs.py",
@@ -73,7 +75,7 @@ class Tree:
         target.parent.mkdir(parents=True, exist_ok=True)
         if pathlib.Path(source).is_dir():
             shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True,
-                            ignore=shutil.ignore_patterns("__pycache__", "tests", "test"))
+                            ignore=shutil.ignore_patterns("tests", "test"))
         elif not target.exists():
             shutil.copy2(source, target)
         return target
@@ -160,9 +162,19 @@ def put_built(tree, build):
 
 
 def put_bundle(tree, build):
-    """/bundle: a container's root file system; its config.json is the tests' matter."""
+    """/bundle: a container's root file system, and a config.json that lacks the program."""
+    bundle = tree.root / "bundle"
     programs = [shutil.which(name) or build / name for name in IN_CONTAINER]
-    run(TOP / "scripts/guest-image.sh", tree.root / "bundle/rootfs", *programs)
+    run(TOP / "scripts/guest-image.sh", bundle / "rootfs", *programs)
+    run("crun", "spec", cwd=bundle)
+    config = json.loads((bundle / "config.json").read_text())
+    config["process"]["terminal"] = False
+    config["root"] = {"path": "/bundle/rootfs", "readonly": True}
+    config["mounts"] = [m for m in config["mounts"] if m["destination"] != "/sys/fs/cgroup"]
+    for folder, kind in (("/tmp", "tmpfs"), ("/run", "tmpfs"), (DATA, "bind")):
+        config["mounts"].append({"destination": folder, "source": folder, "type": kind,
+                                 "options": ["bind", "ro"] if kind == "bind" else []})
+    (bundle / "config.json").write_text(json.dumps(config, indent=1))
 
 
 def main():
