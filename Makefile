@@ -31,8 +31,8 @@ define package
 	@packaging/package.sh $(1) $(BUILD)
 endef
 
-.PHONY: all deps demo check check-full check-vm check-vm-full bench bench-sched instructions \
-	soak asan tsan fuzz differential format format-check lint install \
+.PHONY: all deps demo check check-full check-vm check-vm-full bench bench-sched bench-vm \
+	instructions soak asan tsan fuzz differential format format-check lint install \
 	guest-package host-package clean help
 
 all: ## build everything (the default)
@@ -59,6 +59,11 @@ bench: all ## micro-benchmarks, native and vGPU side by side, both kinds of GPU
 bench-sched: all ## what vGPUs get under each scheduler, against what it promises
 	$(call need,build run)
 	@$(BUILD)/bench/bench-sched --build $(BUILD) $(BENCH_ARGS)
+
+bench-vm: all ## the same calls natively, by a process on a vGPU, and in a virtual machine
+	$(call need,build run vm)
+	@/usr/bin/python3 tests/vm/image.py --build $(BUILD) $(BUILD)/vm
+	@/usr/bin/python3 bench/vm.py --build $(BUILD) $(BENCH_ARGS)
 
 instructions: all ## count instructions of the fast paths, and renew the baseline
 	$(call need)
