@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What a virtual machine adds: the same OpenCL calls on the bare driver, by a process on a vGPU, and
-in a machine on another vGPU of the same GPU, in turn.
+"""What a virtual machine adds: the same OpenCL calls on the bare driver, by a process on a vGPU,
+and in a machine on another vGPU of the same GPU, in turn.
 
 A ratio is the machine's median over the process's, of each round. Kicks are the times that the
 guest or its worker had to be woken, for each sample: an exit of the virtual machine or an
