@@ -31,10 +31,11 @@ is_bell(uint8_t byte)
 int channel_use_port(struct channel *c, int port_fd);
 
 /*
- * Host: takes bells off the socket that were meant for the worker before. 1: something else comes
- * next, 0: nothing yet, -EPIPE: QEMU has hung up.
+ * Host: takes bells off the socket, some of them if there are many: a guest may ring without end.
+ * 1: something else comes next, 0: nothing yet, or more bells, -EPIPE: QEMU has hung up. What was
+ * taken is added to *bells.
  */
-int bells_skip(int socket_fd);
+int bells_skip(int socket_fd, unsigned *bells);
 
 /* Worker: adopts QEMU's socket. 0, or a negative errno. */
 int channel_use_vm(struct channel *c, int socket_fd);

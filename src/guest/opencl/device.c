@@ -47,8 +47,8 @@ device_add_folder(const char *folder)
 
     if (!d)
         return;
-    d->socket_path = str_printf("%s/socket", folder);
-    if (d->socket_path)
+    d->route.socket_path = str_printf("%s/socket", folder);
+    if (d->route.socket_path)
         all_devices[n_devices++] = d;
     else
         free(d);
@@ -65,7 +65,7 @@ devices_find_in_vm(void)
 
         if (!d)
             return;
-        d->vm = &vgpus[i];
+        d->route.vm = &vgpus[i];
         all_devices[n_devices++] = d;
     }
 }
@@ -105,12 +105,6 @@ platform_get(void)
     return &the_platform;
 }
 
-const char *
-device_socket_path(const struct device *d)
-{
-    return d->socket_path;
-}
-
 void
 device_take_info(struct device *d, uint8_t *info, size_t len)
 {
@@ -128,17 +122,17 @@ device_take_info(struct device *d, uint8_t *info, size_t len)
 static void
 device_tell(struct device *d, const char *reason)
 {
-    if (!d->told && d->vm)
-        fprintf(stderr, "tessera: vGPU '%s': %s\n", d->vm->name, reason);
+    if (!d->told && d->route.vm)
+        fprintf(stderr, "tessera: vGPU '%s': %s\n", d->route.vm->name, reason);
     else if (!d->told)
-        fprintf(stderr, "tessera: vGPU at %s: %s\n", d->socket_path, reason);
+        fprintf(stderr, "tessera: vGPU at %s: %s\n", d->route.socket_path, reason);
     d->told = true;
 }
 
 cl_int
 device_session(struct device *d, struct session **ret)
 {
-    char reason[SESSION_REASON_BYTES];
+    char reason[CONNECTION_REASON_BYTES];
     cl_int rc = CL_SUCCESS;
 
     pthread_mutex_lock(&d->lock);
