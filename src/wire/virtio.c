@@ -222,8 +222,10 @@ channel_use_port(struct channel *c, int port_fd)
 static void
 bell_send(struct channel *c, uint8_t bell)
 {
-    if (send(c->fd, &bell, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
-        atomic_fetch_add_explicit(&c->bells_sent, 1, memory_order_relaxed);
+    /* Before the guest can have read it: vm_ping() compares. */
+    atomic_fetch_add(&c->bells_sent, 1);
+    if (send(c->fd, &bell, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+        atomic_fetch_sub(&c->bells_sent, 1);
 }
 
 static void
@@ -301,15 +303,33 @@ vm_listens(const struct channel *c)
     return ioctl(c->fd, SIOCOUTQ, &waiting) < 0 || waiting == 0;
 }
 
+/* Fewer than it had read already, or more than were sent? Then no ping would ever tell its end. */
 static void
-vm_ping(struct channel *c)
+vm_ping(struct channel *c, struct guest_watch *w)
 {
     const uint32_t read =
-        atomic_load_explicit(&c->page->bells_read, memory_order_relaxed);
-    const uint32_t sent = atomic_load_explicit(&c->bells_sent, memory_order_relaxed);
+        atomic_load_explicit(&c->page->bells_read, memory_order_acquire);
+    const uint32_t sent = atomic_load(&c->bells_sent);
 
+    if (read - w->bells_read > sent - w->bells_read)
+        w->forged = "the count of bells is forged";
+    w->bells_read = read;
     if (sent - read < PINGS_MOST)
         bell_send(c, BELL_PING);
+}
+
+/* The word is the guardian's from its first value on, or else its kernel marks it not. */
+static bool
+owner_is_same(const struct channel *c, struct guest_watch *w)
+{
+    const uint32_t owner = atomic_load_explicit(&c->page->owner, memory_order_relaxed);
+
+    if (owner & FUTEX_OWNER_DIED)
+        return false;
+    if (owner != w->owner && w->owner != 0)
+        w->forged = "the word that tells of the guest's end is forged";
+    w->owner = owner;
+    return !w->forged;
 }
 
 static bool
@@ -330,10 +350,10 @@ channel_guest_lives(struct channel *c, struct guest_watch *w)
     if (vm_listens(c))
         w->listened_ns = now;
     if (now - w->pinged_ns >= PING_NS) {
-        vm_ping(c);
+        vm_ping(c, w);
         w->pinged_ns = now;
     }
-    return !vm_hung_up(c) && !owner_died(c) && now - w->listened_ns < DEAF_NS;
+    return !vm_hung_up(c) && owner_is_same(c, w) && now - w->listened_ns < DEAF_NS;
 }
 
 void

@@ -40,12 +40,15 @@ int bells_skip(int socket_fd, unsigned *bells);
 /* Worker: adopts QEMU's socket. 0, or a negative errno. */
 int channel_use_vm(struct channel *c, int socket_fd);
 
-/* Worker, in a thread of its own: what the watch has seen last, in now_ns(). Begins zeroed. */
+/* Worker, in a thread of its own: what the watch has seen last, and when. Begins zeroed. */
 struct guest_watch {
     uint64_t listened_ns, pinged_ns;
+    uint32_t owner, bells_read;
+    const char
+        *forged; /* the guest's words in the page became what they never do: which */
 };
 
-/* Looks at the guest for WATCH_MS; false: it is gone. */
+/* Looks at the guest for WATCH_MS; false: it is gone, or has forged what tells of it. */
 bool channel_guest_lives(struct channel *c, struct guest_watch *w);
 
 /* It is: wakes whoever waits, from now on. */

@@ -199,6 +199,8 @@ guest_main(void *arg)
     while (channel_guest_lives(&s->channel, &watch) &&
            atomic_load(&s->account->boot) == s->boot)
         ;
+    if (watch.forged)
+        session_end(s, "%s", watch.forged);
     channel_guest_gone(&s->channel);
 }
 

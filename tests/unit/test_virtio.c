@@ -235,6 +235,36 @@ who_runs_another_program_is_found_gone(void **state)
     close(e->port);
 }
 
+static bool
+is_found_forging(struct ends *e, struct guest_watch *watch)
+{
+    const uint64_t end = now_ns() + SOON_NS;
+
+    while (channel_guest_lives(&e->worker, watch)) {
+        if (now_ns() > end)
+            return false;
+    }
+    return watch->forged != NULL;
+}
+
+/* Its kernel would mark the word no more, and no ping would find out that it is gone. */
+static void
+who_forges_what_tells_of_its_end_is_found_out(void **state)
+{
+    struct ends *e = *state;
+    struct guest_watch watch = {0};
+
+    guest_comes(e);
+    assert_true(channel_guest_lives(&e->worker, &watch));
+    atomic_fetch_xor(&e->guest.page->owner, 4);
+    assert_true(is_found_forging(e, &watch));
+    watch = (struct guest_watch){.pinged_ns = 1};
+    assert_true(channel_guest_lives(&e->worker, &watch));
+    watch.pinged_ns = 1;
+    atomic_store(&e->guest.page->bells_read, 1000);
+    assert_true(is_found_forging(e, &watch));
+}
+
 static void *
 gone_main(void *worker)
 {
@@ -366,6 +396,7 @@ main(void)
         TEST(who_waits_is_told_that_the_guest_is_gone),
         TEST(the_next_ones_hello_ends_a_session_and_is_left),
         TEST(a_guest_whose_memory_was_taken_back_hears_of_it),
+        TEST(who_forges_what_tells_of_its_end_is_found_out),
         TEST(bells_alone_are_skipped),
         TEST(bells_without_end_come_back_to_the_caller),
         cmocka_unit_test(a_header_is_checked),
