@@ -42,6 +42,13 @@ hello_fill(struct hello *h)
     snprintf(h->program, sizeof h->program, "%s", program_invocation_short_name);
 }
 
+void
+connection_port_hello(struct hello *ret)
+{
+    hello_fill(ret);
+    ret->boot = boot_number();
+}
+
 static int
 open_socket(const struct route *r, struct connection *c, char *reason)
 {
@@ -65,8 +72,7 @@ try_port(const struct route *r, struct connection *c, char *reason)
 
     if (rc < 0)
         return rc;
-    hello_fill(&h);
-    h.boot = boot_number();
+    connection_port_hello(&h);
     rc = hello_exchange_port(c->bell, &h, &c->welcome, &c->info, reason);
     if (rc < 0) {
         cleanup_closep(&c->bell);

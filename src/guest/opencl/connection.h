@@ -31,6 +31,9 @@ struct connection {
 int connection_open(const struct route *r, struct connection *ret, char *reason);
 void connection_fini(struct connection *c);
 
+/* What this process says through a port, but for the nonce. */
+void connection_port_hello(struct hello *ret);
+
 /* Maps the channel. */
 int connection_map(const struct connection *c, struct channel *channel);
 
