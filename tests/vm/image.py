@@ -157,8 +157,8 @@ def put_built(tree, build):
     for path in sorted((build / "tests/e2e/programs").iterdir()):
         if path.is_file() and path.stat().st_mode & 0o100:
             tree.program(path, f"usr/local/bin/{path.name}")
-    for name in ("tests/hostile/hostile", "studies/workloads/tessera-train",
-                 "bench/bench-calls"):
+    for name in ("tests/hostile/hostile", "tests/hostile/bystander",
+                 "studies/workloads/tessera-train", "bench/bench-calls"):
         tree.program(build / name, f"usr/local/bin/{pathlib.Path(name).name}")
 
 

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/sysfs.h"
 #include "wire/bar.h"
 
 #include <dirent.h>
@@ -32,27 +33,6 @@ static const char rule_advice[] =
 
 /* ---- sysfs --------------------------------------------------------------------------- */
 
-/* The first line of a file, "" if there is none. */
-static void
-read_line(const char *folder, const char *entry, const char *file, char ret[TEXT_BYTES])
-{
-    _cleanup_free_ char *path = str_printf("%s/%s/%s", folder, entry, file);
-    _cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    ssize_t n = fd < 0 ? -1 : read(fd, ret, TEXT_BYTES - 1);
-
-    ret[n < 0 ? 0 : n] = '\0';
-    ret[strcspn(ret, "\n")] = '\0';
-}
-
-static bool
-has_number(const char *folder, const char *entry, const char *file, unsigned long number)
-{
-    char text[TEXT_BYTES];
-
-    read_line(folder, entry, file, text);
-    return strtoul(text, NULL, 16) == number;
-}
-
 /* "none [integrity] confidentiality" says that integrity is on. */
 static bool
 locked_down(const struct report *r, char ret[TEXT_BYTES])
@@ -60,7 +40,7 @@ locked_down(const struct report *r, char ret[TEXT_BYTES])
     char text[TEXT_BYTES];
     const char *begin, *end;
 
-    read_line(r->root, SECURITY, "lockdown", text);
+    sysfs_line(r->root, SECURITY, "lockdown", text, sizeof text);
     begin = strchr(text, '[');
     end = begin ? strchr(begin, ']') : NULL;
     if (!end)
@@ -183,8 +163,8 @@ memory_check(struct report *r)
     unsigned n = 0;
 
     while (dir && (e = readdir(dir))) {
-        if (has_number(folder, e->d_name, "vendor", BAR_PCI_VENDOR) &&
-            has_number(folder, e->d_name, "device", BAR_PCI_DEVICE))
+        if (sysfs_is(folder, e->d_name, "vendor", BAR_PCI_VENDOR) &&
+            sysfs_is(folder, e->d_name, "device", BAR_PCI_DEVICE))
             n += bar_check(r, e->d_name);
     }
     return n;
@@ -228,7 +208,7 @@ ports_look(struct report *r, struct ports *p)
     while (dir && (e = readdir(dir))) {
         char name[TEXT_BYTES];
 
-        read_line(folder, e->d_name, "name", name);
+        sysfs_line(folder, e->d_name, "name", name, sizeof name);
         if (strncmp(name, BAR_PORT_PREFIX, strlen(BAR_PORT_PREFIX)) == 0)
             port_try(r, e->d_name, p);
     }
