@@ -19,7 +19,7 @@ KERNEL_PACKAGE = "linux-image-cloud-amd64"
 TOP = HERE.parents[1]
 MODULES = ["virtio_pci", "virtio_console", "virtio_rng", "overlay"]
 PROGRAMS = ["clinfo", "clpeak", "crun", "jq", "udevadm"]
-IN_CONTAINER = ["/bin/sh", "clinfo", "studies/workloads/tessera-train",
+IN_CONTAINER = ["/bin/sh", "clinfo", "tessera-guest", "studies/workloads/tessera-train",
                 "tests/e2e/programs/fb_limit"]
 RULES = ["50-udev-default.rules"]
 DATA = "/usr/share/datasets/fashion-mnist"
@@ -165,7 +165,9 @@ def put_built(tree, build):
 def put_bundle(tree, build):
     """/bundle: a container's root file system, and a config.json that lacks the program."""
     bundle = tree.root / "bundle"
-    programs = [shutil.which(name) or build / name for name in IN_CONTAINER]
+    built = [build / name for name in IN_CONTAINER]
+    programs = [path if path.exists() else shutil.which(name)
+                for path, name in zip(built, IN_CONTAINER)]
     run(TOP / "scripts/guest-image.sh", bundle / "rootfs", *programs)
     run("crun", "spec", cwd=bundle)
     config = json.loads((bundle / "config.json").read_text())
