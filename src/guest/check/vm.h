@@ -9,8 +9,8 @@
 bool vm_check(struct report *r);
 
 /*
- * The same in a container, where memory and ports of one vGPU are files of this folder. false: there
- * is no memory in it, and nothing is reported.
+ * The same in a container, where memory and ports of one vGPU are files of this folder. false:
+ * there is no memory in it, and nothing is reported.
  */
 bool vm_check_mounted(struct report *r, const char *folder);
 
