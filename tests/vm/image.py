@@ -30,7 +30,12 @@ OPENCL_LOADER = "/usr/lib/x86_64-linux-gnu/libOpenCL.so.1"
 
 
 def run(*command, **options):
-    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, **options).stdout
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          check=False, **options)
+    if done.returncode != 0:
+        sys.exit(f"image.py: {' '.join(map(str, command))}: status {done.returncode}\n"
+                 f"{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def kernel_package():
