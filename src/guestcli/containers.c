@@ -21,6 +21,22 @@ fail(char **argv, const struct err *e)
     return EXIT_FAILURE;
 }
 
+/* "/etc/cdi/tessera.json: written", or for programs {"file": ...} */
+static void
+tell_file(const char *path, const char *done, bool json)
+{
+    json_t *o;
+
+    if (!json) {
+        printf("%s: %s\n", path, done);
+        return;
+    }
+    o = json_pack("{ss}", "file", path);
+    json_dumpf(o, stdout, 0);
+    putchar('\n');
+    json_decref(o);
+}
+
 static json_t *
 find_named(const json_t *vgpus, const char *name)
 {
@@ -74,10 +90,8 @@ cdi_put(const struct cdi_args *a, const json_t *spec, struct err *e)
         return 0;
     }
     rc = container_cdi_write(path, spec, e);
-    if (rc == 0 && a->args.json)
-        printf("{\"file\": \"%s\"}\n", path);
-    else if (rc == 0)
-        printf("%s: written\n", path);
+    if (rc == 0)
+        tell_file(path, "written", a->args.json);
     return rc;
 }
 
@@ -143,7 +157,7 @@ guest_oci_edit(int argc, char **argv)
     json_decref(edits);
     if (rc < 0)
         return fail(argv, &e);
-    printf(a.json ? "{\"file\": \"%s\"}\n" : "%s: edited\n", path);
+    tell_file(path, "edited", a.json);
     return EXIT_SUCCESS;
 }
 
