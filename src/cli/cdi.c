@@ -3,19 +3,14 @@
  * tessera cdi: a specification of the Container Device Interface, by which podman, containerd and
  * docker know vGPUs as devices.
  */
-#include "base/cleanup.h"
-#include "base/io.h"
-#include "cli/args.h"
+#include "base/args.h"
 #include "cli/cli.h"
 #include "container/container.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-/* One of the folders that all engines look into. */
-#define CDI_FOLDER "/etc/cdi"
-#define CDI_FILE CDI_FOLDER "/tessera.json"
+#include <unistd.h>
 
 struct cdi_args {
     struct args args;
@@ -32,7 +27,7 @@ static const struct args_usage usage = {
         "tessera.dev/vgpu=all. To be written again when vGPUs were created or deleted.",
     .options =
         {
-            {"install", NULL, "write it to " CDI_FILE ", where engines find it",
+            {"install", NULL, "write it to " CONTAINER_CDI_FILE ", where engines find it",
              offsetof(struct cdi_args, install)},
             {"file", "FILE", "write it there", offsetof(struct cdi_args, file)},
         },
@@ -71,21 +66,6 @@ get_usable(struct client *c, json_t **ret, struct err *e)
     return 0;
 }
 
-static int
-write_spec(const char *path, const json_t *spec, struct err *e)
-{
-    _cleanup_free_ char *text = json_dumps(spec, JSON_INDENT(2));
-    _cleanup_free_ char *line = text ? str_printf("%s\n", text) : NULL;
-    int rc = line ? write_file_atomic(path, line, strlen(line), 0644) : -ENOMEM;
-
-    if (rc < 0)
-        return err_set(e, rc, "cannot write %s: %s%s", path, strerror(-rc),
-                       rc == -EACCES || rc == -EPERM
-                           ? " (as root, or 'tessera container-args' in its place)"
-                           : "");
-    return 0;
-}
-
 /* "/etc/cdi/tessera.json: train-0, train-1, all" */
 static void
 print_written(const json_t *o)
@@ -116,17 +96,14 @@ tell(const char *path, const json_t *spec, bool json)
 static int
 put(const struct cdi_args *a, const json_t *spec, struct err *e)
 {
-    const char *path = a->install ? CDI_FILE : a->file;
+    const char *path = a->install ? CONTAINER_CDI_FILE : a->file;
     int rc;
 
     if (!path) {
-        json_dumpf(spec, stdout, JSON_INDENT(2));
-        putchar('\n');
+        container_cdi_print(spec);
         return 0;
     }
-    if (a->install)
-        mkdir_parents(CDI_FOLDER, 0755); /* writing says what is wrong */
-    rc = write_spec(path, spec, e);
+    rc = container_cdi_write(path, spec, e);
     if (rc == 0)
         tell(path, spec, a->args.json);
     return rc;
@@ -141,9 +118,10 @@ put_none(const struct cdi_args *a, struct err *e)
             e, -ENOENT,
             "there is no vGPU for containers; 'tessera create NAME --type TYPE' "
             "makes one");
-    if (unlink(CDI_FILE) < 0 && errno != ENOENT)
-        return err_set(e, -errno, "cannot remove " CDI_FILE ": %s", strerror(errno));
-    tell(CDI_FILE, NULL, a->args.json);
+    if (unlink(CONTAINER_CDI_FILE) < 0 && errno != ENOENT)
+        return err_set(e, -errno, "cannot remove " CONTAINER_CDI_FILE ": %s",
+                       strerror(errno));
+    tell(CONTAINER_CDI_FILE, NULL, a->args.json);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #ifndef TESSERA_CLI_CLI_H
 #define TESSERA_CLI_CLI_H
 
+#include "base/args.h" /* EXIT_USAGE */
 #include "base/err.h"
 #include "client/client.h"
 
@@ -10,9 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Exit statuses besides 0; EXIT_TESSERA, 126 and 127 are those of env(1) and docker. */
+/* Beside 0 and EXIT_USAGE; EXIT_TESSERA, 126 and 127 are those of env(1) and docker. */
 #define EXIT_FAILED 1
-#define EXIT_USAGE 2
 #define EXIT_TESSERA 125 /* run: Tessera itself failed */
 #define EXIT_CANNOT_RUN 126
 #define EXIT_NOT_FOUND 127

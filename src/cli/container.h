@@ -3,7 +3,7 @@
 #ifndef TESSERA_CLI_CONTAINER_H
 #define TESSERA_CLI_CONTAINER_H
 
-#include "cli/args.h"
+#include "base/args.h"
 #include "cli/cli.h"
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tessera delete: vGPUs and their sessions. */
+#include "base/args.h"
 #include "base/cleanup.h"
-#include "cli/args.h"
 #include "cli/cli.h"
 
 #include <limits.h>

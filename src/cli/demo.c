@@ -7,9 +7,9 @@
 #include "cli/demo.h"
 #include "cli/progress.h"
 
+#include "base/args.h"
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "cli/args.h"
 #include "cli/cli.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 #ifndef TESSERA_CLI_GPU_H
 #define TESSERA_CLI_GPU_H
 
-#include "cli/args.h"
+#include "base/args.h"
 
 #include <jansson.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tessera gpus: the GPUs that vGPUs can be cut from. */
-#include "cli/args.h"
+#include "base/args.h"
 #include "cli/cli.h"
 #include "cli/duration.h"
 #include "cli/table.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tessera list: the vGPUs there are. */
-#include "cli/args.h"
+#include "base/args.h"
 #include "cli/cli.h"
 #include "cli/table.h"
 

@@ -4,8 +4,8 @@
  * ones that live as long as this process: the manager watches us, so that they are gone
  * even when we are killed.
  */
+#include "base/args.h"
 #include "base/cleanup.h"
-#include "cli/args.h"
 #include "cli/child.h"
 #include "cli/cli.h"
 

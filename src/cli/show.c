@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tessera show: all about one vGPU, laid out as nvidia-smi vgpu -q lays it out. */
+#include "base/args.h"
 #include "base/cleanup.h"
-#include "cli/args.h"
 #include "cli/cli.h"
 #include "policy/types.h"
 

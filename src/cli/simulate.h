@@ -8,8 +8,8 @@
 #ifndef TESSERA_CLI_SIMULATE_H
 #define TESSERA_CLI_SIMULATE_H
 
+#include "base/args.h"
 #include "base/err.h"
-#include "cli/args.h"
 #include "policy/sim.h"
 
 #include <jansson.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tessera stats: what each vGPU has used since it was made, and what its GPU's time went to. */
+#include "base/args.h"
 #include "base/cleanup.h"
-#include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/duration.h"
 #include "cli/table.h"

@@ -2,7 +2,7 @@
 /* tessera top: who gets how much of the GPUs, live or once. */
 #include "cli/top.h"
 
-#include "cli/args.h"
+#include "base/args.h"
 #include "cli/duration.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tessera types: the vGPU types that GPUs offer, and how many more of each fit. */
+#include "base/args.h"
 #include "base/cleanup.h"
-#include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/table.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tessera version: ours, and the manager's if one runs. */
+#include "base/args.h"
 #include "base/cleanup.h"
-#include "cli/args.h"
 #include "cli/cli.h"
 
 #include <stdio.h>

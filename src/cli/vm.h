@@ -3,7 +3,7 @@
 #ifndef TESSERA_CLI_VM_H
 #define TESSERA_CLI_VM_H
 
-#include "cli/args.h"
+#include "base/args.h"
 #include "vm/vm.h"
 
 struct vm_args {

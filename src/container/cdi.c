@@ -14,15 +14,30 @@ name_of(const json_t *vgpu)
     return name ? name : "";
 }
 
-/* A device's name may begin with a digit from 0.5.0 on. */
+/* From 0.5.0 on: devices whose name begins with a digit, and hostPath of device nodes. */
 static const char *
 version_for(const json_t *vgpus)
 {
     for (size_t i = 0; i < json_array_size(vgpus); i++) {
-        if (isdigit((unsigned char)name_of(json_array_get(vgpus, i))[0]))
+        const json_t *v = json_array_get(vgpus, i);
+
+        if (isdigit((unsigned char)name_of(v)[0]) ||
+            json_object_get(json_object_get(v, "container"), "ports"))
             return "0.5.0";
     }
     return "0.3.0";
+}
+
+/* Engines look themselves: a number may be another one after the next start of the machine. */
+static void
+remove_numbers(json_t *edits)
+{
+    json_t *nodes = json_object_get(edits, "deviceNodes");
+
+    for (size_t i = 0; i < json_array_size(nodes); i++) {
+        json_object_del(json_array_get(nodes, i), "major");
+        json_object_del(json_array_get(nodes, i), "minor");
+    }
 }
 
 /* Takes edits over. */
@@ -35,18 +50,16 @@ add_device(json_t *devices, const char *name, json_t *edits, struct err *e)
     return 0;
 }
 
-/* The device `all`: the mounts of each. */
+/* The device `all`: what each needs. */
 static int
 add_all(json_t *devices, struct err *e)
 {
-    json_t *mounts = json_array();
+    json_t *edits = json_object();
 
     for (size_t i = 0; i < json_array_size(devices); i++)
-        json_array_extend(
-            mounts,
-            json_object_get(json_object_get(json_array_get(devices, i), "containerEdits"),
-                            "mounts"));
-    return add_device(devices, "all", json_pack("{so}", "mounts", mounts), e);
+        container_extend(edits,
+                         json_object_get(json_array_get(devices, i), "containerEdits"));
+    return add_device(devices, "all", edits, e);
 }
 
 static int
@@ -59,8 +72,10 @@ add_devices(json_t *devices, const json_t *vgpus, struct err *e)
         json_t *edits;
 
         rc = container_vgpu_edits(vgpu, &edits, e);
-        if (rc == 0)
-            rc = add_device(devices, name_of(vgpu), edits, e);
+        if (rc < 0)
+            break;
+        remove_numbers(edits);
+        rc = add_device(devices, name_of(vgpu), edits, e);
     }
     return rc == 0 ? add_all(devices, e) : rc;
 }

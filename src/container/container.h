@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * vGPUs in containers. What a container needs is described once, as the containerEdits of the
- * Container Device Interface: {"env": [...], "mounts": [{"hostPath", "containerPath", "options"}]}.
- * The rest puts that into the forms that container engines take.
+ * Container Device Interface: {"env": [...], "mounts": [{"hostPath", "containerPath", "options"}],
+ * "deviceNodes": [{"path", "hostPath", "major", "minor"}]}. The rest puts that into the forms that
+ * container engines take.
  *
- * vGPUs are objects as the control API tells of them. All functions return 0 or a negative errno
- * with words in *e; what they return through ret_ belongs to the caller. Nothing is read or
- * written.
+ * vGPUs are objects as the control API tells of them. Within a virtual machine, where nobody can be
+ * asked, src/guestcli makes such objects: their `container` has, in place of `folder`, `memory` (a
+ * file to map) and `ports` ([{"path", "major", "minor"}], a null where one is missing).
+ *
+ * All functions return 0 or a negative errno with words in *e; what they return through ret_
+ * belongs to the caller. But for those of files.c nothing is read or written.
  */
 #ifndef TESSERA_CONTAINER_CONTAINER_H
 #define TESSERA_CONTAINER_CONTAINER_H
@@ -18,6 +22,9 @@
 #include <stddef.h>
 
 #define CONTAINER_CDI_KIND "tessera.dev/vgpu"
+/* One of the folders that all engines look into. */
+#define CONTAINER_CDI_FOLDER "/etc/cdi"
+#define CONTAINER_CDI_FILE CONTAINER_CDI_FOLDER "/tessera.json"
 
 /*
  * Can a container use it? -ENOTSUP: it is passed through; -ENODEV: it cannot be used at all;
@@ -34,6 +41,9 @@ int container_vgpu_edits(const json_t *vgpu, json_t **ret, struct err *e);
 /* All that a container needs which uses these vGPUs (an array; at least one). */
 int container_edits(const json_t *vgpus, json_t **ret, struct err *e);
 
+/* Adds the lists of one description to another's. 0 or -ENOMEM. */
+int container_extend(json_t *edits, const json_t *more);
+
 /*
  * A CDI spec with a device for each of these vGPUs (an array; at least one), and one named `all`.
  * In the oldest version of the format that can say it, so that old engines take it.
@@ -48,9 +58,20 @@ int container_cdi_spec(const json_t *vgpus, json_t **ret, struct err *e);
 int container_oci_edit(const char *text, size_t len, const json_t *edits, char **ret_text,
                        struct err *e);
 
+/* The same with the file config.json of the folder `bundle`, whose path is malloc'ed. */
+int container_oci_edit_bundle(const char *bundle, const json_t *edits, char **ret_path,
+                              struct err *e);
+
+/* Writes a CDI spec as a file, whole or not at all. */
+int container_cdi_write(const char *path, const json_t *spec, struct err *e);
+
+/* Prints it. */
+void container_cdi_print(const json_t *spec);
+
 /*
- * Options of docker and podman, an array of words: -v SOURCE:TARGET:ro, -e NAME=VALUE. -EINVAL:
- * they cannot say it, as a path holds a colon.
+ * Options of docker and podman, an array of words: -v SOURCE:TARGET:ro, --mount for a path with a
+ * colon, --device SOURCE:TARGET, -e NAME=VALUE. -EINVAL: they cannot say it, as a path holds a
+ * colon and a comma.
  */
 int container_options(const json_t *edits, json_t **ret, struct err *e);
 

@@ -55,8 +55,8 @@ container_check(const json_t *vgpu, struct err *e)
         return err_set(e, -ENODEV, "'%s' is being deleted", name);
     if (json_is_object(json_object_get(vgpu, "passthrough")))
         return passed_through(vgpu, name, e);
-    if (!text_of(container, "folder", NULL) || !text_of(container, "icd_folder", NULL) ||
-        !text_of(container, "library", NULL) ||
+    if ((!text_of(container, "folder", NULL) && !text_of(container, "memory", NULL)) ||
+        !text_of(container, "icd_folder", NULL) || !text_of(container, "library", NULL) ||
         !text_of(container, "library_in_container", NULL))
         return err_set(
             e, -EPROTO,
@@ -66,6 +66,13 @@ container_check(const json_t *vgpu, struct err *e)
     return 0;
 }
 
+static json_t *
+mount_as(const char *source, const char *target, const char *access)
+{
+    return json_pack("{ss ss s[sssss]}", "hostPath", source, "containerPath", target,
+                     "options", "bind", access, "nosuid", "nodev", "rprivate");
+}
+
 /*
  * Read-only, also the folder with the socket: connecting is not writing, and a container must not
  * take the socket away from others.
@@ -73,8 +80,7 @@ container_check(const json_t *vgpu, struct err *e)
 static json_t *
 mount_new(const char *source, const char *target)
 {
-    return json_pack("{ss ss s[sssss]}", "hostPath", source, "containerPath", target,
-                     "options", "bind", "ro", "nosuid", "nodev", "rprivate");
+    return mount_as(source, target, "ro");
 }
 
 static int
@@ -106,6 +112,42 @@ container_common_edits(const json_t *vgpu, json_t **ret, struct err *e)
                 ret, e);
 }
 
+/* The n-th port of a virtual machine's vGPU. */
+static json_t *
+port_new(const char *folder, size_t n, const json_t *port)
+{
+    _cleanup_free_ char *path = str_printf("%s/port%zu", folder, n);
+
+    return path ? json_pack("{ss sO sO sO}", "path", path, "hostPath",
+                            json_object_get(port, "path"), "major",
+                            json_object_get(port, "major"), "minor",
+                            json_object_get(port, "minor"))
+                : NULL;
+}
+
+/*
+ * In a virtual machine: a file of sysfs, which is mounted elsewhere, since containers' own /sys is
+ * read-only and AppArmor's profile of docker forbids writing there; and devices.
+ */
+static json_t *
+vm_edits(const json_t *container, const char *folder)
+{
+    const json_t *ports = json_object_get(container, "ports");
+    _cleanup_free_ char *target = str_printf("%s/memory", folder);
+    json_t *nodes = json_array();
+
+    for (size_t i = 0; i < json_array_size(ports); i++) {
+        const json_t *port = json_array_get(ports, i);
+
+        if (json_is_object(port))
+            json_array_append_new(nodes, port_new(folder, i, port));
+    }
+    return json_pack("{s[o] so}", "mounts",
+                     target ? mount_as(text_of(container, "memory", ""), target, "rw")
+                            : NULL,
+                     "deviceNodes", nodes);
+}
+
 int
 container_vgpu_edits(const json_t *vgpu, json_t **ret, struct err *e)
 {
@@ -119,8 +161,29 @@ container_vgpu_edits(const json_t *vgpu, json_t **ret, struct err *e)
     if (!target)
         return err_set(e, -ENOMEM, "out of memory");
     return give(
-        json_pack("{s[o]}", "mounts", mount_new(text_of(c, "folder", ""), target)), ret,
-        e);
+        text_of(c, "folder", NULL)
+            ? json_pack("{s[o]}", "mounts", mount_new(text_of(c, "folder", ""), target))
+            : vm_edits(c, target),
+        ret, e);
+}
+
+int
+container_extend(json_t *edits, const json_t *more)
+{
+    static const char *const lists[] = {"mounts", "deviceNodes"};
+
+    for (unsigned i = 0; i < sizeof lists / sizeof *lists; i++) {
+        const json_t *list = json_object_get(more, lists[i]);
+        json_t *there = json_object_get(edits, lists[i]);
+
+        if (!there && json_array_size(list) > 0) {
+            there = json_array();
+            json_object_set_new(edits, lists[i], there);
+        }
+        if (list && json_array_extend(there, (json_t *)list) < 0)
+            return -ENOMEM;
+    }
+    return 0;
 }
 
 static int
@@ -131,10 +194,9 @@ add_vgpu(json_t *edits, const json_t *vgpu, struct err *e)
 
     if (rc < 0)
         return rc;
-    rc = json_array_extend(json_object_get(edits, "mounts"),
-                           json_object_get(more, "mounts"));
+    rc = container_extend(edits, more);
     json_decref(more);
-    return rc < 0 ? err_set(e, -ENOMEM, "out of memory") : 0;
+    return rc < 0 ? err_set(e, rc, "out of memory") : 0;
 }
 
 int

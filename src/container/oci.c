@@ -62,25 +62,114 @@ check_mounts(const json_t *mounts, struct err *e)
     return 0;
 }
 
-/* Ours come last: what is mounted later hides what is below it. */
+/* Ours come last: what is mounted later hides what is below it. Takes options over. */
+static int
+add_mount(json_t *mounts, json_t *source, json_t *target, json_t *options, struct err *e)
+{
+    remove_mount(mounts, json_string_value(target));
+    if (json_array_append_new(mounts, json_pack("{sO ss sO so}", "destination", target,
+                                                "type", "bind", "source", source,
+                                                "options", options)) < 0)
+        return err_set(e, -ENOMEM, "out of memory");
+    return 0;
+}
+
+/* A device node is mounted, too: not every runtime may make one. */
 static int
 edit_mounts(json_t *config, const json_t *edits, struct err *e)
 {
     const json_t *ours = json_object_get(edits, "mounts");
+    const json_t *nodes = json_object_get(edits, "deviceNodes");
     json_t *mounts = array_at(config, "mounts", e);
     int rc = mounts ? check_mounts(mounts, e) : -EINVAL;
 
     for (size_t i = 0; i < json_array_size(ours) && rc == 0; i++) {
         const json_t *m = json_array_get(ours, i);
-        json_t *target = json_object_get(m, "containerPath");
 
-        remove_mount(mounts, json_string_value(target));
-        rc = json_array_append_new(
-            mounts, json_pack("{sO ss sO sO}", "destination", target, "type", "bind",
-                              "source", json_object_get(m, "hostPath"), "options",
-                              json_object_get(m, "options")));
-        if (rc < 0)
-            err_set(e, -ENOMEM, "out of memory");
+        rc = add_mount(mounts, json_object_get(m, "hostPath"),
+                       json_object_get(m, "containerPath"),
+                       json_incref(json_object_get(m, "options")), e);
+    }
+    for (size_t i = 0; i < json_array_size(nodes) && rc == 0; i++) {
+        const json_t *node = json_array_get(nodes, i);
+
+        rc = add_mount(
+            mounts, json_object_get(node, "hostPath"), json_object_get(node, "path"),
+            json_pack("[sssss]", "bind", "rw", "nosuid", "noexec", "rprivate"), e);
+    }
+    return rc;
+}
+
+/* The object at key, made where there is none; NULL with words when it is something else. */
+static json_t *
+object_at(json_t *o, const char *key, struct err *e)
+{
+    json_t *object = json_object_get(o, key);
+
+    if (json_is_object(object))
+        return object;
+    if (object && !json_is_null(object)) {
+        err_set(e, -EINVAL, "'%s' is not an object", key);
+        return NULL;
+    }
+    object = json_object();
+    if (json_object_set_new(o, key, object) < 0) {
+        err_set(e, -ENOMEM, "out of memory");
+        return NULL;
+    }
+    return object;
+}
+
+/* Is it this rule? Members that are not there count as null. */
+static bool
+is_rule(const json_t *a, const json_t *rule)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)rule, key, value)
+    {
+        if (!json_equal(json_object_get(a, key), value))
+            return false;
+    }
+    return true;
+}
+
+/* The rules that allow devices (linux.resources.devices): the last one that fits counts. */
+static int
+add_rule(json_t *rules, json_t *rule, struct err *e)
+{
+    for (size_t i = json_array_size(rules); i-- > 0;) {
+        if (is_rule(json_array_get(rules, i), rule))
+            json_array_remove(rules, i);
+    }
+    if (json_array_append_new(rules, rule) < 0)
+        return err_set(e, -ENOMEM, "out of memory");
+    return 0;
+}
+
+static int
+edit_devices(json_t *config, const json_t *edits, struct err *e)
+{
+    const json_t *nodes = json_object_get(edits, "deviceNodes");
+    json_t *linux_part, *resources, *rules;
+    int rc = 0;
+
+    if (json_array_size(nodes) == 0)
+        return 0;
+    linux_part = object_at(config, "linux", e);
+    resources = linux_part ? object_at(linux_part, "resources", e) : NULL;
+    rules = resources ? array_at(resources, "devices", e) : NULL;
+    if (!rules)
+        return -EINVAL;
+    for (size_t i = 0; i < json_array_size(nodes) && rc == 0; i++) {
+        const json_t *node = json_array_get(nodes, i);
+
+        rc = add_rule(rules,
+                      json_pack("{sb ss sO sO ss}", "allow", 1, "type", "c", "major",
+                                json_object_get(node, "major"), "minor",
+                                json_object_get(node, "minor"), "access", "rw"),
+                      e);
     }
     return rc;
 }
@@ -139,7 +228,9 @@ edit_config(json_t *config, const json_t *edits, struct err *e)
     if (!json_is_object(config) || !json_is_string(json_object_get(config, "ociVersion")))
         return err_set(e, -EINVAL, "it is no OCI configuration: it has no 'ociVersion'");
     rc = edit_env(config, edits, e);
-    return rc < 0 ? rc : edit_mounts(config, edits, e);
+    if (rc == 0)
+        rc = edit_mounts(config, edits, e);
+    return rc == 0 ? edit_devices(config, edits, e) : rc;
 }
 
 static int

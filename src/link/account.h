@@ -28,7 +28,7 @@
 #include <sys/types.h>
 
 #define ACCOUNT_MAGIC 0x61525354u /* "TSRa" */
-#define ACCOUNT_VERSION 5u
+#define ACCOUNT_VERSION 6u
 #define ACCOUNT_SLOTS 64 /* sessions per vGPU; more are refused with a clear error */
 #define ACCOUNT_REASON_BYTES 160
 #define ACCOUNT_PROGRAM_BYTES 64
@@ -47,6 +47,7 @@ enum slot_state {
 struct gate_page {
     _Atomic uint64_t commands;     /* handed to the driver */
     _Atomic uint64_t copied_bytes; /* moved by the worker and by the guest itself */
+    _Atomic uint64_t kicks;        /* that woke the guest or the worker */
     _Atomic uint64_t busy_ns;      /* device time, from the device's own clock */
     _Atomic uint64_t kernels;      /* launches among the commands */
     _Atomic uint64_t compile_ns;   /* of first launches: the compiler's, no device time */

@@ -117,6 +117,7 @@ static const struct vgpu_row vgpu_rows[] = {
     VGPU_COUNTER("commands", "Commands handed to the driver", commands, 1),
     VGPU_COUNTER("kernels", "Kernel launches among them", kernels, 1),
     VGPU_COUNTER("copied_bytes", "Bytes moved to or from it", copied_bytes, 1),
+    VGPU_COUNTER("kicks", "Times that a guest or its worker had to be woken", kicks, 1),
     VGPU_COUNTER("busy_seconds", "Device time used, by the device's clock", busy_ns,
                  SECONDS),
     VGPU_COUNTER("used_seconds", "Time in turns with commands on the device, and debts",

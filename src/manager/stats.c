@@ -39,6 +39,7 @@ static const struct {
     {"commands", offsetof(struct vgpu_totals, commands)},
     {"kernels", offsetof(struct vgpu_totals, kernels)},
     {"copied_bytes", offsetof(struct vgpu_totals, copied_bytes)},
+    {"kicks", offsetof(struct vgpu_totals, kicks)},
     {"busy_ns", offsetof(struct vgpu_totals, busy_ns)},
     {"used_ns", offsetof(struct vgpu_totals, used_ns)},
     {"debt_ns", offsetof(struct vgpu_totals, debt_ns)},

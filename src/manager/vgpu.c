@@ -185,6 +185,7 @@ vgpu_totals_add(struct vgpu_totals *t, const struct gate_page *g)
 {
     t->commands += atomic_load(&g->commands);
     t->copied_bytes += atomic_load(&g->copied_bytes);
+    t->kicks += atomic_load(&g->kicks);
     t->busy_ns += atomic_load(&g->busy_ns);
     t->kernels += atomic_load(&g->kernels);
     t->compile_ns += atomic_load(&g->compile_ns);

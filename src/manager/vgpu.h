@@ -34,8 +34,8 @@ struct vgpu_error {
 
 /* What the ended sessions had done, so that the sums never fall. */
 struct vgpu_totals {
-    uint64_t sessions, commands, copied_bytes, busy_ns, kernels, compile_ns, waited_ns,
-        turns, used_ns, debt_ns, overruns, overrun_ns;
+    uint64_t sessions, commands, copied_bytes, kicks, busy_ns, kernels, compile_ns,
+        waited_ns, turns, used_ns, debt_ns, overruns, overrun_ns;
 };
 
 struct vm;

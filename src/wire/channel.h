@@ -68,10 +68,19 @@ struct channel {
     struct ring tx, rx; /* guest: commands, replies; worker: the other way round */
     uint8_t *heap;
     uint64_t heap_bytes;
+    _Atomic uint64_t *kicks;   /* worker: counts them there, both ways; NULL: nowhere */
     _Atomic bool hung_up;      /* worker: what channel_watch_peer() found */
     struct guardian *guardian; /* guest, virtio: its thread that dies with the process */
     _Atomic uint32_t bells_sent; /* worker, virtio */
 };
+
+/* Transports: n kicks were sent or heard. */
+static inline void
+channel_count_kicks(struct channel *c, uint64_t n)
+{
+    if (c->kicks)
+        atomic_fetch_add_explicit(c->kicks, n, memory_order_relaxed);
+}
 
 enum channel_side { CHANNEL_GUEST, CHANNEL_WORKER };
 

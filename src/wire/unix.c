@@ -40,18 +40,20 @@ unix_kick(struct channel *c)
      * A full socket buffer already holds enough kicks; a dead peer shows in the next
      * wait.
      */
-    if (send(c->fd, &bell, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-        return;
+    if (send(c->fd, &bell, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
+        channel_count_kicks(c, 1);
 }
 
 static int
-unix_drain(int fd)
+unix_drain(struct channel *c)
 {
     char bells[64];
-    ssize_t n = recv(fd, bells, sizeof bells, MSG_DONTWAIT);
+    ssize_t n = recv(c->fd, bells, sizeof bells, MSG_DONTWAIT);
 
-    if (n > 0)
+    if (n > 0) {
+        channel_count_kicks(c, (uint64_t)n);
         return 1;
+    }
     if (n == 0 || (errno != EAGAIN && errno != EINTR))
         return -EPIPE;
     return 0;
@@ -64,8 +66,14 @@ unix_drain(int fd)
 static int
 futex_doorbell_wait(struct channel *c, int timeout_ms)
 {
-    if (timeout_ms != 0 && !atomic_load_explicit(&c->hung_up, memory_order_acquire))
-        futex_wait(&c->page->commands.sleeping, 1, timeout_ms);
+    _Atomic uint32_t *sleeping = &c->page->commands.sleeping;
+
+    if (timeout_ms != 0 && !atomic_load_explicit(&c->hung_up, memory_order_acquire)) {
+        futex_wait(sleeping, 1, timeout_ms);
+        /* Who takes the word back calls the kernel, too. */
+        if (atomic_load_explicit(sleeping, memory_order_relaxed) == 0)
+            channel_count_kicks(c, 1);
+    }
     return atomic_load_explicit(&c->hung_up, memory_order_acquire) ? -EPIPE : 1;
 }
 
@@ -115,7 +123,7 @@ unix_wait(struct channel *c, int timeout_ms)
             eventfd_read(c->wake_fd, &count);
         }
         if (n > 0)
-            return p[0].revents && unix_drain(c->fd) < 0 ? -EPIPE : 1;
+            return p[0].revents && unix_drain(c) < 0 ? -EPIPE : 1;
         if (errno != EINTR)
             return -errno;
         if (timeout_ms > 0 && now_ns() >= end)

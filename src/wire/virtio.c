@@ -231,6 +231,7 @@ bell_send(struct channel *c, uint8_t bell)
 static void
 vm_kick(struct channel *c)
 {
+    channel_count_kicks(c, 1);
     bell_send(c, BELL_KICK);
 }
 

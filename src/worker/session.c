@@ -461,6 +461,7 @@ session_use_doorbell(struct session *s)
 {
     const int fd = s->options->session_fd;
 
+    s->channel.kicks = &s->slot->gate.kicks;
     if (!session_is_in_vm(s)) {
         channel_use_socket(&s->channel, fd);
         channel_use_futex(&s->channel);

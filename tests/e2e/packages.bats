@@ -46,6 +46,7 @@ install_into() {
     [ "$output" = "./etc/OpenCL/vendors/tessera.icd
 ./usr/bin/tessera-guest
 ./usr/lib/sysusers.d/tessera.conf
+./usr/lib/tessera/icd/tessera.icd
 ./usr/lib/tessera/libtessera-opencl.so
 ./usr/lib/udev/rules.d/60-tessera.rules
 ./usr/share/doc/tessera-guest/changelog.Debian.gz

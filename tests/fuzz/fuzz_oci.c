@@ -12,9 +12,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static json_t *
 edits(void)
 {
-    return json_pack("{s[s] s[{ss ss s[s]}]}", "env", "OCL_ICD_VENDORS=/icd", "mounts",
-                     "hostPath", "/run/tessera/vgpus/a", "containerPath",
-                     "/run/tessera-guest/a", "options", "bind");
+    return json_pack("{s[s] s[{ss ss s[s]}] s[{ss ss si si}]}", "env",
+                     "OCL_ICD_VENDORS=/icd", "mounts", "hostPath", "/run/tessera/vgpus/a",
+                     "containerPath", "/run/tessera-guest/a", "options", "bind",
+                     "deviceNodes", "path", "/run/tessera-guest/a/port0", "hostPath",
+                     "/dev/vport1p1", "major", 244, "minor", 1);
 }
 
 int

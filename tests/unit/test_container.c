@@ -383,16 +383,32 @@ options_name_each_mount_and_variable(void **state)
 }
 
 static void
-a_path_with_a_colon_is_refused(void **state)
+a_path_with_a_colon_is_said_in_the_longer_way(void **state)
+{
+    json_t *edits = json_pack("{s[{ss ss s[s]}]}", "mounts", "hostPath", "/a:b",
+                              "containerPath", "/c", "options", "ro");
+    json_t *words = NULL;
+
+    (void)state;
+    assert_int_equal(container_options(edits, &words, NULL), 0);
+    assert_string_equal(json_string_value(json_array_get(words, 0)), "--mount");
+    assert_string_equal(json_string_value(json_array_get(words, 1)),
+                        "type=bind,source=/a:b,target=/c,readonly");
+    json_decref(words);
+    json_decref(edits);
+}
+
+static void
+a_path_with_a_colon_and_a_comma_is_refused(void **state)
 {
     json_t *edits =
-        json_pack("{s[{ss ss}]}", "mounts", "hostPath", "/a:b", "containerPath", "/c");
+        json_pack("{s[{ss ss}]}", "mounts", "hostPath", "/a:b,c", "containerPath", "/c");
     json_t *words = NULL;
     struct err e = ERR_INIT;
 
     (void)state;
     assert_int_equal(container_options(edits, &words, &e), -EINVAL);
-    assert_non_null(strstr(err_msg(&e), "/a:b"));
+    assert_non_null(strstr(err_msg(&e), "/a:b,c"));
     assert_null(words);
     err_fini(&e);
     json_decref(edits);
@@ -440,7 +456,8 @@ main(void)
         cmocka_unit_test(a_bundle_without_mounts_and_variables_gets_them),
         cmocka_unit_test(what_is_no_configuration_is_refused_with_the_reason),
         cmocka_unit_test(options_name_each_mount_and_variable),
-        cmocka_unit_test(a_path_with_a_colon_is_refused),
+        cmocka_unit_test(a_path_with_a_colon_is_said_in_the_longer_way),
+        cmocka_unit_test(a_path_with_a_colon_and_a_comma_is_refused),
         cmocka_unit_test(a_shell_reads_the_words_as_they_were),
     };
 

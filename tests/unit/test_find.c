@@ -114,6 +114,22 @@ what_holds_no_socket_is_no_vgpu(void **state)
     free(fake);
 }
 
+/* In a container of a virtual machine. */
+static void
+what_holds_memory_is_a_vgpu(void **state)
+{
+    static const char *const want[] = {"a", "vm"};
+    char *memory = str_printf("%s/vm/memory", (const char *)*state);
+    struct found f;
+
+    make_vgpu(*state, "a", true);
+    make_vgpu(*state, "vm", false);
+    assert_int_equal(write_file_atomic(memory, "", 0, 0600), 0);
+    f = find(NULL, *state, MAX);
+    assert_found(&f, *state, 2, want);
+    free(memory);
+}
+
 /* Root may look into every folder. */
 static void
 a_folder_that_may_not_be_entered_counts(void **state)
@@ -181,6 +197,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(folders_with_a_socket_are_found_by_name),
         IN_FOLDER(what_holds_no_socket_is_no_vgpu),
+        IN_FOLDER(what_holds_memory_is_a_vgpu),
         IN_FOLDER(a_folder_that_may_not_be_entered_counts),
         cmocka_unit_test(no_folder_at_all_is_no_vgpu),
         IN_FOLDER(named_folders_come_in_their_order_and_nothing_else_is_looked_at),

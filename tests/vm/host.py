@@ -21,6 +21,11 @@ import machine
 TYPE = "cpu-512m"
 FRAMEBUFFER = 512 << 20
 PORTS = 16
+TRAIN = "tessera-train --json --steps 30 --seed 5"
+# crun refuses to run where version 2 of control groups has controllers beside version 1.
+CRUN_VIEW = """! grep -qs . /sys/fs/cgroup/unified/cgroup.controllers ||
+    umount /sys/fs/cgroup/unified
+exec "$@" """
 
 
 class Host:
@@ -34,6 +39,17 @@ class Host:
                      "TESSERA_SOFTWARE_GPUS": "2"}
         self.manager = None
         self.machines = 0
+        self.share_caches(pathlib.Path(os.environ.get("TESSERA_TEST_CACHE",
+                                                      self.folder / "compiled")))
+
+    def share_caches(self, compiled):
+        """What PoCL compiles for one GPU, or in another stage of a check, serves all."""
+        compiled.mkdir(parents=True, exist_ok=True)
+        caches = self.folder / "run/cache"
+        for folder in (caches.parent, caches):
+            folder.mkdir(mode=0o700)
+        for gpu in ("gpu0", "gpu1"):
+            (caches / f".{gpu}").symlink_to(compiled)
 
     def start(self, *options):
         with open(self.folder / "tesserad.log", "ab") as log:
@@ -54,6 +70,9 @@ class Host:
     def vgpu(self, name):
         return json.loads(self.tessera("show", name, "-o", "json"))
 
+    def gpus(self):
+        return json.loads(self.tessera("gpus", "-o", "json"))["gpus"]
+
     def request(self, method, path, body="{}"):
         """The control API's answer."""
         control = self.folder / "run/control.sock"
@@ -71,6 +90,34 @@ class Host:
         arguments = [word for name in names for word in self.arguments(name)]
         return machine.Machine(self.image, self.folder / f"machine{self.machines}", arguments)
 
+    def start_program(self, *words):
+        """One of the workloads, on this machine."""
+        return subprocess.Popen(words, env=self.env, text=True, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def native(self, program, *words):
+        """A workload without Tessera."""
+        return self.start_program(self.build / "studies/workloads" / program, *words)
+
+    def on_vgpu(self, name, program, *words):
+        return self.start_program(self.build / "tessera", "run", name, "--",
+                                  self.build / "studies/workloads" / program, *words)
+
+    def contain(self, name, *words):
+        """A process: the test machine's container, with this vGPU, on the host."""
+        image = self.image / "root/bundle"
+        bundle = self.folder / f"container-{name}"
+        bundle.mkdir()
+        config = json.loads((image / "config.json").read_text())
+        config["root"]["path"] = str(image / "rootfs")
+        config["process"]["args"] = list(words)
+        (bundle / "config.json").write_text(json.dumps(config))
+        self.tessera("oci-edit", bundle, name)
+        crun = ["crun", "--root", self.folder / "crun", "--cgroup-manager=disabled", "run",
+                "--bundle", bundle, name]
+        return self.start_program("unshare", "--mount", "--propagation", "slave", "sh", "-c",
+                                  CRUN_VIEW, "sh", *crun)
+
     def workers(self, name):
         return [s["worker_pid"] for s in self.vgpu(name)["sessions"]]
 
@@ -87,6 +134,13 @@ def until(seconds, holds):
     while not holds():
         assert time.monotonic() < end, f"not within {seconds} s"
         time.sleep(0.05)
+
+
+def trained(output):
+    """What a training must end with, wherever it runs."""
+    found = [json.loads(line) for line in output.splitlines() if '"result"' in line]
+    assert found, output
+    return found[0]["loss"], found[0]["accuracy"]
 
 
 def sessions_are(host, name, n):
@@ -134,12 +188,12 @@ def run_tests(tests, host, with_machine):
     """Each gets the host, and with_machine the machine that has v1 all the while."""
     failed = 0
     host.start()
+    print(f"# machines run by {machine.accelerator(host.image)}", flush=True)
     with contextlib.ExitStack() as end:
         given = [host]
         if with_machine:
             host.tessera("create", "--type", TYPE, "v1")
             given.append(end.enter_context(host.machine("v1")))
-            print(f"# the machine runs by {given[1].accel}", flush=True)
         for number, (name, test) in enumerate(tests, 1):
             failed += not run_test(number, name, test, *given)
     return failed

@@ -7,6 +7,7 @@ holds programs of this host with the libraries that they need, what was built, a
 """
 
 import argparse
+import json
 import pathlib
 import re
 import shutil
@@ -15,8 +16,13 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
+TOP = HERE.parents[1]
 MODULES = ["virtio_pci", "virtio_console", "virtio_rng", "overlay"]
-PROGRAMS = ["clinfo", "clpeak", "crun"]
+PROGRAMS = ["clinfo", "clpeak", "crun", "jq", "udevadm"]
+IN_CONTAINER = ["/bin/sh", "clinfo", "tessera-guest", "studies/workloads/tessera-train",
+                "tests/e2e/programs/fb_limit"]
+RULES = ["50-udev-default.rules"]
+DATA = "/usr/share/datasets/fashion-mnist"
 PYTHON_PACKAGES = ["numpy", "pyopencl", "pytools", "mako", "markupsafe", "appdirs.py",
                    "platformdirs", "decorator.py", "six.py", "typing_extensions.py",
                    "pkg_resources"]
@@ -69,7 +75,7 @@ class Tree:
         target.parent.mkdir(parents=True, exist_ok=True)
         if pathlib.Path(source).is_dir():
             shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True,
-                            ignore=shutil.ignore_patterns("__pycache__", "tests", "test"))
+                            ignore=shutil.ignore_patterns("tests", "test"))
         elif not target.exists():
             shutil.copy2(source, target)
         return target
@@ -125,19 +131,53 @@ def put_python(tree):
         tree.libraries(module)
 
 
+def put_package(tree, build, folder):
+    """The guest's package, as it is unpacked where there is no dpkg."""
+    packages = folder / "packages"
+    shutil.rmtree(packages, ignore_errors=True)
+    run(TOP / "packaging/package.sh", "guest", build, packages)
+    archive, = packages.glob("tessera-guest_*.tar.gz")
+    run("tar", "-xzf", archive, "-C", tree.root)
+    run("systemd-sysusers", f"--root={tree.root}", "tessera.conf")
+    for name in ("usr/lib/tessera/libtessera-opencl.so", "usr/bin/tessera-guest"):
+        tree.libraries(tree.root / name)
+
+
+def put_udev(tree):
+    """Devices get their groups as in any machine."""
+    daemon = tree.root / "usr/lib/systemd/systemd-udevd"
+    daemon.parent.mkdir(parents=True, exist_ok=True)
+    daemon.symlink_to(shutil.which("udevadm"))
+    for name in RULES:
+        tree.put(f"/usr/lib/udev/rules.d/{name}")
+
+
 def put_built(tree, build):
-    """The guest's library, as its package would have it, and the programs of the tests."""
-    tree.program(build / "libtessera-opencl.so", "usr/lib/tessera/libtessera-opencl.so")
-    vendors = tree.root / "etc/OpenCL/vendors"
-    vendors.mkdir(parents=True)
-    (vendors / "tessera.icd").write_text("/usr/lib/tessera/libtessera-opencl.so\n")
+    """The programs of the tests."""
     for path in sorted((build / "tests/e2e/programs").iterdir()):
         if path.is_file() and path.stat().st_mode & 0o100:
             tree.program(path, f"usr/local/bin/{path.name}")
     for name in ("tests/hostile/hostile", "tests/hostile/bystander",
-                 "studies/workloads/tessera-train"):
-        if (build / name).exists():
-            tree.program(build / name, f"usr/local/bin/{pathlib.Path(name).name}")
+                 "studies/workloads/tessera-train", "bench/bench-calls"):
+        tree.program(build / name, f"usr/local/bin/{pathlib.Path(name).name}")
+
+
+def put_bundle(tree, build):
+    """/bundle: a container's root file system, and a config.json that lacks the program."""
+    bundle = tree.root / "bundle"
+    built = [build / name for name in IN_CONTAINER]
+    programs = [path if path.exists() else shutil.which(name)
+                for path, name in zip(built, IN_CONTAINER)]
+    run(TOP / "scripts/guest-image.sh", bundle / "rootfs", *programs)
+    run("crun", "spec", cwd=bundle)
+    config = json.loads((bundle / "config.json").read_text())
+    config["process"]["terminal"] = False
+    config["root"] = {"path": "/bundle/rootfs", "readonly": True}
+    config["mounts"] = [m for m in config["mounts"] if m["destination"] != "/sys/fs/cgroup"]
+    for folder, kind in (("/tmp", "tmpfs"), ("/run", "tmpfs"), (DATA, "bind")):
+        config["mounts"].append({"destination": folder, "source": folder, "type": kind,
+                                 "options": ["bind", "ro"] if kind == "bind" else []})
+    (bundle / "config.json").write_text(json.dumps(config, indent=1))
 
 
 def main():
@@ -154,14 +194,18 @@ def main():
     put_modules(tree, kernel)
     tree.put("/etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n"
                                        "user:x:1000:1000::/tmp:/bin/sh\n")
-    tree.put("/etc/group").write_text("root:x:0:\ntessera:x:900:\nuser:x:1000:\n")
+    tree.put("/etc/group").write_text("root:x:0:\nuser:x:1000:\n")
     tree.program(OPENCL_LOADER)
     for name in PROGRAMS:
         path = shutil.which(name)
         if path:
             tree.program(path)
     put_python(tree)
+    put_udev(tree)
     put_built(tree, a.build)
+    put_bundle(tree, a.build)
+    put_package(tree, a.build, a.folder)
+    tree.put(DATA)
     tree.pack(a.folder / "initramfs.cpio")
     shutil.copy2(next(kernel.glob("boot/vmlinuz-*")), a.folder / "vmlinuz")
 

@@ -59,7 +59,7 @@ class Machine:
                 "-m", str(MEMORY_MIB), "-nodefaults", "-no-user-config", "-display", "none",
                 "-kernel", str(self.image / "vmlinuz"),
                 "-initrd", str(self.image / "initramfs.cpio"),
-                "-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on",
+                "-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on agent",
                 "-serial", f"file:{self.folder / 'console'}",
                 "-device", "virtio-rng-pci",
                 "-device", "virtio-serial-pci,id=tests",

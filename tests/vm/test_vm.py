@@ -68,7 +68,7 @@ def test_a_worker_that_dies_is_an_error_and_no_more(host, m):
 
 def test_the_manager_comes_back(host, m):
     hold(m, 1)
-    until(10 * m.patience, sessions_are(host, "v1", 1))
+    until(10 * m.patience, lambda: host.vgpu("v1")["used_bytes"] == 1 << 20)
     host.manager.kill()
     host.manager.wait()
     host.start()
@@ -76,11 +76,6 @@ def test_the_manager_comes_back(host, m):
     m.check("guest_transfer", 60)
     let_go(host, m)
     m.check("guest_transfer", 60)
-
-
-def test_who_is_not_in_the_group_is_told(_host, m):
-    status, told = m.run("chmod 666 /dev/null; su user -s /bin/sh -c 'clinfo -l'")
-    assert "Tessera" not in told, (status, told)
 
 
 def test_a_machine_that_has_it_keeps_it(host, m):

@@ -178,10 +178,10 @@ struct ports {
     int err;       /* of the last that failed otherwise */
 };
 
+/* path may be NULL (no memory). */
 static void
-port_try(struct report *r, const char *entry, struct ports *p)
+port_try(const char *path, struct ports *p)
 {
-    _cleanup_free_ char *path = str_printf("%s/dev/%s", r->root, entry);
     _cleanup_close_ int fd = -1;
 
     p->there++;
@@ -193,7 +193,7 @@ port_try(struct report *r, const char *entry, struct ports *p)
     else if (errno == EBUSY)
         p->busy++;
     else if (errno == EACCES && !p->refused)
-        p->refused = take_ptr(path);
+        p->refused = strdup(path);
     else
         p->err = errno;
 }
@@ -209,8 +209,11 @@ ports_look(struct report *r, struct ports *p)
         char name[TEXT_BYTES];
 
         sysfs_line(folder, e->d_name, "name", name, sizeof name);
-        if (strncmp(name, BAR_PORT_PREFIX, strlen(BAR_PORT_PREFIX)) == 0)
-            port_try(r, e->d_name, p);
+        if (strncmp(name, BAR_PORT_PREFIX, strlen(BAR_PORT_PREFIX)) == 0) {
+            _cleanup_free_ char *path = str_printf("%s/dev/%s", r->root, e->d_name);
+
+            port_try(path, p);
+        }
     }
 }
 
@@ -269,4 +272,37 @@ vm_check(struct report *r)
     }
     free(ports.refused);
     return r->way != NULL;
+}
+
+/* Those of one vGPU, mounted as port0, port1 ... */
+static void
+ports_mounted(const char *folder, struct ports *p)
+{
+    for (unsigned i = 0; i < BAR_PORTS; i++) {
+        _cleanup_free_ char *path = str_printf("%s/port%u", folder, i);
+
+        if (path && access(path, F_OK) == 0)
+            port_try(path, p);
+    }
+}
+
+bool
+vm_check_mounted(struct report *r, const char *folder)
+{
+    _cleanup_free_ char *memory = str_printf("%s/memory", folder);
+    struct ports ports = {0};
+    enum bar bar;
+    int rc;
+
+    if (!memory || access(memory, F_OK) < 0)
+        return false;
+    rc = bar_look(memory, &bar);
+    if (rc < 0)
+        report_bar_error(r, memory, rc);
+    else
+        report_bar(r, folder, memory, bar);
+    ports_mounted(folder, &ports);
+    report_ports(r, &ports);
+    free(ports.refused);
+    return true;
 }

@@ -18,6 +18,7 @@
 static struct _cl_platform_id the_platform;
 static struct device *all_devices[DEVICES_MAX];
 static unsigned n_devices;
+static struct vm_vgpu vgpus_of_vm[DEVICES_MAX];
 static pthread_once_t devices_once = PTHREAD_ONCE_INIT;
 
 static void
@@ -41,7 +42,18 @@ device_new(void)
 }
 
 static void
-device_add_folder(const char *folder)
+device_add_of_vm(const struct vm_vgpu *v)
+{
+    struct device *d = device_new();
+
+    if (d) {
+        d->route.vm = v;
+        all_devices[n_devices++] = d;
+    }
+}
+
+static void
+device_add_socket(const char *folder)
 {
     struct device *d = device_new();
 
@@ -57,16 +69,21 @@ device_add_folder(const char *folder)
 static void
 devices_find_in_vm(void)
 {
-    static struct vm_vgpu vgpus[DEVICES_MAX];
-    const unsigned n = vm_find(vgpus, DEVICES_MAX);
+    const unsigned n = vm_find(vgpus_of_vm, DEVICES_MAX);
 
+    for (unsigned i = 0; i < n; i++)
+        device_add_of_vm(&vgpus_of_vm[i]);
+}
+
+static void
+devices_find_in_folders(char **folders, unsigned n)
+{
     for (unsigned i = 0; i < n; i++) {
-        struct device *d = device_new();
-
-        if (!d)
-            return;
-        d->route.vm = &vgpus[i];
-        all_devices[n_devices++] = d;
+        if (vm_find_mounted(folders[i], &vgpus_of_vm[i]))
+            device_add_of_vm(&vgpus_of_vm[i]);
+        else
+            device_add_socket(folders[i]);
+        free(folders[i]);
     }
 }
 
@@ -82,10 +99,7 @@ devices_find(void)
     if (getenv("TESSERA_WORKER"))
         return;
     n = find_vgpus(named, FIND_FOLDER, folders, DEVICES_MAX);
-    for (unsigned i = 0; i < n; i++) {
-        device_add_folder(folders[i]);
-        free(folders[i]);
-    }
+    devices_find_in_folders(folders, n);
     if (!named && n == 0)
         devices_find_in_vm();
 }

@@ -26,21 +26,25 @@ find_named(const char *named, char **ret_folders, unsigned max)
     return n;
 }
 
-/*
- * The folder of a vGPU that is deleted stays mounted, without a socket. One that we may not look
- * into counts: whoever connects there is told why that fails.
- */
+/* One that we may not look at counts: whoever connects there is told why that fails. */
 static bool
-holds_socket(const char *folder)
+holds(const char *folder, const char *file, mode_t kind)
 {
-    _cleanup_free_ char *path = str_printf("%s/socket", folder);
+    _cleanup_free_ char *path = str_printf("%s/%s", folder, file);
     struct stat st;
 
     if (!path)
         return false;
     if (stat(path, &st) < 0)
         return errno == EACCES;
-    return S_ISSOCK(st.st_mode);
+    return (st.st_mode & S_IFMT) == kind;
+}
+
+/* The folder of a vGPU that is deleted stays mounted, without a socket. */
+static bool
+holds_vgpu(const char *folder)
+{
+    return holds(folder, "socket", S_IFSOCK) || holds(folder, "memory", S_IFREG);
 }
 
 /* Not alphasort(): that order depends on the program's locale. */
@@ -66,7 +70,7 @@ find_mounted(const char *folder, char **ret_folders, unsigned max)
     for (int i = 0; i < count; i++) {
         _cleanup_free_ char *path = str_printf("%s/%s", folder, names[i]->d_name);
 
-        if (path && n < max && holds_socket(path))
+        if (path && n < max && holds_vgpu(path))
             ret_folders[n++] = take_ptr(path);
         free(names[i]);
     }

@@ -12,8 +12,8 @@
 
 /*
  * Writes the folders, malloc'ed, at most max of them: those that `named` lists, separated by ':',
- * in that order; if it is NULL those in `folder` that hold a socket, by name. Returns their number,
- * 0 also without memory.
+ * in that order; if it is NULL those in `folder` that hold a socket, or in a virtual machine a
+ * vGPU's memory, by name. Returns their number, 0 also without memory.
  */
 unsigned find_vgpus(const char *named, const char *folder, char **ret_folders,
                     unsigned max);

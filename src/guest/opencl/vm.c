@@ -129,6 +129,28 @@ vm_find(struct vm_vgpu *ret, unsigned max)
     return n;
 }
 
+bool
+vm_find_mounted(const char *folder, struct vm_vgpu *ret)
+{
+    struct vm_vgpu v = {.bar = str_printf("%s/memory", folder)};
+    struct bar_header h;
+
+    if (!v.bar || !header_read(v.bar, &h)) {
+        free(v.bar);
+        return false;
+    }
+    v.bytes = h.bytes;
+    memcpy(v.name, h.name, sizeof v.name);
+    for (unsigned i = 0; i < h.ports && i < BAR_PORTS; i++) {
+        _cleanup_free_ char *path = str_printf("%s/port%u", folder, i);
+
+        if (path && access(path, F_OK) == 0)
+            v.ports[i] = take_ptr(path);
+    }
+    *ret = v;
+    return true;
+}
+
 /* ---- opening ------------------------------------------------------------------------- */
 
 /* Is the other end there? A port that the host has closed says so at once. */

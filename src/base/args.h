@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* A command's arguments, described by a table and read by argp. */
-#ifndef TESSERA_CLI_ARGS_H
-#define TESSERA_CLI_ARGS_H
+#ifndef TESSERA_BASE_ARGS_H
+#define TESSERA_BASE_ARGS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+
+/* The exit status of a mistake on the command line, as of argp. */
+#define EXIT_USAGE 2
 
 #define ARGS_MAX_OPTIONS 12
 #define ARGS_MAX_LIST 16

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/args.h"
-
-#include "cli/cli.h"
+#include "base/args.h"
 
 #include <argp.h>
 #include <stdarg.h>
