@@ -152,10 +152,20 @@ static void
 session_settle(struct vgpu *v, unsigned i)
 {
     v->past.sessions++;
-    vm_clear_slot(v, i);
     vgpu_totals_add(&v->past, &v->account->slot[i].gate);
     jail_session_over(v, i);
-    account_slot_free(v->account, i);
+    if (vm_clear_slot(v, i))
+        v->clearing++;
+    else
+        account_slot_free(v->account, i);
+}
+
+void
+session_slot_cleared(struct vgpu *v, unsigned slot)
+{
+    v->clearing--;
+    account_slot_free(v->account, slot);
+    vgpu_session_gone(v);
 }
 
 /* The pidfd is readable: the worker is gone. */

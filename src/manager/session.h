@@ -48,6 +48,9 @@ void session_end(struct session *s, int signal);
 /* Kills the worker; `tessera show` tells why. */
 void session_end_because(struct session *s, const char *why);
 
+/* What it had of a virtual machine's memory is cleared: its slot is free. */
+void session_slot_cleared(struct vgpu *v, unsigned slot);
+
 /* Lets go of the session in memory; its worker goes on. */
 void session_forget(struct session *s);
 

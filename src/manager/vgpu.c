@@ -246,7 +246,7 @@ vgpu_delete(struct vgpu *v, struct vgpu_waiter *w)
     watch_free(take_ptr(v->listener));
     watch_free(take_ptr(v->container));
     watch_free(take_ptr(v->owner));
-    if (v->nsessions == 0) {
+    if (v->nsessions + v->clearing == 0) {
         vgpu_gone(v);
         return;
     }
@@ -260,7 +260,7 @@ vgpu_delete(struct vgpu *v, struct vgpu_waiter *w)
 void
 vgpu_session_gone(struct vgpu *v)
 {
-    if (v->deleting && v->nsessions == 0)
+    if (v->deleting && v->nsessions + v->clearing == 0)
         vgpu_gone(v);
 }
 

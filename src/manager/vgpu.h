@@ -56,6 +56,7 @@ struct vgpu {
     int account_fd;
     struct list sessions; /* struct session */
     unsigned nsessions;
+    unsigned clearing;   /* sessions that are over, but for their memory */
     struct watch *owner; /* ephemeral: pidfd of the process it lives with */
     struct vgpu_error last_error;
     struct vgpu_totals past;

@@ -120,24 +120,6 @@ memory_make(const struct vgpu *v, struct vm *vm, struct err *e)
     return 0;
 }
 
-void
-vm_clear_slot(struct vgpu *v, unsigned slot)
-{
-    struct bar_map *map = v->account ? &v->account->bar : NULL;
-    uint64_t chunk, off = 0, bytes;
-
-    if (!v->vm)
-        return;
-    chunk = bar_chunk_bytes(v->vm->memory_bytes);
-    while (bar_map_next(map, chunk, slot, &off, &bytes)) {
-        if (fallocate(v->vm->memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                      (off_t)off, (off_t)bytes) < 0)
-            log_warning("cannot clear %s: %s", v->vm->memory_path, strerror(errno));
-        bar_map_give(map, chunk, off, bytes);
-        off += bytes;
-    }
-}
-
 /*
  * A machine can write where no session of its has anything, and into the header. The next machine
  * that has the vGPU must not find that.
@@ -153,6 +135,75 @@ memory_renew(const struct vgpu *v)
                   (off_t)(vm->memory_bytes - HEADER_BYTES)) < 0 ||
         memory_write_header(v, vm) < 0)
         log_warning("cannot clear %s: %s", vm->memory_path, strerror(errno));
+}
+
+struct clearing {
+    uv_work_t work;
+    struct manager *m;
+    struct vm *vm; /* which waits for us */
+    struct bar_map *map;
+    unsigned slot;
+    char *vgpu;
+};
+
+static void
+clearing_run(uv_work_t *work)
+{
+    struct clearing *c = work->data;
+    struct vm *vm = c->vm;
+    const uint64_t chunk = bar_chunk_bytes(vm->memory_bytes);
+    uint64_t off = 0, bytes;
+
+    while (bar_map_next(c->map, chunk, c->slot, &off, &bytes)) {
+        if (fallocate(vm->memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                      (off_t)off, (off_t)bytes) < 0)
+            log_warning("cannot clear %s: %s", vm->memory_path, strerror(errno));
+        bar_map_give(c->map, chunk, off, bytes);
+        off += bytes;
+    }
+    atomic_fetch_sub(&vm->clearing, 1);
+}
+
+static void
+clearing_done(uv_work_t *work, int status)
+{
+    struct clearing *c = work->data;
+    struct vgpu *v = vgpu_find(c->m, c->vgpu);
+
+    (void)status;
+    if (v) {
+        memory_renew(v);
+        session_slot_cleared(v, c->slot);
+    }
+    free(c->vgpu);
+    free(c);
+}
+
+bool
+vm_clear_slot(struct vgpu *v, unsigned slot)
+{
+    uint64_t off = 0, bytes;
+    struct clearing *c;
+
+    if (!v->vm || !bar_map_next(&v->account->bar, bar_chunk_bytes(v->vm->memory_bytes),
+                                slot, &off, &bytes))
+        return false;
+    c = calloc(1, sizeof *c);
+    if (!c)
+        return false;
+    *c = (struct clearing){.m = v->m,
+                           .vm = v->vm,
+                           .map = &v->account->bar,
+                           .slot = slot,
+                           .vgpu = strdup(v->s.name)};
+    c->work.data = c;
+    atomic_fetch_add(&v->vm->clearing, 1);
+    if (c->vgpu && uv_queue_work(&v->m->loop, &c->work, clearing_run, clearing_done) == 0)
+        return true;
+    clearing_run(&c->work);
+    free(c->vgpu);
+    free(c);
+    return false;
 }
 
 /* ---- ports --------------------------------------------------------------------------------- */
@@ -313,6 +364,8 @@ vm_free(struct vm *vm)
 {
     if (!vm)
         return;
+    while (atomic_load(&vm->clearing) > 0)
+        usleep(1000);
     for (unsigned i = 0; i < BAR_PORTS; i++) {
         watch_free(vm->ports[i].listener);
         watch_free(vm->ports[i].idle);

@@ -28,6 +28,7 @@ struct vm {
     char *memory_path; /* owned */
     uint64_t memory_bytes;
     int memory_fd;
+    _Atomic unsigned clearing; /* threads that are at it */
     struct vm_port ports[BAR_PORTS];
 };
 
@@ -53,8 +54,11 @@ int vm_is_connected_error(const struct vgpu *v, const char *what, struct err *e)
 void vm_forget(struct vgpu *v);
 void vm_remove_files(const struct vgpu *v);
 
-/* A session is over: its memory there is cleared and free again. */
-void vm_clear_slot(struct vgpu *v, unsigned slot);
+/*
+ * A session is over: its memory there is cleared, beside the loop, since it may be large, and free
+ * again. false: it has none; else session_slot_cleared() comes.
+ */
+bool vm_clear_slot(struct vgpu *v, unsigned slot);
 
 /* The port's worker is gone; in order: its guest left. */
 void vm_port_is_free(struct vm_port *p, bool in_order);

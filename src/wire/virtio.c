@@ -241,25 +241,6 @@ owner_died(const struct channel *c)
     return atomic_load_explicit(&c->page->owner, memory_order_relaxed) & FUTEX_OWNER_DIED;
 }
 
-int
-bells_skip(int socket_fd, unsigned *bells)
-{
-    uint8_t bytes[BELLS_AT_ONCE];
-    const ssize_t n = recv(socket_fd, bytes, sizeof bytes, MSG_DONTWAIT | MSG_PEEK);
-    ssize_t taken = 0;
-
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return 0;
-    if (n <= 0)
-        return -EPIPE;
-    while (taken < n && is_bell(bytes[taken]))
-        taken++;
-    if (taken > 0 && recv(socket_fd, bytes, (size_t)taken, MSG_DONTWAIT) < 0)
-        return -EPIPE;
-    *bells += (unsigned)taken;
-    return taken < n;
-}
-
 static int
 vm_wait(struct channel *c, int timeout_ms)
 {
@@ -283,6 +264,25 @@ vm_close(struct channel *c)
 }
 
 static const struct transport_ops vm_ops = {"virtio", vm_kick, vm_wait, vm_close};
+
+int
+bells_skip(int socket_fd, unsigned *bells)
+{
+    uint8_t bytes[BELLS_AT_ONCE];
+    const ssize_t n = recv(socket_fd, bytes, sizeof bytes, MSG_DONTWAIT | MSG_PEEK);
+    ssize_t taken = 0;
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (n <= 0)
+        return -EPIPE;
+    while (taken < n && is_bell(bytes[taken]))
+        taken++;
+    if (taken > 0 && recv(socket_fd, bytes, (size_t)taken, MSG_DONTWAIT) < 0)
+        return -EPIPE;
+    *bells += (unsigned)taken;
+    return taken < n;
+}
 
 int
 channel_use_vm(struct channel *c, int socket_fd)

@@ -51,22 +51,25 @@ def files_of(lcov):
     return files
 
 
-def left_out(functions, names, lines):
+def lines_of(names, lines, functions):
     """The lines of these functions: up to where the next one begins."""
     starts = sorted(functions.values())
-    gone = set()
+    theirs = set()
     for name in names:
         first = functions[name]
         end = next((s for s in starts if s > first), max(lines) + 1)
-        gone |= {n for n in lines if first <= n < end}
-    return gone
+        theirs |= {n for n in lines if first <= n < end}
+    return theirs
 
 
-def reached(path, lines, functions, names):
+def reached(path, d, lines, functions):
     text = Path(path).read_text().splitlines()
-    gone = left_out(functions, names, lines)
+    if d.only:
+        wanted = lines_of(d.only, lines, functions)
+    else:
+        wanted = set(lines) - lines_of(d.without, lines, functions)
     counted = {n: c for n, c in lines.items()
-               if n not in gone and (c or not NO_MEMORY.search(text[n - 1]))}
+               if n in wanted and (c or not NO_MEMORY.search(text[n - 1]))}
     return sum(c > 0 for c in counted.values()), len(counted)
 
 
@@ -81,8 +84,7 @@ def main():
             print(f"{d.name}: no {', '.join(sorted(unknown))} in the profile")
             failed = True
             continue
-        without = set(files[path][1]) - d.only if d.only else d.without
-        hit, count = reached(path, *files[path], without)
+        hit, count = reached(path, d, *files[path])
         low = 100 * hit / count < LEAST
         failed |= low
         print(f"{100 * hit / count:6.1f}   {d.name} ({hit} of {count}): {d.targets}"

@@ -194,6 +194,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         close(pair[1]);
         return 0;
     }
+    if (data[0] & 128 && bells_skip(pair[1], &(unsigned){0}) != 0)
+        abort();
     if (sock_send_fds(pair[0], bytes, size - 1, fds, data[0] & 2 ? 2 : 0) < 0)
         abort();
     shutdown(pair[0], SHUT_WR);

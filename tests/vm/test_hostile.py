@@ -86,7 +86,7 @@ def on_host(host):
     finally:
         program.terminate()
         program.wait()
-        until(5, sessions_are(host, "v2", 0))
+        until(20, sessions_are(host, "v2", 0))
 
 
 @contextlib.contextmanager
