@@ -246,14 +246,16 @@ vm_wait(struct channel *c, int timeout_ms)
 {
     unsigned bells = 0;
     short events = 0;
-    int n = bell_poll(c, timeout_ms, &events);
+    int n = bell_poll(c, timeout_ms, &events), rc;
 
     if (atomic_load_explicit(&c->hung_up, memory_order_acquire))
         return -EPIPE;
     if (n <= 0)
         return n;
     /* What is no bell is the hello of another guest, and is left for its worker. */
-    return (events && bells_skip(c->fd, &bells) != 0) || owner_died(c) ? -EPIPE : 1;
+    rc = events ? bells_skip(c->fd, &bells) : 0;
+    channel_count_kicks(c, bells);
+    return rc != 0 || owner_died(c) ? -EPIPE : 1;
 }
 
 static void
