@@ -39,6 +39,7 @@ class Host:
                      "TESSERA_SOFTWARE_GPUS": "2"}
         self.manager = None
         self.machines = 0
+        self.ends = contextlib.ExitStack()  # what ends before the manager does
         self.share_caches(pathlib.Path(os.environ.get("TESSERA_TEST_CACHE",
                                                       self.folder / "compiled")))
 
@@ -122,10 +123,13 @@ class Host:
         return [s["worker_pid"] for s in self.vgpu(name)["sessions"]]
 
     def stop(self):
-        if self.manager.poll() is None:
-            self.command("shutdown", "--end")
-            self.manager.terminate()
-            self.manager.wait(20)
+        try:
+            self.ends.close()
+        finally:
+            if self.manager.poll() is None:
+                self.command("shutdown", "--end")
+                self.manager.terminate()
+                self.manager.wait(20)
 
 
 def until(seconds, holds):
@@ -205,8 +209,11 @@ def long(test):
     return test
 
 
-def main(module, with_machine=True, programs=()):
-    """Runs the test_ functions of a module, or those named; prints TAP."""
+def main(module, with_machine=True, programs=(), cannot=lambda: None):
+    """Runs the test_ functions of a module, or those named; prints TAP.
+
+    cannot says what else is not possible here; None: nothing.
+    """
     every = {name.removeprefix("test_"): what for name, what in module.items()
              if name.startswith("test_")}
     parser = argparse.ArgumentParser(description=module["__doc__"])
@@ -219,7 +226,7 @@ def main(module, with_machine=True, programs=()):
     tests = [(name, test) for name, test in every.items()
              if (name in a.names if a.names else a.full or not hasattr(test, "long"))]
     print(f"1..{len(tests)}")
-    why = missing(programs)
+    why = missing(programs) or cannot()
     if why:
         for number, (name, _) in enumerate(tests, 1):
             print(f"ok {number} {name.replace('_', ' ')} # skip {why}")
