@@ -31,8 +31,8 @@ define package
 	@packaging/package.sh $(1) $(BUILD)
 endef
 
-.PHONY: all deps demo check check-full check-vm check-vm-full bench bench-sched bench-vm \
-	instructions soak asan tsan fuzz differential format format-check lint install \
+.PHONY: all deps demo check check-full check-vm check-vm-full vm-image bench bench-sched \
+	bench-vm instructions soak asan tsan fuzz differential format format-check lint install \
 	guest-package host-package clean help
 
 all: ## build everything (the default)
@@ -61,8 +61,7 @@ bench-sched: all ## what vGPUs get under each scheduler, against what it promise
 	@$(BUILD)/bench/bench-sched --build $(BUILD) $(BENCH_ARGS)
 
 bench-vm: all ## the same calls natively, by a process on a vGPU, and in a virtual machine
-	$(call need,build run vm)
-	@/usr/bin/python3 tests/vm/image.py --build $(BUILD) $(BUILD)/vm
+	@$(MAKE) --no-print-directory vm-image
 	@/usr/bin/python3 bench/vm.py --build $(BUILD) $(BENCH_ARGS)
 
 instructions: all ## count instructions of the fast paths, and renew the baseline
@@ -79,6 +78,10 @@ check-full: ## as check, with all programs in full and all of e2e under the sani
 	$(call need)
 	@scripts/check.sh build style unit instructions e2e programs-all vm-all \
 		asan-all tsan-all fuzz
+
+vm-image: all ## a small virtual machine to try, into build/vm
+	$(call need,build run vm)
+	@/usr/bin/python3 tests/vm/image.py --build $(BUILD) $(BUILD)/vm
 
 check-vm: ## virtual machines with vGPUs, under KVM or emulated
 	$(call need)

@@ -7,24 +7,25 @@
 #include <errno.h>
 #include <string.h>
 
-/* The array at key, made where there is none; NULL with words when it is something else. */
+/* The member at key, made where there is none; NULL with words when it is of another type. */
 static json_t *
-array_at(json_t *o, const char *key, struct err *e)
+member_at(json_t *o, const char *key, json_type type, struct err *e)
 {
-    json_t *array = json_object_get(o, key);
+    json_t *there = json_object_get(o, key);
 
-    if (json_is_array(array))
-        return array;
-    if (array && !json_is_null(array)) {
-        err_set(e, -EINVAL, "'%s' is not an array", key);
+    if (there && json_typeof(there) == type)
+        return there;
+    if (there && !json_is_null(there)) {
+        err_set(e, -EINVAL, "'%s' is not an %s", key,
+                type == JSON_ARRAY ? "array" : "object");
         return NULL;
     }
-    array = json_array();
-    if (json_object_set_new(o, key, array) < 0) {
+    there = type == JSON_ARRAY ? json_array() : json_object();
+    if (json_object_set_new(o, key, there) < 0) {
         err_set(e, -ENOMEM, "out of memory");
         return NULL;
     }
-    return array;
+    return there;
 }
 
 /* "/run/a/" is "/run/a". */
@@ -80,7 +81,7 @@ edit_mounts(json_t *config, const json_t *edits, struct err *e)
 {
     const json_t *ours = json_object_get(edits, "mounts");
     const json_t *nodes = json_object_get(edits, "deviceNodes");
-    json_t *mounts = array_at(config, "mounts", e);
+    json_t *mounts = member_at(config, "mounts", JSON_ARRAY, e);
     int rc = mounts ? check_mounts(mounts, e) : -EINVAL;
 
     for (size_t i = 0; i < json_array_size(ours) && rc == 0; i++) {
@@ -98,26 +99,6 @@ edit_mounts(json_t *config, const json_t *edits, struct err *e)
             json_pack("[sssss]", "bind", "rw", "nosuid", "noexec", "rprivate"), e);
     }
     return rc;
-}
-
-/* The object at key, made where there is none; NULL with words when it is something else. */
-static json_t *
-object_at(json_t *o, const char *key, struct err *e)
-{
-    json_t *object = json_object_get(o, key);
-
-    if (json_is_object(object))
-        return object;
-    if (object && !json_is_null(object)) {
-        err_set(e, -EINVAL, "'%s' is not an object", key);
-        return NULL;
-    }
-    object = json_object();
-    if (json_object_set_new(o, key, object) < 0) {
-        err_set(e, -ENOMEM, "out of memory");
-        return NULL;
-    }
-    return object;
 }
 
 /* Is it this rule? Members that are not there count as null. */
@@ -157,9 +138,9 @@ edit_devices(json_t *config, const json_t *edits, struct err *e)
 
     if (json_array_size(nodes) == 0)
         return 0;
-    linux_part = object_at(config, "linux", e);
-    resources = linux_part ? object_at(linux_part, "resources", e) : NULL;
-    rules = resources ? array_at(resources, "devices", e) : NULL;
+    linux_part = member_at(config, "linux", JSON_OBJECT, e);
+    resources = linux_part ? member_at(linux_part, "resources", JSON_OBJECT, e) : NULL;
+    rules = resources ? member_at(resources, "devices", JSON_ARRAY, e) : NULL;
     if (!rules)
         return -EINVAL;
     for (size_t i = 0; i < json_array_size(nodes) && rc == 0; i++) {
@@ -208,7 +189,7 @@ edit_env(json_t *config, const json_t *edits, struct err *e)
     if (!json_is_object(process))
         return err_set(e, -EINVAL,
                        "it has no 'process', so nothing that could use a vGPU");
-    env = array_at(process, "env", e);
+    env = member_at(process, "env", JSON_ARRAY, e);
     rc = env ? check_env(env, e) : -EINVAL;
     for (size_t i = 0; i < json_array_size(ours) && rc == 0; i++) {
         json_t *setting = json_array_get(ours, i);

@@ -99,6 +99,18 @@ bar_map_give(struct bar_map *m, uint64_t chunk_bytes, uint64_t off, uint64_t byt
 }
 
 bool
+bar_map_is_free(const struct bar_map *m)
+{
+    for (unsigned i = 0; i < BAR_MAP_CHUNKS; i++) {
+        const uint8_t owner = owner_of(m, i);
+
+        if (owner != BAR_MAP_FREE && owner != BAR_MAP_HOST)
+            return false;
+    }
+    return true;
+}
+
+bool
 bar_map_next(const struct bar_map *m, uint64_t chunk_bytes, unsigned slot, uint64_t *off,
              uint64_t *ret_bytes)
 {

@@ -40,6 +40,9 @@ uint64_t bar_map_extent(const struct bar_map *m, uint64_t chunk_bytes, unsigned 
                         uint64_t off);
 void bar_map_give(struct bar_map *m, uint64_t chunk_bytes, uint64_t off, uint64_t bytes);
 
+/* Has no slot anything? */
+bool bar_map_is_free(const struct bar_map *m);
+
 /* The slot's next extent at *off or after it; false: there is no more. */
 bool bar_map_next(const struct bar_map *m, uint64_t chunk_bytes, unsigned slot,
                   uint64_t *off, uint64_t *ret_bytes);

@@ -270,8 +270,12 @@ turn_away(struct vgpu *v, int fd, const struct peer *guest, const char *why)
     refuse(fd, why);
     if (!vgpu_refusal_is_news(v))
         return;
-    log_warning("vGPU '%s': process %d of user %u was turned away: %s", v->s.name,
-                (int)guest->pid, (unsigned)guest->uid, why);
+    if (!guest)
+        log_warning("vGPU '%s': a program in its virtual machine was turned away: %s",
+                    v->s.name, why);
+    else
+        log_warning("vGPU '%s': process %d of user %u was turned away: %s", v->s.name,
+                    (int)guest->pid, (unsigned)guest->uid, why);
 }
 
 /* The same, and `tessera show` tells it, too. */
@@ -415,14 +419,15 @@ int
 session_accept_port(struct vm_port *p)
 {
     struct vgpu *v = p->v;
-    const struct peer machine = {0};
     const int slot = v->nsessions < limit_of(&v->m->options->limits, LIMIT_SESSIONS)
                          ? account_slot_take(v->account)
                          : -1;
 
     if (slot < 0) {
-        turn_away_at_limit(v, p->fd, &machine, LIMIT_SESSIONS);
-        return -EUSERS;
+        const int rc = hello_take(p->fd);
+
+        turn_away_at_limit(v, p->fd, NULL, LIMIT_SESSIONS);
+        return rc < 0 ? rc : -EUSERS;
     }
     return session_start_in(v, (unsigned)slot, p->fd, 0, p);
 }

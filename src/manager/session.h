@@ -28,8 +28,8 @@ void session_accept(void *vgpu);
 void session_accept_container(void *vgpu);
 
 /*
- * The same for a guest that speaks on a virtio port, whose fd is for its worker. 0; a negative
- * errno when it was turned away.
+ * The same for a guest that speaks on a virtio port, whose fd is for its worker. 0; -EUSERS when it
+ * was turned away in words, and the port is as it was before; else a negative errno.
  */
 int session_accept_port(struct vm_port *p);
 

@@ -8,6 +8,7 @@
 #include "manager/session.h"
 #include "manager/vgpu_internal.h"
 #include "manager/words.h"
+#include "wire/hello.h"
 #include "wire/virtio.h"
 
 #include <errno.h>
@@ -19,7 +20,12 @@
 /* Where QEMU finds it: libvirt names shared memory without a folder, which is this one. */
 #define MEMORY_FOLDER "/dev/shm"
 
+#define HEADER_BYTES 4096
+
 #define PORT_BACKLOG 2
+
+/* Bells that a session leaves unheard when it ends are a few, and so are hellos at a limit. */
+#define IDLE_BYTES_MOST 4096
 
 /* ---- the memory ---------------------------------------------------------------------------- */
 
@@ -81,10 +87,15 @@ memory_create(const struct vgpu *v, const struct vm *vm)
 static int
 memory_write_header(const struct vgpu *v, const struct vm *vm)
 {
-    struct bar_header h;
+    union {
+        struct bar_header h;
+        uint8_t page[HEADER_BYTES];
+    } first = {.page = {0}};
 
-    bar_header_fill(&h, v->s.name, vm->memory_bytes, v->s.framebuffer_bytes);
-    return pwrite(vm->memory_fd, &h, sizeof h, 0) == (ssize_t)sizeof h ? 0 : -errno;
+    bar_header_fill(&first.h, v->s.name, vm->memory_bytes, v->s.framebuffer_bytes);
+    return pwrite(vm->memory_fd, &first, sizeof first, 0) == (ssize_t)sizeof first
+               ? 0
+               : -errno;
 }
 
 static int
@@ -127,6 +138,23 @@ vm_clear_slot(struct vgpu *v, unsigned slot)
     }
 }
 
+/*
+ * A machine can write where no session of its has anything, and into the header. The next machine
+ * that has the vGPU must not find that.
+ */
+static void
+memory_renew(const struct vgpu *v)
+{
+    const struct vm *vm = v->vm;
+
+    if (!vm || vm_connected(v) > 0 || !bar_map_is_free(&v->account->bar))
+        return;
+    if (fallocate(vm->memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, HEADER_BYTES,
+                  (off_t)(vm->memory_bytes - HEADER_BYTES)) < 0 ||
+        memory_write_header(v, vm) < 0)
+        log_warning("cannot clear %s: %s", vm->memory_path, strerror(errno));
+}
+
 /* ---- ports --------------------------------------------------------------------------------- */
 
 static void port_speaks(void *port);
@@ -142,6 +170,7 @@ static void
 port_start(struct vm_port *p)
 {
     const int fd = fcntl(watch_fd(p->idle), F_DUPFD_CLOEXEC, 3);
+    int rc;
 
     watch_free(take_ptr(p->idle));
     if (fd < 0)
@@ -149,8 +178,28 @@ port_start(struct vm_port *p)
     /* The worker reads it as it reads any guest's. */
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     p->fd = fd;
-    if (session_accept_port(p) < 0)
-        vm_port_is_free(p, false);
+    rc = session_accept_port(p);
+    p->idle_bytes = rc == 0 ? 0 : p->idle_bytes + (unsigned)sizeof(struct hello);
+    if (rc < 0)
+        vm_port_is_free(p, rc == -EUSERS && p->idle_bytes < IDLE_BYTES_MOST);
+}
+
+static void
+port_lost(struct vm_port *p)
+{
+    watch_free(take_ptr(p->idle));
+    memory_renew(p->v);
+}
+
+/* QEMU connects again in a second. */
+static void
+port_rings_on(struct vm_port *p)
+{
+    port_lost(p);
+    if (vgpu_refusal_is_news(p->v))
+        log_warning("vGPU '%s': port %u was closed: its virtual machine rings and rings, "
+                    "and says nothing",
+                    p->v->s.name, p->number);
 }
 
 /* A guest begins to speak, or QEMU has left. */
@@ -158,12 +207,14 @@ static void
 port_speaks(void *arg)
 {
     struct vm_port *p = arg;
-    const int rc = bells_skip(watch_fd(p->idle));
+    const int rc = bells_skip(watch_fd(p->idle), &p->idle_bytes);
 
     if (rc < 0)
-        watch_free(take_ptr(p->idle));
+        port_lost(p);
     else if (rc > 0)
         port_start(p);
+    else if (p->idle_bytes > IDLE_BYTES_MOST)
+        port_rings_on(p);
 }
 
 void
@@ -177,6 +228,7 @@ vm_port_is_free(struct vm_port *p, bool in_order)
         port_is_idle(p, fd);
     else
         close(fd);
+    memory_renew(p->v);
 }
 
 /* NULL: it may have the port. Who has it already keeps it, so that no two machines share a vGPU. */
@@ -203,11 +255,14 @@ port_connected(void *arg)
     if (fd < 0 || peer_of_socket(fd, &who) < 0)
         return;
     problem = port_problem(p, &who);
-    if (!problem)
+    if (!problem) {
+        memory_renew(p->v);
+        p->idle_bytes = 0;
         port_is_idle(p, take_fd(&fd));
-    else if (vgpu_refusal_is_news(p->v))
+    } else if (vgpu_refusal_is_news(p->v)) {
         log_warning("vGPU '%s': process %d of user %u was turned away: %s", p->v->s.name,
                     (int)who.pid, (unsigned)who.uid, problem);
+    }
 }
 
 static char *

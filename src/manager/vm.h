@@ -18,8 +18,9 @@ struct vm_port {
     struct vgpu *v;
     unsigned number;
     struct watch *listener;
-    struct watch *idle; /* QEMU's connection, as long as no guest speaks */
-    int fd;             /* the same while a worker has it, else -1 */
+    struct watch *idle;  /* QEMU's connection, as long as no guest speaks */
+    unsigned idle_bytes; /* that came in vain since the last session */
+    int fd;              /* the same while a worker has it, else -1 */
 };
 
 struct vm {

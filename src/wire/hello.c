@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -214,6 +215,8 @@ hello_exchange_port(int port, struct hello *h, struct welcome *ret, uint8_t **re
     rc = port_write(port, h, sizeof *h, end_ns);
     if (rc == 0)
         rc = preamble_find(port, &wanted, end_ns);
+    if (rc == -EPIPE)
+        return -ECONNRESET;
     if (rc == 0)
         rc = port_welcome(port, end_ns, ret, ret_info, reason);
     if (rc == -ETIMEDOUT)
@@ -224,24 +227,29 @@ hello_exchange_port(int port, struct hello *h, struct welcome *ret, uint8_t **re
 
 /* ---- the worker -------------------------------------------------------------------- */
 
-int
-hello_receive(int sock, uint64_t fingerprint, struct hello *ret, char *reason)
+static int
+receive(int sock, uint64_t fingerprint, bool at_port, struct hello *ret, char *reason)
 {
+    const size_t head = offsetof(struct hello, fingerprint),
+                 known = offsetof(struct hello, nonce) + NONCE_BYTES;
     struct hello h = {0};
     int rc;
 
     snprintf(reason, REASON_BYTES, "the guest hung up before its hello was complete");
     /* Magic and version first: another version's hello may be of another length. */
-    rc = read_exact(sock, &h, offsetof(struct hello, fingerprint));
+    rc = read_exact(sock, &h, head);
     if (rc < 0)
         return rc;
     if (h.magic != HELLO_MAGIC) {
         snprintf(reason, REASON_BYTES, "what connected is no Tessera guest library");
         return -EPROTO;
     }
-    if (h.version != WIRE_VERSION)
+    if (h.version != WIRE_VERSION) {
+        if (at_port && read_exact(sock, &h.fingerprint, known - head) == 0)
+            *ret = h;
         return version_problem(h.version, reason, "guest library", "worker");
-    rc = read_exact(sock, &h.fingerprint, sizeof h - offsetof(struct hello, fingerprint));
+    }
+    rc = read_exact(sock, &h.fingerprint, sizeof h - head);
     if (rc < 0)
         return rc;
     *ret = h;
@@ -256,6 +264,33 @@ hello_receive(int sock, uint64_t fingerprint, struct hello *ret, char *reason)
     h.program[sizeof h.program - 1] = '\0';
     *ret = h;
     return 0;
+}
+
+int
+hello_receive(int sock, uint64_t fingerprint, struct hello *ret, char *reason)
+{
+    return receive(sock, fingerprint, false, ret, reason);
+}
+
+int
+hello_receive_port(int sock, uint64_t fingerprint, struct hello *ret, char *reason)
+{
+    return receive(sock, fingerprint, true, ret, reason);
+}
+
+int
+hello_take(int sock)
+{
+    struct preamble p = {.magic = PREAMBLE_MAGIC};
+    struct hello h;
+
+    if (recv(sock, &h, sizeof h, MSG_DONTWAIT) != (ssize_t)sizeof h)
+        return -EPROTO;
+    memcpy(p.nonce, h.nonce, sizeof p.nonce);
+    /* Who never reads its refusals must not keep us waiting. */
+    return send(sock, &p, sizeof p, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof p
+               ? 0
+               : -EPROTO;
 }
 
 int

@@ -10,7 +10,8 @@
  * the preamble of the hello's nonce comes first: what is before it is skipped.
  *
  * Both structures begin with magic and version and keep that form in every version, so
- * that two sides of different versions can tell each other so.
+ * that two sides of different versions can tell each other so. The hello keeps the place of its
+ * nonce, too, and the preamble all of its form.
  */
 #ifndef TESSERA_WIRE_HELLO_H
 #define TESSERA_WIRE_HELLO_H
@@ -70,7 +71,8 @@ int hello_exchange(int sock, const struct hello *h, struct welcome *ret, int ret
 
 /*
  * Guest: the same through an open virtio port (O_NONBLOCK), within HELLO_PORT_MS. h->nonce is
- * filled in.
+ * filled in. -ECONNRESET: whoever was there hung up on this hello without an answer to it; what
+ * another one had left in the port may have spoiled it.
  */
 #define HELLO_PORT_MS 60000
 int hello_exchange_port(int port, struct hello *h, struct welcome *ret,
@@ -78,6 +80,16 @@ int hello_exchange_port(int port, struct hello *h, struct welcome *ret,
 
 /* Worker: reads and checks a hello; -EPROTO with words when it is another protocol. */
 int hello_receive(int sock, uint64_t fingerprint, struct hello *ret, char *reason);
+
+/* The same from a port: a refused guest is in *ret, too, as far as its nonce. */
+int hello_receive_port(int sock, uint64_t fingerprint, struct hello *ret, char *reason);
+
+/*
+ * Manager: takes a whole hello off a port and sends its preamble, so that a refusal can follow;
+ * looks at nothing of it, and never waits. -EPROTO: it is not there in one piece, or the guest does
+ * not read.
+ */
+int hello_take(int sock);
 
 /*
  * Worker: sends a welcome; a refusal (status != 0) goes without descriptors and

@@ -21,9 +21,11 @@
 #define GUARDIAN_STACK_BYTES (64u << 10)
 
 #define WATCH_MS 200
+#define PAGE_LOOK_MS 1000
 #define PING_NS UINT64_C(5000000000)
 /* So many bells that the guest has not read: its kernel has room for more (virtio-serial: 128). */
 #define PINGS_MOST 16u
+#define BELLS_AT_ONCE 1024u
 /* A QEMU that is busy with other things takes nothing, either. */
 #define DEAF_NS UINT64_C(30000000000)
 
@@ -32,6 +34,7 @@
 struct guardian {
     pthread_t thread;
     _Atomic uint32_t *owner;
+    uint32_t thread_id;     /* what the word says */
     _Atomic uint32_t state; /* a futex: */
 };
 
@@ -57,9 +60,12 @@ guardian_main(void *arg)
                                     .futex_offset = (char *)g->owner - (char *)&entry};
 
     entry.next = &head.list;
-    atomic_store(g->owner, (uint32_t)syscall(SYS_gettid));
-    if (syscall(SYS_set_robust_list, &head, sizeof head) < 0)
+    g->thread_id = (uint32_t)syscall(SYS_gettid);
+    atomic_store(g->owner, g->thread_id);
+    if (syscall(SYS_set_robust_list, &head, sizeof head) < 0) {
+        g->thread_id = 0;
         atomic_store(g->owner, 0);
+    }
     guardian_tell(g, GUARDIAN_HOLDS);
     while (atomic_load(&g->state) != GUARDIAN_ENDS)
         futex_wait(&g->state, GUARDIAN_HOLDS, -1);
@@ -148,12 +154,28 @@ bell_poll(struct channel *c, int timeout_ms, short *ret_events)
     return n < 0 && errno == EINTR ? 0 : n < 0 ? -errno : n;
 }
 
+/*
+ * The worker's memory is cleared and given to others when it has ended. The port tells sooner, but
+ * not whom it finds asleep: a machine that was paused until the port was connected again.
+ */
+static bool
+page_is_ours(const struct channel *c)
+{
+    return atomic_load_explicit(&c->page->owner, memory_order_relaxed) ==
+           c->guardian->thread_id;
+}
+
 static int
 port_wait(struct channel *c, int timeout_ms)
 {
     short events;
-    const int n = bell_poll(c, timeout_ms, &events);
+    int n;
 
+    do {
+        n = bell_poll(c, timeout_ms < 0 ? PAGE_LOOK_MS : timeout_ms, &events);
+        if (!page_is_ours(c))
+            return -EPIPE;
+    } while (n == 0 && timeout_ms < 0);
     if (n <= 0)
         return n;
     if ((events & POLLIN) && port_drain(c) < 0)
@@ -200,8 +222,10 @@ channel_use_port(struct channel *c, int port_fd)
 static void
 bell_send(struct channel *c, uint8_t bell)
 {
-    if (send(c->fd, &bell, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
-        atomic_fetch_add_explicit(&c->bells_sent, 1, memory_order_relaxed);
+    /* Before the guest can have read it: vm_ping() compares. */
+    atomic_fetch_add(&c->bells_sent, 1);
+    if (send(c->fd, &bell, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+        atomic_fetch_sub(&c->bells_sent, 1);
 }
 
 static void
@@ -218,29 +242,28 @@ owner_died(const struct channel *c)
 }
 
 int
-bells_skip(int socket_fd)
+bells_skip(int socket_fd, unsigned *bells)
 {
-    for (;;) {
-        uint8_t bytes[64];
-        const ssize_t n = recv(socket_fd, bytes, sizeof bytes, MSG_DONTWAIT | MSG_PEEK);
-        ssize_t bells = 0;
+    uint8_t bytes[BELLS_AT_ONCE];
+    const ssize_t n = recv(socket_fd, bytes, sizeof bytes, MSG_DONTWAIT | MSG_PEEK);
+    ssize_t taken = 0;
 
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            return 0;
-        if (n <= 0)
-            return -EPIPE;
-        while (bells < n && is_bell(bytes[bells]))
-            bells++;
-        if (bells > 0 && recv(socket_fd, bytes, (size_t)bells, MSG_DONTWAIT) < 0)
-            return -EPIPE;
-        if (bells < n)
-            return 1;
-    }
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (n <= 0)
+        return -EPIPE;
+    while (taken < n && is_bell(bytes[taken]))
+        taken++;
+    if (taken > 0 && recv(socket_fd, bytes, (size_t)taken, MSG_DONTWAIT) < 0)
+        return -EPIPE;
+    *bells += (unsigned)taken;
+    return taken < n;
 }
 
 static int
 vm_wait(struct channel *c, int timeout_ms)
 {
+    unsigned bells = 0;
     short events = 0;
     int n = bell_poll(c, timeout_ms, &events);
 
@@ -249,7 +272,7 @@ vm_wait(struct channel *c, int timeout_ms)
     if (n <= 0)
         return n;
     /* What is no bell is the hello of another guest, and is left for its worker. */
-    return (events && bells_skip(c->fd) != 0) || owner_died(c) ? -EPIPE : 1;
+    return (events && bells_skip(c->fd, &bells) != 0) || owner_died(c) ? -EPIPE : 1;
 }
 
 static void
@@ -281,15 +304,33 @@ vm_listens(const struct channel *c)
     return ioctl(c->fd, SIOCOUTQ, &waiting) < 0 || waiting == 0;
 }
 
+/* Fewer than it had read already, or more than were sent? Then no ping would ever tell its end. */
 static void
-vm_ping(struct channel *c)
+vm_ping(struct channel *c, struct guest_watch *w)
 {
     const uint32_t read =
-        atomic_load_explicit(&c->page->bells_read, memory_order_relaxed);
-    const uint32_t sent = atomic_load_explicit(&c->bells_sent, memory_order_relaxed);
+        atomic_load_explicit(&c->page->bells_read, memory_order_acquire);
+    const uint32_t sent = atomic_load(&c->bells_sent);
 
+    if (read - w->bells_read > sent - w->bells_read)
+        w->forged = "the count of bells is forged";
+    w->bells_read = read;
     if (sent - read < PINGS_MOST)
         bell_send(c, BELL_PING);
+}
+
+/* The word is the guardian's from its first value on, or else its kernel marks it not. */
+static bool
+owner_is_same(const struct channel *c, struct guest_watch *w)
+{
+    const uint32_t owner = atomic_load_explicit(&c->page->owner, memory_order_relaxed);
+
+    if (owner & FUTEX_OWNER_DIED)
+        return false;
+    if (owner != w->owner && w->owner != 0)
+        w->forged = "the word that tells of the guest's end is forged";
+    w->owner = owner;
+    return !w->forged;
 }
 
 static bool
@@ -310,10 +351,10 @@ channel_guest_lives(struct channel *c, struct guest_watch *w)
     if (vm_listens(c))
         w->listened_ns = now;
     if (now - w->pinged_ns >= PING_NS) {
-        vm_ping(c);
+        vm_ping(c, w);
         w->pinged_ns = now;
     }
-    return !vm_hung_up(c) && !owner_died(c) && now - w->listened_ns < DEAF_NS;
+    return !vm_hung_up(c) && owner_is_same(c, w) && now - w->listened_ns < DEAF_NS;
 }
 
 void

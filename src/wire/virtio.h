@@ -31,20 +31,24 @@ is_bell(uint8_t byte)
 int channel_use_port(struct channel *c, int port_fd);
 
 /*
- * Host: takes bells off the socket that were meant for the worker before. 1: something else comes
- * next, 0: nothing yet, -EPIPE: QEMU has hung up.
+ * Host: takes bells off the socket, some of them if there are many: a guest may ring without end.
+ * 1: something else comes next, 0: nothing yet, or more bells, -EPIPE: QEMU has hung up. What was
+ * taken is added to *bells.
  */
-int bells_skip(int socket_fd);
+int bells_skip(int socket_fd, unsigned *bells);
 
 /* Worker: adopts QEMU's socket. 0, or a negative errno. */
 int channel_use_vm(struct channel *c, int socket_fd);
 
-/* Worker, in a thread of its own: what the watch has seen last, in now_ns(). Begins zeroed. */
+/* Worker, in a thread of its own: what the watch has seen last, and when. Begins zeroed. */
 struct guest_watch {
     uint64_t listened_ns, pinged_ns;
+    uint32_t owner, bells_read;
+    const char
+        *forged; /* the guest's words in the page became what they never do: which */
 };
 
-/* Looks at the guest for WATCH_MS; false: it is gone. */
+/* Looks at the guest for WATCH_MS; false: it is gone, or has forged what tells of it. */
 bool channel_guest_lives(struct channel *c, struct guest_watch *w);
 
 /* It is: wakes whoever waits, from now on. */

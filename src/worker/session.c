@@ -199,6 +199,8 @@ guest_main(void *arg)
     while (channel_guest_lives(&s->channel, &watch) &&
            atomic_load(&s->account->boot) == s->boot)
         ;
+    if (watch.forged)
+        session_end(s, "%s", watch.forged);
     channel_guest_gone(&s->channel);
 }
 
@@ -343,11 +345,10 @@ session_hello(struct session *s)
     int fd = s->options->session_fd, rc;
 
     session_set_timeout(s, HELLO_TIMEOUT_S);
-    if (session_is_in_vm(s))
-        bells_skip(fd);
     /* The socket's timeout is one for each read: a guest that trickles never meets it. */
     alarm(HELLO_TIMEOUT_S);
-    rc = hello_receive(fd, OPENCL_FINGERPRINT, &h, reason);
+    rc = session_is_in_vm(s) ? hello_receive_port(fd, OPENCL_FINGERPRINT, &h, reason)
+                             : hello_receive(fd, OPENCL_FINGERPRINT, &h, reason);
     alarm(0);
     atomic_store(&s->greeted, true);
     if (rc < 0 && session_is_in_vm(s))

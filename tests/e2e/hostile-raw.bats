@@ -21,11 +21,14 @@ teardown() {
     programs_end
 }
 
-# ends ATTACK WORDS...
+# ends ATTACK: for the reason that the table in tests/hostile has.
 ends() {
+    local words
     attack "$1"
-    shift
-    within 2 last_error_says "$*"
+    words=$("$BUILD/tests/hostile/hostile" --list |
+        awk -F '\t' -v name="$1" '$1 == name { print $3 }')
+    [ -n "$words" ]
+    within 2 last_error_says "$words"
 }
 
 # Programs that compute and check until the attacks are over.
@@ -48,45 +51,45 @@ bystanders_go_on() {
 
 @test "a forged ring" {
     bystanders
-    ends ring-tail "the command ring is forged"
-    ends ring-unaligned "the command ring is forged"
-    ends frame-empty "the command ring is forged"
-    ends frame-past-tail "the command ring is forged"
-    ends frame-near-2^32 "the command ring is forged"
-    ends reply-head "the reply ring's counter is forged"
-    ends replies-unread "replies are not read"
+    ends ring-tail
+    ends ring-unaligned
+    ends frame-empty
+    ends frame-past-tail
+    ends frame-near-2^32
+    ends reply-head
+    ends replies-unread
     attack changed-frames # any field may be what it hits first
     bystanders_go_on
 }
 
 @test "forged fields" {
     bystanders
-    ends unknown-call "unknown call"
-    ends other-kind "clFlush: command_queue: the id is of another kind of object"
-    ends freed-id "clFlush: command_queue: no object has that id"
-    ends stale-generation "clFlush: command_queue: no object has that id"
-    ends foreign-id "clSetUserEventStatus: event: no object has that id"
-    ends pointer-as-id "clFlush: command_queue: no object has that id"
-    ends taken-id "the id of a new object is taken"
-    ends slot-near-2^32 "or its slot out of range"
-    ends count-near-2^32 "clWaitForEvents: event_list: malformed"
-    ends count-wraps "clWaitForEvents: event_list: malformed"
-    ends length-wraps "clCreateProgramWithSource: source: malformed"
-    ends extent-wraps "source: the extent is outside the heap"
-    ends extent-past-heap "source: the extent is outside the heap"
-    ends buffer-of-2^64 "clCreateBuffer: size: more bytes than the session was given"
-    ends credit-forged "clCreateBuffer: size: more bytes than the session was given"
-    ends fields-missing "clCreateUserEvent: context: malformed"
-    ends fields-too-many "clFlush: end of the message: malformed"
+    ends unknown-call
+    ends other-kind
+    ends freed-id
+    ends stale-generation
+    ends foreign-id
+    ends pointer-as-id
+    ends taken-id
+    ends slot-near-2^32
+    ends count-near-2^32
+    ends count-wraps
+    ends length-wraps
+    ends extent-wraps
+    ends extent-past-heap
+    ends buffer-of-2^64
+    ends credit-forged
+    ends fields-missing
+    ends fields-too-many
     bystanders_go_on
 }
 
 @test "what is built" {
     bystanders
-    ends include-relative "clBuildProgram: files: a file's name is no path"
-    ends include-many "clBuildProgram: files: too many files"
-    ends include-deep "clBuildProgram: files: a file's name is no path"
-    ends include-truncated "clBuildProgram: files: malformed"
+    ends include-relative
+    ends include-many
+    ends include-deep
+    ends include-truncated
     attack include-upwards
     attack build-flood
     bystanders_go_on
@@ -94,7 +97,7 @@ bystanders_go_on() {
 
 @test "what kernels do" {
     bystanders
-    ends nested-pointer "the worker was killed by signal 11"
+    ends nested-pointer
     attack print-flood
     bystanders_go_on
 }
@@ -104,7 +107,7 @@ bystanders_go_on() {
     attack changed-extents
     [ -n "${TESSERA_SOFTWARE_DISCRETE:-}" ] || attack same-storage
     attack waiters-forged
-    ends foreign-sync-point "sync_point_wait_list: no command of the command buffer"
+    ends foreign-sync-point
     attack record-released
     bystanders_go_on
 }

@@ -165,6 +165,24 @@ readonly EACCES=13 EBUSY=16 EPERM=1
     [ "$(jq -r .way <<<"$output")" = container ]
 }
 
+@test "in a container of a virtual machine: memory and ports are files there" {
+    local folder=$root/run/tessera-guest/a
+    mkdir -p "$folder" "$root/etc/OpenCL/vendors"
+    echo /usr/lib/tessera/libtessera-opencl.so >"$root/etc/OpenCL/vendors/tessera.icd"
+    printf TSRABAR1 >"$folder/memory"
+    truncate -s 8192 "$folder/memory"
+    touch "$folder/port0" "$folder/port1"
+    look -o json
+    echo "$output"
+    [ "$status" -eq 0 ]
+    jq -e '.way == "container"' <<<"$output"
+    jq -e '[.checks[] | select(.check == "ports")][0].message | startswith("2 ")' <<<"$output"
+    rm "$folder"/port*
+    look
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"no virtio port"* || "$output" == *virtio_console* ]]
+}
+
 @test "no OpenCL loader" {
     "$TESSERA" create a --type $TYPE
     mkdir "$BATS_TEST_TMPDIR/lib"

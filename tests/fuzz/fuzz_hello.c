@@ -3,11 +3,13 @@
  * The handshake with a stranger. Switches in the first byte: 1 we are the guest (else the worker),
  * 2 descriptors come with the bytes, 4 they begin with the right magic and version, 8 they go on
  * with the right fingerprint, 16 we are a guest at a virtio port: the bytes come after a
- * preamble, which 32 spoils. What a guest accepts it maps.
+ * preamble, which 32 spoils. 64 we are a worker at a port, 128 a manager there that turns the guest
+ * away. What a guest accepts it maps.
  */
 #include "base/io.h"
 #include "base/sock.h"
 #include "wire/channel.h"
+#include "wire/virtio.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -125,12 +127,13 @@ at_port(int port, struct host *host)
 /* ------------------------------------------------------------------------------------ */
 
 static void
-as_worker(int sock)
+as_worker(int sock, bool at_port)
 {
     char reason[160] = "";
     struct hello h;
 
-    if (hello_receive(sock, FINGERPRINT, &h, reason) == 0 &&
+    if ((at_port ? hello_receive_port : hello_receive)(sock, FINGERPRINT, &h, reason) ==
+            0 &&
         !memchr(h.program, '\0', sizeof h.program))
         abort();
     if (!memchr(reason, '\0', sizeof reason))
@@ -154,6 +157,27 @@ put_greeting(uint8_t switches, uint8_t *bytes, size_t size)
                sizeof h.fingerprint);
 }
 
+/* Bells, then a hello that is taken whole or not at all. */
+static void
+as_manager(int sock, int guest)
+{
+    struct preamble p;
+    unsigned bells = 0;
+    int rc;
+
+    do {
+        const unsigned before = bells;
+
+        rc = bells_skip(sock, &bells);
+        if (rc == 0 && bells == before)
+            abort();
+    } while (rc == 0);
+    if (rc > 0 && hello_take(sock) == 0 &&
+        (recv(guest, &p, sizeof p, MSG_DONTWAIT) != sizeof p ||
+         p.magic != PREAMBLE_MAGIC))
+        abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -175,8 +199,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     shutdown(pair[0], SHUT_WR);
     if (data[0] & 1)
         as_guest(pair[1]);
+    else if (data[0] & 128)
+        as_manager(pair[1], pair[0]);
     else
-        as_worker(pair[1]);
+        as_worker(pair[1], data[0] & 64);
     close(pair[0]);
     close(pair[1]);
     return 0;

@@ -5,6 +5,11 @@
 
 #include "guest.h"
 
+#define PATIENCE_S 20
+
+/* So many seconds or rounds, where an attack is as long as one likes. */
+extern unsigned attack_amount;
+
 /* A last answer after the attack: the session is in order. */
 bool still_answers(struct guest *g);
 
@@ -28,5 +33,24 @@ bool waiters_forged(struct guest *g);
 bool foreign_sync_point(struct guest *g);
 bool record_flood(struct guest *g);
 bool record_released(struct guest *g);
+
+/* machine.c: what a virtual machine's root can, by its ports and the memory that it shares */
+int port_garbage(void);
+int port_version(void);
+int port_fingerprint(void);
+int port_noise(void);
+int port_cut(void);
+int ports_half_open(void);
+int ports_loop(void);
+int idle_bells(void);
+bool session_bells(struct guest *g);
+bool bar_header(struct guest *g);
+bool bar_scribble(struct guest *g);
+bool bar_flip(struct guest *g);
+bool other_boot(struct guest *g);
+bool foreign_part(struct guest *g);
+bool channel_part(struct guest *g);
+bool all_parts(struct guest *g);
+bool foreign_channel(struct guest *g);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include "base/io.h"
 #include "base/sock.h"
+#include "guest/opencl/connection.h"
+#include "guest/opencl/vm.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -11,18 +13,45 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+static const struct route *
+route(void)
+{
+    static struct vm_vgpu machine;
+    static struct route r;
+    const char *folder = getenv("TESSERA_VGPU");
+
+    if (r.socket_path || r.vm)
+        return &r;
+    if (folder)
+        r.socket_path = str_printf("%s/socket", folder);
+    else if (vm_find(&machine, 1) == 1)
+        r.vm = &machine;
+    if (r.socket_path || r.vm)
+        return &r;
+    fprintf(stderr, "no vGPU to connect to\n");
+    exit(2);
+}
+
+const struct vm_vgpu *
+guest_machine(void)
+{
+    return route()->vm;
+}
+
 int
 guest_socket(void)
 {
-    const char *folder = getenv("TESSERA_VGPU");
-    char path[4096];
-    int fd;
+    const struct route *r = route();
+    char reason[CONNECTION_REASON_BYTES] = "";
+    int fd, bar = -1;
 
-    snprintf(path, sizeof path, "%s/socket", folder ? folder : "");
-    fd = sock_connect(path);
-
+    if (r->vm && vm_open(r->vm, &fd, &bar, reason, sizeof reason) == 0) {
+        close(bar);
+        return fd;
+    }
+    fd = r->vm ? -1 : sock_connect(r->socket_path);
     if (fd < 0) {
-        fprintf(stderr, "no vGPU to connect to\n");
+        fprintf(stderr, "cannot connect to the vGPU: %s\n", reason);
         exit(2);
     }
     return fd;
@@ -31,28 +60,26 @@ guest_socket(void)
 int
 guest_try(struct guest *g)
 {
-    struct hello h = {.magic = HELLO_MAGIC,
-                      .version = WIRE_VERSION,
-                      .fingerprint = OPENCL_FINGERPRINT,
-                      .pid = (uint32_t)getpid(),
-                      .program = "hostile"};
-    int sock = guest_socket(), fds[2], rc;
-    uint8_t *info = NULL;
+    struct connection c;
+    int rc;
 
     memset(g, 0, sizeof *g);
     g->c.fd = -1;
-    rc = hello_exchange(sock, &h, &g->w, fds, &info, g->reason);
-    free(info);
-    if (rc == 0) {
-        rc = channel_map(&g->c, &g->w, fds[0], fds[1]);
-        g->channel_fd = fds[0];
-        g->heap_fd = fds[1];
-    }
+    rc = connection_open(route(), &c, g->reason);
+    if (rc == 0)
+        rc = connection_map(&c, &g->c);
+    if (rc == 0)
+        rc = connection_ring(&c, &g->c);
     if (rc < 0) {
-        close(sock);
+        connection_fini(&c);
         return rc;
     }
-    channel_use_socket(&g->c, sock);
+    g->w = c.welcome;
+    g->channel_fd = c.memory[0];
+    g->heap_fd = c.memory[1];
+    g->room_off = g->w.grant_off;
+    g->room_bytes = c.bar_bytes ? g->w.grant_bytes : g->w.heap_bytes;
+    free(c.info);
     return 0;
 }
 
@@ -154,8 +181,9 @@ guest_forge(struct guest *g, const void *bytes, uint32_t len, uint32_t moved)
     g->c.transport->kick(&g->c);
 }
 
-bool
-guest_reply(struct guest *g, int64_t *ret_status)
+/* The next reply, the same place each time; NULL: the session ended before one came. */
+static const struct reply_header *
+next_reply(struct guest *g)
 {
     static uint64_t frame[CHANNEL_REPLIES_BYTES / 8];
     const struct reply_header *r = (const void *)frame;
@@ -164,16 +192,57 @@ guest_reply(struct guest *g, int64_t *ret_status)
     for (;;) {
         n = ring_read(&g->c.rx, frame, sizeof frame);
         if (n < 0)
-            return false;
-        if (n > 0 && r->frame.op == FRAME_REPLY) {
-            *ret_status = r->status;
-            return true;
-        }
+            return NULL;
+        if (n > 0 && r->frame.op == FRAME_REPLY)
+            return r;
         if (n == 0 && guest_is_ended(g->c.fd, 0))
-            return false;
+            return NULL;
         if (n == 0)
             usleep(200);
     }
+}
+
+bool
+guest_reply(struct guest *g, int64_t *ret_status)
+{
+    const struct reply_header *r = next_reply(g);
+
+    if (r)
+        *ret_status = r->status;
+    return r != NULL;
+}
+
+bool
+guest_grow(struct guest *g, uint64_t bytes, uint64_t ret_part[2])
+{
+    const struct reply_header *r;
+    uint64_t answer[5] = {0}; /* length, place, length again, offset, bytes */
+
+    if (!SEND(g, OP_tessera_heap_grow, 1, bytes))
+        return false;
+    r = next_reply(g);
+    if (!r)
+        return false;
+    if (r->status == 0 && r->frame.size >= sizeof *r + sizeof answer)
+        memcpy(answer, r + 1, sizeof answer);
+    memcpy(ret_part, &answer[3], 2 * sizeof *ret_part);
+    return true;
+}
+
+uint64_t
+guest_room(struct guest *g, uint64_t bytes)
+{
+    uint64_t part[2] = {0, 0};
+
+    if (bytes > g->room_bytes) {
+        if (!guest_grow(g, bytes, part) || part[1] < bytes) {
+            fprintf(stderr, "no room in the heap\n");
+            exit(2);
+        }
+        g->room_off = part[0];
+        g->room_bytes = part[1];
+    }
+    return g->room_off;
 }
 
 bool

@@ -9,18 +9,36 @@
 
 #include <stdbool.h>
 
+struct vm_vgpu;
+
 struct guest {
     struct channel c;
     struct welcome w;
-    int channel_fd, heap_fd;
-    char reason[160]; /* of a refusal */
+    int channel_fd, heap_fd;       /* in a virtual machine the BAR, and -1 */
+    uint64_t room_off, room_bytes; /* what guest_room() has */
+    char reason[160];              /* of a refusal */
 };
 
 /* The ids that guest_world() gives. */
 enum { CONTEXT_ID = 1, QUEUE_ID = 2, FREE_ID = 3 };
 
-/* A connection that has said nothing; ends the program when there is none. */
+/*
+ * A connection that has said nothing, by the socket of $TESSERA_VGPU, else by a port of the virtual
+ * machine; ends the program when there is none.
+ */
 int guest_socket(void);
+
+/* The machine's vGPU; NULL: we are in none. */
+const struct vm_vgpu *guest_machine(void);
+
+/*
+ * Where in the heap the guest may have so many bytes, the same place each time: it is alone in its
+ * heap, but in a virtual machine, whose sessions have parts. Ends the program when there are none.
+ */
+uint64_t guest_room(struct guest *g, uint64_t bytes);
+
+/* Asks for a part of the heap: {0, 0} when there is none. false: the session has ended. */
+bool guest_grow(struct guest *g, uint64_t bytes, uint64_t ret_part[2]);
 
 /* Hello and welcome; a negative errno with words in reason when refused. */
 int guest_try(struct guest *g);

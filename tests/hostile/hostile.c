@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hostile ATTACK: one attack of the table below on the vGPU of $TESSERA_VGPU. Status 0 when it
- * went as the table says: the worker hung up, or the guest had its answer. Which words the log has
- * then is for tests/e2e/hostile-*.bats to check.
+ * hostile ATTACK: one attack of the table below on the vGPU of $TESSERA_VGPU, or of the virtual
+ * machine. Status 0 when it went as the table says: the worker hung up, or the guest had its
+ * answer. --list prints the table, for tests/e2e/hostile-*.bats and tests/vm/test_hostile.py, which
+ * check the words that the log has then.
  */
 #include "attacks.h"
 
@@ -19,9 +20,16 @@
 #define FLOOD_CONNECTIONS 10000
 #define EVENTS_MANY 1000000
 #define SOURCE_BYTES (100u << 20)
-#define PATIENCE_S 20
 
-enum outcome { ENDS, LIVES };
+enum outcome {
+    ENDS,
+    LIVES,
+    CHANCE, /* or lives: what was hit is chance */
+};
+
+unsigned attack_amount = 2;
+
+static const char *const outcomes[] = {"ends", "lives", "chance"};
 
 /* ---- the ring ---------------------------------------------------------------------- */
 
@@ -253,6 +261,12 @@ still_answers(struct guest *g)
 static bool
 truncate_memory(struct guest *g)
 {
+    /* That of a device has the length it has, whatever the call says. */
+    if (guest_machine()) {
+        printf("status %d\n", ftruncate(g->channel_fd, 0));
+        g->c.heap[g->c.heap_bytes - 1] = 1;
+        return still_answers(g);
+    }
     return ftruncate(g->channel_fd, 0) < 0 && errno == EPERM &&
            ftruncate(g->heap_fd, 0) < 0 && errno == EPERM &&
            fallocate(g->heap_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
@@ -282,8 +296,9 @@ large_source(struct guest *g)
 {
     int64_t status;
 
-    memset(g->c.heap, ' ', SOURCE_BYTES);
-    if (!SEND(g, OP_clCreateProgramWithSource, 1, FREE_ID, CONTEXT_ID, 0, SOURCE_BYTES) ||
+    memset(g->c.heap + guest_room(g, SOURCE_BYTES), ' ', SOURCE_BYTES);
+    if (!SEND(g, OP_clCreateProgramWithSource, 1, FREE_ID, CONTEXT_ID,
+              guest_room(g, SOURCE_BYTES), SOURCE_BYTES) ||
         !guest_reply(g, &status))
         return false;
     printf("status %lld\n", (long long)status);
@@ -404,61 +419,100 @@ static const struct attack {
     enum outcome outcome;
     bool (*run)(struct guest *g); /* false: not even the attack itself went through */
     int (*connects)(void);        /* instead, for what has no session yet */
+    const char *says;             /* why the session ended; NULL: that depends */
 } attacks[] = {
-    {"ring-tail", ENDS, ring_tail, NULL},
-    {"ring-unaligned", ENDS, ring_unaligned, NULL},
-    {"frame-empty", ENDS, frame_empty, NULL},
-    {"frame-past-tail", ENDS, frame_past_tail, NULL},
-    {"frame-near-2^32", ENDS, frame_near_2_32, NULL},
-    {"reply-head", ENDS, reply_head, NULL},
-    {"replies-unread", ENDS, replies_unread, NULL},
-    {"changed-frames", ENDS, changed_frames, NULL},
-    {"unknown-call", ENDS, unknown_call, NULL},
-    {"other-kind", ENDS, other_kind, NULL},
-    {"freed-id", ENDS, freed_id, NULL},
-    {"stale-generation", ENDS, stale_generation, NULL},
-    {"foreign-id", ENDS, foreign_id, NULL},
-    {"taken-id", ENDS, taken_id, NULL},
-    {"slot-near-2^32", ENDS, slot_near_2_32, NULL},
-    {"count-near-2^32", ENDS, count_near_2_32, NULL},
-    {"count-wraps", ENDS, count_wraps, NULL},
-    {"length-wraps", ENDS, length_wraps, NULL},
-    {"extent-wraps", ENDS, extent_wraps, NULL},
-    {"extent-past-heap", ENDS, extent_past_heap, NULL},
-    {"pointer-as-id", ENDS, pointer_as_id, NULL},
-    {"buffer-of-2^64", ENDS, buffer_of_2_64, NULL},
-    {"credit-forged", ENDS, credit_forged, NULL},
-    {"fields-missing", ENDS, fields_missing, NULL},
-    {"fields-too-many", ENDS, fields_too_many, NULL},
-    {"truncate-memory", LIVES, truncate_memory, NULL},
-    {"copied-forged", LIVES, copied_forged, NULL},
-    {"many-events", LIVES, many_events, NULL},
-    {"large-source", LIVES, large_source, NULL},
-    {"few-objects", LIVES, few_objects, NULL},
-    {"hold-objects", LIVES, hold_objects, NULL},
-    {"few-commands", LIVES, few_commands, NULL},
-    {"nested-pointer", ENDS, nested_pointer, NULL},
-    {"include-relative", ENDS, include_relative, NULL},
-    {"include-many", ENDS, include_many, NULL},
-    {"include-deep", ENDS, include_deep, NULL},
-    {"include-truncated", ENDS, include_truncated, NULL},
-    {"include-upwards", LIVES, include_upwards, NULL},
-    {"build-flood", LIVES, build_flood, NULL},
-    {"large-link", LIVES, large_link, NULL},
-    {"print-flood", LIVES, print_flood, NULL},
-    {"inline-flood", LIVES, inline_flood, NULL},
-    {"wait-flood", LIVES, wait_flood, NULL},
-    {"changed-extents", LIVES, changed_extents, NULL},
-    {"same-storage", LIVES, same_storage, NULL},
-    {"waiters-forged", LIVES, waiters_forged, NULL},
-    {"foreign-sync-point", ENDS, foreign_sync_point, NULL},
-    {"record-flood", LIVES, record_flood, NULL},
-    {"record-released", LIVES, record_released, NULL},
-    {"silent-connections", LIVES, NULL, silent_connections},
-    {"half-hello", ENDS, NULL, half_hello},
-    {"slow-hello", ENDS, NULL, slow_hello},
-    {"connect-flood", LIVES, NULL, connect_flood},
-    {"many-sessions", LIVES, NULL, many_sessions},
+    {"ring-tail", ENDS, ring_tail, NULL, "the command ring is forged"},
+    {"ring-unaligned", ENDS, ring_unaligned, NULL, "the command ring is forged"},
+    {"frame-empty", ENDS, frame_empty, NULL, "the command ring is forged"},
+    {"frame-past-tail", ENDS, frame_past_tail, NULL, "the command ring is forged"},
+    {"frame-near-2^32", ENDS, frame_near_2_32, NULL, "the command ring is forged"},
+    {"reply-head", ENDS, reply_head, NULL, "the reply ring's counter is forged"},
+    {"replies-unread", ENDS, replies_unread, NULL, "replies are not read"},
+    {"changed-frames", ENDS, changed_frames, NULL, NULL},
+    {"unknown-call", ENDS, unknown_call, NULL, "unknown call"},
+    {"other-kind", ENDS, other_kind, NULL,
+     "clFlush: command_queue: the id is of another kind of object"},
+    {"freed-id", ENDS, freed_id, NULL, "clFlush: command_queue: no object has that id"},
+    {"stale-generation", ENDS, stale_generation, NULL,
+     "clFlush: command_queue: no object has that id"},
+    {"foreign-id", ENDS, foreign_id, NULL,
+     "clSetUserEventStatus: event: no object has that id"},
+    {"taken-id", ENDS, taken_id, NULL, "the id of a new object is taken"},
+    {"slot-near-2^32", ENDS, slot_near_2_32, NULL, "or its slot out of range"},
+    {"count-near-2^32", ENDS, count_near_2_32, NULL,
+     "clWaitForEvents: event_list: malformed"},
+    {"count-wraps", ENDS, count_wraps, NULL, "clWaitForEvents: event_list: malformed"},
+    {"length-wraps", ENDS, length_wraps, NULL,
+     "clCreateProgramWithSource: source: malformed"},
+    {"extent-wraps", ENDS, extent_wraps, NULL, "source: the extent is outside the heap"},
+    {"extent-past-heap", ENDS, extent_past_heap, NULL,
+     "source: the extent is outside the heap"},
+    {"pointer-as-id", ENDS, pointer_as_id, NULL,
+     "clFlush: command_queue: no object has that id"},
+    {"buffer-of-2^64", ENDS, buffer_of_2_64, NULL,
+     "clCreateBuffer: size: more bytes than the session was given"},
+    {"credit-forged", ENDS, credit_forged, NULL,
+     "clCreateBuffer: size: more bytes than the session was given"},
+    {"fields-missing", ENDS, fields_missing, NULL,
+     "clCreateUserEvent: context: malformed"},
+    {"fields-too-many", ENDS, fields_too_many, NULL,
+     "clFlush: end of the message: malformed"},
+    {"truncate-memory", LIVES, truncate_memory, NULL, NULL},
+    {"copied-forged", LIVES, copied_forged, NULL, NULL},
+    {"many-events", LIVES, many_events, NULL, NULL},
+    {"large-source", LIVES, large_source, NULL, NULL},
+    {"few-objects", LIVES, few_objects, NULL, NULL},
+    {"hold-objects", LIVES, hold_objects, NULL, NULL},
+    {"few-commands", LIVES, few_commands, NULL, NULL},
+    {"nested-pointer", ENDS, nested_pointer, NULL, "the worker was killed by signal 11"},
+    {"include-relative", ENDS, include_relative, NULL,
+     "clBuildProgram: files: a file's name is no path"},
+    {"include-many", ENDS, include_many, NULL, "clBuildProgram: files: too many files"},
+    {"include-deep", ENDS, include_deep, NULL,
+     "clBuildProgram: files: a file's name is no path"},
+    {"include-truncated", ENDS, include_truncated, NULL,
+     "clBuildProgram: files: malformed"},
+    {"include-upwards", LIVES, include_upwards, NULL, NULL},
+    {"build-flood", LIVES, build_flood, NULL, NULL},
+    {"large-link", LIVES, large_link, NULL, NULL},
+    {"print-flood", LIVES, print_flood, NULL, NULL},
+    {"inline-flood", LIVES, inline_flood, NULL, NULL},
+    {"wait-flood", LIVES, wait_flood, NULL, NULL},
+    {"changed-extents", LIVES, changed_extents, NULL, NULL},
+    {"same-storage", LIVES, same_storage, NULL, NULL},
+    {"waiters-forged", LIVES, waiters_forged, NULL, NULL},
+    {"foreign-sync-point", ENDS, foreign_sync_point, NULL,
+     "sync_point_wait_list: no command of the command buffer"},
+    {"record-flood", LIVES, record_flood, NULL, NULL},
+    {"record-released", LIVES, record_released, NULL, NULL},
+    {"silent-connections", LIVES, NULL, silent_connections, NULL},
+    {"half-hello", ENDS, NULL, half_hello, "the guest did not say hello"},
+    {"slow-hello", ENDS, NULL, slow_hello, "the guest did not say hello"},
+    {"connect-flood", LIVES, NULL, connect_flood, NULL},
+    {"many-sessions", LIVES, NULL, many_sessions, NULL},
+    /* Of a virtual machine alone: */
+    {"port-garbage", ENDS, NULL, port_garbage,
+     "what connected is no Tessera guest library"},
+    {"port-version", ENDS, NULL, port_version,
+     "the guest library speaks protocol version 4294967295"},
+    {"port-fingerprint", ENDS, NULL, port_fingerprint,
+     "another build of protocol version"},
+    {"port-noise", ENDS, NULL, port_noise, "what connected is no Tessera guest library"},
+    {"port-cut", LIVES, NULL, port_cut, NULL},
+    {"ports-half-open", ENDS, NULL, ports_half_open, "the guest did not say hello"},
+    {"ports-loop", LIVES, NULL, ports_loop, NULL},
+    {"idle-bells", LIVES, NULL, idle_bells, NULL},
+    {"session-bells", LIVES, session_bells, NULL, NULL},
+    {"bar-header", LIVES, bar_header, NULL, NULL},
+    {"bar-scribble", CHANCE, bar_scribble, NULL, NULL},
+    {"bar-flip", CHANCE, bar_flip, NULL, NULL},
+    {"other-boot", LIVES, other_boot, NULL, NULL},
+    {"foreign-part", ENDS, foreign_part, NULL,
+     "offset: no part of the heap begins there"},
+    {"channel-part", ENDS, channel_part, NULL,
+     "offset: no part of the heap begins there"},
+    {"all-parts", LIVES, all_parts, NULL, NULL},
+    {"foreign-channel", LIVES, foreign_channel, NULL, NULL},
 };
 
 static int
@@ -479,13 +533,26 @@ attack_run(const struct attack *a)
     return !ok;
 }
 
+static int
+list(void)
+{
+    for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++)
+        printf("%s\t%s\t%s\n", attacks[i].name, outcomes[attacks[i].outcome],
+               attacks[i].says ? attacks[i].says : "");
+    return 0;
+}
+
 int
 main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "--list") == 0)
+        return list();
+    if (argc == 3)
+        attack_amount = (unsigned)strtoul(argv[2], NULL, 10);
     for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++) {
-        if (argc == 2 && strcmp(argv[1], attacks[i].name) == 0)
+        if (argc >= 2 && strcmp(argv[1], attacks[i].name) == 0)
             return attack_run(&attacks[i]);
     }
-    fprintf(stderr, "hostile ATTACK\n");
+    fprintf(stderr, "hostile ATTACK [SECONDS or ROUNDS] | --list\n");
     return 2;
 }

@@ -13,6 +13,7 @@
 #define WAITED_EVENTS 1000
 #define WAITS 2000
 #define BUFFER_BYTES (1u << 20)
+#define ROOM_BYTES (2u << 20)
 #define ROUNDS 200
 #define RECORDED 4096
 
@@ -29,7 +30,10 @@ answered(struct guest *g, int64_t want)
     return guest_reply(g, &status) && status == want;
 }
 
-/* On a device that shares storage it lies in the heap, where it can be written meanwhile. */
+/*
+ * On a device that shares storage it lies in the heap, so far into the guest's room, where it can
+ * be written meanwhile.
+ */
 static bool
 buffer_make(struct guest *g, uint64_t id, uint64_t offset)
 {
@@ -38,8 +42,8 @@ buffer_make(struct guest *g, uint64_t id, uint64_t offset)
     /* The first credit is soon gone. */
     return SEND(g, OP_tessera_credit, 1, BUFFER_BYTES) && answered(g, 0) &&
            SEND(g, OP_clCreateBuffer, 0, id, CONTEXT_ID, 1, BUFFER_BYTES,
-                shared ? offset : EXTENT_NONE, shared ? BUFFER_BYTES : 0, CONTENT_NONE,
-                EXTENT_NONE, 0);
+                shared ? guest_room(g, ROOM_BYTES) + offset : EXTENT_NONE,
+                shared ? BUFFER_BYTES : 0, CONTENT_NONE, EXTENT_NONE, 0);
 }
 
 static bool
@@ -117,7 +121,7 @@ scribble(void *arg)
     struct scribbler *s = arg;
 
     for (int i = 0; !atomic_load(&s->stop); i++)
-        memset(s->at, i, 2ul * BUFFER_BYTES);
+        memset(s->at, i, ROOM_BYTES);
     return NULL;
 }
 
@@ -128,12 +132,13 @@ scribble(void *arg)
 static bool
 extents_round(struct guest *g, uint64_t generation)
 {
-    const uint64_t id = generation << 32 | BUFFER_ID;
+    const uint64_t id = generation << 32 | BUFFER_ID,
+                   data = guest_room(g, ROOM_BYTES) + BUFFER_BYTES;
 
     return buffer_make(g, id, 0) &&
-           SEND(g, OP_clEnqueueWriteBuffer, 0, QUEUE_ID, id, 0, BUFFER_BYTES,
-                BUFFER_BYTES, BUFFER_BYTES, 0, 0, 0) &&
-           SEND(g, OP_clEnqueueReadBuffer, 1, QUEUE_ID, id, 0, BUFFER_BYTES, BUFFER_BYTES,
+           SEND(g, OP_clEnqueueWriteBuffer, 0, QUEUE_ID, id, 0, BUFFER_BYTES, data,
+                BUFFER_BYTES, 0, 0, 0) &&
+           SEND(g, OP_clEnqueueReadBuffer, 1, QUEUE_ID, id, 0, BUFFER_BYTES, data,
                 BUFFER_BYTES, 0, 0) &&
            SEND(g, OP_tessera_release, 0, id) && answered(g, 0);
 }
@@ -141,7 +146,7 @@ extents_round(struct guest *g, uint64_t generation)
 bool
 changed_extents(struct guest *g)
 {
-    struct scribbler s = {.at = g->c.heap};
+    struct scribbler s = {.at = g->c.heap + guest_room(g, ROOM_BYTES)};
     pthread_t thread;
     bool ok = true;
 
@@ -165,8 +170,8 @@ same_storage(struct guest *g)
             !SEND(g, OP_clEnqueueCopyBuffer, 0, QUEUE_ID, one, two, 0, 0, BUFFER_BYTES, 0,
                   0) ||
             !SEND(g, OP_tessera_release, 0, one) ||
-            !SEND(g, OP_clEnqueueReadBuffer, 1, QUEUE_ID, two, 0, BUFFER_BYTES, 0,
-                  BUFFER_BYTES, 0, 0) ||
+            !SEND(g, OP_clEnqueueReadBuffer, 1, QUEUE_ID, two, 0, BUFFER_BYTES,
+                  guest_room(g, ROOM_BYTES), BUFFER_BYTES, 0, 0) ||
             !answered(g, 0) || !SEND(g, OP_tessera_release, 0, two))
             return false;
     }

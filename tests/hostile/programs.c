@@ -36,8 +36,8 @@ build_send(struct guest *g, uint64_t program, uint64_t tag, const void *files, s
     if (len <= sizeof m->words / 2) {
         message_blob(m, files, len);
     } else {
-        memcpy(g->c.heap, files, len);
-        message_u64(m, 0);
+        memcpy(g->c.heap + guest_room(g, len), files, len);
+        message_u64(m, guest_room(g, len));
         message_u64(m, len);
     }
     message_u64(m, EXTENT_NONE);

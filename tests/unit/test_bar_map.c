@@ -149,6 +149,20 @@ who_takes_at_once_never_gets_the_same(void **state)
     }
 }
 
+static void
+it_is_free_when_all_is_given_back(void **state)
+{
+    struct bar_map *m = *state;
+    uint64_t off, bytes;
+
+    assert_true(bar_map_is_free(m));
+    assert_int_equal(bar_map_take(m, CHUNK, 63, ALL - CHUNK, &off, &bytes), 0);
+    bar_map_give(m, CHUNK, off, bytes - CHUNK);
+    assert_false(bar_map_is_free(m));
+    bar_map_give(m, CHUNK, off + bytes - CHUNK, CHUNK);
+    assert_true(bar_map_is_free(m));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -159,6 +173,7 @@ main(void)
         TEST(neighbours_of_one_slot_stay_two),
         TEST(the_header_is_nobodys),
         TEST(gaps_are_found),
+        TEST(it_is_free_when_all_is_given_back),
         TEST(who_takes_at_once_never_gets_the_same),
     };
 

@@ -188,6 +188,109 @@ half_a_hello_is_refused_wherever_it_ends(void **state)
     }
 }
 
+/* ---- at a port ----------------------------------------------------------------------------- */
+
+/* Whatever its version, it must find the refusal that is meant for it. */
+static void
+a_guest_of_another_version_at_a_port_is_known_by_its_nonce(void **state)
+{
+    struct link *l = *state;
+
+    l->h.version = 9;
+    memset(l->h.nonce, 7, sizeof l->h.nonce);
+    assert_int_equal(write_all(l->them, &l->h, sizeof l->h), 0);
+    assert_int_equal(hello_receive_port(l->us, FINGERPRINT, &l->got, l->reason), -EPROTO);
+    assert_memory_equal(l->got.nonce, l->h.nonce, sizeof l->h.nonce);
+    assert_non_null(strstr(l->reason, "protocol version 9"));
+}
+
+static int
+exchange_at_port(struct link *l, void (*play)(struct link *l))
+{
+    struct welcome w;
+    int rc;
+
+    l->play = play;
+    pthread_create(&l->thread, NULL, play_main, l);
+    fcntl(l->us, F_SETFL, O_NONBLOCK);
+    rc = hello_exchange_port(l->us, &l->h, &w, &l->info, l->reason);
+    pthread_join(l->thread, NULL);
+    return rc;
+}
+
+static void
+turn_away(struct link *l)
+{
+    struct welcome w = {.magic = WELCOME_MAGIC,
+                        .version = WIRE_VERSION,
+                        .status = -EUSERS,
+                        .reason = "as many as it may"};
+
+    while (hello_take(l->them) < 0)
+        usleep(1000);
+    write_all(l->them, &w, sizeof w);
+}
+
+static void
+the_managers_refusal_reaches_a_guest_at_a_port(void **state)
+{
+    struct link *l = *state;
+
+    assert_int_equal(exchange_at_port(l, turn_away), -EUSERS);
+    assert_string_equal(l->reason, "as many as it may");
+}
+
+static void
+half_a_hello_is_not_taken(void **state)
+{
+    struct link *l = *state;
+    uint8_t byte;
+
+    assert_int_equal(write_all(l->them, &l->h, sizeof l->h - 1), 0);
+    assert_int_equal(hello_take(l->us), -EPROTO);
+    assert_true(recv(l->them, &byte, 1, MSG_DONTWAIT) < 0);
+}
+
+static void
+who_reads_no_refusal_keeps_nobody_waiting(void **state)
+{
+    struct link *l = *state;
+    unsigned n = 0;
+    int rc;
+
+    do {
+        assert_int_equal(write_all(l->them, &l->h, sizeof l->h), 0);
+        rc = hello_take(l->us);
+    } while (rc == 0 && ++n < 1000000);
+    assert_int_equal(rc, -EPROTO);
+}
+
+static void
+hear_and_hang_up(struct link *l)
+{
+    hello_receive_port(l->them, FINGERPRINT, &l->got, (char[160]){0});
+}
+
+static void
+hear_begin_and_hang_up(struct link *l)
+{
+    hear_and_hang_up(l);
+    preamble_send(l->them, l->got.nonce);
+}
+
+/* Only what was not answered at all may be said again. */
+static void
+a_hang_up_before_the_answer_is_told_from_one_in_it(void **state)
+{
+    void *other;
+
+    assert_int_equal(exchange_at_port(*state, hear_and_hang_up), -ECONNRESET);
+    setup(&other);
+    assert_int_equal(exchange_at_port(other, hear_begin_and_hang_up), -EPIPE);
+    assert_string_equal(((struct link *)other)->reason, "the worker hung up");
+    teardown(&other);
+}
+
 /* ---- the guest's ear ----------------------------------------------------------------------- */
 
 static void
@@ -443,6 +546,11 @@ main(void)
         TEST(what_is_no_guest_is_refused),
         TEST(a_guest_of_another_build_is_refused),
         TEST(half_a_hello_is_refused_wherever_it_ends),
+        TEST(a_guest_of_another_version_at_a_port_is_known_by_its_nonce),
+        TEST(the_managers_refusal_reaches_a_guest_at_a_port),
+        TEST(half_a_hello_is_not_taken),
+        TEST(who_reads_no_refusal_keeps_nobody_waiting),
+        TEST(a_hang_up_before_the_answer_is_told_from_one_in_it),
         TEST(a_welcome_brings_descriptors_and_information),
         TEST(a_refusal_reaches_the_guest_with_its_words),
         TEST(a_worker_of_another_version_is_named),

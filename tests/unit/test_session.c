@@ -25,7 +25,7 @@ a_connection_brings_channel_and_information(void **state)
 static void
 a_socket_that_nobody_serves_is_an_error_with_words(void **state)
 {
-    static struct device d = {.socket_path = "/nowhere/socket"};
+    static struct device d = {.route.socket_path = "/nowhere/socket"};
     struct session *s = NULL;
     char reason[160] = "";
 

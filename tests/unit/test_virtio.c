@@ -235,6 +235,36 @@ who_runs_another_program_is_found_gone(void **state)
     close(e->port);
 }
 
+static bool
+is_found_forging(struct ends *e, struct guest_watch *watch)
+{
+    const uint64_t end = now_ns() + SOON_NS;
+
+    while (channel_guest_lives(&e->worker, watch)) {
+        if (now_ns() > end)
+            return false;
+    }
+    return watch->forged != NULL;
+}
+
+/* Its kernel would mark the word no more, and no ping would find out that it is gone. */
+static void
+who_forges_what_tells_of_its_end_is_found_out(void **state)
+{
+    struct ends *e = *state;
+    struct guest_watch watch = {0};
+
+    guest_comes(e);
+    assert_true(channel_guest_lives(&e->worker, &watch));
+    atomic_fetch_xor(&e->guest.page->owner, 4);
+    assert_true(is_found_forging(e, &watch));
+    watch = (struct guest_watch){.pinged_ns = 1};
+    assert_true(channel_guest_lives(&e->worker, &watch));
+    watch.pinged_ns = 1;
+    atomic_store(&e->guest.page->bells_read, 1000);
+    assert_true(is_found_forging(e, &watch));
+}
+
 static void *
 gone_main(void *worker)
 {
@@ -268,22 +298,52 @@ the_next_ones_hello_ends_a_session_and_is_left(void **state)
     assert_memory_equal(got, "TS", 2);
 }
 
+/* The port was closed and connected again while nobody looked, as where the machine was paused. */
+static void
+a_guest_whose_memory_was_taken_back_hears_of_it(void **state)
+{
+    struct ends *e = *state;
+
+    guest_comes(e);
+    memset(e->worker.page, 0, e->worker.page_bytes);
+    assert_int_equal(wait_on(&e->guest, -1), -EPIPE);
+}
+
 static void
 bells_alone_are_skipped(void **state)
 {
     struct ends *e = *state;
     uint8_t bells[200];
+    unsigned n = 0;
 
     memset(bells, BELL_KICK, sizeof bells);
-    assert_int_equal(bells_skip(e->socket), 0);
+    assert_int_equal(bells_skip(e->socket, &n), 0);
     assert_int_equal(write(e->port, bells, sizeof bells), sizeof bells);
-    assert_int_equal(bells_skip(e->socket), 0);
+    assert_int_equal(bells_skip(e->socket, &n), 0);
     assert_int_equal(write(e->port, "x", 1), 1);
-    assert_int_equal(bells_skip(e->socket), 1);
-    assert_int_equal(bells_skip(e->socket), 1);
+    assert_int_equal(bells_skip(e->socket, &n), 1);
+    assert_int_equal(bells_skip(e->socket, &n), 1);
     close(e->port);
     assert_int_equal(recv(e->socket, bells, 1, 0), 1);
-    assert_int_equal(bells_skip(e->socket), -EPIPE);
+    assert_int_equal(bells_skip(e->socket, &n), -EPIPE);
+    assert_int_equal(n, sizeof bells);
+}
+
+/* Who takes them off has other guests, too. */
+static void
+bells_without_end_come_back_to_the_caller(void **state)
+{
+    struct ends *e = *state;
+    static uint8_t bells[32768];
+    unsigned n = 0;
+
+    memset(bells, BELL_KICK, sizeof bells);
+    assert_int_equal(write(e->port, bells, sizeof bells), sizeof bells);
+    assert_int_equal(bells_skip(e->socket, &n), 0);
+    assert_in_range(n, 1, 4096);
+    while (n < sizeof bells)
+        assert_int_equal(bells_skip(e->socket, &n), 0);
+    close(e->port);
 }
 
 static void
@@ -335,7 +395,10 @@ main(void)
         TEST(who_runs_another_program_is_found_gone),
         TEST(who_waits_is_told_that_the_guest_is_gone),
         TEST(the_next_ones_hello_ends_a_session_and_is_left),
+        TEST(a_guest_whose_memory_was_taken_back_hears_of_it),
+        TEST(who_forges_what_tells_of_its_end_is_found_out),
         TEST(bells_alone_are_skipped),
+        TEST(bells_without_end_come_back_to_the_caller),
         cmocka_unit_test(a_header_is_checked),
         cmocka_unit_test(a_bar_is_a_power_of_two_with_room),
     };

@@ -155,9 +155,9 @@ setup(void **state)
 
     strcpy(w->folder, "/tmp/tessera-test-XXXXXX");
     assert_non_null(mkdtemp(w->folder));
-    w->device.socket_path = str_printf("%s/socket", w->folder);
+    w->device.route.socket_path = str_printf("%s/socket", w->folder);
     pthread_mutex_init(&w->device.lock, NULL);
-    w->listener = sock_listen(w->device.socket_path, 0600, 4);
+    w->listener = sock_listen(w->device.route.socket_path, 0600, 4);
     assert_true(w->listener >= 0);
     worker_play(w, worker_accept);
     if (session_connect(&w->device, &w->s, reason) < 0)
@@ -175,9 +175,9 @@ teardown(void **state)
     session_unhold(w->s);
     worker_hangs_up(w);
     close(w->listener);
-    unlink(w->device.socket_path);
+    unlink(w->device.route.socket_path);
     rmdir(w->folder);
-    free(w->device.socket_path);
+    free(w->device.route.socket_path);
     free(w->device.info);
     free(w);
     return 0;

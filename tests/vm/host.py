@@ -52,10 +52,10 @@ class Host:
         for gpu in ("gpu0", "gpu1"):
             (caches / f".{gpu}").symlink_to(compiled)
 
-    def start(self):
+    def start(self, *options):
         with open(self.folder / "tesserad.log", "ab") as log:
-            self.manager = subprocess.Popen([self.build / "tesserad"], env=self.env, stdout=log,
-                                            stderr=log, stdin=subprocess.DEVNULL)
+            self.manager = subprocess.Popen([self.build / "tesserad", *options], env=self.env,
+                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         until(30, lambda: self.command("gpus").returncode == 0)
 
     def command(self, *words):

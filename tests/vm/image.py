@@ -19,7 +19,7 @@ KERNEL_PACKAGE = "linux-image-cloud-amd64"
 TOP = HERE.parents[1]
 MODULES = ["virtio_pci", "virtio_console", "virtio_rng", "overlay"]
 PROGRAMS = ["clinfo", "clpeak", "crun", "jq", "udevadm"]
-IN_CONTAINER = ["/bin/sh", "clinfo", "studies/workloads/tessera-train",
+IN_CONTAINER = ["/bin/sh", "clinfo", "tessera-guest", "studies/workloads/tessera-train",
                 "tests/e2e/programs/fb_limit"]
 RULES = ["50-udev-default.rules"]
 DATA = "/usr/share/datasets/fashion-mnist"
@@ -30,7 +30,12 @@ OPENCL_LOADER = "/usr/lib/x86_64-linux-gnu/libOpenCL.so.1"
 
 
 def run(*command, **options):
-    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, **options).stdout
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          check=False, **options)
+    if done.returncode != 0:
+        sys.exit(f"image.py: {' '.join(map(str, command))}: status {done.returncode}\n"
+                 f"{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def kernel_package():
@@ -157,15 +162,17 @@ def put_built(tree, build):
     for path in sorted((build / "tests/e2e/programs").iterdir()):
         if path.is_file() and path.stat().st_mode & 0o100:
             tree.program(path, f"usr/local/bin/{path.name}")
-    for name in ("tests/hostile/hostile", "studies/workloads/tessera-train",
-                 "bench/bench-calls"):
+    for name in ("tests/hostile/hostile", "tests/hostile/bystander",
+                 "studies/workloads/tessera-train", "bench/bench-calls"):
         tree.program(build / name, f"usr/local/bin/{pathlib.Path(name).name}")
 
 
 def put_bundle(tree, build):
     """/bundle: a container's root file system, and a config.json that lacks the program."""
     bundle = tree.root / "bundle"
-    programs = [shutil.which(name) or build / name for name in IN_CONTAINER]
+    built = [build / name for name in IN_CONTAINER]
+    programs = [path if path.exists() else shutil.which(name)
+                for path, name in zip(built, IN_CONTAINER)]
     run(TOP / "scripts/guest-image.sh", bundle / "rootfs", *programs)
     run("crun", "spec", cwd=bundle)
     config = json.loads((bundle / "config.json").read_text())

@@ -12,7 +12,7 @@ import time
 
 QEMU = "qemu-system-x86_64"
 MEMORY_MIB = 1536
-COMMAND_LINE = "console=ttyS0 quiet panic=-1 random.trust_cpu=on"
+COMMAND_LINE = "console=ttyS0 quiet panic=-1 random.trust_cpu=on agent"
 KVM_CPU = "host,migratable=no"
 KVM_TRIAL_S = 5  # a kernel that runs has panicked by then, without a root
 

@@ -50,5 +50,22 @@ def test_a_gpu_that_is_passed_through_is_the_machines_alone(host):
     host.tessera("delete", "whole")
 
 
+def test_after_a_power_off_the_vgpu_is_free_for_the_next_start(host):
+    created(host, "off")
+    m = host.machine("off")
+    with m:
+        m.check("touch /run/hold; fb_limit hold 4 1048576 /run/hold >/dev/null 2>&1 &")
+        until(10 * m.patience, lambda: host.vgpu("off")["used_bytes"] == 4 << 20)
+        m.power_off()
+        until(3, lambda: not host.vgpu("off")["sessions"])
+        assert host.vgpu("off")["vm"]["connected"] == 0
+    with m:
+        m.check("guest_transfer", 60)
+    until(3, lambda: not host.vgpu("off")["vm"]["connected"])
+    memory = host.vgpu("off")["vm"]["memory"]
+    host.tessera("delete", "off")
+    assert not pathlib.Path(memory).exists()
+
+
 if __name__ == "__main__":
     sys.exit(main(globals(), with_machine=False, programs=("crun", "unshare")))

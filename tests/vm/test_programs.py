@@ -54,8 +54,8 @@ def test_a_user_needs_the_group(_host, m):
 
 
 def test_clpeak(host, m):
-    told = m.check("clpeak --global-bandwidth --kernel-latency", 60)
-    assert "float16" in told and "Kernel launch latency" in told, told
+    told = m.check("clpeak --kernel-latency", 60)
+    assert "Kernel launch latency" in told, told
     until(5, sessions_are(host, "v1", 0))
 
 
@@ -72,6 +72,7 @@ def test_clblast(_host, m):
 def test_a_container_in_the_machine_has_the_vgpu(_host, m):
     told = m.check(contained("look", "v1", "clinfo", "-l"), 60)
     assert told.split("\n")[0] == "Platform #0: Tessera", told
+    assert "failed" not in m.check(contained("guest", "v1", "tessera-guest"), 60)
 
 
 def test_the_same_container_trains_alike_on_the_host_and_in_the_machine(host, m):

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/check/process.h"
+#include "guest/check/vm.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -36,9 +37,13 @@ advice_for(int rc)
 static void
 check_folder(struct report *r, const char *folder)
 {
-    _cleanup_free_ char *path = str_printf("%s%s/socket", r->root, folder);
-    _cleanup_close_ int fd = path ? sock_connect(path) : -ENOMEM;
+    _cleanup_free_ char *here = report_path(r, folder);
+    _cleanup_free_ char *path = here ? str_printf("%s/socket", here) : NULL;
+    _cleanup_close_ int fd = -1;
 
+    if (here && vm_check_mounted(r, here))
+        return;
+    fd = path ? sock_connect(path) : -ENOMEM;
     if (fd >= 0)
         report_ok(r, CHECK, "%s: the manager answers", path);
     else

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/sysfs.h"
 #include "wire/bar.h"
 
 #include <dirent.h>
@@ -32,27 +33,6 @@ static const char rule_advice[] =
 
 /* ---- sysfs --------------------------------------------------------------------------- */
 
-/* The first line of a file, "" if there is none. */
-static void
-read_line(const char *folder, const char *entry, const char *file, char ret[TEXT_BYTES])
-{
-    _cleanup_free_ char *path = str_printf("%s/%s/%s", folder, entry, file);
-    _cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    ssize_t n = fd < 0 ? -1 : read(fd, ret, TEXT_BYTES - 1);
-
-    ret[n < 0 ? 0 : n] = '\0';
-    ret[strcspn(ret, "\n")] = '\0';
-}
-
-static bool
-has_number(const char *folder, const char *entry, const char *file, unsigned long number)
-{
-    char text[TEXT_BYTES];
-
-    read_line(folder, entry, file, text);
-    return strtoul(text, NULL, 16) == number;
-}
-
 /* "none [integrity] confidentiality" says that integrity is on. */
 static bool
 locked_down(const struct report *r, char ret[TEXT_BYTES])
@@ -60,7 +40,7 @@ locked_down(const struct report *r, char ret[TEXT_BYTES])
     char text[TEXT_BYTES];
     const char *begin, *end;
 
-    read_line(r->root, SECURITY, "lockdown", text);
+    sysfs_line(r->root, SECURITY, "lockdown", text, sizeof text);
     begin = strchr(text, '[');
     end = begin ? strchr(begin, ']') : NULL;
     if (!end)
@@ -183,8 +163,8 @@ memory_check(struct report *r)
     unsigned n = 0;
 
     while (dir && (e = readdir(dir))) {
-        if (has_number(folder, e->d_name, "vendor", BAR_PCI_VENDOR) &&
-            has_number(folder, e->d_name, "device", BAR_PCI_DEVICE))
+        if (sysfs_is(folder, e->d_name, "vendor", BAR_PCI_VENDOR) &&
+            sysfs_is(folder, e->d_name, "device", BAR_PCI_DEVICE))
             n += bar_check(r, e->d_name);
     }
     return n;
@@ -198,10 +178,10 @@ struct ports {
     int err;       /* of the last that failed otherwise */
 };
 
+/* path may be NULL (no memory). */
 static void
-port_try(struct report *r, const char *entry, struct ports *p)
+port_try(const char *path, struct ports *p)
 {
-    _cleanup_free_ char *path = str_printf("%s/dev/%s", r->root, entry);
     _cleanup_close_ int fd = -1;
 
     p->there++;
@@ -213,7 +193,7 @@ port_try(struct report *r, const char *entry, struct ports *p)
     else if (errno == EBUSY)
         p->busy++;
     else if (errno == EACCES && !p->refused)
-        p->refused = take_ptr(path);
+        p->refused = strdup(path);
     else
         p->err = errno;
 }
@@ -228,9 +208,12 @@ ports_look(struct report *r, struct ports *p)
     while (dir && (e = readdir(dir))) {
         char name[TEXT_BYTES];
 
-        read_line(folder, e->d_name, "name", name);
-        if (strncmp(name, BAR_PORT_PREFIX, strlen(BAR_PORT_PREFIX)) == 0)
-            port_try(r, e->d_name, p);
+        sysfs_line(folder, e->d_name, "name", name, sizeof name);
+        if (strncmp(name, BAR_PORT_PREFIX, strlen(BAR_PORT_PREFIX)) == 0) {
+            _cleanup_free_ char *path = str_printf("%s/dev/%s", r->root, e->d_name);
+
+            port_try(path, p);
+        }
     }
 }
 
@@ -289,4 +272,37 @@ vm_check(struct report *r)
     }
     free(ports.refused);
     return r->way != NULL;
+}
+
+/* Those of one vGPU, mounted as port0, port1 ... */
+static void
+ports_mounted(const char *folder, struct ports *p)
+{
+    for (unsigned i = 0; i < BAR_PORTS; i++) {
+        _cleanup_free_ char *path = str_printf("%s/port%u", folder, i);
+
+        if (path && access(path, F_OK) == 0)
+            port_try(path, p);
+    }
+}
+
+bool
+vm_check_mounted(struct report *r, const char *folder)
+{
+    _cleanup_free_ char *memory = str_printf("%s/memory", folder);
+    struct ports ports = {0};
+    enum bar bar;
+    int rc;
+
+    if (!memory || access(memory, F_OK) < 0)
+        return false;
+    rc = bar_look(memory, &bar);
+    if (rc < 0)
+        report_bar_error(r, memory, rc);
+    else
+        report_bar(r, folder, memory, bar);
+    ports_mounted(folder, &ports);
+    report_ports(r, &ports);
+    free(ports.refused);
+    return true;
 }

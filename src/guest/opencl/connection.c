@@ -5,8 +5,6 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/sock.h"
-#include "guest/opencl/device.h"
-#include "guest/opencl/session.h"
 #include "guest/opencl/vm.h"
 #include "wire/virtio.h"
 
@@ -16,6 +14,8 @@
 
 /* A UUID; the same for all processes of a kernel, another one after each start. */
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
+
+#define HELLO_TRIES 3
 
 static uint64_t
 boot_number(void)
@@ -42,14 +42,21 @@ hello_fill(struct hello *h)
     snprintf(h->program, sizeof h->program, "%s", program_invocation_short_name);
 }
 
+void
+connection_port_hello(struct hello *ret)
+{
+    hello_fill(ret);
+    ret->boot = boot_number();
+}
+
 static int
-open_socket(const struct device *d, struct connection *c, char *reason)
+open_socket(const struct route *r, struct connection *c, char *reason)
 {
     struct hello h;
 
-    c->bell = fd_above_stdio(sock_connect(device_socket_path(d)));
+    c->bell = fd_above_stdio(sock_connect(r->socket_path));
     if (c->bell < 0) {
-        snprintf(reason, SESSION_REASON_BYTES, "cannot connect to its socket: %s",
+        snprintf(reason, CONNECTION_REASON_BYTES, "cannot connect to its socket: %s",
                  strerror(-c->bell));
         return c->bell;
     }
@@ -58,25 +65,39 @@ open_socket(const struct device *d, struct connection *c, char *reason)
 }
 
 static int
-open_port(const struct device *d, struct connection *c, char *reason)
+try_port(const struct route *r, struct connection *c, char *reason)
 {
     struct hello h;
-    int rc = vm_open(d->vm, &c->bell, &c->memory[0], reason, SESSION_REASON_BYTES);
+    int rc = vm_open(r->vm, &c->bell, &c->memory[0], reason, CONNECTION_REASON_BYTES);
 
     if (rc < 0)
         return rc;
-    hello_fill(&h);
-    h.boot = boot_number();
+    connection_port_hello(&h);
     rc = hello_exchange_port(c->bell, &h, &c->welcome, &c->info, reason);
-    c->bar_bytes = d->vm->bytes;
+    if (rc < 0) {
+        cleanup_closep(&c->bell);
+        cleanup_closep(&c->memory[0]);
+    }
+    c->bar_bytes = r->vm->bytes;
+    return rc;
+}
+
+/* Again where the port was not as its last user should have left it. */
+static int
+open_port(const struct route *r, struct connection *c, char *reason)
+{
+    int rc = -ECONNRESET;
+
+    for (unsigned i = 0; i < HELLO_TRIES && rc == -ECONNRESET; i++)
+        rc = try_port(r, c, reason);
     return rc;
 }
 
 int
-connection_open(const struct device *d, struct connection *ret, char *reason)
+connection_open(const struct route *r, struct connection *ret, char *reason)
 {
     struct connection c = CONNECTION_NONE;
-    int rc = d->vm ? open_port(d, &c, reason) : open_socket(d, &c, reason);
+    int rc = r->vm ? open_port(r, &c, reason) : open_socket(r, &c, reason);
 
     if (rc < 0)
         connection_fini(&c);

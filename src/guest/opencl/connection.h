@@ -6,7 +6,13 @@
 #include "wire/hello.h"
 
 struct channel;
-struct device;
+struct vm_vgpu;
+
+struct route {
+    char *socket_path;
+    const struct vm_vgpu
+        *vm; /* reached through a port (vm.h), and no socket; else NULL */
+};
 
 /* A worker has said welcome. */
 struct connection {
@@ -19,9 +25,14 @@ struct connection {
 
 #define CONNECTION_NONE ((struct connection){.bell = -1, .memory = {-1, -1}})
 
-/* 0, or a negative errno with words in reason (of SESSION_REASON_BYTES). */
-int connection_open(const struct device *d, struct connection *ret, char *reason);
+#define CONNECTION_REASON_BYTES sizeof(((struct welcome *)0)->reason)
+
+/* 0, or a negative errno with words in reason (of CONNECTION_REASON_BYTES). */
+int connection_open(const struct route *r, struct connection *ret, char *reason);
 void connection_fini(struct connection *c);
+
+/* What this process says through a port, but for the nonce. */
+void connection_port_hello(struct hello *ret);
 
 /* Maps the channel. */
 int connection_map(const struct connection *c, struct channel *channel);

@@ -47,7 +47,7 @@ device_add_of_vm(const struct vm_vgpu *v)
     struct device *d = device_new();
 
     if (d) {
-        d->vm = v;
+        d->route.vm = v;
         all_devices[n_devices++] = d;
     }
 }
@@ -59,8 +59,8 @@ device_add_socket(const char *folder)
 
     if (!d)
         return;
-    d->socket_path = str_printf("%s/socket", folder);
-    if (d->socket_path)
+    d->route.socket_path = str_printf("%s/socket", folder);
+    if (d->route.socket_path)
         all_devices[n_devices++] = d;
     else
         free(d);
@@ -119,12 +119,6 @@ platform_get(void)
     return &the_platform;
 }
 
-const char *
-device_socket_path(const struct device *d)
-{
-    return d->socket_path;
-}
-
 void
 device_take_info(struct device *d, uint8_t *info, size_t len)
 {
@@ -142,17 +136,17 @@ device_take_info(struct device *d, uint8_t *info, size_t len)
 static void
 device_tell(struct device *d, const char *reason)
 {
-    if (!d->told && d->vm)
-        fprintf(stderr, "tessera: vGPU '%s': %s\n", d->vm->name, reason);
+    if (!d->told && d->route.vm)
+        fprintf(stderr, "tessera: vGPU '%s': %s\n", d->route.vm->name, reason);
     else if (!d->told)
-        fprintf(stderr, "tessera: vGPU at %s: %s\n", d->socket_path, reason);
+        fprintf(stderr, "tessera: vGPU at %s: %s\n", d->route.socket_path, reason);
     d->told = true;
 }
 
 cl_int
 device_session(struct device *d, struct session **ret)
 {
-    char reason[SESSION_REASON_BYTES];
+    char reason[CONNECTION_REASON_BYTES];
     cl_int rc = CL_SUCCESS;
 
     pthread_mutex_lock(&d->lock);

@@ -7,6 +7,7 @@
 #ifndef TESSERA_GUEST_OPENCL_DEVICE_H
 #define TESSERA_GUEST_OPENCL_DEVICE_H
 
+#include "guest/opencl/connection.h"
 #include "guest/opencl/object.h"
 #include "wire/device_info.h"
 
@@ -30,9 +31,7 @@ struct _cl_device_id {
 
 struct device {
     struct _cl_device_id handle;
-    char *socket_path;
-    const struct vm_vgpu
-        *vm; /* reached through a port (vm.h), and no socket; else NULL */
+    struct route route;
     pthread_mutex_t lock;
     struct session *session; /* may be dead */
     bool told;               /* on stderr why it cannot be used */
@@ -45,8 +44,6 @@ struct device {
 /* All devices, found once per process. None where no vGPU is found. */
 struct device *const *devices_all(unsigned *ret_n);
 cl_platform_id platform_get(void);
-
-const char *device_socket_path(const struct device *d);
 
 /* Keeps info (malloc'ed, ownership passes) if it is the first, else frees it. */
 void device_take_info(struct device *d, uint8_t *info, size_t len);

@@ -133,14 +133,14 @@ session_connect(struct device *d, struct session **ret, char *reason)
 {
     _cleanup_(connection_fini) struct connection c = CONNECTION_NONE;
     struct session *s;
-    int rc = connection_open(d, &c, reason);
+    int rc = connection_open(&d->route, &c, reason);
 
     if (rc < 0)
         return rc;
     s = session_new(d);
     rc = s ? session_attach(s, &c) : -ENOMEM;
     if (rc < 0) {
-        snprintf(reason, SESSION_REASON_BYTES,
+        snprintf(reason, CONNECTION_REASON_BYTES,
                  "cannot attach %llu MiB of shared memory: %s",
                  (unsigned long long)c.welcome.heap_bytes >> 20, strerror(-rc));
         if (s)

@@ -105,8 +105,6 @@ struct session {
     struct session *next; /* all sessions of the process, for fork (session.c) */
 };
 
-#define SESSION_REASON_BYTES sizeof(((struct welcome *)0)->reason)
-
 /* Connects to the device's vGPU. On failure a negative errno and words in reason. */
 int session_connect(struct device *d, struct session **ret, char *reason);
 void session_hold(struct session *s);

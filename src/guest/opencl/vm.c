@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/sysfs.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -27,30 +28,7 @@
 #define RECONNECT_TRIES 30
 #define RECONNECT_STEP_MS 100
 
-/* ---- sysfs --------------------------------------------------------------------------- */
-
-static bool
-read_line(const char *folder, const char *entry, const char *file, char *ret, size_t cap)
-{
-    _cleanup_free_ char *path = str_printf("%s/%s/%s", folder, entry, file);
-    _cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    const ssize_t n = fd < 0 ? -1 : read(fd, ret, cap - 1);
-
-    if (n < 0)
-        return false;
-    ret[n] = '\0';
-    ret[strcspn(ret, "\n")] = '\0';
-    return true;
-}
-
-static bool
-is_number(const char *entry, const char *file, unsigned long wanted)
-{
-    char text[32];
-
-    return read_line(PCI_DEVICES, entry, file, text, sizeof text) &&
-           strtoul(text, NULL, 16) == wanted;
-}
+/* ---- finding ------------------------------------------------------------------------- */
 
 /* The header of an ivshmem device that is ours. */
 static bool
@@ -79,8 +57,8 @@ bar_find(const char *entry, struct bar_header *ret)
 {
     static const char *const files[] = {"resource2_wc", "resource2"};
 
-    if (!is_number(entry, "vendor", BAR_PCI_VENDOR) ||
-        !is_number(entry, "device", BAR_PCI_DEVICE))
+    if (!sysfs_is(PCI_DEVICES, entry, "vendor", BAR_PCI_VENDOR) ||
+        !sysfs_is(PCI_DEVICES, entry, "device", BAR_PCI_DEVICE))
         return NULL;
     for (unsigned i = 0; i < sizeof files / sizeof *files; i++) {
         _cleanup_free_ char *path = str_printf("%s/%s/%s", PCI_DEVICES, entry, files[i]);
@@ -116,7 +94,7 @@ ports_find(struct vm_vgpu *v, unsigned ports)
         char text[sizeof v->name + 32];
         unsigned n;
 
-        if (read_line(VIRTIO_PORTS, e->d_name, "name", text, sizeof text) &&
+        if (sysfs_line(VIRTIO_PORTS, e->d_name, "name", text, sizeof text) &&
             port_parse(text, v->name, ports, &n) && !v->ports[n])
             v->ports[n] = str_printf("/dev/%s", e->d_name);
     }
