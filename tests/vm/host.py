@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,7 +56,8 @@ class Host:
     def start(self, *options):
         with open(self.folder / "tesserad.log", "ab") as log:
             self.manager = subprocess.Popen([self.build / "tesserad", *options], env=self.env,
-                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                            start_new_session=True)
         until(30, lambda: self.command("gpus").returncode == 0)
 
     def command(self, *words):
@@ -127,6 +129,7 @@ class Host:
             self.ends.close()
         finally:
             if self.manager.poll() is None:
+                self.command("delete", "all")  # with the memory that machines have had
                 self.command("shutdown", "--end")
                 self.manager.terminate()
                 self.manager.wait(20)
@@ -231,6 +234,8 @@ def main(module, with_machine=True, programs=(), cannot=lambda: None):
         for number, (name, _) in enumerate(tests, 1):
             print(f"ok {number} {name.replace('_', ' ')} # skip {why}")
         return 0
+    # A check that runs out of time ends like one that is interrupted: nothing is left.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     # QEMU's sockets have short names.
     with tempfile.TemporaryDirectory(prefix="tsr-vm-") as folder, contextlib.ExitStack() as end:
         host = Host(a.build.resolve(), (a.image or a.build / "vm").resolve(), folder)
