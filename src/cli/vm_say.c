@@ -74,7 +74,10 @@ vm_say_attached(const struct vm_args *a, const struct vm_what *w,
     if (said_for_programs(a, w, r))
         return;
     subject(w, what, sizeof what);
-    if (r->in_use)
+    if (r->in_use && r->ports > 0 && r->ports < VM_PORTS)
+        printf("%s: %sin %s, now with %u of %d ports, with all from its next start on\n",
+               what, already, w->domain, r->ports, VM_PORTS);
+    else if (r->in_use)
         printf("%s: %sin %s, now and from each start on\n", what, already, w->domain);
     else if (r->runs)
         printf("%s: %sin %s from its next start on (--live plugs it in now)\n", what,

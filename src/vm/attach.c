@@ -173,8 +173,10 @@ add_vgpu(struct job *j, const struct vm_vgpu *v, struct vm_result *ret, struct e
         rc = live_plan_vgpu(j->running, v, &c.plan, e);
     if (rc >= 0)
         rc = job_add(j, &c, ret, e);
-    if (rc == 0)
+    if (rc == 0) {
         ret->in_use = j->how == VM_LIVE || job_runs_vgpu(j, v->name);
+        ret->ports = c.plan.ports;
+    }
     return rc;
 }
 

@@ -38,14 +38,29 @@ plan_add(struct live_plan *p, const char *alias, xmlNode *node, struct err *e)
     return 0;
 }
 
-/* What a plan function made so far is the caller's, or gone. */
+/* A plan that is being made. */
+struct draft {
+    xmlDoc *doc;
+    struct edit ed;
+    struct live_plan plan;
+};
+
 static int
-plan_done(struct live_plan *p, int rc, struct live_plan *ret)
+draft_begin(const char *xml, struct draft *ret, struct err *e)
 {
+    *ret = (struct draft){0};
+    return domain_open(xml, &ret->doc, &ret->ed.devices, e);
+}
+
+/* What was made so far is the caller's, or gone. */
+static int
+draft_end(struct draft *d, int rc, struct live_plan *ret)
+{
+    xmlFreeDoc(d->doc);
     if (rc < 0)
-        live_plan_fini(p);
+        live_plan_fini(&d->plan);
     else
-        *ret = *p;
+        *ret = d->plan;
     return rc;
 }
 
@@ -87,37 +102,43 @@ ports_missing(const xmlNode *devices, const char *name)
     return n;
 }
 
+/* As many as there is room for; *ret_n of them are new. */
 static int
 find_ports(const xmlNode *devices, const char *name, struct serial_port *ports,
-           struct err *e)
+           unsigned *ret_n, struct err *e)
 {
     const unsigned missing = ports_missing(devices, name);
     const unsigned room = room_serial_ports(devices, ports, missing);
+    const unsigned has = VM_PORTS - missing;
 
-    if (room == missing)
+    *ret_n = room;
+    if (has + room >= LIVE_LEAST_PORTS)
         return 0;
-    return err_set(e, -ENOSPC,
-                   "the running domain has %u free virtio-serial ports and needs %u, and "
-                   "libvirt cannot add a virtio-serial controller to a running domain: "
-                   "attach without --live, which adds one from the next start on",
-                   room, missing);
+    return err_set(
+        e, -ENOSPC,
+        "the running domain has room for %u virtio-serial ports and a vGPU needs "
+        "%d or more, and libvirt cannot add a virtio-serial controller to a "
+        "running domain: attach without --live, which adds two from the next "
+        "start on",
+        has + room, LIVE_LEAST_PORTS);
 }
 
 static int
 plan_ports(struct live_plan *p, struct edit *ed, const struct vm_vgpu *v, struct err *e)
 {
     struct serial_port ports[VM_PORTS];
-    const struct serial_port *next = ports;
-    int rc = find_ports(ed->devices, v->name, ports, e);
+    unsigned n = 0, next = 0;
+    int rc = find_ports(ed->devices, v->name, ports, &n, e);
 
-    for (unsigned i = 0; i < VM_PORTS && rc == 0; i++) {
+    p->ports = VM_PORTS - ports_missing(ed->devices, v->name) + n;
+    for (unsigned i = 0; i < VM_PORTS && next < n && rc == 0; i++) {
         char alias[ALIAS_BYTES];
         xmlNode *d;
 
         alias_of_port(v->name, i, alias);
         if (device_find(ed->devices, "channel", alias))
             continue;
-        d = device_put_port(ed, v, i, next++);
+        d = device_put_port(ed, v, i, &ports[next++]);
         rc = d ? plan_add(p, alias, d, e) : err_set(e, -ENOMEM, "out of memory");
     }
     return rc;
@@ -127,18 +148,16 @@ int
 live_plan_vgpu(const char *xml, const struct vm_vgpu *v, struct live_plan *ret,
                struct err *e)
 {
-    _cleanup_xml_doc_ xmlDoc *doc = NULL;
-    struct live_plan p = {.n = 0};
-    struct edit ed = {0};
-    int rc = domain_open(xml, &doc, &ed.devices, e);
+    struct draft d;
+    int rc = draft_begin(xml, &d, e);
 
     if (rc == 0)
-        rc = domain_check_free(ed.devices, v, e);
+        rc = domain_check_free(d.ed.devices, v, e);
     if (rc == 0)
-        rc = plan_ports(&p, &ed, v, e);
+        rc = plan_ports(&d.plan, &d.ed, v, e);
     if (rc == 0)
-        rc = plan_memory(&p, &ed, v, xml, e);
-    return plan_done(&p, rc, ret);
+        rc = plan_memory(&d.plan, &d.ed, v, xml, e);
+    return draft_end(&d, rc, ret);
 }
 
 static bool
@@ -158,66 +177,61 @@ int
 live_plan_pci(const char *xml, const struct pci_list *l, struct live_plan *ret,
               struct err *e)
 {
-    _cleanup_xml_doc_ xmlDoc *doc = NULL;
-    struct live_plan p = {.n = 0};
-    struct edit ed = {0};
-    int rc = domain_open(xml, &doc, &ed.devices, e);
+    struct draft d;
+    int rc = draft_begin(xml, &d, e);
 
     for (unsigned i = 0; i < l->n && rc == 0; i++) {
         char alias[ALIAS_BYTES];
-        xmlNode *d;
+        xmlNode *dev;
 
-        if (passed(ed.devices, &l->items[i]))
+        if (passed(d.ed.devices, &l->items[i]))
             continue;
         alias_of_pci(&l->items[i], alias);
-        d = device_put_pci(&ed, &l->items[i]);
-        rc = d ? plan_add(&p, alias, d, e) : err_set(e, -ENOMEM, "out of memory");
+        dev = device_put_pci(&d.ed, &l->items[i]);
+        rc =
+            dev ? plan_add(&d.plan, alias, dev, e) : err_set(e, -ENOMEM, "out of memory");
     }
-    return plan_done(&p, rc, ret);
+    return draft_end(&d, rc, ret);
 }
 
 static int
-plan_removal(struct live_plan *p, const xmlNode *devices, const char *element,
-             const char *alias, struct err *e)
+plan_removal(struct draft *d, const char *element, const char *alias, struct err *e)
 {
-    return device_find(devices, element, alias) ? plan_add(p, alias, NULL, e) : 0;
+    return device_find(d->ed.devices, element, alias) ? plan_add(&d->plan, alias, NULL, e)
+                                                      : 0;
 }
 
 int
 live_plan_remove_vgpu(const char *xml, const char *name, struct live_plan *ret,
                       struct err *e)
 {
-    _cleanup_xml_doc_ xmlDoc *doc = NULL;
-    struct live_plan p = {.n = 0};
     char alias[ALIAS_BYTES];
-    xmlNode *devices;
-    int rc = domain_open(xml, &doc, &devices, e);
+    struct draft d;
+    int rc = draft_begin(xml, &d, e);
 
     for (unsigned i = VM_PORTS; i-- > 0 && rc == 0;) {
         alias_of_port(name, i, alias);
-        rc = plan_removal(&p, devices, "channel", alias, e);
+        rc = plan_removal(&d, "channel", alias, e);
     }
     alias_of_memory(name, alias);
     if (rc == 0)
-        rc = plan_removal(&p, devices, "shmem", alias, e);
-    return plan_done(&p, rc, ret);
+        rc = plan_removal(&d, "shmem", alias, e);
+    return draft_end(&d, rc, ret);
 }
 
 int
 live_plan_remove_pci(const char *xml, const struct pci_list *l, struct live_plan *ret,
                      struct err *e)
 {
-    _cleanup_xml_doc_ xmlDoc *doc = NULL;
-    struct live_plan p = {.n = 0};
     char alias[ALIAS_BYTES];
-    xmlNode *devices;
-    int rc = domain_open(xml, &doc, &devices, e);
+    struct draft d;
+    int rc = draft_begin(xml, &d, e);
 
     for (unsigned i = 0; i < l->n && rc == 0; i++) {
         alias_of_pci(&l->items[i], alias);
-        rc = plan_removal(&p, devices, "hostdev", alias, e);
+        rc = plan_removal(&d, "hostdev", alias, e);
     }
-    return plan_done(&p, rc, ret);
+    return draft_end(&d, rc, ret);
 }
 
 bool

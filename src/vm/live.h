@@ -11,6 +11,7 @@
 #include "vm/vgpu.h"
 
 #define LIVE_MOST (VM_PORTS + PCI_MOST + 1)
+#define LIVE_LEAST_PORTS VM_SERIAL_PORTS
 
 struct live_device {
     char *alias, *xml; /* owned; xml NULL where only the alias matters */
@@ -19,6 +20,7 @@ struct live_device {
 struct live_plan {
     struct live_device items[LIVE_MOST]; /* in the order of use */
     unsigned n;
+    unsigned ports; /* that a vGPU has when all is plugged in */
 };
 
 /* What does it; `to` is the caller's. */
@@ -28,10 +30,10 @@ struct live_ops {
 };
 
 /*
- * Plans out of the XML of the running domain; an empty one when all is there. A vGPU's memory
- * is the last: ports can be taken out again whatever the guest does, a PCI device only with it.
- * -ENOSPC says which port or slot is missing and what to do. The caller ends them with
- * live_plan_fini().
+ * Plans out of the XML of the running domain; an empty one when all is there. A vGPU gets the ports
+ * that there is room for, from LIVE_LEAST_PORTS on. Its memory is the last: ports can be taken out
+ * again whatever the guest does, a PCI device only with it. -ENOSPC says which port or slot is
+ * missing and what to do. The caller ends them with live_plan_fini().
  */
 int live_plan_vgpu(const char *xml, const struct vm_vgpu *v, struct live_plan *ret,
                    struct err *e);

@@ -6,6 +6,13 @@
 #define SERIAL_PORTS_USUAL 31 /* of a controller that names none, and the most of any */
 #define SLOTS 32
 
+/*
+ * Devices of one controller that a guest is sure to find after its next boot: QEMU tells the guest's
+ * driver of all of them at once, and of the name and the state of each as it is acknowledged,
+ * through a queue of 32; what finds no room there is lost.
+ */
+#define SERIAL_DEVICES_MOST 15
+
 /* ---- virtio-serial ----------------------------------------------------------------------- */
 
 static bool
@@ -27,16 +34,21 @@ serial_port_of(const xmlNode *d, struct serial_port *ret)
            xml_attr_number(at, "port", &ret->port);
 }
 
+static unsigned
+serial_devices(const xmlNode *devices, unsigned index)
+{
+    struct serial_port p;
+    unsigned n = 0;
+
+    for (const xmlNode *d = xml_first_element(devices); d; d = xml_next_element(d))
+        n += serial_port_of(d, &p) && p.controller == index;
+    return n;
+}
+
 bool
 room_serial_used(const xmlNode *devices, unsigned index)
 {
-    struct serial_port p;
-
-    for (const xmlNode *d = xml_first_element(devices); d; d = xml_next_element(d)) {
-        if (serial_port_of(d, &p) && p.controller == index)
-            return true;
-    }
-    return false;
+    return serial_devices(devices, index) > 0;
 }
 
 static bool
@@ -74,25 +86,36 @@ port_is_used(const xmlNode *devices, const struct serial_port *port)
     return false;
 }
 
+/* Those of one controller. */
+static unsigned
+ports_of(const xmlNode *devices, const xmlNode *controller, struct serial_port *ret,
+         unsigned most)
+{
+    struct serial_port p = {0};
+    unsigned ports = SERIAL_PORTS_USUAL, n = 0, used;
+
+    if (!is_serial_controller(controller) ||
+        !xml_attr_number(controller, "index", &p.controller))
+        return 0;
+    xml_attr_number(controller, "ports", &ports);
+    if (ports > SERIAL_PORTS_USUAL)
+        ports = SERIAL_PORTS_USUAL;
+    used = serial_devices(devices, p.controller);
+    for (p.port = 1; p.port < ports && n < most && used + n < SERIAL_DEVICES_MOST;
+         p.port++) {
+        if (!port_is_used(devices, &p))
+            ret[n++] = p;
+    }
+    return n;
+}
+
 unsigned
 room_serial_ports(const xmlNode *devices, struct serial_port *ret, unsigned most)
 {
     unsigned n = 0;
 
-    for (const xmlNode *d = xml_first_element(devices); d; d = xml_next_element(d)) {
-        struct serial_port p = {0};
-        unsigned ports = SERIAL_PORTS_USUAL;
-
-        if (!is_serial_controller(d) || !xml_attr_number(d, "index", &p.controller))
-            continue;
-        xml_attr_number(d, "ports", &ports);
-        if (ports > SERIAL_PORTS_USUAL)
-            ports = SERIAL_PORTS_USUAL;
-        for (p.port = 1; p.port < ports && n < most; p.port++) {
-            if (!port_is_used(devices, &p))
-                ret[n++] = p;
-        }
-    }
+    for (const xmlNode *d = xml_first_element(devices); d; d = xml_next_element(d))
+        n += ports_of(devices, d, ret + n, most - n);
     return n;
 }
 

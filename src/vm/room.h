@@ -16,7 +16,7 @@ bool room_serial_used(const xmlNode *devices, unsigned index);
 
 /*
  * Free ports of the controllers that are there, at most `most`; returns how many. Port 0 is for
- * consoles alone.
+ * consoles alone, and no controller gets more devices than a guest is sure to find.
  */
 unsigned room_serial_ports(const xmlNode *devices, struct serial_port *ret,
                            unsigned most);

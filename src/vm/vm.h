@@ -33,10 +33,11 @@ enum vm_how {
 };
 
 struct vm_result {
-    bool changed; /* something was not yet as asked for */
-    bool runs;    /* the domain runs … */
-    bool in_use;  /* … and has it, now */
-    char *xml;    /* VM_PRINT: owned */
+    bool changed;   /* something was not yet as asked for */
+    bool runs;      /* the domain runs … */
+    bool in_use;    /* … and has it, now */
+    unsigned ports; /* attached by VM_LIVE: those that it has until its next start */
+    char *xml;      /* VM_PRINT: owned */
 };
 
 void vm_result_fini(struct vm_result *r);

@@ -70,20 +70,26 @@ plan_refused(const char *xml, const char *word)
 
 /* ---- plans ------------------------------------------------------------------------------ */
 
+#define TWO_SERIALS                                                                      \
+    "    <controller type='virtio-serial' index='0'/>\n"                                 \
+    "    <controller type='virtio-serial' index='1'/>\n"
+
+/* More devices on one controller, and a guest would not find the last of them after a boot. */
 static void
-ports_that_are_free_and_then_the_memory(void **state)
+fifteen_of_a_controller_and_then_the_memory(void **state)
 {
     _cleanup_live_plan_ struct live_plan p = {.n = 0};
 
     (void)state;
     assert_int_equal(plan(PC_DOMAIN, "a", &p, NULL), 0);
-    assert_int_equal(p.n, 17);
+    assert_int_equal(p.n, 15);
+    assert_int_equal(p.ports, 14);
     /* Port 1 has the guest agent. */
     assert_non_null(strstr(p.items[0].xml, "controller=\"0\" bus=\"0\" port=\"2\""));
-    assert_non_null(strstr(p.items[15].xml, "port=\"17\""));
-    assert_string_equal(p.items[16].alias, "ua-tessera-a");
-    assert_non_null(strstr(p.items[16].xml, "<shmem name=\"tessera-a\""));
-    assert_null(strstr(p.items[16].xml, "<address"));
+    assert_non_null(strstr(p.items[13].xml, "port=\"15\""));
+    assert_string_equal(p.items[14].alias, "ua-tessera-a");
+    assert_non_null(strstr(p.items[14].xml, "<shmem name=\"tessera-a\""));
+    assert_null(strstr(p.items[14].xml, "<address"));
 }
 
 static void
@@ -100,7 +106,7 @@ what_runs_already_is_not_planned(void **state)
     vm_vgpu_fini(&v);
 }
 
-#define SERIAL "    <controller type='virtio-serial' index='0'/>\n"
+#define SERIAL TWO_SERIALS
 #define USED_BY(BUS)                                                                     \
     "    <disk><address type='pci' domain='0x0000' bus='" BUS                            \
     "' slot='0x00' function='0x0'/></disk>\n"
@@ -168,14 +174,15 @@ a_full_pc_needs_a_bridge(void **state)
 }
 
 static void
-without_sixteen_ports_it_says_what_to_do(void **state)
+without_eight_ports_it_says_what_to_do(void **state)
 {
     (void)state;
-    plan_refused("<domain type='kvm'><devices/></domain>", "0 free virtio-serial ports");
-    plan_refused(
-        "<domain type='kvm'><devices>"
-        "<controller type='virtio-serial' index='0' ports='16'/></devices></domain>",
-        "15 free virtio-serial ports and needs 16");
+    plan_refused("<domain type='kvm'><devices/></domain>",
+                 "room for 0 virtio-serial ports");
+    plan_refused("<domain type='kvm'><devices>"
+                 "<controller type='virtio-serial' index='0' ports='8'/>"
+                 "</devices></domain>",
+                 "room for 7 virtio-serial ports and a vGPU needs 8 or more");
 }
 
 static void
@@ -183,13 +190,37 @@ ports_of_two_controllers_make_sixteen(void **state)
 {
     static const char xml[] =
         "<domain type='kvm'><devices>"
-        "<controller type='virtio-serial' index='0' ports='16'/>"
+        "<controller type='virtio-serial' index='0' ports='14'/>"
         "<controller type='virtio-serial' index='3' ports='4'/></devices></domain>";
     _cleanup_live_plan_ struct live_plan p = {.n = 0};
 
     (void)state;
     assert_int_equal(plan(xml, "a", &p, NULL), 0);
-    assert_non_null(strstr(p.items[15].xml, "controller=\"3\" bus=\"0\" port=\"1\""));
+    assert_int_equal(p.ports, 16);
+    assert_non_null(strstr(p.items[12].xml, "controller=\"0\" bus=\"0\" port=\"13\""));
+    assert_non_null(strstr(p.items[15].xml, "controller=\"3\" bus=\"0\" port=\"3\""));
+}
+
+/* What was plugged in, and what of it there is no room for. */
+static void
+fewer_ports_are_enough_the_second_time_too(void **state)
+{
+    _cleanup_live_plan_ struct live_plan p = {.n = 0}, again = {.n = 0};
+    char *xml = strdup(PC_DOMAIN);
+
+    (void)state;
+    assert_int_equal(plan(xml, "a", &p, NULL), 0);
+    for (unsigned i = 0; i < p.n; i++) {
+        char *end = strstr(xml, "</devices>");
+        char *more = str_printf("%.*s%s%s", (int)(end - xml), xml, p.items[i].xml, end);
+
+        free(xml);
+        xml = more;
+    }
+    assert_int_equal(plan(xml, "a", &again, NULL), 0);
+    assert_int_equal(again.n, 0);
+    assert_int_equal(again.ports, 14);
+    free(xml);
 }
 
 static void
@@ -221,7 +252,7 @@ all_are_plugged_in(void **state)
     (void)state;
     assert_int_equal(plan(PC_DOMAIN, "a", &p, NULL), 0);
     assert_int_equal(live_attach(&fake_ops, &f, &p, NULL), 0);
-    assert_int_equal(f.attached, 17);
+    assert_int_equal(f.attached, 15);
     assert_int_equal(f.detached, 0);
 }
 
@@ -235,7 +266,7 @@ a_failure_takes_out_what_was_plugged_in(void **state)
     (void)state;
     assert_int_equal(plan(PC_DOMAIN, "a", &p, NULL), 0);
     assert_int_equal(live_attach(&fake_ops, &f, &p, &e), -EIO);
-    assert_string_equal(err_msg(&e), "device 5 of 17, ua-tessera-a-port4: no");
+    assert_string_equal(err_msg(&e), "device 5 of 15, ua-tessera-a-port4: no");
     assert_int_equal(f.detached, 4);
     assert_string_equal(f.last_out, "ua-tessera-a-port0");
 }
@@ -278,14 +309,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ports_that_are_free_and_then_the_memory),
+        cmocka_unit_test(fifteen_of_a_controller_and_then_the_memory),
         cmocka_unit_test(what_runs_already_is_not_planned),
         cmocka_unit_test(on_q35_a_free_port_is_named),
         cmocka_unit_test(a_bridge_is_left_to_libvirt),
         cmocka_unit_test(without_a_slot_it_says_what_to_do),
         cmocka_unit_test(a_full_pc_needs_a_bridge),
-        cmocka_unit_test(without_sixteen_ports_it_says_what_to_do),
+        cmocka_unit_test(without_eight_ports_it_says_what_to_do),
         cmocka_unit_test(ports_of_two_controllers_make_sixteen),
+        cmocka_unit_test(fewer_ports_are_enough_the_second_time_too),
         cmocka_unit_test(pci_devices_are_planned_once),
         cmocka_unit_test(all_are_plugged_in),
         cmocka_unit_test(a_failure_takes_out_what_was_plugged_in),

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,7 @@ class Host:
                      "TESSERA_SOFTWARE_GPUS": "2"}
         self.manager = None
         self.machines = 0
+        self.ends = contextlib.ExitStack()  # what ends before the manager does
         self.share_caches(pathlib.Path(os.environ.get("TESSERA_TEST_CACHE",
                                                       self.folder / "compiled")))
 
@@ -54,7 +56,8 @@ class Host:
     def start(self, *options):
         with open(self.folder / "tesserad.log", "ab") as log:
             self.manager = subprocess.Popen([self.build / "tesserad", *options], env=self.env,
-                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                            start_new_session=True)
         until(30, lambda: self.command("gpus").returncode == 0)
 
     def command(self, *words):
@@ -122,10 +125,14 @@ class Host:
         return [s["worker_pid"] for s in self.vgpu(name)["sessions"]]
 
     def stop(self):
-        if self.manager.poll() is None:
-            self.command("shutdown", "--end")
-            self.manager.terminate()
-            self.manager.wait(20)
+        try:
+            self.ends.close()
+        finally:
+            if self.manager.poll() is None:
+                self.command("delete", "all")  # with the memory that machines have had
+                self.command("shutdown", "--end")
+                self.manager.terminate()
+                self.manager.wait(20)
 
 
 def until(seconds, holds):
@@ -205,8 +212,11 @@ def long(test):
     return test
 
 
-def main(module, with_machine=True, programs=()):
-    """Runs the test_ functions of a module, or those named; prints TAP."""
+def main(module, with_machine=True, programs=(), cannot=lambda: None):
+    """Runs the test_ functions of a module, or those named; prints TAP.
+
+    cannot says what else is not possible here; None: nothing.
+    """
     every = {name.removeprefix("test_"): what for name, what in module.items()
              if name.startswith("test_")}
     parser = argparse.ArgumentParser(description=module["__doc__"])
@@ -219,11 +229,13 @@ def main(module, with_machine=True, programs=()):
     tests = [(name, test) for name, test in every.items()
              if (name in a.names if a.names else a.full or not hasattr(test, "long"))]
     print(f"1..{len(tests)}")
-    why = missing(programs)
+    why = missing(programs) or cannot()
     if why:
         for number, (name, _) in enumerate(tests, 1):
             print(f"ok {number} {name.replace('_', ' ')} # skip {why}")
         return 0
+    # A check that runs out of time ends like one that is interrupted: nothing is left.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     # QEMU's sockets have short names.
     with tempfile.TemporaryDirectory(prefix="tsr-vm-") as folder, contextlib.ExitStack() as end:
         host = Host(a.build.resolve(), (a.image or a.build / "vm").resolve(), folder)

@@ -12,6 +12,7 @@ import time
 
 QEMU = "qemu-system-x86_64"
 MEMORY_MIB = 1536
+COMMAND_LINE = "console=ttyS0 quiet panic=-1 random.trust_cpu=on agent"
 KVM_CPU = "host,migratable=no"
 KVM_TRIAL_S = 5  # a kernel that runs has panicked by then, without a root
 
@@ -40,17 +41,85 @@ class Failed(Exception):
     """The machine does not do what it must."""
 
 
-class Machine:
+class Guest:
+    """What runs in a machine does what it is told, through the port tests.agent.
+
+    Its folder has the socket of the port (agent) and what the kernel says (console).
+    """
+
+    def __init__(self, folder, accel):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.patience = 1 if accel == "kvm" else 8
+        self.agent = self.lines = None
+
+    def runs(self):
+        raise NotImplementedError
+
+    def log(self):
+        """What whoever started it has to say."""
+        return ""
+
+    def must_run(self, end, what):
+        if not self.runs() or time.monotonic() > end:
+            console = self.folder / "console"
+            told = console.read_text(errors="replace")[-2000:] if console.exists() else ""
+            raise Failed(f"{what}\n{self.log()}{told}")
+
+    def connect(self):
+        self.agent = socket.socket(socket.AF_UNIX)
+        self.agent.connect(str(self.folder / "agent"))
+        self.lines = self.agent.makefile("rw", encoding="ascii", newline="\n")
+        self.wait_ready()
+
+    def wait_ready(self):
+        self.agent.settimeout(60 * self.patience)
+        try:
+            line = self.lines.readline()
+        except TimeoutError:
+            line = ""
+        if line.strip() != "ready":
+            self.must_run(0, f"the machine did not start: {line!r}")
+
+    def tell(self, script):
+        self.lines.write(base64.b64encode(script.encode()).decode() + "\n")
+        self.lines.flush()
+
+    def run(self, script, seconds=30):
+        """(status, output) of a shell script."""
+        self.agent.settimeout(seconds * self.patience)
+        self.tell(script)
+        try:
+            status, _, output = self.lines.readline().strip().partition(" ")
+        except TimeoutError:
+            raise Failed(f"no answer within {seconds * self.patience} s: {script}") from None
+        if not status:
+            self.must_run(0, f"the machine went away: {script}")
+        return int(status), base64.b64decode(output).decode(errors="replace")
+
+    def check(self, script, seconds=30):
+        """The output of a script that must succeed."""
+        status, output = self.run(script, seconds)
+        if status != 0:
+            raise Failed(f"status {status}: {script}\n{output}")
+        return output
+
+    def close(self):
+        if self.lines:
+            self.lines.close()
+            self.agent.close()
+        self.lines = self.agent = None
+
+
+class Machine(Guest):
     """One QEMU. `arguments` are those of its vGPUs (tessera vm qemu-args)."""
 
     def __init__(self, image, folder, arguments=(), accel=None):
         self.image = pathlib.Path(image)
-        self.folder = pathlib.Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.accel = accel or accelerator(self.image)
-        self.patience = 1 if self.accel == "kvm" else 8
+        super().__init__(folder, self.accel)
         self.arguments = list(arguments)
-        self.process = self.agent = self.lines = None
+        self.process = None
 
     def command(self):
         agent = self.folder / "agent"
@@ -59,7 +128,7 @@ class Machine:
                 "-m", str(MEMORY_MIB), "-nodefaults", "-no-user-config", "-display", "none",
                 "-kernel", str(self.image / "vmlinuz"),
                 "-initrd", str(self.image / "initramfs.cpio"),
-                "-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on agent",
+                "-append", COMMAND_LINE,
                 "-serial", f"file:{self.folder / 'console'}",
                 "-device", "virtio-rng-pci",
                 "-device", "virtio-serial-pci,id=tests",
@@ -77,57 +146,22 @@ class Machine:
         while not agent.exists():
             self.must_run(end, "QEMU made no socket")
             time.sleep(0.02)
-        self.agent = socket.socket(socket.AF_UNIX)
-        self.agent.connect(str(agent))
-        self.lines = self.agent.makefile("rw", encoding="ascii", newline="\n")
-        self.wait_ready()
+        self.connect()
         return self
 
-    def must_run(self, end, what):
-        if self.process.poll() is not None or time.monotonic() > end:
-            log = (self.folder / "qemu.log").read_text(errors="replace")
-            console = self.folder / "console"
-            told = console.read_text(errors="replace")[-2000:] if console.exists() else ""
-            raise Failed(f"{what}\n{log}{told}")
+    def runs(self):
+        return self.process.poll() is None
 
-    def wait_ready(self):
-        self.agent.settimeout(60 * self.patience)
-        try:
-            line = self.lines.readline()
-        except TimeoutError:
-            line = ""
-        if line.strip() != "ready":
-            self.must_run(0, f"the machine did not start: {line!r}")
-
-    def run(self, script, seconds=30):
-        """(status, output) of a shell script."""
-        self.agent.settimeout(seconds * self.patience)
-        self.lines.write(base64.b64encode(script.encode()).decode() + "\n")
-        self.lines.flush()
-        try:
-            status, _, output = self.lines.readline().strip().partition(" ")
-        except TimeoutError:
-            raise Failed(f"no answer within {seconds * self.patience} s: {script}") from None
-        if not status:
-            self.must_run(0, f"the machine went away: {script}")
-        return int(status), base64.b64decode(output).decode(errors="replace")
-
-    def check(self, script, seconds=30):
-        """The output of a script that must succeed."""
-        status, output = self.run(script, seconds)
-        if status != 0:
-            raise Failed(f"status {status}: {script}\n{output}")
-        return output
+    def log(self):
+        return (self.folder / "qemu.log").read_text(errors="replace")
 
     def reboot(self):
-        self.lines.write(base64.b64encode(b"reboot -f").decode() + "\n")
-        self.lines.flush()
+        self.tell("reboot -f")
         while self.lines.readline().strip() != "ready":
             pass
 
     def power_off(self):
-        self.lines.write(base64.b64encode(b"poweroff -f").decode() + "\n")
-        self.lines.flush()
+        self.tell("poweroff -f")
         self.process.wait(20 * self.patience)
         self.close()
 
@@ -137,12 +171,6 @@ class Machine:
             self.process.kill()
             self.process.wait()
         self.close()
-
-    def close(self):
-        if self.lines:
-            self.lines.close()
-            self.agent.close()
-        self.lines = self.agent = None
 
     def __enter__(self):
         try:

@@ -1,0 +1,208 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Domains of libvirt's with vGPUs. Prints TAP.
+
+Two domains serve all tests, in this order: one has its vGPU from its start, one gets it later. A
+test that is run alone starts its domain.
+"""
+
+import functools
+import json
+import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import libvirtd  # noqa: E402  (beside this file)
+from host import PORTS, TYPE, hold, let_go, long, main, sessions_are, until  # noqa: E402
+
+# QEMU tells a guest of no more devices of a controller; the tests have one there.
+LIVE_PORTS = 14
+
+
+@functools.cache
+def daemon(host):
+    return host.ends.enter_context(libvirtd.Libvirtd(host))
+
+
+@functools.cache
+def defined(host, name, chipset="q35", serials=1):
+    d = libvirtd.Domain(daemon(host), name, chipset, serials)
+    host.ends.callback(d.close)
+    host.tessera("create", "--type", TYPE, f"{name}-gpu")
+    return d
+
+
+def first(host):
+    """It runs, and has had its vGPU from its start."""
+    d = defined(host, "first")
+    if d.is_off():
+        d.tessera("attach", "first-gpu")
+        d.start()
+    return d
+
+
+def later(host):
+    """It runs, and has had its vGPU since then."""
+    d = defined(host, "later", "pc")
+    if d.is_off():
+        d.start()
+    if not d.row("later-gpu"):
+        d.tessera("attach", "later-gpu", "--live")
+        until(15 * d.patience, lambda: finds_it(d))
+    return d
+
+
+def finds_it(d):
+    return "Device #" in d.run("clinfo -l")[1]
+
+
+def computes(d):
+    assert d.check("clinfo -l").count("Device #") == 1
+    d.check("guest_transfer", 60)
+
+
+def connected(host, name):
+    return host.vgpu(name)["vm"]["connected"]
+
+
+def test_a_domain_has_it_from_its_start(host):
+    d = first(host)
+    row = d.row("first-gpu")
+    assert row["running"] and row["config"] and row["connected"] == PORTS, row
+    assert row["state"] == "running", row
+    computes(d)
+
+
+def test_who_runs_qemu_has_its_files(host):
+    first(host)
+    vm = host.vgpu("first-gpu")["vm"]
+    owner = libvirtd.QEMU_USER if libvirtd.ROOT else os.geteuid()
+    for path in (vm["memory"], *vm["ports"]):
+        assert (os.stat(path).st_uid, os.stat(path).st_mode & 0o77) == (owner, 0), path
+
+
+def test_a_domain_that_runs_keeps_it_until_it_stops(host):
+    d = first(host)
+    assert "out of first when it stops" in d.tessera("detach", "first-gpu")
+    row = d.row("first-gpu")
+    assert row["running"] and not row["config"], row
+    done = host.command("delete", "first-gpu")
+    assert done.returncode != 0 and "running" in done.stdout, done.stdout
+    assert "now and from each start on" in d.tessera("attach", "first-gpu")
+    assert d.row("first-gpu")["config"]
+
+
+def test_the_manager_comes_back(host):
+    d = first(host)
+    hold(d, 1)
+    until(10 * d.patience, sessions_are(host, "first-gpu", 1))
+    host.manager.kill()
+    host.manager.wait()
+    host.start()
+    assert host.vgpu("first-gpu")["sessions"][0]["adopted"]
+    until(5, lambda: connected(host, "first-gpu") == PORTS)
+    computes(d)
+    let_go(host, d, "first-gpu")
+
+
+@long
+def test_after_a_reset_nothing_of_before_is_left(host):
+    d = first(host)
+    hold(d, 2, 8)
+    until(10 * d.patience, lambda: host.vgpu("first-gpu")["used_bytes"] == 16 << 20)
+    d.reset()
+    until(3, sessions_are(host, "first-gpu", 0))
+    hold(d, PORTS)
+    until(20 * d.patience, lambda: host.vgpu("first-gpu")["used_bytes"] == PORTS << 20)
+    let_go(host, d, "first-gpu")
+
+
+@long
+def test_killed_it_starts_again_with_its_vgpu(host):
+    d = first(host)
+    hold(d, 1, 8)
+    until(10 * d.patience, lambda: host.vgpu("first-gpu")["used_bytes"] == 8 << 20)
+    d.kill()
+    until(10, d.is_off)
+    until(3, lambda: connected(host, "first-gpu") == 0)
+    until(3, sessions_are(host, "first-gpu", 0))
+    d.start()
+    until(2, lambda: connected(host, "first-gpu") == PORTS)
+    assert finds_it(d)
+
+
+def test_off_it_gives_the_vgpu_back(host):
+    d = first(host)
+    d.tell("poweroff -f")
+    until(10 * d.patience, d.is_off)
+    row = d.row("first-gpu")
+    assert not row["running"] and row["config"] and row["connected"] == 0, row
+    memory = host.vgpu("first-gpu")["vm"]["memory"]
+    d.tessera("detach", "first-gpu")
+    assert host.vgpu("first-gpu")["vm"] is None and not os.path.exists(memory)
+    assert d.row("first-gpu") is None
+    assert "tessera" not in d.virsh("dumpxml", "--inactive")
+    host.tessera("delete", "first-gpu")
+
+
+def test_plugged_in_while_it_runs(host):
+    d = defined(host, "later", "pc")
+    d.start()
+    assert not finds_it(d)
+    said = d.tessera("attach", "later-gpu", "--live")
+    assert f"now with {LIVE_PORTS} of {PORTS} ports" in said, said
+    assert "already in later, now with" in d.tessera("attach", "later-gpu", "--live")
+    until(15 * d.patience, lambda: finds_it(d))
+    computes(d)
+
+
+@long
+def test_what_was_plugged_in_is_there_after_a_reset(host):
+    d = later(host)
+    d.reset()
+    hold(d, LIVE_PORTS)
+    until(20 * d.patience, lambda: host.vgpu("later-gpu")["used_bytes"] == LIVE_PORTS << 20)
+    assert f"all of its {LIVE_PORTS} ports are in use" in d.run("clinfo")[1]
+    let_go(host, d, "later-gpu")
+
+
+def test_taken_out_while_it_runs(host):
+    d = later(host)
+    d.tessera("detach", "later-gpu", "--live")
+    assert host.vgpu("later-gpu")["vm"] is None
+    assert not finds_it(d)
+    assert "tessera" not in d.virsh("dumpxml")
+    later(host)
+
+
+def test_stopped_by_force(host):
+    d = later(host)
+    d.tessera("stop", "--force")
+    assert d.is_off()
+    until(3, lambda: connected(host, "later-gpu") == 0)
+    d.tessera("detach", "later-gpu")
+    assert "tessera" not in d.virsh("dumpxml", "--inactive")
+
+
+@long
+def test_with_two_controllers_all_ports_are_plugged_in(host):
+    d = defined(host, "wide", serials=2)
+    d.start()
+    said = d.tessera("attach", "wide-gpu", "--live")
+    assert "now and from each start on" in said, said
+    until(15 * d.patience, lambda: finds_it(d))
+    for _ in range(2):
+        hold(d, PORTS)
+        until(20 * d.patience, lambda: host.vgpu("wide-gpu")["used_bytes"] == PORTS << 20)
+        let_go(host, d, "wide-gpu")
+        d.reset()
+    d.tessera("stop", "--force")
+    d.tessera("start")
+    until(10, lambda: connected(host, "wide-gpu") == PORTS)
+    assert json.loads(d.tessera("stop", "--force", "-o", "json"))["changed"]
+
+
+if __name__ == "__main__":
+    sys.exit(main(globals(), with_machine=False, programs=("libvirtd", "virsh"),
+                  cannot=libvirtd.cannot))
