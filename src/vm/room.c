@@ -7,9 +7,9 @@
 #define SLOTS 32
 
 /*
- * Devices of one controller that a guest is sure to find after its next boot: QEMU tells the guest's
- * driver of all of them at once, and of the name and the state of each as it is acknowledged,
- * through a queue of 32; what finds no room there is lost.
+ * Devices of one controller that a guest is sure to find after its next boot: QEMU tells the
+ * guest's driver of all of them at once, and of the name and the state of each as it is
+ * acknowledged, through a queue of 32; what finds no room there is lost.
  */
 #define SERIAL_DEVICES_MOST 15
 

@@ -22,7 +22,8 @@ import machine
 TYPE = "cpu-512m"
 FRAMEBUFFER = 512 << 20
 PORTS = 16
-TRAIN = "tessera-train --json --steps 30 --seed 5"
+DATA = "/usr/share/datasets/fashion-mnist-small"
+TRAIN = f"tessera-train --json --steps 30 --seed 5 --data {DATA}"
 # crun refuses to run where version 2 of control groups has controllers beside version 1.
 CRUN_VIEW = """! grep -qs . /sys/fs/cgroup/unified/cgroup.controllers ||
     umount /sys/fs/cgroup/unified
@@ -38,6 +39,7 @@ class Host:
         self.env |= {"TESSERA_RUNTIME_DIR": str(self.folder / "run"), "TESSERA_NO_START": "1",
                      "TESSERA_STATE_DIR": str(self.folder / "state"), "TESSERA_SHARE_CACHE": "1",
                      "TESSERA_SOFTWARE_GPUS": "2"}
+        self.data = self.image / "root" / DATA.lstrip("/")
         self.manager = None
         self.machines = 0
         self.ends = contextlib.ExitStack()  # what ends before the manager does
@@ -94,7 +96,7 @@ class Host:
         return machine.Machine(self.image, self.folder / f"machine{self.machines}", arguments)
 
     def start_program(self, *words):
-        """One of the workloads, on this machine."""
+        words = [str(self.data) if word == DATA else word for word in words]
         return subprocess.Popen(words, env=self.env, text=True, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
@@ -114,6 +116,9 @@ class Host:
         config = json.loads((image / "config.json").read_text())
         config["root"]["path"] = str(image / "rootfs")
         config["process"]["args"] = list(words)
+        for mount in config["mounts"]:
+            if mount["destination"] == DATA:
+                mount["source"] = str(self.data)
         (bundle / "config.json").write_text(json.dumps(config))
         self.tessera("oci-edit", bundle, name)
         crun = ["crun", "--root", self.folder / "crun", "--cgroup-manager=disabled", "run",

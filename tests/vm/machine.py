@@ -67,8 +67,12 @@ class Guest:
             raise Failed(f"{what}\n{self.log()}{told}")
 
     def connect(self):
+        """As soon as QEMU listens."""
+        end = time.monotonic() + 30
         self.agent = socket.socket(socket.AF_UNIX)
-        self.agent.connect(str(self.folder / "agent"))
+        while self.agent.connect_ex(str(self.folder / "agent")) != 0:
+            self.must_run(end, "QEMU does not listen")
+            time.sleep(0.02)
         self.lines = self.agent.makefile("rw", encoding="ascii", newline="\n")
         self.wait_ready()
 
@@ -142,10 +146,6 @@ class Machine(Guest):
         with open(self.folder / "qemu.log", "wb") as log:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log)
-        end = time.monotonic() + 30
-        while not agent.exists():
-            self.must_run(end, "QEMU made no socket")
-            time.sleep(0.02)
         self.connect()
         return self
 

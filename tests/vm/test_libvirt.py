@@ -96,7 +96,7 @@ def test_a_domain_that_runs_keeps_it_until_it_stops(host):
 def test_the_manager_comes_back(host):
     d = first(host)
     hold(d, 1)
-    until(10 * d.patience, sessions_are(host, "first-gpu", 1))
+    until(10 * d.patience, lambda: host.vgpu("first-gpu")["used_bytes"] == 1 << 20)
     host.manager.kill()
     host.manager.wait()
     host.start()

@@ -41,7 +41,7 @@ def test_a_gpu_that_is_passed_through_is_the_machines_alone(host):
     host.tessera("create", "--passthrough", "--gpu", "gpu1", "whole")
     with host.machine("whole") as m:
         assert m.check("clinfo -l").count("Device #") == 1
-        m.check("guest_transfer", 60)
+        m.check("guest_kernel", 60)
         size = next(g["memory_bytes"] for g in host.gpus() if g["name"] == "gpu1")
         m.check(f"fb_limit says {size} 0")
         done = host.command("create", "--type", TYPE, "--gpu", "gpu1", "other")
@@ -60,7 +60,7 @@ def test_after_a_power_off_the_vgpu_is_free_for_the_next_start(host):
         until(3, lambda: not host.vgpu("off")["sessions"])
         assert host.vgpu("off")["vm"]["connected"] == 0
     with m:
-        m.check("guest_transfer", 60)
+        m.check("guest_kernel", 60)
     until(3, lambda: not host.vgpu("off")["vm"]["connected"])
     memory = host.vgpu("off")["vm"]["memory"]
     host.tessera("delete", "off")
