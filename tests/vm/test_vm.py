@@ -26,8 +26,10 @@ def test_clinfo_finds_the_vgpu(host, m):
 
 def test_programs_compute(_host, m):
     for name in ("guest_kernel", "guest_transfer", "guest_events", "guest_program", "guest_threads",
-                 "guest_callbacks", "guest_fork"):
+                 "guest_fork"):
         m.check(name, 60)
+    # The host's clock is known as well as an answer comes soon: not where the machine is emulated.
+    m.check(f"CLOCK_SLOP_MS={1 if m.patience == 1 else 20} guest_callbacks", 60)
 
 
 @long

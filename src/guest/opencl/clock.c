@@ -10,6 +10,8 @@
 
 /* Clocks run apart by some millionths: the offset is good for so long. */
 #define OFFSET_AGE_NS 250000000ull
+#define ASK_TRIES 5
+#define GOOD_DOUBT_NS 20000u
 
 /* Two numbers for an answer. */
 static cl_int
@@ -29,22 +31,47 @@ take_two(struct session *s, cl_int rc, struct pending *p, uint64_t ret[2])
 
 /* ---- the device's clock ------------------------------------------------------------ */
 
-static int64_t
-clock_ask(struct _cl_command_queue *q)
+struct clock_answer {
+    int64_t offset_ns;
+    uint64_t doubt_ns; /* it may be wrong by so much */
+};
+
+static cl_int
+clock_ask_once(struct _cl_command_queue *q, struct clock_answer *ret)
 {
     struct session *s = q->o.session;
     struct pending p = {0};
     const uint64_t began = now_ns();
-    uint64_t times[2], ended; /* device, host */
+    uint64_t times[2], ended, half; /* device, host */
     cl_int rc = take_two(s, send_tessera_device_clock(s, &p, q->o.id), &p, times);
 
     ended = now_ns();
     if (rc != CL_SUCCESS || times[0] == 0)
-        return 0;
-    /* The host's clock is ours too, or it would not lie between: else halfway must do. */
-    if (times[1] < began || times[1] > ended)
-        times[1] = began + (ended - began) / 2;
-    return (int64_t)(times[0] - times[1]);
+        return rc != CL_SUCCESS ? rc : CL_PROFILING_INFO_NOT_AVAILABLE;
+    half = (ended - began) / 2;
+    /* The host's clock is ours too, or it would not lie between. */
+    if (times[1] >= began && times[1] <= ended)
+        *ret = (struct clock_answer){(int64_t)(times[0] - times[1]), 0};
+    else
+        *ret = (struct clock_answer){(int64_t)(times[0] - began - half), half};
+    return CL_SUCCESS;
+}
+
+/* In a virtual machine, whose clock is another one: the answer that came soonest. */
+static int64_t
+clock_ask(struct _cl_command_queue *q)
+{
+    struct clock_answer best = {.doubt_ns = UINT64_MAX};
+
+    for (unsigned i = 0; i < ASK_TRIES && best.doubt_ns > GOOD_DOUBT_NS; i++) {
+        struct clock_answer a;
+
+        if (clock_ask_once(q, &a) != CL_SUCCESS)
+            break;
+        if (a.doubt_ns < best.doubt_ns)
+            best = a;
+    }
+    return best.offset_ns;
 }
 
 int64_t
