@@ -7,8 +7,8 @@
  *   block    head, then `stored` bytes
  *
  * Each head has a checksum of itself and of the checksum before it, so that no part can be left
- * out, doubled or moved; a block's head has one of its stored bytes, too. A checksum finds damage; it
- * does not tell who wrote the file.
+ * out, doubled or moved; a block's head has one of its stored bytes, too. A checksum finds damage;
+ * it does not tell who wrote the file.
  */
 #ifndef TESSERA_SNAPSHOT_FORMAT_H
 #define TESSERA_SNAPSHOT_FORMAT_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A snapshot that comes from anywhere is read as far as it is whole. Checksums would keep nearly all
- * inputs at the door, so that they are made right here, block after block: what is found is then what
- * a hostile writer can do.
+ * A snapshot that comes from anywhere is read as far as it is whole. Checksums would keep nearly
+ * all inputs at the door, so that they are made right here, block after block: what is found is
+ * then what a hostile writer can do.
  */
 #include "base/cleanup.h"
 #include "snapshot/format.h"
