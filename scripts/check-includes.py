@@ -16,6 +16,7 @@ MAY = {
     "wire": {"base"},
     "link": {"base"},
     "policy": {"base"},
+    "snapshot": {"base"},
     "client": {"base"},
     "gate": {"base", "link"},
     "guest": {"base", "wire", "api"},

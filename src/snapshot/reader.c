@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "snapshot/format.h"
+#include "snapshot/snapshot.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+#include <zstd.h>
+
+struct snapshot_reader {
+    int fd, failed;
+    uint64_t check;
+    struct snapshot_section section;
+    bool in_section, ended;
+    uint64_t zeros;  /* left of a block of them */
+    size_t at, fill; /* of block: what is left is from at to fill */
+    ZSTD_DCtx *unpack;
+    uint8_t block[BLOCK_MAX_BYTES];
+    uint8_t stored[BLOCK_MAX_BYTES];
+};
+
+static int
+fail(struct snapshot_reader *r, int rc, struct err *e, const char *what)
+{
+    r->failed = rc;
+    if (r->section.number == 0)
+        return err_set(e, rc, "the snapshot %s", what);
+    return err_set(e, rc,
+                   "the snapshot %s in section %" PRIu64 " (kind %u, id %" PRIu64 ")",
+                   what, r->section.number, r->section.kind, r->section.id);
+}
+
+static int
+failed_before(const struct snapshot_reader *r, struct err *e)
+{
+    return err_set(e, r->failed, "the snapshot cannot be read further");
+}
+
+static int
+take(struct snapshot_reader *r, void *buf, size_t len, struct err *e)
+{
+    int rc = read_exact(r->fd, buf, len);
+
+    if (rc == -ENODATA)
+        return fail(r, rc, e, "is cut");
+    return rc < 0 ? fail(r, rc, e, "cannot be read") : 0;
+}
+
+/* A head whose last member is its check. */
+static int
+take_head(struct snapshot_reader *r, void *head, size_t len, struct err *e)
+{
+    uint64_t check;
+    int rc = take(r, head, len, e);
+
+    if (rc < 0)
+        return rc;
+    memcpy(&check, (const uint8_t *)head + len - sizeof check, sizeof check);
+    if (check != XXH3_64bits_withSeed(head, len - sizeof check, r->check))
+        return fail(r, -EBADMSG, e, "is damaged");
+    r->check = check;
+    return 0;
+}
+
+static bool
+block_is_possible(const struct block_head *h)
+{
+    switch (h->kind) {
+    case BLOCK_END:
+        return h->stored_bytes == 0 && h->content_bytes == 0;
+    case BLOCK_ZERO:
+        return h->stored_bytes == 0 && h->content_bytes > 0 &&
+               h->content_bytes <= INT64_MAX;
+    case BLOCK_RAW:
+        return h->content_bytes > 0 && h->content_bytes <= BLOCK_MAX_BYTES &&
+               h->stored_bytes == h->content_bytes;
+    case BLOCK_ZSTD:
+        return h->content_bytes > 0 && h->content_bytes <= BLOCK_MAX_BYTES &&
+               h->stored_bytes > 0 && h->stored_bytes <= BLOCK_MAX_BYTES;
+    default:
+        return false;
+    }
+}
+
+static int
+take_content(struct snapshot_reader *r, const struct block_head *h, struct err *e)
+{
+    uint8_t *to = h->kind == BLOCK_RAW ? r->block : r->stored;
+    int rc = take(r, to, h->stored_bytes, e);
+    size_t n = h->stored_bytes;
+
+    if (rc < 0)
+        return rc;
+    if (XXH3_64bits(to, h->stored_bytes) != h->data_check)
+        return fail(r, -EBADMSG, e, "is damaged");
+    if (h->kind == BLOCK_ZSTD)
+        n = ZSTD_decompressDCtx(r->unpack, r->block, BLOCK_MAX_BYTES, r->stored,
+                                h->stored_bytes);
+    if (ZSTD_isError(n) || n != h->content_bytes)
+        return fail(r, -EBADMSG, e, "is damaged");
+    r->at = 0;
+    r->fill = n;
+    return 0;
+}
+
+/* Something is left of the section after it, or in_section is false. */
+static int
+take_block(struct snapshot_reader *r, struct err *e)
+{
+    struct block_head h;
+    int rc = take_head(r, &h, sizeof h, e);
+
+    if (rc < 0)
+        return rc;
+    if (!block_is_possible(&h))
+        return fail(r, -EBADMSG, e, "is damaged");
+    if (h.kind == BLOCK_END)
+        r->in_section = false;
+    else if (h.kind == BLOCK_ZERO)
+        r->zeros = h.content_bytes;
+    else
+        rc = take_content(r, &h, e);
+    return rc;
+}
+
+/* How many bytes can be had at once, and whether they are zeros; 0: the section has ended. */
+static int
+peek(struct snapshot_reader *r, uint64_t *ret_len, struct err *e)
+{
+    while (r->in_section && r->zeros == 0 && r->at == r->fill) {
+        int rc = take_block(r, e);
+
+        if (rc < 0)
+            return rc;
+    }
+    *ret_len = !r->in_section ? 0 : r->zeros > 0 ? r->zeros : r->fill - r->at;
+    return 0;
+}
+
+/* To may be NULL (they are read over); sparse: zeros are there already. */
+static void
+consume(struct snapshot_reader *r, uint8_t *to, uint64_t len, bool sparse)
+{
+    if (r->zeros > 0) {
+        r->zeros -= len;
+        if (to && !sparse)
+            memset(to, 0, len);
+        return;
+    }
+    if (to)
+        memcpy(to, r->block + r->at, len);
+    r->at += len;
+}
+
+static ssize_t
+get(struct snapshot_reader *r, uint8_t *to, size_t len, bool sparse, struct err *e)
+{
+    size_t done = 0;
+
+    if (r->failed < 0)
+        return failed_before(r, e);
+    while (done < len) {
+        uint64_t n;
+        int rc = peek(r, &n, e);
+
+        if (rc < 0)
+            return rc;
+        if (n == 0)
+            break;
+        if (n > len - done)
+            n = len - done;
+        consume(r, to ? to + done : NULL, n, sparse);
+        done += n;
+    }
+    return (ssize_t)done;
+}
+
+ssize_t
+snapshot_get(struct snapshot_reader *r, void *bytes, size_t len, struct err *e)
+{
+    return get(r, bytes, len, false, e);
+}
+
+int
+snapshot_get_exact(struct snapshot_reader *r, void *bytes, size_t len, struct err *e)
+{
+    const ssize_t n = get(r, bytes, len, false, e);
+
+    if (n < 0)
+        return (int)n;
+    return (size_t)n == len ? 0 : fail(r, -EBADMSG, e, "has too little");
+}
+
+ssize_t
+snapshot_get_sparse(struct snapshot_reader *r, void *zeroed, size_t cap, struct err *e)
+{
+    const ssize_t n = get(r, zeroed, cap, true, e);
+    uint64_t more;
+    int rc;
+
+    if (n < 0)
+        return n;
+    rc = peek(r, &more, e);
+    if (rc < 0)
+        return rc;
+    return more == 0 ? n : fail(r, -EFBIG, e, "has too much");
+}
+
+/* What nobody wanted is checked all the same. */
+static int
+finish_section(struct snapshot_reader *r, struct err *e)
+{
+    while (r->in_section) {
+        uint64_t n;
+        int rc = peek(r, &n, e);
+
+        if (rc < 0)
+            return rc;
+        consume(r, NULL, n, true);
+    }
+    return 0;
+}
+
+int
+snapshot_next(struct snapshot_reader *r, struct snapshot_section *ret, struct err *e)
+{
+    struct section_head h;
+    int rc;
+
+    if (r->failed < 0)
+        return failed_before(r, e);
+    rc = finish_section(r, e);
+    if (rc == 0 && !r->ended)
+        rc = take_head(r, &h, sizeof h, e);
+    if (rc < 0)
+        return rc;
+    if (!r->ended) {
+        if (h.magic != SECTION_MAGIC ||
+            (h.kind == SECTION_END && h.id != r->section.number))
+            return fail(r, -EBADMSG, e, "is damaged");
+        r->ended = h.kind == SECTION_END;
+        r->in_section = !r->ended;
+        r->section =
+            (struct snapshot_section){h.kind, h.id, r->section.number + !r->ended};
+    }
+    *ret = r->section;
+    return 0;
+}
+
+static int
+take_header(struct snapshot_reader *r, struct err *e)
+{
+    struct snapshot_header h;
+    int rc = take(r, &h, sizeof h, e);
+
+    if (rc < 0)
+        return rc;
+    if (memcmp(h.magic, SNAPSHOT_MAGIC, sizeof h.magic) != 0)
+        return err_set(e, -EPROTO, "it is no snapshot of Tessera's");
+    if (h.version > SNAPSHOT_VERSION)
+        return err_set(
+            e, -EPROTO,
+            "the snapshot is of a later version of Tessera (format %u, this one "
+            "reads up to %u)",
+            h.version, SNAPSHOT_VERSION);
+    if (h.version == 0 || h.reserved != 0 ||
+        h.check != XXH3_64bits(&h, offsetof(struct snapshot_header, check)))
+        return fail(r, -EBADMSG, e, "is damaged at its beginning");
+    r->check = h.check;
+    return 0;
+}
+
+int
+snapshot_reader_new(int fd, struct snapshot_reader **ret, struct err *e)
+{
+    struct snapshot_reader *r = malloc(sizeof *r);
+    int rc;
+
+    if (!r)
+        return err_set(e, -ENOMEM, "out of memory");
+    memset(r, 0, offsetof(struct snapshot_reader, block));
+    r->fd = fd;
+    r->unpack = ZSTD_createDCtx();
+    rc = r->unpack ? take_header(r, e) : err_set(e, -ENOMEM, "out of memory");
+    if (rc < 0)
+        snapshot_reader_free(r);
+    else
+        *ret = r;
+    return rc;
+}
+
+void
+snapshot_reader_free(struct snapshot_reader *r)
+{
+    if (!r)
+        return;
+    ZSTD_freeDCtx(r->unpack);
+    free(r);
+}

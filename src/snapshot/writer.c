@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "snapshot/format.h"
+#include "snapshot/snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <xxhash.h>
+#include <zstd.h>
+
+#define PAGE_BYTES 4096u
+#define LEVEL 1 /* a suspend waits for it: the fastest that still finds much */
+/* After a block that did not become smaller so many are stored as they are, doubling. */
+#define SKIP_MOST 32u
+
+struct snapshot_writer {
+    int fd, failed;
+    bool in_section;
+    uint64_t sections, written, check;
+    uint64_t zeros;      /* not yet written */
+    ZSTD_CCtx *compress; /* NULL: not wanted */
+    unsigned skip, skip_next;
+    size_t fill; /* of block */
+    uint8_t block[BLOCK_MAX_BYTES];
+    uint8_t packed[BLOCK_MAX_BYTES]; /* what would not fit is stored as it is */
+};
+
+static int
+fail(struct snapshot_writer *w, int rc, struct err *e)
+{
+    w->failed = rc;
+    return err_set(e, rc, "cannot write the snapshot: %s", strerror(-rc));
+}
+
+static int
+write_parts(struct snapshot_writer *w, const void *head, size_t head_len,
+            const void *data, size_t len, struct err *e)
+{
+    int rc = write_all(w->fd, head, head_len);
+
+    if (rc == 0 && len > 0)
+        rc = write_all(w->fd, data, len);
+    if (rc < 0)
+        return fail(w, rc, e);
+    w->written += head_len + len;
+    return 0;
+}
+
+static int
+write_block(struct snapshot_writer *w, enum block_kind kind, uint64_t content,
+            const void *data, size_t stored, struct err *e)
+{
+    struct block_head h = {.kind = kind,
+                           .stored_bytes = (uint32_t)stored,
+                           .content_bytes = content,
+                           .data_check = stored > 0 ? XXH3_64bits(data, stored) : 0};
+
+    h.check = w->check =
+        XXH3_64bits_withSeed(&h, offsetof(struct block_head, check), w->check);
+    return write_parts(w, &h, sizeof h, data, stored, e);
+}
+
+static int
+write_section_head(struct snapshot_writer *w, uint32_t kind, uint64_t id, struct err *e)
+{
+    struct section_head h = {.magic = SECTION_MAGIC, .kind = kind, .id = id};
+
+    h.check = w->check =
+        XXH3_64bits_withSeed(&h, offsetof(struct section_head, check), w->check);
+    return write_parts(w, &h, sizeof h, NULL, 0, e);
+}
+
+/* The compressed length, 0 where it is not worth it. */
+static size_t
+pack(struct snapshot_writer *w)
+{
+    size_t n;
+
+    if (!w->compress)
+        return 0;
+    if (w->skip > 0) {
+        w->skip--;
+        return 0;
+    }
+    n = ZSTD_compressCCtx(w->compress, w->packed, w->fill - w->fill / 16, w->block,
+                          w->fill, LEVEL);
+    if (!ZSTD_isError(n)) {
+        w->skip_next = 1;
+        return n;
+    }
+    w->skip = w->skip_next;
+    w->skip_next = w->skip_next < SKIP_MOST ? 2 * w->skip_next : SKIP_MOST;
+    return 0;
+}
+
+static int
+flush_block(struct snapshot_writer *w, struct err *e)
+{
+    const size_t fill = w->fill, packed = fill > 0 ? pack(w) : 0;
+
+    if (fill == 0)
+        return 0;
+    w->fill = 0;
+    if (packed > 0)
+        return write_block(w, BLOCK_ZSTD, fill, w->packed, packed, e);
+    return write_block(w, BLOCK_RAW, fill, w->block, fill, e);
+}
+
+static int
+flush_zeros(struct snapshot_writer *w, struct err *e)
+{
+    const uint64_t zeros = w->zeros;
+
+    if (zeros == 0)
+        return 0;
+    w->zeros = 0;
+    return write_block(w, BLOCK_ZERO, zeros, NULL, 0, e);
+}
+
+static int
+flush(struct snapshot_writer *w, struct err *e)
+{
+    int rc = flush_block(w, e);
+
+    return rc < 0 ? rc : flush_zeros(w, e);
+}
+
+static bool
+is_zero(const uint8_t *p, size_t len)
+{
+    return len > 0 && p[0] == 0 && memcmp(p, p + 1, len - 1) == 0;
+}
+
+/* At most a page, of one kind. */
+static int
+put_page(struct snapshot_writer *w, const uint8_t *p, size_t len, struct err *e)
+{
+    int rc;
+
+    if (len == PAGE_BYTES && is_zero(p, len)) {
+        rc = flush_block(w, e);
+        w->zeros += len;
+        return rc;
+    }
+    rc = flush_zeros(w, e);
+    if (rc == 0 && w->fill + len > BLOCK_MAX_BYTES)
+        rc = flush_block(w, e);
+    if (rc < 0)
+        return rc;
+    memcpy(w->block + w->fill, p, len);
+    w->fill += len;
+    return 0;
+}
+
+int
+snapshot_put(struct snapshot_writer *w, const void *bytes, size_t len, struct err *e)
+{
+    const uint8_t *p = bytes;
+    int rc = 0;
+
+    if (w->failed < 0)
+        return fail(w, w->failed, e);
+    if (!w->in_section)
+        return fail(w, -EINVAL, e);
+    while (len > 0 && rc == 0) {
+        const size_t n = len < PAGE_BYTES ? len : PAGE_BYTES;
+
+        rc = put_page(w, p, n, e);
+        p += n;
+        len -= n;
+    }
+    return rc;
+}
+
+static int
+end_section(struct snapshot_writer *w, struct err *e)
+{
+    int rc;
+
+    if (!w->in_section)
+        return 0;
+    w->in_section = false;
+    rc = flush(w, e);
+    return rc < 0 ? rc : write_block(w, BLOCK_END, 0, NULL, 0, e);
+}
+
+int
+snapshot_begin(struct snapshot_writer *w, uint32_t kind, uint64_t id, struct err *e)
+{
+    int rc;
+
+    if (w->failed < 0)
+        return fail(w, w->failed, e);
+    if (kind == SECTION_END)
+        return fail(w, -EINVAL, e);
+    rc = end_section(w, e);
+    if (rc == 0)
+        rc = write_section_head(w, kind, id, e);
+    if (rc < 0)
+        return rc;
+    w->in_section = true;
+    w->sections++;
+    return 0;
+}
+
+int
+snapshot_finish(struct snapshot_writer *w, struct err *e)
+{
+    int rc;
+
+    if (w->failed < 0)
+        return fail(w, w->failed, e);
+    rc = end_section(w, e);
+    return rc < 0 ? rc : write_section_head(w, SECTION_END, w->sections, e);
+}
+
+int
+snapshot_writer_new(int fd, bool compress, struct snapshot_writer **ret, struct err *e)
+{
+    struct snapshot_header h = {.magic = SNAPSHOT_MAGIC, .version = SNAPSHOT_VERSION};
+    struct snapshot_writer *w = malloc(sizeof *w);
+    int rc;
+
+    if (!w)
+        return err_set(e, -ENOMEM, "out of memory");
+    memset(w, 0, offsetof(struct snapshot_writer, block));
+    w->fd = fd;
+    w->skip_next = 1;
+    w->compress = compress ? ZSTD_createCCtx() : NULL;
+    h.check = w->check = XXH3_64bits(&h, offsetof(struct snapshot_header, check));
+    rc = compress && !w->compress ? err_set(e, -ENOMEM, "out of memory")
+                                  : write_parts(w, &h, sizeof h, NULL, 0, e);
+    if (rc < 0)
+        snapshot_writer_free(w);
+    else
+        *ret = w;
+    return rc;
+}
+
+uint64_t
+snapshot_written_bytes(const struct snapshot_writer *w)
+{
+    return w->written;
+}
+
+void
+snapshot_writer_free(struct snapshot_writer *w)
+{
+    if (!w)
+        return;
+    ZSTD_freeCCtx(w->compress);
+    free(w);
+}
