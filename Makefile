@@ -76,7 +76,7 @@ soak: all ## guests and kills for SOAK_MINUTES (20): does anything grow?
 
 check-full: ## as check, with all programs in full and all of e2e under the sanitizers
 	$(call need)
-	@scripts/check.sh build style unit instructions e2e programs-all vm-all \
+	@scripts/check.sh build style unit instructions e2e-all programs-all vm-all \
 		asan-all tsan-all fuzz
 
 vm-image: all ## a small virtual machine to try, into build/vm

@@ -10,6 +10,7 @@
 #   lint      clang-tidy                  tsan-all  unit and e2e under TSan
 #   asan-all  as asan, with all e2e       programs-all  as programs, and what takes long
 #   vm        virtual machines          vm-all    as vm, and what takes long
+#   e2e-all   as e2e, with both of each pair
 #   instructions   counts of the fast paths, against docs/results/instructions.json
 #
 # The last line is the sum over all runners: N passed, N failed, N skipped. With CI=true a
@@ -22,7 +23,7 @@ readonly FUZZ_SECONDS=${FUZZ_SECONDS:-21}
 # What a stage may take on two cores; a run of e2e tests is ended at five times that.
 declare -rA BUDGET_S=([build]=240 [style]=60 [unit]=120 [instructions]=30 [e2e]=300 [programs]=300
     [asan]=240 [tsan]=120 [fuzz]=120 [lint]=600 [asan-all]=900 [tsan-all]=900
-    [programs-all]=600 [vm]=240 [vm-all]=900)
+    [e2e-all]=600 [programs-all]=600 [vm]=240 [vm-all]=900)
 readonly SUMMARY=build/check-summary.txt
 
 # Tests bring an environment of their own.
@@ -191,6 +192,14 @@ e2e_files() {
     find tests/e2e -maxdepth 1 -name '*.bats' ! -name 'programs-*' 2>/dev/null | sort
 }
 
+# Of these pairs NAME and NAME-discrete the second runs under the sanitizers alone, for time; both in
+# check-full.
+readonly TWINS_UNDER_ASAN='/(compile|isolation|manager|multi)-discrete\.bats$'
+
+some_e2e_files() {
+    e2e_files | grep -vE "$TWINS_UNDER_ASAN"
+}
+
 # Without those that look at the jail, which a sanitizer's own system calls do not fit in, and at
 # how much memory the manager takes, which a sanitizer changes.
 # What shares of time come to means nothing there either (sched), nor do packages of such a tree; an
@@ -202,13 +211,17 @@ sanitizer_files() {
         grep -vE '/(tessera-guest|container-.*)\.bats$'
 }
 
-# Of each pair NAME and NAME-discrete one, in turn: half the time, and nearly all of the code.
+# Of each pair NAME and NAME-discrete one: half the time, and nearly all of the code. What is killed
+# makes no report, be it with PoCL or the fake back end.
 some_sanitizer_files() {
-    local file i=0
-    for file in $(sanitizer_files); do
-        if [ -e "${file%.bats}-discrete.bats" ]; then
+    local file twin i=0
+    for file in $(sanitizer_files | grep -v '/kills\.bats$'); do
+        twin=${file%.bats}-discrete.bats
+        if [[ $twin =~ $TWINS_UNDER_ASAN ]]; then
+            file=$twin
+        elif [ -e "$twin" ]; then
             i=$((i + 1))
-            [ $((i % 2)) -eq 1 ] || file=${file%.bats}-discrete.bats
+            [ $((i % 2)) -eq 1 ] || file=$twin
         elif [[ $file == *-discrete.bats ]]; then
             continue
         fi
@@ -270,13 +283,17 @@ told() {
 stage_e2e() {
     local files
     built || return
-    mapfile -t files < <(e2e_files)
+    mapfile -t files < <("${E2E_FILES:-some_e2e_files}")
     rm -rf build/calls
     BATS_ENV=(env "TESSERA_CALLS=$PWD/build/calls")
     bats_tests build "${files[@]}"
     BATS_ENV=(env)
     one "no call has lost its test" /usr/bin/python3 tests/calllog/table.py tested \
         build/tests/calllog/opencl-served.tsv docs/opencl-calls.md build/calls
+}
+
+stage_e2e-all() {
+    E2E_FILES=e2e_files stage_e2e
 }
 
 stage_programs() {
@@ -292,31 +309,41 @@ stage_programs-all() {
     TAGS=(--filter-tags '!long')
 }
 
+# The longest first.
+readonly VM_TESTS=(vm machines programs libvirt hostile)
+
 # vm_tests OPTION...: each file has a manager and machines of its own; two at once, since a machine
 # that is emulated takes one core.
 vm_tests() {
-    local files file tap i pids=() status
+    local name taps=$PWD/build/check-vm
     built || return
     one "kernel and initramfs" /usr/bin/python3 tests/vm/image.py --build build build/vm
-    files=(tests/vm/test_*.py)
-    trap 'kill "${pids[@]}"; exit 130' INT TERM
-    for ((i = 0; i <= ${#files[@]} + 1; i++)); do
-        if ((i >= 2)); then
-            file=${files[i - 2]} status=0
-            wait "${pids[i - 2]}" || status=$?
-            tap=build/check-$(basename "$file" .py).tap
-            echo "# $file"
-            cat "$tap"
-            tally tap "$tap" "$status"
-        fi
-        if ((i < ${#files[@]})); then
-            file=${files[i]}
-            timeout --kill-after=30 $((BUDGET_S[$stage] * 3)) /usr/bin/python3 "$file" \
-                --build build "$@" >"build/check-$(basename "$file" .py).tap" 2>&1 &
-            pids+=($!)
-        fi
-    done
+    one "all files of tests/vm are known" vm_tests_known
+    rm -rf "$taps" && mkdir -p "$taps"
+    # shellcheck disable=SC2016 # expanded in there
+    xargs -P 2 -I {} bash -c 'vm_test "$@"' {} {} $((BUDGET_S[$stage] * 3)) "$taps" "$@" \
+        < <(printf '%s\n' "${VM_TESTS[@]}") &
+    trap 'kill "$!"; exit 130' INT TERM
+    wait "$!"
     trap - INT TERM
+    for name in "${VM_TESTS[@]}"; do
+        echo "# tests/vm/test_$name.py"
+        cat "$taps/$name"
+        tally tap "$taps/$name" "$(cat "$taps/$name.status" 2>/dev/null || echo 0)"
+    done
+}
+
+# vm_test NAME SECONDS FOLDER OPTION...: leaves what it prints in the folder.
+vm_test() {
+    local name=$1 seconds=$2 folder=$3
+    shift 3
+    timeout --kill-after=30 "$seconds" /usr/bin/python3 "tests/vm/test_$name.py" --build build \
+        "$@" >"$folder/$name" 2>&1 || echo "$?" >"$folder/$name.status"
+}
+export -f vm_test
+
+vm_tests_known() {
+    diff <(printf 'tests/vm/test_%s.py\n' "${VM_TESTS[@]}" | sort) <(ls tests/vm/test_*.py)
 }
 
 stage_vm() {

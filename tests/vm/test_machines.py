@@ -8,7 +8,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from host import (FRAMEBUFFER, TRAIN, TYPE, main, trained,  # noqa: E402  (beside this file)
+from host import (FRAMEBUFFER, TRAIN, TYPE, long, main, trained,  # noqa: E402  (beside this file)
                   until)
 
 
@@ -50,6 +50,7 @@ def test_a_gpu_that_is_passed_through_is_the_machines_alone(host):
     host.tessera("delete", "whole")
 
 
+@long
 def test_after_a_power_off_the_vgpu_is_free_for_the_next_start(host):
     created(host, "off")
     m = host.machine("off")
