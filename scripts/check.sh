@@ -192,8 +192,8 @@ e2e_files() {
     find tests/e2e -maxdepth 1 -name '*.bats' ! -name 'programs-*' 2>/dev/null | sort
 }
 
-# Of these pairs NAME and NAME-discrete the second runs under the sanitizers alone, for time; both in
-# check-full.
+# Of these pairs NAME and NAME-discrete the second runs under the sanitizers alone, for time; both
+# in check-full.
 readonly TWINS_UNDER_ASAN='/(compile|isolation|manager|multi)-discrete\.bats$'
 
 some_e2e_files() {
