@@ -111,9 +111,7 @@ read_file(const char *path, size_t max, char **ret, size_t *ret_len)
     return 0;
 }
 
-/* Best effort: some file systems cannot sync a folder, and the rename is done either way.
- */
-static void
+void
 sync_folder_of(const char *path)
 {
     _cleanup_free_ char *copy = strdup(path);

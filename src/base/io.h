@@ -35,6 +35,12 @@ int read_file(const char *path, size_t max, char **ret, size_t *ret_len);
  */
 int write_file_atomic(const char *path, const void *buf, size_t len, mode_t mode);
 
+/*
+ * After a rename to path: its folder goes to the disk, too. Best effort: some file systems cannot
+ * sync a folder, and the rename is done either way.
+ */
+void sync_folder_of(const char *path);
+
 /* mkdir -p; folders made get mode. */
 int mkdir_parents(const char *path, mode_t mode);
 

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,19 +31,6 @@ snapshot_file_new(const char *path, struct snapshot_file *ret, struct err *e)
     return 0;
 }
 
-/* The rename itself: the folder is on the disk. */
-static int
-sync_folder(const char *path)
-{
-    _cleanup_free_ char *copy = strdup(path);
-    _cleanup_close_ int fd = -1;
-
-    if (!copy)
-        return -ENOMEM;
-    fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 || fsync(fd) < 0 ? -errno : 0;
-}
-
 int
 snapshot_file_keep(struct snapshot_file *f, struct err *e)
 {
@@ -56,10 +42,8 @@ snapshot_file_keep(struct snapshot_file *f, struct err *e)
         return err_set(e, rc, "cannot write %s: %s", f->path, strerror(-rc));
     free(f->beside);
     f->beside = NULL;
-    rc = sync_folder(f->path);
-    return rc < 0 ? err_set(e, rc, "cannot write the folder of %s: %s", f->path,
-                            strerror(-rc))
-                  : 0;
+    sync_folder_of(f->path);
+    return 0;
 }
 
 void
