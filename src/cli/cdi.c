@@ -97,14 +97,9 @@ static int
 put(const struct cdi_args *a, const json_t *spec, struct err *e)
 {
     const char *path = a->install ? CONTAINER_CDI_FILE : a->file;
-    int rc;
+    int rc = container_cdi_write(path, spec, e);
 
-    if (!path) {
-        container_cdi_print(spec);
-        return 0;
-    }
-    rc = container_cdi_write(path, spec, e);
-    if (rc == 0)
+    if (rc == 0 && path)
         tell(path, spec, a->args.json);
     return rc;
 }

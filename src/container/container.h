@@ -62,11 +62,8 @@ int container_oci_edit(const char *text, size_t len, const json_t *edits, char *
 int container_oci_edit_bundle(const char *bundle, const json_t *edits, char **ret_path,
                               struct err *e);
 
-/* Writes a CDI spec as a file, whole or not at all. */
+/* Writes a CDI spec as a file, whole or not at all; path NULL: prints it. */
 int container_cdi_write(const char *path, const json_t *spec, struct err *e);
-
-/* Prints it. */
-void container_cdi_print(const json_t *spec);
 
 /*
  * Options of docker and podman, an array of words: -v SOURCE:TARGET:ro, --mount for a path with a

@@ -77,6 +77,10 @@ container_cdi_write(const char *path, const json_t *spec, struct err *e)
     _cleanup_free_ char *line = text ? str_printf("%s\n", text) : NULL;
     int rc;
 
+    if (!path) {
+        fputs(line ? line : "", stdout);
+        return line ? 0 : err_set(e, -ENOMEM, "out of memory");
+    }
     if (strcmp(path, CONTAINER_CDI_FILE) == 0)
         mkdir_parents(CONTAINER_CDI_FOLDER, 0755); /* writing says what is wrong */
     rc = line ? write_file_atomic(path, line, strlen(line), 0644) : -ENOMEM;
@@ -86,11 +90,4 @@ container_cdi_write(const char *path, const json_t *spec, struct err *e)
                        "its place)",
                        path, strerror(-rc));
     return rc < 0 ? err_set(e, rc, "cannot write %s: %s", path, strerror(-rc)) : 0;
-}
-
-void
-container_cdi_print(const json_t *spec)
-{
-    json_dumpf(spec, stdout, JSON_INDENT(2));
-    putchar('\n');
 }
