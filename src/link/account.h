@@ -28,7 +28,7 @@
 #include <sys/types.h>
 
 #define ACCOUNT_MAGIC 0x61525354u /* "TSRa" */
-#define ACCOUNT_VERSION 6u
+#define ACCOUNT_VERSION 7u
 #define ACCOUNT_SLOTS 64 /* sessions per vGPU; more are refused with a clear error */
 #define ACCOUNT_REASON_BYTES 160
 #define ACCOUNT_PROGRAM_BYTES 64
@@ -86,6 +86,8 @@ struct account_page {
     _Atomic uint32_t recall; /* counted up to ask all sessions for unused credit */
     _Atomic uint64_t held[LIMIT_COUNT]; /* the sums over all slots, kept under the lock */
     struct account_slot slot[ACCOUNT_SLOTS];
+    _Atomic uint32_t
+        suspended;         /* 1: the suspend under way counts, whoever dies (control.h) */
     _Atomic uint64_t boot; /* of that machine's kernel, as its last program told */
     struct bar_map bar; /* of the memory that it shares with a virtual machine, if any */
 };

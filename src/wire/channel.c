@@ -6,10 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #define PAGE_BYTES 4096u
 
@@ -123,6 +126,35 @@ channel_make(struct channel *c, uint64_t heap_bytes, uint32_t commands_bytes,
     return 0;
 }
 
+/* A memfd that nobody can make shorter: its pages are there for as long as it is mapped. */
+static bool
+is_sealed(int fd, uint64_t bytes)
+{
+    const int needed = F_SEAL_SHRINK | F_SEAL_GROW;
+    const int seals = fcntl(fd, F_GET_SEALS);
+    struct statfs fs;
+    struct stat st;
+
+    return seals >= 0 && (seals & needed) == needed && fstat(fd, &st) == 0 &&
+           (uint64_t)st.st_size == bytes && fstatfs(fd, &fs) == 0 &&
+           fs.f_type == TMPFS_MAGIC;
+}
+
+int
+channel_adopt(struct channel *c, uint64_t heap_bytes, uint32_t commands_bytes,
+              uint32_t replies_bytes, int channel_fd, int heap_fd)
+{
+    if (!ring_size_ok(commands_bytes) || !ring_size_ok(replies_bytes))
+        return -EINVAL;
+    if (!is_sealed(channel_fd, page_area() + commands_bytes + replies_bytes) ||
+        !is_sealed(heap_fd, heap_bytes))
+        return -EPROTO;
+    *c = (struct channel){.fd = -1, .wake_fd = -1};
+    return channel_attach(c, CHANNEL_WORKER,
+                          &(struct channel_parts){channel_fd, heap_fd, commands_bytes,
+                                                  replies_bytes, heap_bytes, 0});
+}
+
 /* The guest's: nobody else in it is handed them by fork. */
 static void
 channel_keep_from_children(struct channel *c)
@@ -207,6 +239,24 @@ channel_fini(struct channel *c)
     if (c->page && c->wake_fd >= 0)
         close(c->wake_fd);
     *c = (struct channel){.fd = -1, .wake_fd = -1};
+}
+
+bool
+channel_close_copies(struct channel *c, int timeout_ms)
+{
+    atomic_store_explicit(&c->page->closed, CHANNEL_CLOSED, memory_order_seq_cst);
+    for (int ms = 0; ms <= timeout_ms; ms++) {
+        if (atomic_load_explicit(&c->page->copying, memory_order_seq_cst) == 0)
+            return true;
+        poll(NULL, 0, 1);
+    }
+    return false;
+}
+
+void
+channel_open_copies(struct channel *c)
+{
+    atomic_store_explicit(&c->page->closed, CHANNEL_OPEN, memory_order_release);
 }
 
 /* The cores that we may use; 1 if nobody tells. */

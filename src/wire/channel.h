@@ -29,13 +29,26 @@ enum channel_state {
     CHANNEL_SUSPENDED = 1, /* the worker left, and will be back: wait and connect again */
 };
 
+/* Values of `closed`. */
+enum channel_closed {
+    CHANNEL_OPEN = 0,
+    CHANNEL_CLOSED = 1,
+};
+
 struct channel_page {
     struct ring_shared commands, replies;
     _Alignas(64) _Atomic uint64_t
         credit_bytes; /* the guest takes from it before it creates */
     _Alignas(64) _Atomic uint64_t
-        copied_bytes;                    /* counted up by the guest's own direct copies */
-    _Alignas(64) _Atomic uint32_t state; /* enum channel_state, written by the worker */
+        copied_bytes; /* counted up by the guest's own direct copies */
+    /*
+     * A direct copy: the guest counts `copying` up, looks at `closed`, copies or not, and counts
+     * down. The worker sets `closed` and waits for 0, before it looks at buffers that lie in the
+     * heap (channel_copy_enter, channel_close_copies).
+     */
+    _Alignas(64) _Atomic uint32_t copying;
+    _Alignas(64) _Atomic uint32_t closed; /* enum channel_closed */
+    _Alignas(64) _Atomic uint32_t state;  /* enum channel_state, written by the worker */
     _Atomic uint32_t
         futex_doorbell; /* the worker sleeps on commands.sleeping, not on the socket */
     _Atomic uint32_t owner;      /* virtio: the guest's liveness (wire/virtio.h) */
@@ -97,6 +110,43 @@ int channel_make(struct channel *c, uint64_t heap_bytes, uint32_t commands_bytes
  * that a mapping never ends early. The mappings are not inherited by fork.
  */
 int channel_map(struct channel *c, const struct welcome *w, int channel_fd, int heap_fd);
+
+/*
+ * Guest: may this thread copy bytes to or from buffers in the heap by itself, without a message?
+ * true: channel_copy_leave() follows, soon. false: the worker wants to see the copy as a message.
+ */
+static inline bool
+channel_copy_enter(struct channel *c)
+{
+    /* Either the worker sees us in `copying`, or we see its `closed`. */
+    atomic_fetch_add_explicit(&c->page->copying, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&c->page->closed, memory_order_seq_cst) == CHANNEL_OPEN)
+        return true;
+    atomic_fetch_sub_explicit(&c->page->copying, 1, memory_order_release);
+    return false;
+}
+
+static inline void
+channel_copy_leave(struct channel *c)
+{
+    atomic_fetch_sub_explicit(&c->page->copying, 1, memory_order_release);
+}
+
+/*
+ * Worker: no direct copy begins from now on, and none is under way when it returns true. false:
+ * some still are after timeout_ms; a guest that lies about it harms its own bytes.
+ */
+bool channel_close_copies(struct channel *c, int timeout_ms);
+void channel_open_copies(struct channel *c);
+
+/*
+ * Worker: maps channel memory and heap that a guest brought along, which must be sealed memfds of
+ * exactly these sizes (so that they cannot be cut off under us). Into *c as channel_make() does,
+ * but nothing in them is changed. -EPROTO: they are something else. The descriptors stay the
+ * caller's.
+ */
+int channel_adopt(struct channel *c, uint64_t heap_bytes, uint32_t commands_bytes,
+                  uint32_t replies_bytes, int channel_fd, int heap_fd);
 
 /* What channel page and rings take, in whole pages. */
 uint64_t channel_bytes(uint32_t commands_bytes, uint32_t replies_bytes);

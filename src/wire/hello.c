@@ -97,6 +97,31 @@ hello_exchange(int sock, const struct hello *h, struct welcome *ret, int ret_fds
     return 0;
 }
 
+int
+hello_rejoin(int sock, const struct hello *h, const int memory[2], struct welcome *ret,
+             char *reason)
+{
+    int fds[2] = {-1, -1}, nfds = 0, rc;
+    struct welcome w;
+
+    snprintf(reason, REASON_BYTES, "the worker hung up");
+    rc = sock_send_fds(sock, h, sizeof *h, memory, 2);
+    if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET)
+        return rc;
+    rc = sock_recv_fds(sock, &w, offsetof(struct welcome, status), fds, 2, &nfds);
+    cleanup_closep(&fds[0]);
+    cleanup_closep(&fds[1]);
+    if (rc == 0)
+        rc = welcome_check_version(&w, reason);
+    if (rc == 0)
+        rc = read_exact(sock, &w.status, sizeof w - offsetof(struct welcome, status));
+    if (rc == 0)
+        rc = welcome_check(&w, w.info_bytes == 0, reason);
+    if (rc == 0)
+        *ret = w;
+    return rc;
+}
+
 /* ---- through a port ---------------------------------------------------------------- */
 
 static int
@@ -228,16 +253,18 @@ hello_exchange_port(int port, struct hello *h, struct welcome *ret, uint8_t **re
 /* ---- the worker -------------------------------------------------------------------- */
 
 static int
-receive(int sock, uint64_t fingerprint, bool at_port, struct hello *ret, char *reason)
+receive(int sock, uint64_t fingerprint, bool at_port, struct hello *ret, int memory[2],
+        char *reason)
 {
     const size_t head = offsetof(struct hello, fingerprint),
                  known = offsetof(struct hello, nonce) + NONCE_BYTES;
     struct hello h = {0};
-    int rc;
+    int rc, nfds = 0;
 
     snprintf(reason, REASON_BYTES, "the guest hung up before its hello was complete");
     /* Magic and version first: another version's hello may be of another length. */
-    rc = read_exact(sock, &h, head);
+    rc = memory ? sock_recv_fds(sock, &h, head, memory, 2, &nfds)
+                : read_exact(sock, &h, head);
     if (rc < 0)
         return rc;
     if (h.magic != HELLO_MAGIC) {
@@ -269,13 +296,46 @@ receive(int sock, uint64_t fingerprint, bool at_port, struct hello *ret, char *r
 int
 hello_receive(int sock, uint64_t fingerprint, struct hello *ret, char *reason)
 {
-    return receive(sock, fingerprint, false, ret, reason);
+    return receive(sock, fingerprint, false, ret, NULL, reason);
 }
 
 int
 hello_receive_port(int sock, uint64_t fingerprint, struct hello *ret, char *reason)
 {
-    return receive(sock, fingerprint, true, ret, reason);
+    return receive(sock, fingerprint, true, ret, NULL, reason);
+}
+
+int
+hello_receive_memory(int sock, uint64_t fingerprint, struct hello *ret, int ret_memory[2],
+                     char *reason)
+{
+    ret_memory[0] = ret_memory[1] = -1;
+    return receive(sock, fingerprint, false, ret, ret_memory, reason);
+}
+
+bool
+hello_token_is_zero(const struct hello *h)
+{
+    static const uint8_t zero[TOKEN_BYTES];
+
+    return memcmp(h->token, zero, sizeof zero) == 0;
+}
+
+int
+hello_peek(int sock, struct hello *ret)
+{
+    const ssize_t n = recv(sock, ret, sizeof *ret, MSG_PEEK | MSG_DONTWAIT);
+
+    if (n == 0)
+        return -EPIPE;
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? -EAGAIN : -EPIPE;
+    if (n >= (ssize_t)offsetof(struct hello, fingerprint) &&
+        (ret->magic != HELLO_MAGIC || ret->version != WIRE_VERSION))
+        return -EPROTO;
+    if (n < (ssize_t)sizeof *ret)
+        return -EAGAIN;
+    return 0;
 }
 
 int

@@ -16,12 +16,13 @@
 #ifndef TESSERA_WIRE_HELLO_H
 #define TESSERA_WIRE_HELLO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define HELLO_MAGIC 0x72735354u   /* "TSsr" */
 #define WELCOME_MAGIC 0x77735354u /* "TSsw" */
-#define WIRE_VERSION 3u
+#define WIRE_VERSION 4u
 #define PREAMBLE_MAGIC 0x70735354u /* "TSsp" */
 #define TOKEN_BYTES 16
 #define NONCE_BYTES 16
@@ -77,6 +78,27 @@ int hello_exchange(int sock, const struct hello *h, struct welcome *ret, int ret
 #define HELLO_PORT_MS 60000
 int hello_exchange_port(int port, struct hello *h, struct welcome *ret,
                         uint8_t **ret_info, char *reason);
+
+/*
+ * Guest: goes on with the session of h->token, on a freshly connected socket. Channel memory and
+ * heap go along: the worker maps them, and what is in them counts on. Waits for as long as the vGPU
+ * is suspended. 0, or as hello_exchange(); -ESTALE: there is no such session any more.
+ */
+int hello_rejoin(int sock, const struct hello *h, const int memory[2],
+                 struct welcome *ret, char *reason);
+
+/*
+ * Manager: looks at a hello without taking it. 0; -EAGAIN: it is not all there yet; -EPIPE: nobody
+ * is; -EPROTO: it is no hello of our version. `zero` tells a new session from one to go on with.
+ */
+int hello_peek(int sock, struct hello *ret);
+bool hello_token_is_zero(const struct hello *h);
+
+/*
+ * Worker: hello_receive() with the descriptors that came along, -1 where none did. The caller's.
+ */
+int hello_receive_memory(int sock, uint64_t fingerprint, struct hello *ret,
+                         int ret_memory[2], char *reason);
 
 /* Worker: reads and checks a hello; -EPROTO with words when it is another protocol. */
 int hello_receive(int sock, uint64_t fingerprint, struct hello *ret, char *reason);

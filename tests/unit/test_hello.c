@@ -151,7 +151,7 @@ a_guest_of_another_version_is_told_so(void **state)
     assert_int_equal(receive(l, 12), -EPROTO);
     assert_string_equal(l->reason,
                         "the guest library speaks protocol version 9, this worker speaks "
-                        "version 3: use both from one Tessera release");
+                        "version 4: use both from one Tessera release");
 }
 
 static void
@@ -358,7 +358,7 @@ a_worker_of_another_version_is_named(void **state)
     assert_int_equal(exchange(l, answer_as_version_9), -EPROTO);
     assert_string_equal(l->reason,
                         "the worker speaks protocol version 9, this guest library speaks "
-                        "version 3: use both from one Tessera release");
+                        "version 4: use both from one Tessera release");
 }
 
 static void
