@@ -20,7 +20,7 @@ MAY = {
     "client": {"base"},
     "gate": {"base", "link"},
     "guest": {"base", "wire", "api"},
-    "worker": {"base", "wire", "gate", "link", "policy", "api"},
+    "worker": {"base", "wire", "gate", "link", "policy", "snapshot", "api"},
     "manager": {"base", "link", "policy", "wire"},
     "vm": {"base", "client"},
     "container": {"base"},

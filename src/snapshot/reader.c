@@ -185,14 +185,26 @@ snapshot_get(struct snapshot_reader *r, void *bytes, size_t len, struct err *e)
     return get(r, bytes, len, false, e);
 }
 
-int
-snapshot_get_exact(struct snapshot_reader *r, void *bytes, size_t len, struct err *e)
+static int
+get_exact(struct snapshot_reader *r, void *bytes, size_t len, bool sparse, struct err *e)
 {
-    const ssize_t n = get(r, bytes, len, false, e);
+    const ssize_t n = get(r, bytes, len, sparse, e);
 
     if (n < 0)
         return (int)n;
     return (size_t)n == len ? 0 : fail(r, -EBADMSG, e, "has too little");
+}
+
+int
+snapshot_get_exact(struct snapshot_reader *r, void *bytes, size_t len, struct err *e)
+{
+    return get_exact(r, bytes, len, false, e);
+}
+
+int
+snapshot_get_zeroed(struct snapshot_reader *r, void *zeroed, size_t len, struct err *e)
+{
+    return get_exact(r, zeroed, len, true, e);
 }
 
 ssize_t

@@ -63,10 +63,11 @@ ssize_t snapshot_get(struct snapshot_reader *r, void *bytes, size_t len, struct 
 /* Exactly so many: -EBADMSG where the section has fewer. */
 int snapshot_get_exact(struct snapshot_reader *r, void *bytes, size_t len, struct err *e);
 
-/*
- * The same into memory that is zero: zeros are not written, so that it takes no room there. Returns
- * the section's length from here, -EFBIG when it is longer than cap.
- */
+/* The same into memory that is zero: zeros are not written, so that it takes no room there. */
+int snapshot_get_zeroed(struct snapshot_reader *r, void *zeroed, size_t len,
+                        struct err *e);
+
+/* All that is left of the section, the same way: its length, -EFBIG when it is longer than cap. */
 ssize_t snapshot_get_sparse(struct snapshot_reader *r, void *zeroed, size_t cap,
                             struct err *e);
 
