@@ -74,11 +74,10 @@ try_port(const struct route *r, struct connection *c, char *reason)
         return rc;
     connection_port_hello(&h);
     rc = hello_exchange_port(c->bell, &h, &c->welcome, &c->info, reason);
-    if (rc < 0) {
-        cleanup_closep(&c->bell);
-        cleanup_closep(&c->memory[0]);
-    }
-    c->bar_bytes = r->vm->bytes;
+    if (rc < 0)
+        connection_fini(c);
+    else
+        c->bar_bytes = r->vm->bytes;
     return rc;
 }
 
