@@ -38,34 +38,45 @@ sock_address(const char *path, struct sockaddr_un *addr, int *ret_dirfd)
 }
 
 int
-sock_connect(const char *path)
+sock_new(void)
 {
-    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    return fd < 0 ? -errno : fd;
+}
+
+int
+sock_connect_to(int sock, const char *path)
+{
     _cleanup_close_ int dirfd = -1;
     struct sockaddr_un addr;
-    int rc;
+    int rc = sock_address(path, &addr, &dirfd);
 
-    if (fd < 0)
-        return -errno;
-    rc = sock_address(path, &addr, &dirfd);
     if (rc < 0)
         return rc;
-    if (connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
-        return -errno;
-    return take_fd(&fd);
+    return connect(sock, (struct sockaddr *)&addr, sizeof addr) < 0 ? -errno : 0;
+}
+
+int
+sock_connect(const char *path)
+{
+    _cleanup_close_ int fd = sock_new();
+    int rc = fd < 0 ? fd : sock_connect_to(fd, path);
+
+    return rc < 0 ? rc : take_fd(&fd);
 }
 
 int
 sock_listen(const char *path, mode_t mode, int backlog)
 {
-    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    _cleanup_close_ int fd = sock_new();
     _cleanup_close_ int dirfd = -1;
     struct sockaddr_un addr;
     struct stat st;
     int rc;
 
     if (fd < 0)
-        return -errno;
+        return fd;
     rc = sock_address(path, &addr, &dirfd);
     if (rc < 0)
         return rc;
@@ -165,8 +176,10 @@ sock_recv_fds(int sock, void *buf, size_t len, int *fds, int max_fds, int *ret_n
         p += n;
         len -= (size_t)n;
     }
-    while (rc < 0 && nfds > 0)
+    while (rc < 0 && nfds > 0) {
         close(fds[--nfds]);
+        fds[nfds] = -1;
+    }
     if (rc == 0)
         *ret_nfds = nfds;
     return rc;
