@@ -113,6 +113,7 @@ program_fini(struct session *s, struct object *o)
     free(p->built.options);
     free(p->built.files);
     free(p->metadata);
+    free(p->log);
     pthread_mutex_destroy(&p->lock);
     pthread_mutex_destroy(&p->driver_lock);
     if (o->h.program)
@@ -343,12 +344,62 @@ program_job_reply(struct program_job *j, cl_int rc, const void *data, size_t len
         reply_status(j->s, j->tag, rc != CL_SUCCESS ? rc : CL_OUT_OF_HOST_MEMORY);
 }
 
+/* A log in the guest's words. */
+static char *
+log_translate(struct program *p, const char *log)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&p->lock);
+
+    return include_words_apply(&p->words, log);
+}
+
 void
 program_built(struct program *p, cl_int status)
 {
     _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&p->lock);
 
     p->status = status;
+    free(take_ptr(p->log));
+}
+
+char *
+program_log(struct session *s, struct program *p)
+{
+    cl_program program = program_handle(p);
+    _cleanup_free_ char *log = NULL;
+    cl_device_id device = NULL, *devices = NULL;
+    size_t len = 0;
+
+    pthread_mutex_lock(&p->lock);
+    log = p->log ? strdup(p->log) : NULL;
+    pthread_mutex_unlock(&p->lock);
+    if (log || !program)
+        return take_ptr(log);
+    if (s->cl->clGetProgramInfo(program, CL_PROGRAM_DEVICES, 0, NULL, &len) ==
+            CL_SUCCESS &&
+        len >= sizeof device)
+        devices = malloc(len);
+    if (devices && s->cl->clGetProgramInfo(program, CL_PROGRAM_DEVICES, len, devices,
+                                           NULL) == CL_SUCCESS)
+        device = devices[0];
+    free(devices);
+    if (s->cl->clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_LOG, 0, NULL,
+                                     &len) != CL_SUCCESS)
+        return NULL;
+    log = calloc(1, len + 1);
+    if (!log || s->cl->clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_LOG, len,
+                                             log, NULL) != CL_SUCCESS)
+        return NULL;
+    return log_translate(p, log);
+}
+
+void
+program_keep_log(struct program *p, const char *log)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&p->lock);
+
+    free(p->log);
+    p->log = strdup(log);
 }
 
 void
@@ -388,13 +439,15 @@ metadata_run(struct job *job)
     program_job_free(j);
 }
 
-/* A log in the guest's words. */
-static char *
-log_translate(struct program *p, const char *log)
+static bool
+kept_log_reply(struct program_job *j)
 {
-    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&p->lock);
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&j->program->lock);
+    const char *log = j->program->log;
 
-    return include_words_apply(&p->words, log);
+    if (log)
+        program_job_reply(j, CL_SUCCESS, log, strlen(log) + 1);
+    return log;
 }
 
 static void
@@ -411,6 +464,10 @@ build_info_run(struct job *job)
     /* A link that failed, by a driver that makes no program then. */
     if (!program && param == CL_PROGRAM_BUILD_LOG) {
         program_job_reply(j, CL_SUCCESS, "", 1);
+        program_job_free(j);
+        return;
+    }
+    if (param == CL_PROGRAM_BUILD_LOG && kept_log_reply(j)) {
         program_job_free(j);
         return;
     }

@@ -43,7 +43,9 @@ struct program {
     pthread_mutex_t driver_lock;
     pthread_mutex_t lock; /* all below */
     cl_int status;        /* of the last build, compile or link */
-    uint8_t *metadata;    /* of the last build (docs/protocol.md), NULL: none */
+    char *
+        log; /* of that, when it was made again: drivers name files of their own; owned */
+    uint8_t *metadata; /* of the last build (docs/protocol.md), NULL: none */
     size_t metadata_len;
     struct build_input built;
     struct include_words words; /* for its log */
@@ -98,6 +100,12 @@ void program_job_reply(struct program_job *j, cl_int rc, const void *data, size_
 
 /* How its build, compile or link went. Any thread. */
 void program_built(struct program *p, cl_int status);
+
+/* The log of its last build in the guest's words, malloc'ed; NULL: there is none. */
+char *program_log(struct session *s, struct program *p);
+
+/* It says so until it is built again. */
+void program_keep_log(struct program *p, const char *log);
 
 /* Reads what the program's kernels are and keeps it; and answers with it. */
 void program_learn(struct session *s, struct program *p);

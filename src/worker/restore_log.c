@@ -509,10 +509,12 @@ restore_program(struct restorer *r, struct dec *d)
 {
     struct object *o = object_of_kind(r, dec_u64(d, "program"), KIND_program);
     const cl_int status = (cl_int)dec_u64(d, "status");
+    const char *log = dec_string(d, "log");
     char here[192];
 
     if (d->bad || !o)
         return restore_bad(r, "a program's status");
+    program_keep_log(program_of(o), log);
     if (status != CL_SUCCESS || program_of(o)->status == CL_SUCCESS)
         return 0;
     saved_driver(r->s, here, sizeof here);

@@ -427,17 +427,19 @@ save_queue_error(struct bytes *log, struct queue *q)
 }
 
 static void
-save_program_status(struct bytes *log, const struct program *p)
+save_program_status(struct session *s, struct bytes *log, struct program *p)
 {
+    _cleanup_free_ char *words = program_log(s, p);
     struct bytes b = {0};
 
     bytes_u64(&b, p->o.serial);
     bytes_u64(&b, (uint64_t)(int64_t)p->status);
+    bytes_string(&b, words ? words : "", words ? strlen(words) + 1 : 1);
     entry(log, ENTRY_PROGRAM, 0, &b);
 }
 
 static void
-save_state(struct bytes *log, struct object *o)
+save_state(struct session *s, struct bytes *log, struct object *o)
 {
     if (o->error != CL_SUCCESS)
         return;
@@ -446,7 +448,7 @@ save_state(struct bytes *log, struct object *o)
     if (o->kind == KIND_queue)
         save_queue_error(log, container_of(o, struct queue, o));
     if (o->kind == KIND_program)
-        save_program_status(log, program_of(o));
+        save_program_status(s, log, program_of(o));
     if (o->kind == KIND_context)
         save_watched(log, o, container_of(o, struct context, o)->watch_tag);
     if (o->kind == KIND_mem || o->kind == KIND_image) {
@@ -501,7 +503,7 @@ save_log(struct session *s, struct bytes *log)
     for (size_t i = 0; i < h.n; i++)
         save_happening(s, log, &h.all[i]);
     for (struct list *l = s->objects.next; l != &s->objects; l = l->next)
-        save_state(log, container_of(l, struct object, node));
+        save_state(s, log, container_of(l, struct object, node));
     rc = event_questions(s, save_question, log);
     asks_each(s, save_ask, log);
     restored_questions_each(s, save_question, save_ask, log);

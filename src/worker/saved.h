@@ -62,13 +62,13 @@ enum saved_kind {
     ENTRY_RECORD = 9,   /* arguments, frame */
     ENTRY_RELEASE = 10, /* id */
     /* How things are at the end; their moments do not matter. */
-    ENTRY_PROGRAM = 11,     /* serial, status of its last build, compile or link */
-    ENTRY_ARGUMENTS = 12,   /* arguments */
-    ENTRY_MAPPING = 13,     /* serial, map id, error, flags, origin[3], region[3] */
-    ENTRY_WAIT = 14,        /* tag, failed, serials of events */
-    ENTRY_CALLBACK = 15,    /* tag, type, failed, serials of one event */
-    ENTRY_ASK = 16,         /* tag, bytes */
-    ENTRY_WATCHED = 17,     /* serial, tag */
+    ENTRY_PROGRAM = 11,   /* serial, status of its last build, compile or link, its log */
+    ENTRY_ARGUMENTS = 12, /* arguments */
+    ENTRY_MAPPING = 13,   /* serial, map id, error, flags, origin[3], region[3] */
+    ENTRY_WAIT = 14,      /* tag, failed, serials of events */
+    ENTRY_CALLBACK = 15,  /* tag, type, failed, serials of one event */
+    ENTRY_ASK = 16,       /* tag, bytes */
+    ENTRY_WATCHED = 17,   /* serial, tag */
     ENTRY_QUEUE_ERROR = 18, /* serial, error */
     ENTRY_REPLY = 19,       /* a frame that waits for room in the replies ring */
 };
