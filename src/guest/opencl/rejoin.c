@@ -75,12 +75,15 @@ socket_take(struct session *s)
 
 /* ---- tries ------------------------------------------------------------------------- */
 
-/* Not a refusal in words, but nobody there to refuse, or no means of ours to send descriptors. */
+/*
+ * Nobody is there to refuse, or too many are; or too many descriptors of this user's are under way.
+ * All other refusals are the end.
+ */
 static bool
 is_passing(int error)
 {
     return error == -ENODATA || error == -EPIPE || error == -ECONNRESET ||
-           error == -ETOOMANYREFS;
+           error == -EUSERS || error == -ETOOMANYREFS;
 }
 
 /* With other sizes it would not look at all that is ours. */
