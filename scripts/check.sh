@@ -395,7 +395,7 @@ stage_tsan() {
     one "build with TSan" compile_tsan_tests "$TSAN_SOME"
     tsan_tests "$TSAN_SOME"
 }
-TSAN_SOME='arbiter|ring|channel|transport|session|rejoin|wait|hold|mem|account|gate|guest'
+TSAN_SOME='arbiter|ring|channel|transport|session|rejoin|direct|wait|hold|mem|account|gate|guest'
 TSAN_SOME+='|worker|icd'
 readonly TSAN_SOME="(^|[^a-z])($TSAN_SOME)"
 

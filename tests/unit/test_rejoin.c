@@ -381,6 +381,28 @@ a_connection_that_is_hung_up_on_is_made_again(void **state)
 }
 
 static void
+a_refusal_because_too_many_wait_is_no_end(void **state)
+{
+    struct welcome welcome = welcome_back();
+    struct world *w = *state;
+    struct askers a;
+
+    welcome.status = -EUSERS;
+    begin(w, &a, 2, ask_own);
+    worker_suspends(w);
+    for (unsigned i = 0; i < 2; i++) {
+        struct comer c = guest_comes_back(w);
+
+        assert_int_equal(welcome_send(c.sock, &welcome, NULL, NULL), 0);
+        close(c.sock);
+        close(c.memory[0]);
+        close(c.memory[1]);
+    }
+    worker_resumes(w);
+    answer_all(w, &a, 2);
+}
+
+static void
 ignore(int signal)
 {
     (void)signal;
@@ -718,6 +740,7 @@ main(void)
         TEST(the_doorbell_keeps_its_number),
         TEST(a_manager_that_starts_again_is_waited_for),
         TEST(a_connection_that_is_hung_up_on_is_made_again),
+        TEST(a_refusal_because_too_many_wait_is_no_end),
         TEST(signals_end_no_wait),
         TEST(a_hang_up_without_the_word_is_the_end_after_a_suspension_too),
         TEST(a_refusal_is_the_end),

@@ -75,24 +75,27 @@ socket_take(struct session *s)
 
 /* ---- tries ------------------------------------------------------------------------- */
 
-/* Not a refusal in words, but nobody there to refuse, or no means of ours to send descriptors. */
+/*
+ * Nobody is there to refuse, or too many are; or too many descriptors of this user's are under way.
+ * All other refusals are the end.
+ */
 static bool
 is_passing(int error)
 {
     return error == -ENODATA || error == -EPIPE || error == -ECONNRESET ||
-           error == -ETOOMANYREFS;
+           error == -EUSERS || error == -ETOOMANYREFS;
 }
 
-/* Another worker may hold less of what is ours, and then it is not the same session. */
+/* With other sizes it would not look at all that is ours. */
 static int
-check_welcome(const struct session *s, const struct welcome *w)
+check_welcome(const struct session *s, const struct welcome *w, char *reason)
 {
-    return memcmp(w->token, s->token, sizeof s->token) == 0 &&
-                   w->heap_bytes == s->channel.heap_bytes &&
-                   w->commands_bytes == s->channel.tx.size &&
-                   w->replies_bytes == s->channel.rx.size
-               ? 0
-               : -EPROTO;
+    if (memcmp(w->token, s->token, sizeof s->token) == 0 &&
+        w->heap_bytes == s->channel.heap_bytes &&
+        w->commands_bytes == s->channel.tx.size && w->replies_bytes == s->channel.rx.size)
+        return 0;
+    snprintf(reason, CONNECTION_REASON_BYTES, "its worker goes on with another session");
+    return -EPROTO;
 }
 
 /* 0; -EAGAIN: another try may succeed; else it is over. Waits while the vGPU is suspended. */
@@ -115,12 +118,15 @@ try_once(struct session *s, char *reason)
     rc = hello_rejoin(s->rejoin_fd, &h, s->memory, &w, reason);
     if (is_passing(rc))
         return -EAGAIN;
-    if (rc == 0) {
-        snprintf(reason, CONNECTION_REASON_BYTES,
-                 "its worker goes on with another session");
-        rc = check_welcome(s, &w);
-    }
-    return rc == 0 ? socket_take(s) : rc;
+    if (rc == 0)
+        rc = check_welcome(s, &w, reason);
+    if (rc < 0)
+        return rc;
+    rc = socket_take(s);
+    if (rc < 0)
+        snprintf(reason, CONNECTION_REASON_BYTES, "cannot take its new socket: %s",
+                 strerror(-rc));
+    return rc;
 }
 
 static int
