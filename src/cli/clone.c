@@ -33,6 +33,20 @@ print_cloned(const json_t *answer)
         printf("paused for %" JSON_INTEGER_FORMAT " ms\n", json_integer_value(paused));
 }
 
+/* A suspended one lies in a file that the manager may have no right to open. */
+static int
+open_snapshot(struct client *c, const char *name, int *ret_fd, struct err *e)
+{
+    _cleanup_free_ char *path = NULL;
+    json_t *vgpu = NULL;
+    int rc = client_vgpu_get(c, name, &vgpu, e);
+
+    if (rc == 0)
+        rc = operation_open_noted(c, vgpu, ret_fd, &path, e);
+    json_decref(vgpu);
+    return rc;
+}
+
 int
 cmd_clone(int argc, char **argv)
 {
@@ -48,12 +62,15 @@ cmd_clone(int argc, char **argv)
     o.vgpu = a.args.words[0];
     o.name = a.args.words[1];
     o.gpu = a.gpu;
-    rc = operation_run(c, &o, &answer, &e);
+    rc = open_snapshot(c, o.vgpu, &o.fd, &e);
+    if (rc == 0)
+        rc = operation_run(c, &o, &answer, &e);
     if (rc < 0)
         rc = operation_fail(c, rc, &e, "clone", o.vgpu);
     else
         cli_print(answer, a.args.json, print_cloned);
     json_decref(answer);
+    cleanup_closep(&o.fd);
     client_free(c);
     return rc;
 }

@@ -143,6 +143,50 @@ operation_open(const char *from, char **ret_path, struct err *e)
     return take_fd(&fd);
 }
 
+/* Does it lie where the manager keeps its own? 0, 1, or an error. */
+static int
+is_managers(struct client *c, const char *snapshot, struct err *e)
+{
+    _cleanup_free_ char *folder = NULL;
+    json_t *status = NULL;
+    int rc = client_call(c, "GET", "/v1/status", NULL, &status, e);
+
+    if (rc < 0)
+        return rc;
+    folder = str_printf("%s/snapshots/", json_text_of(status, "state_dir", ""));
+    json_decref(status);
+    if (!folder)
+        return err_set(e, -ENOMEM, "out of memory");
+    return strncmp(snapshot, folder, strlen(folder)) == 0;
+}
+
+int
+operation_open_noted(struct client *c, const json_t *vgpu, int *ret_fd, char **ret_path,
+                     struct err *e)
+{
+    const char *snapshot = json_text_of(vgpu, "snapshot", NULL);
+    const char *name = json_text_of(vgpu, "name", "NAME");
+    int rc;
+
+    if (strcmp(json_text_of(vgpu, "state", ""), "suspended") != 0)
+        return 0;
+    if (!snapshot)
+        return err_set(e, -ENOENT,
+                       "its snapshot went through a pipe or a socket: 'tessera resume %s "
+                       "--from FILE' says where it is now",
+                       name);
+    rc = is_managers(c, snapshot, e);
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    *ret_fd = operation_open(snapshot, ret_path, e);
+    if (*ret_fd == -ENOENT)
+        err_set(e, -ENOENT,
+                "%s, where it was suspended to, is not there: 'tessera resume %s --from "
+                "FILE' says where it is now",
+                snapshot, name);
+    return *ret_fd < 0 ? *ret_fd : 0;
+}
+
 /* Answers. */
 
 void

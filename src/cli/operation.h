@@ -32,6 +32,13 @@ int operation_fail(const struct client *c, int rc, struct err *e, const char *ta
  */
 int operation_open(const char *from, char **ret_path, struct err *e);
 
+/*
+ * The same of what a vGPU was suspended to. *ret_fd stays as it is where nothing needs to be
+ * opened: the manager has it, or the vGPU is not suspended.
+ */
+int operation_open_noted(struct client *c, const json_t *vgpu, int *ret_fd,
+                         char **ret_path, struct err *e);
+
 /* For people, of an operation's answer: "a: cpu-512m on gpu0, 2 sessions". */
 void operation_print_on(const json_t *answer);
 

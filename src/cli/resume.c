@@ -2,12 +2,10 @@
 /* tessera resume: a suspended vGPU goes on, or one is made of a snapshot. */
 #include "base/args.h"
 #include "base/cleanup.h"
-#include "base/io.h"
 #include "cli/cli.h"
 #include "cli/operation.h"
 
 #include <errno.h>
-#include <string.h>
 
 struct resume_args {
     struct args args;
@@ -31,52 +29,6 @@ static const struct args_usage usage = {
         },
 };
 
-/* Does it lie where the manager keeps its own? 0, 1, or an error. */
-static int
-is_managers(struct client *c, const char *snapshot, struct err *e)
-{
-    _cleanup_free_ char *folder = NULL;
-    json_t *status = NULL;
-    int rc = client_call(c, "GET", "/v1/status", NULL, &status, e);
-
-    if (rc < 0)
-        return rc;
-    folder = str_printf("%s/snapshots/", json_text_of(status, "state_dir", ""));
-    json_decref(status);
-    if (!folder)
-        return err_set(e, -ENOMEM, "out of memory");
-    return strncmp(snapshot, folder, strlen(folder)) == 0;
-}
-
-/* Opens what it was suspended to; -1 in *ret_fd: the manager has it. */
-static int
-open_noted(struct client *c, const json_t *vgpu, int *ret_fd, char **ret_path,
-           struct err *e)
-{
-    const char *snapshot = json_text_of(vgpu, "snapshot", NULL);
-    int rc;
-
-    if (strcmp(json_text_of(vgpu, "state", ""), "suspended") != 0)
-        return 0; /* the manager says best what it is instead */
-    if (!snapshot)
-        return err_set(e, -ENOENT,
-                       "its snapshot went through a pipe or a socket: --from FILE says "
-                       "where it is now");
-    rc = is_managers(c, snapshot, e);
-    if (rc != 0)
-        return rc < 0 ? rc : 0;
-    *ret_fd = operation_open(snapshot, ret_path, e);
-    if (*ret_fd >= 0)
-        return 0;
-    rc = *ret_fd;
-    if (rc == -ENOENT)
-        err_set(e, rc,
-                "%s, where it was suspended to, is not there: --from FILE says where "
-                "it is now",
-                snapshot);
-    return rc;
-}
-
 static int
 open_snapshot(struct client *c, const struct resume_args *a, int *ret_fd, char **ret_path,
               struct err *e)
@@ -91,7 +43,7 @@ open_snapshot(struct client *c, const struct resume_args *a, int *ret_fd, char *
     }
     rc = client_vgpu_get(c, name, &vgpu, e);
     if (rc == 0)
-        rc = open_noted(c, vgpu, ret_fd, ret_path, e);
+        rc = operation_open_noted(c, vgpu, ret_fd, ret_path, e);
     else if (rc == -ENOENT)
         err_set(e, rc, "there is no vGPU '%s': --from FILE makes it of a snapshot", name);
     json_decref(vgpu);

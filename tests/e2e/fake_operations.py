@@ -199,7 +199,9 @@ class Operation(socketserver.BaseRequestHandler):
         return got
 
     def clone(self, ask, fd):
-        assert fd is None
+        if (fd is None) == (ask["vgpu"] == "moved"):
+            self.say(event="error", code="bad-request", message="no file, or one too many")
+            return
         if self.misbehave(ask["vgpu"]):
             return
         self.progress(ask["vgpu"], "writing")
