@@ -32,26 +32,26 @@ peer_check(int sock, struct err *e)
     return 0;
 }
 
-/* One byte, so that nothing of what follows is taken. until_ns 0: no limit. */
+/* One byte, so that nothing of what follows is taken; it is returned. until_ns 0: no limit. */
 static int
-hear_byte(int sock, int cancel_fd, uint64_t until_ns, char *ret, struct err *e)
+hear_byte(int sock, int cancel_fd, uint64_t until_ns, struct err *e)
 {
     for (;;) {
         struct pollfd p[] = {{.fd = sock, .events = POLLIN},
                              {.fd = cancel_fd, .events = POLLIN}};
         const uint64_t now = now_ns();
-        const int ms = until_ns ? (int)((until_ns - now) / 1000000) + 1 : -1;
+        unsigned char byte;
         ssize_t n;
 
         if (until_ns && now >= until_ns)
             return err_set(e, -EPROTO, "the other end says nothing");
-        if (poll(p, 2, ms) <= 0)
+        if (poll(p, 2, until_ns ? (int)((until_ns - now) / 1000000) + 1 : -1) <= 0)
             continue;
         if (p[1].revents)
             return err_set(e, -ECANCELED, "called off");
-        n = recv(sock, ret, 1, MSG_DONTWAIT);
+        n = recv(sock, &byte, 1, MSG_DONTWAIT);
         if (n == 1)
-            return 0;
+            return byte;
         if (n == 0 || (errno != EINTR && errno != EAGAIN))
             return err_set(e, -ENODATA, "the other end is gone");
     }
@@ -63,14 +63,13 @@ hear_line(int sock, int cancel_fd, uint64_t until_ns, char *buf, size_t cap,
           struct err *e)
 {
     for (size_t i = 0; i < cap; i++) {
-        int rc = hear_byte(sock, cancel_fd, until_ns, buf + i, e);
+        const int byte = hear_byte(sock, cancel_fd, until_ns, e);
 
-        if (rc < 0)
-            return rc;
-        if (buf[i] == '\n') {
-            buf[i] = '\0';
+        if (byte < 0)
+            return byte;
+        buf[i] = (char)(byte == '\n' ? '\0' : byte);
+        if (byte == '\n')
             return 0;
-        }
     }
     return err_set(e, -EPROTO, "the other end's line is too long");
 }
@@ -117,8 +116,8 @@ peer_say(int sock, const char *no, struct err *e)
 
     if (no) {
         snprintf(line, sizeof line - 1, "n%s", no);
-        for (char *p = line; *p; p++)
-            *p = *p == '\n' ? ' ' : *p;
+        for (char *p = line; (p = strchr(p, '\n'));)
+            *p = ' ';
         len = strlen(line);
         line[len++] = '\n';
     }
@@ -129,11 +128,12 @@ peer_say(int sock, const char *no, struct err *e)
 int
 peer_hear(int sock, int cancel_fd, struct err *e)
 {
-    char answer, words[WORDS_BYTES];
-    int rc = hear_byte(sock, cancel_fd, 0, &answer, e);
+    const int answer = hear_byte(sock, cancel_fd, 0, e);
+    char words[WORDS_BYTES];
+    int rc;
 
-    if (rc < 0)
-        return rc;
+    if (answer < 0)
+        return answer;
     if (answer == 'k')
         return 0;
     if (answer != 'n')

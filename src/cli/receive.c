@@ -165,11 +165,13 @@ receive(const struct receive_args *a, bool from_stdin)
     _cleanup_err_ struct err e = ERR_INIT;
     char name[PEER_NAME_BYTES];
     json_t *answer = NULL;
-    int rc;
+    /* First, so that no sender writes all of its snapshot to one who has no manager. */
+    int rc = client_call(c, "GET", "/v1/version", NULL, NULL, &e);
 
     snprintf(name, sizeof name, "%s", a->name ? a->name : "");
-    rc = from_stdin ? receive_stdin(c, a, name, &answer, &e)
-                    : receive_socket(c, a, name, &answer, &e);
+    if (rc == 0)
+        rc = from_stdin ? receive_stdin(c, a, name, &answer, &e)
+                        : receive_socket(c, a, name, &answer, &e);
     if (rc < 0)
         rc = operation_fail(c, rc, &e, "receive",
                             name[0] ? name : (a->listen ? a->listen : "-"));

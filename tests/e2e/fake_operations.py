@@ -56,7 +56,9 @@ def note(**what):
 class Handler(fake_manager.Handler):
     def do_GET(self):
         prefix, _, name = self.path.rpartition("/")
-        if self.path == "/v1/status":
+        if self.path == "/v1/version":
+            self.answer(200, {"version": "0", "api": 1})
+        elif self.path == "/v1/status":
             self.answer(200, {"warnings": [], "state_dir": STATE})
         elif self.path == "/v1/vgpus":
             self.answer(200, {"vgpus": list(VGPUS.values())})

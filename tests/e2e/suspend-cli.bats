@@ -401,6 +401,9 @@ print(s.recv(100))' | grep "not from 'tessera send'"
 }
 
 @test "suspend-cli: a receiver listens neither on what is no socket, nor where somebody does" {
+    run tessera_there receive --listen socket
+    refused 1 "no manager serves $there"
+    [ ! -e socket ]
     fake "$there"
     echo mine >taken
     run tessera_there receive --listen taken
