@@ -25,7 +25,7 @@ MAY = {
     "vm": {"base", "client"},
     "container": {"base"},
     "guestcli": {"base", "wire", "guest", "container"},
-    "cli": {"base", "vm", "container", "policy", "client"},
+    "cli": {"base", "vm", "container", "policy", "client", "snapshot"},
     "api": {"base", "wire", "guest", "worker"},
     "studies": set(),
     "bench": {"base", "api"},

@@ -12,16 +12,15 @@ static const struct table_column columns[] = {
     {"USED", true},  {"SESSIONS", true}, {"STATE", false},
 };
 
-static bool
-any_adopted(const json_t *vgpu)
+static unsigned
+count_sessions(const json_t *vgpu, const char *which)
 {
     const json_t *sessions = json_object_get(vgpu, "sessions");
+    unsigned n = 0;
 
-    for (size_t i = 0; i < json_array_size(sessions); i++) {
-        if (json_is_true(json_object_get(json_array_get(sessions, i), "adopted")))
-            return true;
-    }
-    return false;
+    for (size_t i = 0; i < json_array_size(sessions); i++)
+        n += json_is_true(json_object_get(json_array_get(sessions, i), which));
+    return n;
 }
 
 static const char *
@@ -29,17 +28,26 @@ state_colour(const char *state)
 {
     if (strcmp(state, "running") == 0 || strcmp(state, "passthrough") == 0)
         return "green";
+    if (strcmp(state, "suspended") == 0)
+        return "yellow";
     return strcmp(state, "unavailable") == 0 ? "red" : NULL;
 }
 
-/* "running, adopted": its sessions began under a manager before this one. */
+/*
+ * "running, adopted": its sessions began under a manager before this one. "running, 2 waiting":
+ * they are restored, and their programs have not come back yet.
+ */
 static void
 set_state(struct table_row *r, size_t column, const json_t *vgpu)
 {
     const char *state = json_text_of(vgpu, "state", "-");
-    char text[64];
+    const unsigned waiting = count_sessions(vgpu, "waiting");
+    char text[96], wait[32] = "";
 
-    snprintf(text, sizeof text, "%s%s", state, any_adopted(vgpu) ? ", adopted" : "");
+    if (waiting > 0)
+        snprintf(wait, sizeof wait, ", %u waiting", waiting);
+    snprintf(text, sizeof text, "%s%s%s", state,
+             count_sessions(vgpu, "adopted") > 0 ? ", adopted" : "", wait);
     table_set(r, column, text);
     table_colour(r, column, state_colour(state));
 }

@@ -10,12 +10,13 @@
 
 #define BAR_CHARS 30u
 #define LINE_BYTES 256
+#define PART_UNITS 1000u
 
 static struct {
     unsigned total, before, phase, done; /* in units of work, a step being one */
     const char *name;
-    uint64_t begin_ns;
-    bool terminal, colour;
+    uint64_t begin_ns, show_ns; /* show_ns: nothing is drawn before */
+    bool terminal, colour, lines;
 } bar;
 
 void
@@ -26,8 +27,17 @@ progress_start(unsigned total)
     memset(&bar, 0, sizeof bar);
     bar.total = total;
     bar.begin_ns = now_ns();
+    bar.lines = true;
     bar.terminal = isatty(STDERR_FILENO);
     bar.colour = bar.terminal && (!none || !none[0]);
+}
+
+void
+progress_start_late(unsigned delay_ms)
+{
+    progress_start(PART_UNITS);
+    bar.lines = false;
+    bar.show_ns = bar.begin_ns + delay_ms * 1000000ull;
 }
 
 static unsigned
@@ -58,6 +68,8 @@ draw(void)
     const unsigned full = BAR_CHARS * percent / 100;
     char left[32], line[LINE_BYTES], chars[BAR_CHARS + 1];
 
+    if (now_ns() < bar.show_ns)
+        return;
     memset(chars, '.', BAR_CHARS);
     memset(chars, '#', full < BAR_CHARS ? full : BAR_CHARS);
     chars[BAR_CHARS] = '\0';
@@ -88,8 +100,19 @@ progress_phase(const char *name, unsigned units)
     bar.name = name;
     if (bar.terminal)
         draw();
-    else
+    else if (bar.lines)
         print_phase();
+}
+
+void
+progress_part(const char *name, double part)
+{
+    if (bar.name != name) {
+        bar.begin_ns = now_ns(); /* what is left is told of this phase alone */
+        bar.name = name;
+    }
+    bar.phase = PART_UNITS;
+    progress_tick((unsigned)(part * PART_UNITS));
 }
 
 void
@@ -109,6 +132,6 @@ progress_skip(unsigned units)
 void
 progress_end(void)
 {
-    if (bar.terminal)
+    if (bar.terminal && now_ns() >= bar.show_ns)
         fputs("\r\033[K", stderr);
 }

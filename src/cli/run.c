@@ -79,6 +79,9 @@ take_named(struct run *r, const char *name, struct err *e)
     if (strcmp(json_text_of(v, "state", ""), "unavailable") == 0)
         return err_set(e, -ENODEV, "the vGPU is unavailable: %s",
                        json_text_of(v, "unavailable", "?"));
+    if (strcmp(json_text_of(v, "state", ""), "suspended") == 0)
+        return err_set(e, -EBUSY, "the vGPU is suspended: 'tessera resume %s' goes on",
+                       name);
     return 0;
 }
 

@@ -119,7 +119,7 @@ static const struct column {
 } columns[] = {
     {"VGPU", 16, false, 0, name_cell},
     {"TYPE", 14, false, 6, type_cell},
-    {"STATE", 8, false, 2, state_cell},
+    {"STATE", 9, false, 2, state_cell},
     {"ASKED", 7, true, 3, asked_cell},
     {"GOT", 7, true, 1, got_cell},
     {"", BAR_CELLS, false, 7, bar_cell},

@@ -3,9 +3,8 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "base/sock.h"
+#include "client/connect.h"
 #include "client/http.h"
-#include "client/start.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -13,18 +12,8 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#define SYSTEM_RUNTIME_DIR "/run/tessera"
 /* The slowest answer: a delete waits out the grace of workers and a kernel's end. */
 #define ANSWER_LIMIT_S 120
-#define CODE_BYTES 32
-
-struct client {
-    char *runtime_dir, *socket;
-    bool no_start;
-    void (*note)(const char *words);
-    pid_t manager;
-    char code[CODE_BYTES];
-};
 
 /* What the manager's words mean to a caller in C. */
 static const struct {
@@ -74,10 +63,13 @@ client_new(const struct client_options *o, struct client **ret, struct err *e)
     if (!c)
         return err_set(e, -ENOMEM, "out of memory");
     c->runtime_dir = find_runtime_dir(o->runtime_dir);
-    c->socket = c->runtime_dir ? str_printf("%s/control.sock", c->runtime_dir) : NULL;
+    if (c->runtime_dir) {
+        c->socket = str_printf("%s/control.sock", c->runtime_dir);
+        c->operations = str_printf("%s/operations.sock", c->runtime_dir);
+    }
     c->no_start = o->no_start || (no_start && strcmp(no_start, "1") == 0);
     c->note = o->note;
-    if (!c->socket) {
+    if (!c->socket || !c->operations) {
         client_free(c);
         return err_set(e, -ENOMEM, "out of memory");
     }
@@ -92,6 +84,7 @@ client_free(struct client *c)
         return;
     free(c->runtime_dir);
     free(c->socket);
+    free(c->operations);
     free(c);
 }
 
@@ -119,71 +112,19 @@ client_manager_pid(const struct client *c)
     return c->manager;
 }
 
-/* Connecting. */
-
-static bool
-nobody_listens(int rc)
-{
-    return rc == -ENOENT || rc == -ECONNREFUSED || rc == -ENOTDIR;
-}
-
-/* Whoever made the socket would see what we ask and could answer what they like. */
-static int
-check_server(struct client *c, int sock, struct err *e)
-{
-    const struct timeval limit = {.tv_sec = ANSWER_LIMIT_S};
-    struct ucred cred;
-    socklen_t len = sizeof cred;
-
-    if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
-        return err_set(e, -errno, "cannot tell whose %s is", c->socket);
-    if (cred.uid != geteuid() && cred.uid != 0)
-        return err_set(e, -EPERM, "%s belongs to user %u, not to you or root: refused",
-                       c->socket, (unsigned)cred.uid);
-    setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    c->manager = cred.pid;
-    return sock;
-}
-
-static int
-start_one(struct client *c, struct err *e)
-{
-    if (c->no_start)
-        return err_set(e, -ESRCH, "no manager serves %s", c->runtime_dir);
-    if (c->note && geteuid() == 0 && strcmp(c->runtime_dir, SYSTEM_RUNTIME_DIR) == 0)
-        c->note("no system-wide tesserad runs: starting one");
-    return start_manager(c->runtime_dir, c->note, e);
-}
-
-static int
-client_connect(struct client *c, struct err *e)
-{
-    int sock = sock_connect(c->socket);
-
-    if (nobody_listens(sock)) {
-        int rc = start_one(c, e);
-
-        if (rc < 0)
-            return rc;
-        sock = sock_connect(c->socket);
-    }
-    if (sock < 0)
-        return err_set(e, sock, "cannot reach the manager at %s: %s", c->socket,
-                       strerror(-sock));
-    return sock;
-}
-
 /* Asking. */
 
 static int
 exchange_once(struct client *c, const char *method, const char *path, const char *body,
               struct http_answer *ret, struct err *e)
 {
+    const struct timeval limit = {.tv_sec = ANSWER_LIMIT_S};
     _cleanup_close_ int sock = client_connect(c, e);
-    int rc = sock < 0 ? sock : check_server(c, sock, e);
+    int rc;
 
-    if (rc < 0)
-        return rc;
+    if (sock < 0)
+        return sock;
+    setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     rc = http_exchange(sock, method, path, body, ret);
     if (rc == -EAGAIN)
         return err_set(e, -ETIMEDOUT, "the manager does not answer within %d s",
@@ -193,16 +134,15 @@ exchange_once(struct client *c, const char *method, const char *path, const char
     return 0;
 }
 
-static int
-error_of_answer(struct client *c, int status, const json_t *answer, struct err *e)
+int
+client_refused(struct client *c, const json_t *error, struct err *e)
 {
-    const json_t *error = json_object_get(answer, "error");
     const char *code = json_string_value(json_object_get(error, "code"));
     const char *words = json_string_value(json_object_get(error, "message"));
     int rc = -EIO;
 
     if (!code || !words)
-        return err_set(e, rc, "the manager answered with HTTP status %d", status);
+        return err_set(e, -EPROTO, "the manager says that it failed, and not why");
     snprintf(c->code, sizeof c->code, "%s", code);
     for (size_t i = 0; i < sizeof code_rows / sizeof *code_rows; i++) {
         if (strcmp(code_rows[i].code, code) == 0)
@@ -216,10 +156,13 @@ read_answer(struct client *c, const struct http_answer *a, json_t **ret, struct 
 {
     json_error_t why;
     json_t *answer = json_loads(a->text + a->body, 0, &why);
+    const json_t *error = json_object_get(answer, "error");
     int rc = 0;
 
     if (a->status >= 300)
-        rc = error_of_answer(c, a->status, answer, e);
+        rc = error ? client_refused(c, error, e)
+                   : err_set(e, -EIO, "the manager answered with HTTP status %d",
+                             a->status);
     else if (!answer)
         rc = err_set(e, -EPROTO, "the manager's answer is not JSON: %s", why.text);
     if (rc == 0 && ret)

@@ -75,11 +75,11 @@ a_wide_screen_shows_every_column(void **state)
                         "480 turns/s  arbiter 0.42 %");
     assert_string_equal(
         lines[3].text,
-        " VGPU             TYPE           STATE      ASKED     GOT                 BUSY"
+        " VGPU             TYPE           STATE       ASKED     GOT                 BUSY"
         "            MEMORY WAITING KERNELS/S COPIED B/S");
     assert_string_equal(
         lines[4].text,
-        " train-0          cpu-512m       working   50.0 %  25.0 % ===..|......  24.0 %"
+        " train-0          cpu-512m       working    50.0 %  25.0 % ===..|......  24.0 %"
         "    12 MiB/512 MiB  75.1 %     12.3k          0");
     assert_ptr_equal(lines[4].vgpu, &vgpus[0]);
 }
