@@ -21,7 +21,7 @@ MAY = {
     "gate": {"base", "link"},
     "guest": {"base", "wire", "api"},
     "worker": {"base", "wire", "gate", "link", "policy", "snapshot", "api"},
-    "manager": {"base", "link", "policy", "wire"},
+    "manager": {"base", "link", "policy", "snapshot", "wire"},
     "vm": {"base", "client"},
     "container": {"base"},
     "guestcli": {"base", "wire", "guest", "container"},

@@ -37,12 +37,18 @@ sock_address(const char *path, struct sockaddr_un *addr, int *ret_dirfd)
     return n >= (int)sizeof addr->sun_path ? -ENAMETOOLONG : 0;
 }
 
+static int
+new_socket(int type)
+{
+    const int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+    return fd < 0 ? -errno : fd;
+}
+
 int
 sock_new(void)
 {
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    return fd < 0 ? -errno : fd;
+    return new_socket(SOCK_STREAM);
 }
 
 int
@@ -57,29 +63,49 @@ sock_connect_to(int sock, const char *path)
     return connect(sock, (struct sockaddr *)&addr, sizeof addr) < 0 ? -errno : 0;
 }
 
-int
-sock_connect(const char *path)
+static int
+connect_new(int type, const char *path)
 {
-    _cleanup_close_ int fd = sock_new();
+    _cleanup_close_ int fd = new_socket(type);
     int rc = fd < 0 ? fd : sock_connect_to(fd, path);
 
     return rc < 0 ? rc : take_fd(&fd);
 }
 
 int
-sock_listen(const char *path, mode_t mode, int backlog)
+sock_connect(const char *path)
 {
-    _cleanup_close_ int fd = sock_new();
+    return connect_new(SOCK_STREAM, path);
+}
+
+int
+sock_connect_packets(const char *path)
+{
+    return connect_new(SOCK_SEQPACKET | SOCK_NONBLOCK, path);
+}
+
+static int
+listen_new(int type, const char *path, mode_t mode, int backlog)
+{
+    _cleanup_close_ int fd = new_socket(type);
     _cleanup_close_ int dirfd = -1;
     struct sockaddr_un addr;
-    struct stat st;
-    int rc;
+    int rc = fd < 0 ? fd : sock_address(path, &addr, &dirfd);
 
-    if (fd < 0)
-        return fd;
-    rc = sock_address(path, &addr, &dirfd);
     if (rc < 0)
         return rc;
+    if (bind(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
+        return -errno;
+    if (chmod(path, mode) < 0 || listen(fd, backlog) < 0)
+        return -errno;
+    return take_fd(&fd);
+}
+
+int
+sock_listen(const char *path, mode_t mode, int backlog)
+{
+    struct stat st;
+
     if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
         _cleanup_close_ int other = sock_connect(path);
 
@@ -87,11 +113,14 @@ sock_listen(const char *path, mode_t mode, int backlog)
             return -EADDRINUSE;
         unlink(path);
     }
-    if (bind(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
-        return -errno;
-    if (chmod(path, mode) < 0 || listen(fd, backlog) < 0)
-        return -errno;
-    return take_fd(&fd);
+    return listen_new(SOCK_STREAM, path, mode, backlog);
+}
+
+int
+sock_listen_packets(const char *path, mode_t mode, int backlog)
+{
+    unlink(path);
+    return listen_new(SOCK_SEQPACKET | SOCK_NONBLOCK, path, mode, backlog);
 }
 
 int

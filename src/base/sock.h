@@ -21,6 +21,13 @@ int sock_connect_to(int sock, const char *path);
 /* Makes the path anew when a dead socket is in the way; mode is the socket file's. */
 int sock_listen(const char *path, mode_t mode, int backlog);
 
+/*
+ * The same for packets (SOCK_SEQPACKET). Neither waits: -EAGAIN where too many wait to be accepted.
+ * Whatever is at the path makes room.
+ */
+int sock_connect_packets(const char *path);
+int sock_listen_packets(const char *path, mode_t mode, int backlog);
+
 /* Sends all len bytes, with nfds descriptors attached to the first byte. */
 int sock_send_fds(int sock, const void *buf, size_t len, const int *fds, int nfds);
 

@@ -52,6 +52,13 @@ struct snapshot_section {
 int snapshot_reader_new(int fd, struct snapshot_reader **ret, struct err *e);
 
 /*
+ * The same of a pipe or socket that may keep its reader waiting: once stop_fd is readable all fails
+ * with -ECANCELED.
+ */
+int snapshot_reader_new_until(int fd, int stop_fd, struct snapshot_reader **ret,
+                              struct err *e);
+
+/*
  * The next section; what is left of the one before is read over, and checked. -EBADMSG: it is
  * damaged, -ENODATA: cut. The words say which section that is.
  */
