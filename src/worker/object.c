@@ -79,6 +79,34 @@ object_charge_program(struct session *s, struct object *o)
     recipe_fini(&o->recipe);
 }
 
+/* They can be named again for as long as it lives, whatever the guest has released. */
+static bool
+object_take_needs(struct session *s, struct object *o)
+{
+    struct request *q = &s->request;
+
+    if (q->n_named == 0)
+        return true;
+    o->needs = malloc(q->n_named * sizeof(struct object *));
+    if (!o->needs)
+        return false;
+    for (uint32_t i = 0; i < q->n_named; i++) {
+        object_ref(q->named[i]);
+        o->needs[i] = q->named[i];
+    }
+    o->n_needs = q->n_named;
+    return true;
+}
+
+static void
+object_drop_needs(struct session *s, struct object *o)
+{
+    for (uint32_t i = 0; i < o->n_needs; i++)
+        object_unref(s, o->needs[i]);
+    free(take_ptr(o->needs));
+    o->n_needs = 0;
+}
+
 static bool
 object_take_recipe(struct session *s, struct object *o)
 {
@@ -86,7 +114,7 @@ object_take_recipe(struct session *s, struct object *o)
 
     if (!q->recipe)
         return true;
-    if (!recipe_set(&o->recipe, q->frame, q->len))
+    if (!object_take_needs(s, o) || !recipe_set(&o->recipe, q->frame, q->len))
         return false;
     o->recipe.blob = take_ptr(q->blob);
     o->recipe.blob_len = q->blob_len;
@@ -121,6 +149,7 @@ object_new(struct session *s, struct guest_id id, enum object_kind kind)
     atomic_init(&o->refs, 1);
     if (!object_take_recipe(s, o) || table_put(&s->table, id, o) < 0) {
         recipe_fini(&o->recipe);
+        object_drop_needs(s, o);
         free(o);
         session_fail(s, "the worker has no memory for another object");
         return NULL;
@@ -133,8 +162,10 @@ int
 object_made(struct session *s, struct object *o, cl_int rc, uint64_t tag)
 {
     o->error = rc;
-    if (rc != CL_SUCCESS)
+    if (rc != CL_SUCCESS) {
         o->h.any = NULL;
+        object_drop_needs(s, o);
+    }
     if (tag != 0)
         reply_status(s, tag, rc);
     return 0;
@@ -156,6 +187,7 @@ object_free(struct session *s, struct object *o)
     if (o->kind == KIND_program)
         allowance_give(s, LIMIT_PROGRAM_BYTES, recipe_bytes(&o->recipe));
     recipe_fini(&o->recipe);
+    object_drop_needs(s, o);
     free(o);
 }
 

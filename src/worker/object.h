@@ -56,6 +56,8 @@ struct object {
     } h;          /* owned */
     bool counted; /* against LIMIT_OBJECTS */
     struct recipe recipe;
+    struct object **needs; /* what its message names, counted: to make it again; owned */
+    uint32_t n_needs;
     struct object *next_grave;
 };
 

@@ -23,6 +23,7 @@ request_started(struct session *s, const void *frame, size_t len, bool recipe)
     q->blob_len = 0;
     q->error = s->restoring.active ? s->restoring.error : CL_SUCCESS;
     q->why = NULL;
+    q->n_named = 0;
     q->scratch_used = 0;
     log_debug("%s, %zu bytes%s", opencl_op_name(h.op), len,
               h.tag ? ", answer wanted" : "");
@@ -66,6 +67,22 @@ dec_fail_why(struct session *s, struct dec *d, const char *field, const char *wh
     dec_fail(d, field);
 }
 
+static bool
+request_names(struct request *q, struct object *o)
+{
+    if (q->n_named == q->cap_named) {
+        const uint32_t cap = q->cap_named ? 2 * q->cap_named : 16;
+        struct object **bigger = realloc(q->named, cap * sizeof(struct object *));
+
+        if (!bigger)
+            return false;
+        q->named = bigger;
+        q->cap_named = cap;
+    }
+    q->named[q->n_named++] = o;
+    return true;
+}
+
 static struct object *
 object_checked(struct session *s, struct dec *d, const char *field, unsigned kind,
                struct guest_id id)
@@ -80,6 +97,10 @@ object_checked(struct session *s, struct dec *d, const char *field, unsigned kin
     }
     if (kind != KIND_any && o->kind != kind) {
         dec_fail_why(s, d, field, "the id is of another kind of object");
+        return NULL;
+    }
+    if (s->request.recipe && o != &s->root_device && !request_names(&s->request, o)) {
+        dec_fail_why(s, d, field, "the worker has no memory for it");
         return NULL;
     }
     /* Failed events are for whoever waits to judge. */

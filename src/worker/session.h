@@ -60,6 +60,8 @@ struct request {
     uint64_t blob_len;
     cl_int error;    /* of the first failed object that it names, other than events */
     const char *why; /* what is wrong with a bad field, if more can be said */
+    struct object **named; /* with a recipe: the objects in it, but for the root; owned */
+    uint32_t n_named, cap_named;
     uint8_t *scratch;
     size_t scratch_used;
 };
