@@ -66,8 +66,8 @@ ring_room(struct session *s, uint32_t len)
 }
 
 /* len 0: a mark for so much text. */
-static void
-replies_wait_in_line(struct session *s, const void *frame, uint32_t len, uint32_t text)
+static int
+replies_queue(struct session *s, const void *frame, uint32_t len, uint32_t text)
 {
     struct replies *r = &s->replies;
     struct waiting_frame *w = NULL;
@@ -75,7 +75,7 @@ replies_wait_in_line(struct session *s, const void *frame, uint32_t len, uint32_
     if (r->waiting_bytes + sizeof *w + len <= REPLIES_WAITING_BYTES)
         w = malloc(sizeof *w + len);
     if (!w)
-        session_end(s, "replies are not read");
+        return -ENOBUFS;
     w->next = NULL;
     w->len = len;
     w->text = text;
@@ -85,6 +85,14 @@ replies_wait_in_line(struct session *s, const void *frame, uint32_t len, uint32_
     r->last = &w->next;
     r->waiting_bytes += sizeof *w + len;
     atomic_store(&r->waiting, true);
+    return 0;
+}
+
+static void
+replies_wait_in_line(struct session *s, const void *frame, uint32_t len, uint32_t text)
+{
+    if (replies_queue(s, frame, len, text) < 0)
+        session_end(s, "replies are not read");
 }
 
 /* ---- what kernels print ------------------------------------------------------------ */
@@ -404,10 +412,10 @@ replies_each(struct session *s, void (*each)(void *ctx, const void *frame, size_
         each(ctx, w->bytes, w->len);
 }
 
-void
+int
 reply_again(struct session *s, const void *frame, uint32_t len)
 {
     _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&s->replies.lock);
 
-    replies_wait_in_line(s, frame, len, 0);
+    return replies_queue(s, frame, len, 0);
 }

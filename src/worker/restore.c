@@ -341,7 +341,7 @@ restore_session(struct session *s, const struct restore_options *o, struct err *
     free(take_ptr(s->restoring.blob));
     snapshot_reader_free(r.reader);
     free(r.ops);
-    free(r.made);
+    restored_objects_free(&r);
     free(r.holes);
     return rc;
 }

@@ -116,10 +116,17 @@ object_of_kind(const struct restorer *r, uint64_t serial, unsigned kind)
     return o && o->kind == kind ? o : NULL;
 }
 
+static uint64_t
+last_serial(const struct restorer *r)
+{
+    return r->n_made > 0 ? r->made[r->n_made - 1].serial : 0;
+}
+
+/* It stays until all is read: what comes may name it, whoever let go of it meanwhile. */
 static int
 made_add(struct restorer *r, uint64_t serial, struct object *o)
 {
-    if (r->n_made > 0 && r->made[r->n_made - 1].serial >= serial)
+    if (last_serial(r) >= serial)
         return restore_bad(r, "objects are not in order");
     if (r->n_made == r->cap_made) {
         const size_t cap = r->cap_made ? 2 * r->cap_made : 256;
@@ -131,8 +138,26 @@ made_add(struct restorer *r, uint64_t serial, struct object *o)
         r->cap_made = cap;
     }
     o->serial = serial;
+    object_ref(o);
     r->made[r->n_made++] = (struct made){serial, o};
     return 0;
+}
+
+void
+restored_objects_free(struct restorer *r)
+{
+    for (size_t i = 0; i < r->n_made; i++)
+        object_unref(r->s, r->made[i].object);
+    free(r->made);
+}
+
+/* One that has just come into being, with the serial that it had. */
+static int
+made_now(struct restorer *r, uint64_t serial, struct object *o)
+{
+    if (o->serial != serial)
+        return restore_bad(r, "an object's moment");
+    return made_add(r, serial, o);
 }
 
 /* Runs the message that is in s->frame. A bad one is the snapshot's fault. */
@@ -203,6 +228,7 @@ restore_object(struct restorer *r, struct dec *d)
     const uint64_t serial = dec_u64(d, "serial");
     const struct guest_id id = {dec_u64(d, "id")};
     const uint64_t kind = dec_u64(d, "kind");
+    const struct list *last = r->s->objects.prev;
     struct frame_header h;
     struct object *o;
     int rc = frame_take(r, d, &h);
@@ -216,11 +242,11 @@ restore_object(struct restorer *r, struct dec *d)
     if (rc < 0)
         return rc;
     o = table_find(&r->s->table, id);
-    if (!o || o->kind != kind)
+    if (!o || o->kind != kind || o->node.prev != last || o->node.next != &r->s->objects)
         return restore_bad(r, "an object's message makes another object");
     if (o->error != CL_SUCCESS)
         return cannot_make(r, o, h.op);
-    return made_add(r, serial, o);
+    return made_now(r, serial, o);
 }
 
 /* An object of any kind, without the driver's. */
@@ -280,7 +306,7 @@ restore_failed(struct restorer *r, struct dec *d)
     if (!o)
         return restore_bad(r, "the id of a failed object");
     o->error = error;
-    return made_add(r, serial, o);
+    return made_now(r, serial, o);
 }
 
 static int
@@ -311,7 +337,7 @@ restore_event(struct restorer *r, struct dec *d)
             return err_set(r->e, -ENOMEM, "out of memory");
         memcpy(e->times, times, EVENT_TIMES * sizeof *e->times);
     }
-    return made_add(r, serial, o);
+    return made_now(r, serial, o);
 }
 
 static int
@@ -334,7 +360,7 @@ restore_kernel(struct restorer *r, struct dec *d)
         return err_set(r->e, -EPROTO, "kernel %s of '%s' cannot be had again: error %d",
                        name, r->head.program, rc);
     }
-    return made_add(r, serial, o);
+    return made_now(r, serial, o);
 }
 
 /* The serial of a part by its id, 0 when it is gone. */
@@ -372,7 +398,9 @@ restore_devices(struct restorer *r, struct dec *d)
         const uint64_t serial = part_serial(pairs, n, o->id.v);
 
         next = l->next;
-        if (serial)
+        if (serial && o->error != CL_SUCCESS)
+            rc = cannot_make(r, o, h.op);
+        else if (serial)
             rc = made_add(r, serial, o);
         else
             object_unref(s, table_take(&s->table, o->id));
@@ -467,7 +495,7 @@ restore_held(struct restorer *r, struct dec *d)
         return restore_bad(r, "a command that was held back");
     if (held->args && error != CL_SUCCESS)
         held->args->error = error;
-    return serial ? made_add(r, serial, &held->event->o) : 0;
+    return serial ? made_now(r, serial, &held->event->o) : 0;
 }
 
 static int
@@ -479,26 +507,20 @@ restore_record(struct restorer *r, struct dec *d)
 
     if (rc == 0)
         rc = frame_take(r, d, &h);
+    if (rc == 0 && strncmp(opencl_op_name(h.op), "clCommand", 9) != 0)
+        return restore_bad(r, "a command that is recorded");
     return rc == 0 ? run_frame(r, &h) : rc;
 }
 
 static int
-restore_release(struct restorer *r, struct dec *d, uint64_t moment)
+restore_release(struct restorer *r, struct dec *d)
 {
     struct req_tessera_release release = {.object = NULL};
     struct object *o = table_find(&r->s->table, (struct guest_id){dec_u64(d, "id")});
 
     if (d->bad || !o)
         return restore_bad(r, "a release");
-    /* Something should still need it. */
-    if (atomic_load(&o->refs) == 1 && o->kind != KIND_queue) {
-        for (size_t i = 0; i < r->n_made; i++) {
-            if (r->made[i].object == o)
-                r->made[i].object = NULL;
-        }
-    }
     release.object = o;
-    (void)moment;
     return op_tessera_release(r->s, &release);
 }
 
@@ -602,7 +624,8 @@ restore_question(struct restorer *r, struct dec *d, bool callback)
         q.type = (int64_t)dec_u64(d, "type");
     q.failed = dec_u64(d, "failed");
     n = (uint64_t)(d->end - d->p) / sizeof(uint64_t);
-    if (d->bad || n == 0 || n > UINT32_MAX || (callback && n != 1))
+    if (d->bad || n == 0 || n > UINT32_MAX ||
+        (callback && (n != 1 || q.type < CL_COMPLETE || q.type > CL_SUBMITTED)))
         return restore_bad(r, "a question");
     events = calloc(n, sizeof(struct object *));
     if (!events)
@@ -676,14 +699,15 @@ restore_reply(struct restorer *r, struct dec *d)
     memcpy(&h, bytes, sizeof h);
     if (h.size != len)
         return restore_bad(r, "a reply's length");
-    reply_again(r->s, bytes, (uint32_t)len);
-    return 0;
+    return reply_again(r->s, bytes, (uint32_t)len) < 0
+               ? restore_bad(r, "more replies than may wait")
+               : 0;
 }
 
 /* ---- the log ------------------------------------------------------------------------------ */
 
 static int
-restore_entry(struct restorer *r, uint64_t kind, uint64_t moment, struct dec *d)
+restore_entry(struct restorer *r, uint64_t kind, struct dec *d)
 {
     cl_int error;
 
@@ -707,7 +731,7 @@ restore_entry(struct restorer *r, uint64_t kind, uint64_t moment, struct dec *d)
     case ENTRY_RECORD:
         return restore_record(r, d);
     case ENTRY_RELEASE:
-        return restore_release(r, d, moment);
+        return restore_release(r, d);
     case ENTRY_PROGRAM:
         return restore_program(r, d);
     case ENTRY_ARGUMENTS:
@@ -728,6 +752,32 @@ restore_entry(struct restorer *r, uint64_t kind, uint64_t moment, struct dec *d)
     default:
         return restore_bad(r, "an entry of an unknown kind");
     }
+}
+
+/*
+ * Each moment is later than those before, and what happens in it happens: else something is lost
+ * that the guest counts on, for want of memory or since the message failed.
+ */
+static int
+restore_moment(struct restorer *r, uint64_t kind, uint64_t moment, struct dec *d)
+{
+    struct session *s = r->s;
+    int rc;
+
+    if (moment <= r->last_moment)
+        return restore_bad(r, "moments are not in order");
+    /* What is numbered now gets the numbers that it had. */
+    s->moments = moment - 1;
+    rc = restore_entry(r, kind, d);
+    if (rc < 0)
+        return rc;
+    if (s->moments < moment)
+        return err_set(r->e, -EPROTO, "what '%s' had cannot be had again",
+                       r->head.program);
+    r->last_moment = kind == ENTRY_DEVICES ? last_serial(r) : s->moments;
+    return r->last_moment < moment || r->last_moment > r->head.moments
+               ? restore_bad(r, "moments are not in order")
+               : 0;
 }
 
 /* Memory grows with what is there, not with what is said to be. */
@@ -775,10 +825,8 @@ restore_log(struct restorer *r)
         if (rc < 0)
             return rc;
         dec_init(&d, buf, head[2]);
-        /* What is numbered now gets the numbers that it had. */
-        if (head[1] > 0)
-            r->s->moments = head[1] - 1;
-        rc = restore_entry(r, head[0], head[1], &d);
+        rc = head[0] <= ENTRY_RELEASE ? restore_moment(r, head[0], head[1], &d)
+                                      : restore_entry(r, head[0], &d);
         if (rc == 0)
             rc = restore_progress(r, sizeof head + head[2]);
         if (rc < 0)

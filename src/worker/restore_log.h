@@ -9,7 +9,7 @@
 /* An object by its serial. */
 struct made {
     uint64_t serial;
-    struct object *object; /* not counted; NULL: it is gone */
+    struct object *object; /* counted */
 };
 
 /* Restoring, as far as it has come. */
@@ -23,6 +23,7 @@ struct restorer {
     size_t n_ops;
     struct made *made; /* the oldest first; owned */
     size_t n_made, cap_made;
+    uint64_t last_moment;
     bool fresh;           /* the heap is new; else it is the guest's, with its bytes */
     struct extent *holes; /* of the guest's heap, by offset: to be filled again; owned */
     size_t n_holes;
@@ -32,6 +33,9 @@ struct restorer {
 /* Reads the section of that name, or the whole log. 0, or a negative errno with words in r->e. */
 int restore_ops(struct restorer *r);
 int restore_log(struct restorer *r);
+
+/* All is read. */
+void restored_objects_free(struct restorer *r);
 
 /* NULL: there is none. */
 struct object *restored_object(const struct restorer *r, uint64_t serial);
