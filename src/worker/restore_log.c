@@ -824,7 +824,7 @@ restore_log(struct restorer *r)
         rc = entry_read(r, (head[2] + 7) & ~UINT64_C(7), &buf, &cap);
         if (rc < 0)
             return rc;
-        dec_init(&d, buf, head[2]);
+        dec_init(&d, buf ? buf : (const uint8_t *)"", head[2]);
         rc = head[0] <= ENTRY_RELEASE ? restore_moment(r, head[0], head[1], &d)
                                       : restore_entry(r, head[0], &d);
         if (rc == 0)
