@@ -34,7 +34,7 @@ is_drained(struct session *s)
     /* Others may have the turn: we hand on nothing. */
     gate_step(&s->gate, false);
     return !queues_run(s) && jobs_idle(&s->builds) && jobs_idle(&s->asks) &&
-           event_questions(s, NULL, NULL) != -EAGAIN;
+           event_questions(s, NULL, NULL) != -EAGAIN && !watches_telling(&s->watches);
 }
 
 int

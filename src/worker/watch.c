@@ -26,12 +26,19 @@ watches_init(struct watches *w)
     pthread_mutex_init(&w->lock, NULL);
     list_init(&w->armed);
     w->count = 0;
+    atomic_init(&w->telling, 0);
 }
 
 bool
 watches_any(const struct watches *w)
 {
     return __atomic_load_n(&w->count, __ATOMIC_RELAXED) != 0;
+}
+
+bool
+watches_telling(const struct watches *w)
+{
+    return atomic_load(&w->telling) != 0;
 }
 
 cl_int
@@ -50,6 +57,7 @@ watch_disarm(struct watches *w, struct watch *watch)
 {
     watch->fired = true;
     list_del(&watch->node);
+    atomic_fetch_add(&w->telling, 1);
     __atomic_store_n(&w->count, w->count - 1, __ATOMIC_RELAXED);
 }
 
@@ -58,6 +66,7 @@ watch_run(struct watch *w, cl_int status)
 {
     w->done(w->s, w->arg, status < 0 ? status : CL_SUCCESS);
     w->s->cl->clReleaseEvent(w->event);
+    atomic_fetch_sub(&w->s->watches.telling, 1);
 }
 
 /* The driver's thread, or ours from inside clSetEventCallback. */

@@ -11,6 +11,7 @@
 
 #include <CL/cl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 struct session;
@@ -25,6 +26,7 @@ struct watches {
     pthread_mutex_t lock;
     struct list armed;
     unsigned count;
+    _Atomic unsigned telling; /* no longer armed, and not through yet */
 };
 
 void watches_init(struct watches *w);
@@ -42,6 +44,9 @@ void watches_each(struct session *s, watch_each_fn *each, void *ctx);
 
 /* Is anything watched? A hint: no lock. */
 bool watches_any(const struct watches *w);
+
+/* Is somebody being told right now, on any thread? */
+bool watches_telling(const struct watches *w);
 
 /* The execution status of an event: > 0 not there yet, 0 complete, < 0 failed. */
 cl_int event_status(struct session *s, cl_event event);
