@@ -14,7 +14,8 @@
 #
 # Seeds are tests/fuzz/corpus/NAME.tar.gz, and what seeds.py writes from tests/fuzz/seeds/NAME/*;
 # words are NAME.dict, in tests/fuzz or generated, or else the dictionary generated from the API
-# description. The targets fuzz_frame_* share the corpus and the seeds of fuzz_frame.
+# description. The targets fuzz_frame_* share the corpus and the seeds of fuzz_frame; what these
+# save is what fuzz_restore begins with.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -64,12 +65,25 @@ shared() {
     [[ $1 == fuzz_frame_* ]] && echo fuzz_frame || echo "$1"
 }
 
+# saved DIR FOLDER: writes the sessions that the seeds of fuzz_frame come to, saved.
+saved() {
+    local frames=$1/seeds/fuzz_frame_saved
+    /usr/bin/python3 tests/fuzz/seeds.py api/opencl.toml tests/fuzz/seeds/fuzz_frame "$frames"
+    rm -rf "$2" && mkdir -p "$2"
+    FUZZ_SAVE_DIR=$2 LLVM_PROFILE_FILE=/dev/null \
+        "$1/tests/fuzz/fuzz_frame_lifecycle" "$frames"/*-saved >/dev/null 2>&1
+}
+
 # seeds NAME DIR: writes its seeds and its corpus below DIR and prints the folders.
 seeds() {
     local name written=$2/seeds/$1 unpacked=$2/kept/$1
     name=$(shared "$1")
     if [ -d "tests/fuzz/seeds/$name" ]; then
         /usr/bin/python3 tests/fuzz/seeds.py api/opencl.toml "tests/fuzz/seeds/$name" "$written"
+        echo "$written"
+    fi
+    if [ "$name" = fuzz_restore ]; then
+        saved "$2" "$written"
         echo "$written"
     fi
     if [ -f "$corpora/$name.tar.gz" ]; then

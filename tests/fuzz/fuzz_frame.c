@@ -12,9 +12,11 @@
 #include "worker/event.h"
 
 #include "mutator.h"
+#include "round_trip.h"
+#include "worker/pause.h"
 
+#include <fcntl.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +24,11 @@
 
 #define RING_BYTES (64u << 10)
 #define HEAP_BYTES (1u << 20)
-/* What a fill of all of it takes is what an input may take. */
-#define FRAMEBUFFER_BYTES (4ull << 20)
-#define SETTLE_NS 5000000000ull
 
 #define SWITCH_SHARED 1u  /* storage is shared with the guest */
 #define SWITCH_GATE 2u    /* the session has a gate: commands wait for turns */
 #define SWITCH_COMPILE 4u /* the device compiles at a first launch */
+#define SWITCH_SAVE 8u    /* it is saved in the end, and made again */
 
 #define ACT_SLICE 1u  /* turns have a slice, else they are open */
 #define ACT_SHORT 2u  /* it is over at once */
@@ -42,61 +42,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct session session;
+static struct stage stage;
 static struct {
     struct turn_file *file;
     const uint8_t *switches; /* of this input */
     uint64_t last;           /* turn */
     unsigned acts, messages;
 } arbiter;
-static struct channel guest;
-static _Thread_local bool is_dispatcher;
-
-/* ---- in place of session.c: a session that ends must not end the process ------------------- */
-
-int
-session_fail(struct session *s, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(s->reason, sizeof s->reason, fmt, ap);
-    va_end(ap);
-    return -1;
-}
-
-/* No frame may lead here: these are ends by memory and by the rings. */
-void
-session_end(struct session *s, const char *fmt, ...)
-{
-    (void)s;
-    fprintf(stderr, "session_end: %s\n", fmt);
-    abort();
-}
-
-bool
-session_is_dispatcher(const struct session *s)
-{
-    (void)s;
-    return is_dispatcher;
-}
 
 /* ---- the session --------------------------------------------------------------------------- */
-
-static void
-open_account(struct session *s)
-{
-    char path[] = "/tmp/tessera-fuzz-XXXXXX";
-    int fd = mkstemp(path), account_fd;
-
-    if (fd < 0 || account_create(path, FRAMEBUFFER_BYTES, &s->account, &account_fd) < 0)
-        abort();
-    unlink(path);
-    close(fd);
-    close(account_fd);
-    s->slot = &s->account->slot[account_slot_take(s->account)];
-    gate_init(&s->gate, &s->slot->gate);
-}
 
 static void
 open_turns(struct session *s)
@@ -115,35 +69,17 @@ open_turns(struct session *s)
 }
 
 static void
-session_open(struct session *s)
+session_open(struct stage *g)
 {
-    static struct session_options options = {.framebuffer_bytes = FRAMEBUFFER_BYTES,
-                                             .device.fake = true};
-    char reason[ACCOUNT_REASON_BYTES];
+    struct session *s = &g->s;
 
-    s->options = &options;
-    open_account(s);
+    stage_open(g);
     open_turns(s);
-    if (device_open(&s->device, &options.device, reason) < 0 ||
-        channel_loopback(&guest, &s->channel, HEAP_BYTES, RING_BYTES, RING_BYTES) < 0)
+    if (channel_make(&s->channel, HEAP_BYTES, RING_BYTES, RING_BYTES, &s->memory_fds[0],
+                     &s->memory_fds[1]) < 0)
         abort();
-    s->cl = s->device.cl;
-    s->root_device = (struct object){
-        .id.v = ROOT_DEVICE_ID, .kind = KIND_device, .refs = 1, .h.device = s->device.id};
-    pthread_mutex_init(&s->queues_lock, NULL);
-    list_init(&s->queues);
-    list_init(&s->objects);
-    pthread_mutex_init(&s->asks_lock, NULL);
-    list_init(&s->parked_asks);
-    replies_init(&s->replies);
-    watches_init(&s->watches);
-    runner_init(&s->runner);
-    jobs_init(&s->builds, 2);
-    jobs_init(&s->asks, 1);
-    jobs_init(&s->waits, 4);
-    s->frame = malloc(ring_max_frame(RING_BYTES));
-    s->request.scratch = malloc(2ull * ring_max_frame(RING_BYTES));
-    is_dispatcher = true;
+    stage_prepare(g);
+    stage_connect(g);
 }
 
 /* Fresh credit, as at a session's beginning. */
@@ -156,24 +92,6 @@ session_renew(struct session *s)
     s->reason[0] = '\0';
     memset(&s->costs, 0, sizeof s->costs);
     s->admitted.valid = false;
-}
-
-/* The guest reads its replies: they are well-formed, whatever was asked. Was tag's among them? */
-static bool
-read_replies(struct session *s, uint64_t tag)
-{
-    static uint64_t buf[RING_BYTES / 8];
-    const struct frame_header *h = (const void *)buf;
-    bool found = false;
-    int n;
-
-    do {
-        while ((n = ring_read(&guest.rx, buf, sizeof buf)) > 0)
-            found |= h->op == FRAME_REPLY && h->tag == tag;
-        if (n < 0)
-            abort();
-    } while (!replies_flush(s));
-    return found;
 }
 
 /* ---- the arbiter --------------------------------------------------------------------------- */
@@ -334,19 +252,18 @@ run(struct session *s, unsigned op, uint64_t tag, const uint64_t *fields, size_t
         rc = left;
     /* As guests do: kernels are made when the answer of the build is there. */
     end = rc == 0 && tag && is_build(op) ? now_ns() + SETTLE_NS : 0;
-    while (!read_replies(s, tag) && now_ns() < end)
+    while (!stage_read_replies(&stage, tag) && now_ns() < end)
         sched_yield();
     return rc;
 }
 
-/* Commands that wait for a user event must not wait for ever once its id is gone. */
 static void
 close_user_event(struct session *s, uint64_t id)
 {
-    const struct object *o = table_find(&s->table, (struct guest_id){id});
+    struct object *o = table_find(&s->table, (struct guest_id){id});
 
-    if (o && o->kind == KIND_event && container_of(o, struct event, o)->open)
-        run(s, OP_clSetUserEventStatus, 0, (uint64_t[]){id, (uint64_t)-1}, 2);
+    if (o)
+        stage_close_user_event(s, o);
 }
 
 /* What the driver itself would do for hours. */
@@ -411,59 +328,25 @@ release_all(struct session *s)
     }
 }
 
-/* Is there anything that a limit counts? */
 static bool
-uses_allowances(const struct session *s)
+settled(struct stage *g)
 {
-    for (unsigned which = 0; which < LIMIT_COUNT; which++) {
-        if (s->allowances[which].used != 0)
-            return true;
-    }
-    return false;
-}
-
-static bool
-settled(struct session *s)
-{
-    bool busy;
-
-    read_replies(s, 0);
-    arbiter_opens(s);
-    runner_looks(s);
-    objects_bury(s);
-    watches_poll(s);
-    busy = queues_busy(s);
-    queues_retire(s);
-    queues_give_back(s);
-    inflight_settle(s);
-    gate_guest_copied(&s->gate, atomic_load(&s->channel.page->copied_bytes));
-    return !busy && s->held.total == 0 && !s->runner.first && !watches_any(&s->watches) &&
-           list_empty(&s->queues) && atomic_load(&s->slot->used_bytes) == 0 &&
-           !uses_allowances(s);
-}
-
-/* What is there that should not be. */
-static void
-tell_rest(const struct session *s)
-{
-    fprintf(stderr, "%lu bytes stay charged\n",
-            (unsigned long)atomic_load(&s->slot->used_bytes));
-    for (unsigned which = 0; which < LIMIT_COUNT; which++)
-        fprintf(stderr, "%s: %llu stay used\n", limit_rows[which].name,
-                (unsigned long long)s->allowances[which].used);
+    stage_read_replies(g, 0);
+    arbiter_opens(&g->s);
+    runner_looks(&g->s);
+    return stage_is_settled(g);
 }
 
 static void
-settle(struct session *s)
+settle(struct stage *g)
 {
+    struct session *s = &g->s;
     uint64_t end = now_ns() + SETTLE_NS;
 
     release_all(s);
-    while (!settled(s)) {
-        if (now_ns() > end) {
-            tell_rest(s);
-            abort();
-        }
+    while (!settled(g)) {
+        if (now_ns() > end)
+            stage_tell_rest(s);
         /* The driver's threads end what is under way; a watch is looked at now and then. */
         sched_yield();
     }
@@ -473,22 +356,51 @@ settle(struct session *s)
     table_fini(&s->table); /* it may have grown to a million slots */
 }
 
+/* ---- away and back ------------------------------------------------------------------------- */
+
+static bool
+in_time(void *ctx)
+{
+    const uint64_t *end = ctx;
+
+    return now_ns() < *end;
+}
+
+/* What the driver has runs to its end, whatever the arbiter does meanwhile. */
+static void
+suspend(struct session *s)
+{
+    uint64_t end = now_ns() + SETTLE_NS;
+
+    if (session_pause(s, in_time, &end) < 0)
+        abort();
+    round_trip(s, arbiter.switches[1] & 1);
+    session_continue(s);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct session *s = &session;
+    struct session *s = &stage.s;
+    const uint8_t *switches = data;
+    int rc = 0;
 
     if (!s->frame)
-        session_open(s);
+        session_open(&stage);
     if (size < FRAME_SWITCHES || too_wild(data, size))
         return 0;
     session_renew(s);
     session_switch(s, data);
+    if (fallocate(s->memory_fds[1], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                  HEAP_BYTES) < 0)
+        abort();
     memcpy(s->channel.heap, data, size < HEAP_BYTES ? size : HEAP_BYTES);
     data += FRAME_SWITCHES;
     size -= FRAME_SWITCHES;
-    while (size >= sizeof(struct frame_header) && run_one(s, &data, &size) == 0)
-        ;
-    settle(s);
+    while (size >= sizeof(struct frame_header) && rc == 0)
+        rc = run_one(s, &data, &size);
+    if (rc == 0 && switches[0] & SWITCH_SAVE)
+        suspend(s);
+    settle(&stage);
     return 0;
 }

@@ -475,7 +475,7 @@ static void
 switches_change(void)
 {
     if (chance(50))
-        frames.switches[0] ^= 1u << rnd(3);
+        frames.switches[0] ^= 1u << rnd(4);
     else
         frames.switches[1 + rnd(3)] = (uint8_t)rnd(64);
 }

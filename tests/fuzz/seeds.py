@@ -6,9 +6,10 @@ Writes the seeds of fuzz_frame as they travel. A seed names its calls and their 
 description does, one message a line (further lines are indented): `clCreateBuffer buffer=3
 context=1 size=4096`; `tag=1` where an answer is wanted. The first line may be switches: `switches
 shared gate=1,2,20 compile`, each if wanted. shared: storage is shared with the guest; gate: bytes 1
-to 3 of fuzz_frame.c, how turns are given; compile: a first launch is compiled. A field left out is
-0 or empty; `root` is the whole device, `packed:"..."` a byte string inside a blob. So a seed means
-the same after the description has changed, or is refused here.
+to 3 of fuzz_frame.c, how turns are given; compile: a first launch is compiled; save: the session is
+saved in the end. Each seed is written without and with it. A field left out is 0 or empty; `root`
+is the whole device, `packed:"..."` a byte string inside a blob. So a seed means the same after the
+description has changed, or is refused here.
 """
 
 import json
@@ -24,7 +25,7 @@ import generate  # noqa: E402
 EXTENT = re.compile(r"\d\w*:\d\w*")
 WORD = re.compile(r'(\w+)=((?:packed:)?"(?:[^"\\]|\\.)*"|\[[^]]*\]|\S+)')
 NONE = 2**64 - 1
-SWITCHES = {"shared": 1, "gate": 2, "compile": 4}
+SWITCHES = {"shared": 1, "gate": 2, "compile": 4, "save": 8}
 
 
 def numbers(*values):
@@ -113,7 +114,10 @@ def main():
     out.mkdir(parents=True, exist_ok=True)
     for path in sorted(Path(sys.argv[2]).iterdir()):
         try:
-            (out / path.name).write_bytes(seed(calls, path.read_text()))
+            data = seed(calls, path.read_text())
+            (out / path.name).write_bytes(data)
+            saved = bytes([data[0] | SWITCHES["save"]]) + data[1:]
+            (out / f"{path.name}-saved").write_bytes(saved)
         except (ValueError, struct.error) as e:
             sys.exit(f"{path}: {e}")
 
