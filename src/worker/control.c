@@ -45,6 +45,13 @@ struct control {
 
 static struct control the_control = {.conn = -1, .guest = -1, .memory.fds = {-1, -1}};
 
+static void
+drop(int *fd)
+{
+    if (*fd >= 0)
+        close(take_fd(fd));
+}
+
 /* ---- answers ------------------------------------------------------------------------------ */
 
 static void
@@ -124,7 +131,7 @@ take_continue(struct control *c)
     if (!manager_wants(c) || control_receive(c->conn, &m, &fd, MSG_DONTWAIT) < 0)
         return;
     on_message(c, &m, fd);
-    cleanup_closep(&fd);
+    drop(&fd);
 }
 
 /* While a copy is written CONTINUE may come. */
@@ -212,9 +219,9 @@ on_restore(struct control *c, const struct control_msg *m, int fd)
 static void
 forget_guest(struct control *c)
 {
-    cleanup_closep(&c->guest);
-    cleanup_closep(&c->memory.fds[0]);
-    cleanup_closep(&c->memory.fds[1]);
+    drop(&c->guest);
+    drop(&c->memory.fds[0]);
+    drop(&c->memory.fds[1]);
 }
 
 static void
@@ -239,7 +246,7 @@ on_guest(struct control *c, int fd)
 
     if (fd < 0 || c->state == RUNS || c->state == PAUSED) {
         tell_failure(c, -EINVAL, "the session has its guest");
-        cleanup_closep(&fd);
+        drop(&fd);
         return;
     }
     forget_guest(c);
@@ -312,7 +319,7 @@ on_message(struct control *c, const struct control_msg *m, int fd)
 static void
 on_hang_up(struct control *c)
 {
-    cleanup_closep(&c->conn);
+    drop(&c->conn);
     if (c->state == PAUSED && atomic_load(&c->s->account->suspended))
         session_leave_guest(c->s);
     if (c->state == PAUSED)
@@ -329,7 +336,7 @@ take_connection(struct control *c)
 
     if (fd < 0)
         return;
-    cleanup_closep(&c->conn);
+    drop(&c->conn);
     c->conn = fd;
 }
 
@@ -349,7 +356,7 @@ serve_one(struct control *c)
             on_message(c, &m, fd);
         else if (rc != -EAGAIN)
             on_hang_up(c);
-        cleanup_closep(&fd);
+        drop(&fd);
     } else if (p[0].revents) {
         take_connection(c);
     }
