@@ -5,6 +5,7 @@
 #include "snapshot/snapshot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -15,11 +16,15 @@
 #define LEVEL 1 /* a suspend waits for it: the fastest that still finds much */
 /* After a block that did not become smaller so many are stored as they are, doubling. */
 #define SKIP_MOST 32u
+/* So much at a time is on its way to the disk while the next is put together. */
+#define DISK_STEP_BYTES (8u << 20)
 
 struct snapshot_writer {
     int fd, failed;
     bool in_section;
     uint64_t sections, written, check;
+    off_t begin;         /* where in its file it begins; negative: it is no file */
+    uint64_t on_the_way; /* bytes that the disk was told of */
     uint64_t zeros;      /* not yet written */
     ZSTD_CCtx *compress; /* NULL: not wanted */
     unsigned skip, skip_next;
@@ -35,6 +40,20 @@ fail(struct snapshot_writer *w, int rc, struct err *e)
     return err_set(e, rc, "cannot write the snapshot: %s", strerror(-rc));
 }
 
+/* Whoever waits for the disk at the end waits for the last step alone. */
+static void
+tell_disk(struct snapshot_writer *w)
+{
+    const uint64_t len = w->written - w->on_the_way;
+
+    if (w->begin < 0 || len < DISK_STEP_BYTES)
+        return;
+    if (sync_file_range(w->fd, w->begin + (off_t)w->on_the_way, (off_t)len,
+                        SYNC_FILE_RANGE_WRITE) < 0)
+        w->begin = -1;
+    w->on_the_way = w->written;
+}
+
 static int
 write_parts(struct snapshot_writer *w, const void *head, size_t head_len,
             const void *data, size_t len, struct err *e)
@@ -46,6 +65,7 @@ write_parts(struct snapshot_writer *w, const void *head, size_t head_len,
     if (rc < 0)
         return fail(w, rc, e);
     w->written += head_len + len;
+    tell_disk(w);
     return 0;
 }
 
@@ -228,6 +248,7 @@ snapshot_writer_new(int fd, bool compress, struct snapshot_writer **ret, struct 
         return err_set(e, -ENOMEM, "out of memory");
     memset(w, 0, offsetof(struct snapshot_writer, block));
     w->fd = fd;
+    w->begin = lseek(fd, 0, SEEK_CUR);
     w->skip_next = 1;
     w->compress = compress ? ZSTD_createCCtx() : NULL;
     h.check = w->check = XXH3_64bits(&h, offsetof(struct snapshot_header, check));
