@@ -583,11 +583,11 @@ a_vgpu_of_a_container_that_is_deleted_is_the_end_at_once(void **state)
     const int folder = open(w->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     struct askers a;
 
-    begin(w, &a, 3, ask_once);
     unlink(w->device.route.socket_path);
     assert_int_equal(rmdir(w->folder), 0);
     free(w->device.route.socket_path);
     w->device.route.socket_path = str_printf("/proc/self/fd/%d/socket", folder);
+    begin(w, &a, 3, ask_once);
     worker_suspends(w);
     assert_ends_at_once(w, &a, 3);
     close(folder);
