@@ -445,7 +445,7 @@ print(s.recv(100))'
     tessera send a socket
     ended_with 0 "$receiver"
     run tessera send piped -
-    refused 1 "not here any more"
+    refused 1 "suspended already"
 }
 
 @test "suspend-cli: a pipe whose reader leaves is said, and the vGPU stays suspended" {
