@@ -395,7 +395,8 @@ stage_tsan() {
     one "build with TSan" compile_tsan_tests "$TSAN_SOME"
     tsan_tests "$TSAN_SOME"
 }
-TSAN_SOME='arbiter|ring|channel|transport|session|wait|hold|mem|account|gate|guest|worker|icd'
+TSAN_SOME='arbiter|ring|channel|transport|session|rejoin|direct|wait|hold|mem|account|gate|guest'
+TSAN_SOME+='|worker|icd'
 readonly TSAN_SOME="(^|[^a-z])($TSAN_SOME)"
 
 # Drivers and interpreters are not instrumented: what they do among themselves is not told.

@@ -37,20 +37,66 @@ sock_address(const char *path, struct sockaddr_un *addr, int *ret_dirfd)
     return n >= (int)sizeof addr->sun_path ? -ENAMETOOLONG : 0;
 }
 
+static int
+new_socket(int type)
+{
+    const int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+    return fd < 0 ? -errno : fd;
+}
+
+int
+sock_new(void)
+{
+    return new_socket(SOCK_STREAM);
+}
+
+int
+sock_connect_to(int sock, const char *path)
+{
+    _cleanup_close_ int dirfd = -1;
+    struct sockaddr_un addr;
+    int rc = sock_address(path, &addr, &dirfd);
+
+    if (rc < 0)
+        return rc;
+    return connect(sock, (struct sockaddr *)&addr, sizeof addr) < 0 ? -errno : 0;
+}
+
+static int
+connect_new(int type, const char *path)
+{
+    _cleanup_close_ int fd = new_socket(type);
+    int rc = fd < 0 ? fd : sock_connect_to(fd, path);
+
+    return rc < 0 ? rc : take_fd(&fd);
+}
+
 int
 sock_connect(const char *path)
 {
-    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return connect_new(SOCK_STREAM, path);
+}
+
+int
+sock_connect_packets(const char *path)
+{
+    return connect_new(SOCK_SEQPACKET | SOCK_NONBLOCK, path);
+}
+
+static int
+listen_new(int type, const char *path, mode_t mode, int backlog)
+{
+    _cleanup_close_ int fd = new_socket(type);
     _cleanup_close_ int dirfd = -1;
     struct sockaddr_un addr;
-    int rc;
+    int rc = fd < 0 ? fd : sock_address(path, &addr, &dirfd);
 
-    if (fd < 0)
-        return -errno;
-    rc = sock_address(path, &addr, &dirfd);
     if (rc < 0)
         return rc;
-    if (connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
+    if (bind(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
+        return -errno;
+    if (chmod(path, mode) < 0 || listen(fd, backlog) < 0)
         return -errno;
     return take_fd(&fd);
 }
@@ -58,17 +104,8 @@ sock_connect(const char *path)
 int
 sock_listen(const char *path, mode_t mode, int backlog)
 {
-    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    _cleanup_close_ int dirfd = -1;
-    struct sockaddr_un addr;
     struct stat st;
-    int rc;
 
-    if (fd < 0)
-        return -errno;
-    rc = sock_address(path, &addr, &dirfd);
-    if (rc < 0)
-        return rc;
     if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
         _cleanup_close_ int other = sock_connect(path);
 
@@ -76,11 +113,14 @@ sock_listen(const char *path, mode_t mode, int backlog)
             return -EADDRINUSE;
         unlink(path);
     }
-    if (bind(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
-        return -errno;
-    if (chmod(path, mode) < 0 || listen(fd, backlog) < 0)
-        return -errno;
-    return take_fd(&fd);
+    return listen_new(SOCK_STREAM, path, mode, backlog);
+}
+
+int
+sock_listen_packets(const char *path, mode_t mode, int backlog)
+{
+    unlink(path);
+    return listen_new(SOCK_SEQPACKET | SOCK_NONBLOCK, path, mode, backlog);
 }
 
 int
@@ -165,8 +205,10 @@ sock_recv_fds(int sock, void *buf, size_t len, int *fds, int max_fds, int *ret_n
         p += n;
         len -= (size_t)n;
     }
-    while (rc < 0 && nfds > 0)
+    while (rc < 0 && nfds > 0) {
         close(fds[--nfds]);
+        fds[nfds] = -1;
+    }
     if (rc == 0)
         *ret_nfds = nfds;
     return rc;

@@ -54,6 +54,10 @@ http_error_of(int rc)
         return (struct http_error){409, "no-space"};
     case EMSGSIZE:
         return (struct http_error){413, "too-large"};
+    case EBADMSG:
+    case ENODATA:
+    case EPROTO:
+        return (struct http_error){422, "bad-snapshot"};
     case ENODEV:
         return (struct http_error){503, "no-device"};
     case ENOMEM:
@@ -61,6 +65,12 @@ http_error_of(int rc)
     default:
         return (struct http_error){500, "internal"};
     }
+}
+
+const char *
+api_error_code(int rc)
+{
+    return http_error_of(rc).code;
 }
 
 void
@@ -263,6 +273,27 @@ find_own(const struct api_call *c, struct vgpu **ret, struct err *e)
     return 0;
 }
 
+/* The same where it has to be one that runs, and is not in the middle of anything. */
+static int
+find_own_settled(const struct api_call *c, struct vgpu **ret, struct err *e)
+{
+    struct vgpu *v = NULL;
+    const int rc = find_own(c, &v, e);
+
+    if (rc < 0)
+        return rc;
+    if (v->deleting)
+        return err_set(e, -EBUSY, "vGPU '%s' is being deleted", c->name);
+    if (v->operation)
+        return err_set(e, -EBUSY, "vGPU '%s' is being suspended, resumed or cloned",
+                       c->name);
+    if (v->s.suspended.number)
+        return err_set(e, -EBUSY, "vGPU '%s' is suspended: tessera resume %s", c->name,
+                       c->name);
+    *ret = v;
+    return 0;
+}
+
 static int
 put_vm(struct api_call *c, struct err *e)
 {
@@ -271,9 +302,7 @@ put_vm(struct api_call *c, struct err *e)
     int rc = request_parse_vm(c->body, c->body_len, &r, e);
 
     if (rc == 0)
-        rc = find_own(c, &v, e);
-    if (rc == 0 && v->deleting)
-        rc = err_set(e, -EBUSY, "vGPU '%s' is being deleted", c->name);
+        rc = find_own_settled(c, &v, e);
     if (rc == 0)
         rc = vm_attach(v, &r, e);
     if (rc == 0)
@@ -285,7 +314,7 @@ static int
 delete_vm(struct api_call *c, struct err *e)
 {
     struct vgpu *v = NULL;
-    int rc = find_own(c, &v, e);
+    int rc = find_own_settled(c, &v, e);
 
     if (rc == 0)
         rc = vm_detach(v, e);
@@ -437,18 +466,16 @@ find_route(struct api_call *c, const char *method, const char *path,
     return err_set(e, -ENOENT, "there is no %.200s", path);
 }
 
-static int
-check_peer(const struct api_call *c, const struct route *r, struct err *e)
+int
+api_check_peer(uid_t uid, bool admin, struct err *e)
 {
-    const uid_t uid = c->peer.uid;
-
     if (uid == 0 || uid == geteuid())
         return 0;
     /*
      * The system-wide manager serves those who may open its socket; a user's own serves
      * that user.
      */
-    if (geteuid() != 0 || r->admin)
+    if (geteuid() != 0 || admin)
         return err_set(e, -EPERM, "user %u may not do this", (unsigned)uid);
     return 0;
 }
@@ -457,11 +484,11 @@ bool
 api_dispatch(struct api_call *c, const char *method, const char *path)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    const struct route *r = NULL;
+    const struct route *r = routes; /* which one it is find_route() says */
     int rc = find_route(c, method, path, &r, &e);
 
     if (rc == 0)
-        rc = check_peer(c, r, &e);
+        rc = api_check_peer(c->peer.uid, r->admin, &e);
     if (rc == 0) {
         c->status = r->status;
         rc = r->handle(c, &e);

@@ -41,6 +41,12 @@ void api_call_init(struct api_call *c, struct manager *m);
  */
 bool api_dispatch(struct api_call *c, const char *method, const char *path);
 
+/* May that user do this? -EPERM with words. admin: what is root's and the manager's own user's. */
+int api_check_peer(uid_t uid, bool admin, struct err *e);
+
+/* The code of an error, for programs. */
+const char *api_error_code(int rc);
+
 /* Fills the answer with an error: the one place that maps errno to HTTP. */
 void api_fail(struct api_call *c, const struct err *e);
 

@@ -87,6 +87,8 @@ folders_name(struct folders *f, const struct options *o)
     if (!f->runtime || !f->state)
         return -ENOMEM;
     f->control = str_printf("%s/control.sock", f->runtime);
+    f->operations = str_printf("%s/operations.sock", f->runtime);
+    f->workers = str_printf("%s/workers", f->runtime);
     f->vgpus = str_printf("%s/vgpus", f->runtime);
     f->accounts = str_printf("%s/accounts", f->runtime);
     f->turns = str_printf("%s/turns", f->runtime);
@@ -95,8 +97,10 @@ folders_name(struct folders *f, const struct options *o)
     f->container_icd = str_printf("%s/container-icd", f->runtime);
     f->state_vgpus = str_printf("%s/vgpus", f->state);
     f->state_gpus = str_printf("%s/gpus", f->state);
+    f->snapshots = str_printf("%s/snapshots", f->state);
     if (!f->control || !f->vgpus || !f->accounts || !f->turns || !f->icd || !f->vm ||
-        !f->container_icd || !f->state_vgpus || !f->state_gpus)
+        !f->container_icd || !f->state_vgpus || !f->state_gpus || !f->operations ||
+        !f->workers || !f->snapshots)
         return -ENOMEM;
     return 0;
 }
@@ -163,7 +167,8 @@ folders_init(struct folders *f, const struct options *o, struct err *e)
         {f->tmp, 0711},           {f->trash, 0700},
         {f->icd, 0755},           {f->state_vgpus, 0700},
         {f->state_gpus, 0700},    {f->turns, 0700},
-        {f->container_icd, 0755},
+        {f->container_icd, 0755}, {f->workers, 0700},
+        {f->snapshots, 0700},
     };
     return folders_make(rows, sizeof rows / sizeof *rows, e);
 }
@@ -171,10 +176,11 @@ folders_init(struct folders *f, const struct options *o, struct err *e)
 void
 folders_fini(struct folders *f)
 {
-    char **const owned[] = {&f->runtime,  &f->state,        &f->control,    &f->vgpus,
-                            &f->accounts, &f->cache,        &f->tmp,        &f->trash,
-                            &f->icd,      &f->state_vgpus,  &f->state_gpus, &f->turns,
-                            &f->vm,       &f->container_icd};
+    char **const owned[] = {&f->runtime,  &f->state,         &f->control,    &f->vgpus,
+                            &f->accounts, &f->cache,         &f->tmp,        &f->trash,
+                            &f->icd,      &f->state_vgpus,   &f->state_gpus, &f->turns,
+                            &f->vm,       &f->container_icd, &f->operations, &f->workers,
+                            &f->snapshots};
 
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(*owned[i]);

@@ -11,6 +11,8 @@
 struct folders {
     char *runtime, *state;
     char *control;                  /* RUNTIME/control.sock */
+    char *operations;               /* RUNTIME/operations.sock */
+    char *workers;                  /* in runtime: the workers' control sockets */
     char *vgpus, *accounts, *turns; /* in runtime */
     char *cache, *tmp,
         *trash;          /* the workers' (jail.h): in runtime, or in state where nothing
@@ -18,8 +20,8 @@ struct folders {
     char *vm;            /* in runtime: sockets for QEMU */
     char *icd;           /* in runtime: the guests' OCL_ICD_VENDORS */
     char *container_icd; /* the same of guests in containers */
-    char *state_vgpus, *state_gpus; /* in state */
-    int lock_fd;                    /* RUNTIME/tesserad.pid, locked; -1 = not yet */
+    char *state_vgpus, *state_gpus, *snapshots; /* in state */
+    int lock_fd; /* RUNTIME/tesserad.pid, locked; -1 = not yet */
 };
 
 /*

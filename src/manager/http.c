@@ -198,11 +198,10 @@ on_completed(void *arg, struct MHD_Connection *connection, void **call,
 }
 
 /* root's manager: its group may use it too. A user's: that user alone. */
-static int
-control_listen(const struct manager *m, struct err *e)
+int
+control_listen(const char *path, struct err *e)
 {
     const struct group *group = geteuid() == 0 ? getgrnam(CONTROL_GROUP) : NULL;
-    const char *path = m->folders.control;
     int fd = sock_listen(path, 0600, BACKLOG);
 
     if (fd < 0)
@@ -223,7 +222,7 @@ http_start(struct manager *m, struct http **ret, struct err *e)
         return err_set(e, -ENOMEM, "out of memory");
     h->m = m;
     list_init(&h->waiting);
-    fd = control_listen(m, e);
+    fd = control_listen(m->folders.control, e);
     if (fd < 0) {
         free(h);
         return fd;

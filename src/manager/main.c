@@ -40,6 +40,8 @@ main(int argc, char **argv)
     int rc;
 
     log_init("tesserad");
+    /* Of libuv's threads operations may keep some waiting (operation.c), but not all. */
+    setenv("UV_THREADPOOL_SIZE", "16", 0);
     umask(022);
     rc = options_parse(argc, argv, &o, &e);
     if (rc == 0 && o.daemon_log)

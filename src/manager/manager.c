@@ -10,8 +10,12 @@
 #include "manager/jail.h"
 #include "manager/metrics_http.h"
 #include "manager/notify.h"
+#include "manager/operation.h"
+#include "manager/operation_socket.h"
 #include "manager/vgpu.h"
+#include "manager/vgpu_suspend.h"
 #include "manager/words.h"
+#include "manager/worker_link.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -142,7 +146,7 @@ idle_check(void *arg)
     const uint64_t limit_ms = m->options->idle_exit_s * UINT64_C(1000);
     const uint64_t idle_ms = (now_ns() - m->last_request_ns) / 1000000;
 
-    if (idle_ms < limit_ms || !list_empty(&m->vgpus)) {
+    if (idle_ms < limit_ms || !list_empty(&m->vgpus) || !list_empty(&m->operations)) {
         alarm_set(m->idle, idle_ms < limit_ms ? limit_ms - idle_ms + 1 : limit_ms);
         return;
     }
@@ -249,6 +253,7 @@ manager_init(struct manager *m, const struct options *o, struct err *e)
 
     *m = (struct manager){.options = o, .folders = {.lock_fd = -1}};
     list_init(&m->vgpus);
+    list_init(&m->operations);
     m->warnings = json_array();
     m->started_ns = now_ns();
     rc = uv_loop_init(&m->loop);
@@ -268,7 +273,11 @@ manager_init(struct manager *m, const struct options *o, struct err *e)
     vgpu_restore_all(m);
     gpu_time_run(m);
     jail_sweep(m);
+    worker_sockets_sweep(m);
+    snapshots_sweep(m);
     rc = http_start(m, &m->http, e);
+    if (rc == 0)
+        rc = operation_socket_start(m, &m->operation_socket, e);
     if (rc == 0)
         rc = metrics_http_start(m, &m->metrics, e);
     if (rc == 0)
@@ -293,6 +302,9 @@ manager_run(struct manager *m)
 void
 manager_fini(struct manager *m)
 {
+    if (m->loop_made)
+        operations_forget(m);
+    operation_socket_stop(m->operation_socket);
     http_stop(m->http);
     metrics_http_stop(m->metrics);
     gpu_time_stop(m);

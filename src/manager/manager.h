@@ -22,6 +22,7 @@
 
 struct http;
 struct metrics_http;
+struct operation_socket;
 
 struct manager {
     const struct options *options;
@@ -33,6 +34,8 @@ struct manager {
     json_t *warnings;           /* words for /v1/status: what went wrong at the start */
     struct http *http;
     struct metrics_http *metrics; /* NULL: no port is asked for */
+    struct list operations;       /* struct operation */
+    struct operation_socket *operation_socket;
     struct cgroups cgroups;
     bool worker_users;  /* workers have users of their own */
     unsigned trashed;   /* names what waits to be removed */

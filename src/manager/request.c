@@ -52,6 +52,31 @@ static const struct field shutdown_fields[] = {
 };
 static const struct field_table shutdown_table = {shutdown_fields, 1, false};
 
+struct operation_words {
+    char op[REQUEST_NAME_BYTES];
+    struct request_operation r;
+};
+
+#define OPERATION_FIELD(member, kind, required)                                          \
+    {                                                                                    \
+#member, kind, required, offsetof(struct operation_words, r.member),             \
+            sizeof(((struct operation_words *)0)->r.member), NULL                        \
+    }
+
+static const struct field operation_fields[] = {
+    FIELD(struct operation_words, op, FIELD_STRING, true),
+    OPERATION_FIELD(vgpu, FIELD_STRING, true),
+    OPERATION_FIELD(name, FIELD_STRING, false),
+    OPERATION_FIELD(gpu, FIELD_STRING, false),
+    OPERATION_FIELD(file, FIELD_STRING, false),
+    OPERATION_FIELD(confirm, FIELD_BOOL, false),
+};
+static const struct field_table operation_table = {operation_fields, 6, false};
+
+static const char *const operation_words[] = {[OPERATION_SUSPEND] = "suspend",
+                                              [OPERATION_RESUME] = "resume",
+                                              [OPERATION_CLONE] = "clone"};
+
 static int
 check_create(const struct request_create *r, struct err *e)
 {
@@ -190,4 +215,42 @@ request_parse_shutdown(const char *buf, size_t len, struct request_shutdown *ret
         return err_set(e, -EINVAL, "'vgpus' is '%s': keep or end", words.vgpus);
     ret->end_vgpus = strcmp(words.vgpus, "end") == 0;
     return 0;
+}
+
+static int
+check_operation(const struct request_operation *r, struct err *e)
+{
+    const char *made = r->kind == OPERATION_CLONE ? r->name : r->vgpu;
+    const char *problem = vgpu_name_problem(made);
+
+    if ((r->kind == OPERATION_CLONE) != (r->name[0] != '\0'))
+        return err_set(e, -EINVAL, "'name' goes with clone, and clone with 'name'");
+    if (problem)
+        return err_set(e, -EINVAL, "the name '%s' %s", made, problem);
+    if (r->confirm && r->kind != OPERATION_SUSPEND)
+        return err_set(e, -EINVAL, "'confirm' goes with suspend");
+    if (r->gpu[0] && r->kind == OPERATION_SUSPEND)
+        return err_set(e, -EINVAL, "'gpu' does not go with suspend");
+    return 0;
+}
+
+int
+request_parse_operation(const char *buf, size_t len, struct request_operation *ret,
+                        struct err *e)
+{
+    struct operation_words w = {.op = ""};
+    int rc = fields_parse(buf, len, &operation_table, &w, e);
+
+    if (rc < 0)
+        return rc;
+    for (unsigned i = 0; i < sizeof operation_words / sizeof *operation_words; i++) {
+        if (strcmp(w.op, operation_words[i]) != 0)
+            continue;
+        w.r.kind = (enum operation_kind)i;
+        rc = check_operation(&w.r, e);
+        if (rc == 0)
+            *ret = w.r;
+        return rc;
+    }
+    return err_set(e, -EINVAL, "'%s' is no operation: suspend, resume or clone", w.op);
 }

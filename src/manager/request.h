@@ -50,6 +50,20 @@ struct request_shutdown {
     bool end_vgpus;
 };
 
+enum operation_kind { OPERATION_SUSPEND, OPERATION_RESUME, OPERATION_CLONE };
+
+/* The first line at RUNTIME/operations.sock */
+struct request_operation {
+    enum operation_kind kind;
+    char vgpu[REQUEST_NAME_BYTES], name[REQUEST_NAME_BYTES]; /* name: the clone's */
+    char gpu[REQUEST_NAME_BYTES];                            /* "" = any */
+    char file[SNAPSHOT_PATH_BYTES]; /* what the descriptor is, for the record */
+    bool confirm; /* the caller says when the snapshot is in its place */
+};
+
+int request_parse_operation(const char *buf, size_t len, struct request_operation *ret,
+                            struct err *e);
+
 int request_parse_create(const char *buf, size_t len, struct request_create *ret,
                          struct err *e);
 int request_parse_gpu(const char *buf, size_t len, struct request_gpu *ret,

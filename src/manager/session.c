@@ -10,12 +10,16 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "manager/guests.h"
 #include "manager/jail.h"
+#include "manager/operation.h"
 #include "manager/session_gate.h"
+#include "manager/snapshot_head.h"
 #include "manager/spawn.h"
 #include "manager/vm.h"
 #include "manager/words.h"
 #include "manager/worker_find.h"
+#include "manager/worker_link.h"
 #include "wire/hello.h"
 
 #include <errno.h>
@@ -34,11 +38,6 @@ worker_arguments(struct strv *argv, const struct vgpu *v, unsigned slot)
 {
     const struct gpu *g = v->gpu;
 
-    strv_add(argv, "%s", v->m->worker);
-    strv_add(argv, "--session-fd");
-    strv_add(argv, "%d", SPAWN_FIRST_FD);
-    strv_add(argv, "--account-fd");
-    strv_add(argv, "%d", SPAWN_FIRST_FD + 1);
     strv_add(argv, "--slot");
     strv_add(argv, "%u", slot);
     strv_add(argv, "--vgpu");
@@ -69,20 +68,37 @@ worker_arguments(struct strv *argv, const struct vgpu *v, unsigned slot)
     }
 }
 
+/* A descriptor that the worker gets, and the option that names it. */
+static void
+add_fd(struct strv *argv, const char *option, int fd, int *fds, int *nfds)
+{
+    strv_add(argv, "%s", option);
+    strv_add(argv, "%d", SPAWN_FIRST_FD + *nfds);
+    fds[(*nfds)++] = fd;
+}
+
+/* guest: -1 for a session that is made again from a snapshot. */
 static pid_t
 worker_start(const struct vgpu *v, const struct session *s, int guest)
 {
     _cleanup_(jail_folders_fini) struct jail_folders folders = {0};
     _cleanup_strv_ struct strv argv = {0}, env = {0};
-    int fds[SPAWN_MAX_FDS] = {guest, v->account_fd}, nfds = 2, rc;
+    _cleanup_close_ int control = worker_socket_make(v, s->slot);
+    int fds[SPAWN_MAX_FDS], nfds = 0, rc;
 
+    if (control < 0)
+        return control;
+    strv_add(&argv, "%s", v->m->worker);
+    if (guest >= 0)
+        add_fd(&argv, "--session-fd", guest, fds, &nfds);
+    else
+        strv_add(&argv, "--restore");
+    add_fd(&argv, "--account-fd", v->account_fd, fds, &nfds);
+    add_fd(&argv, "--control-fd", control, fds, &nfds);
     worker_arguments(&argv, v, s->slot);
     session_gate_arguments(v, s->gate, &argv, fds, &nfds);
-    if (s->port) {
-        strv_add(&argv, "--bar-fd");
-        strv_add(&argv, "%d", SPAWN_FIRST_FD + nfds);
-        fds[nfds++] = v->vm->memory_fd;
-    }
+    if (s->port)
+        add_fd(&argv, "--bar-fd", v->vm->memory_fd, fds, &nfds);
     rc = jail_prepare(v, s->slot, &argv, &folders);
     if (rc < 0)
         return rc;
@@ -154,6 +170,7 @@ session_settle(struct vgpu *v, unsigned i)
     v->past.sessions++;
     vgpu_totals_add(&v->past, &v->account->slot[i].gate);
     jail_session_over(v, i);
+    worker_socket_remove(v, i);
     if (vm_clear_slot(v, i))
         v->clearing++;
     else
@@ -194,6 +211,8 @@ session_gone(void *arg)
     else
         log_debug("vGPU '%s': session of worker %d is over", v->s.name, (int)s->pid);
     session_gate_end(v, s->gate);
+    if (v->operation)
+        operation_session_gone(v->operation, s, why);
     session_settle(v, s->slot);
     if (s->port)
         vm_port_is_free(s->port, !why && !s->told_to_end);
@@ -203,7 +222,7 @@ session_gone(void *arg)
 
 /* Makes the session of a running worker, as `from` has it; owns pidfd in any case. */
 static int
-session_watch(const struct session *from, int pidfd)
+session_watch(const struct session *from, int pidfd, struct session **ret)
 {
     struct session *s = malloc(sizeof *s);
     struct vgpu *v = from->vgpu;
@@ -221,21 +240,26 @@ session_watch(const struct session *from, int pidfd)
     }
     list_add_tail(&v->sessions, &s->link);
     v->nsessions++;
+    *ret = s;
     return 0;
 }
 
-/* port: by which the guest came, NULL for the vGPU's socket. */
+/*
+ * from: its vGPU, its slot and what is known of its guest, whose socket is -1 when it has yet to
+ * come back.
+ */
 static int
-session_start(struct vgpu *v, unsigned slot, int guest, pid_t guest_pid,
-              struct vm_port *port)
+session_start(const struct session *from, int guest, struct session **ret)
 {
-    struct account_slot *page = &v->account->slot[slot];
-    struct session s = {
-        .vgpu = v, .slot = slot, .gate = session_gate_begin(v, slot), .port = port};
-    pid_t pid = worker_start(v, &s, guest);
+    struct session s = *from;
+    struct vgpu *v = s.vgpu;
+    struct account_slot *page = &v->account->slot[s.slot];
+    pid_t pid;
     uint64_t ticks;
     int pidfd, rc;
 
+    s.gate = session_gate_begin(v, s.slot);
+    pid = worker_start(v, &s, guest);
     if (pid < 0) {
         session_gate_end(v, s.gate);
         return pid;
@@ -245,12 +269,12 @@ session_start(struct vgpu *v, unsigned slot, int guest, pid_t guest_pid,
     ticks = process_start_ticks(pid);
     if (ticks != 0)
         atomic_store(&page->pid_start, ticks);
-    atomic_store(&page->guest_pid, guest_pid);
-    atomic_store(&page->vm_port, port ? port->number + 1 : 0);
+    atomic_store(&page->guest_pid, (int32_t)s.guest.pid);
+    atomic_store(&page->vm_port, s.port ? s.port->number + 1 : 0);
     atomic_store(&page->pid, pid);
     pidfd = process_open_number(pid);
     s.pid = pid;
-    rc = pidfd < 0 ? pidfd : session_watch(&s, pidfd);
+    rc = pidfd < 0 ? pidfd : session_watch(&s, pidfd, ret);
     if (rc < 0) {
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
@@ -263,11 +287,11 @@ session_start(struct vgpu *v, unsigned slot, int guest, pid_t guest_pid,
  * The guest is told why in the words of a worker's refusal. They fit an empty socket's buffer, so
  * nothing waits, and nothing that it wrote is read.
  */
-static void
-refuse(int guest, const char *why)
+void
+session_refuse(int guest, int status, const char *why)
 {
     struct welcome w = {
-        .magic = WELCOME_MAGIC, .version = WIRE_VERSION, .status = -EUSERS};
+        .magic = WELCOME_MAGIC, .version = WIRE_VERSION, .status = status};
 
     snprintf(w.reason, sizeof w.reason, "%s", why);
     if (send(guest, &w, sizeof w, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
@@ -277,7 +301,7 @@ refuse(int guest, const char *why)
 static void
 turn_away(struct vgpu *v, int fd, const struct peer *guest, const char *why)
 {
-    refuse(fd, why);
+    session_refuse(fd, -EUSERS, why);
     if (!vgpu_refusal_is_news(v))
         return;
     if (!guest)
@@ -377,19 +401,69 @@ guest_has_left(int guest)
            ioctl(guest, FIONREAD, &waiting) == 0 && waiting == 0;
 }
 
+/* from: as session_start() has it, its slot just taken. */
 static int
-session_start_in(struct vgpu *v, unsigned slot, int guest, pid_t pid,
-                 struct vm_port *port)
+session_start_in(const struct session *from, int guest, struct session **ret)
 {
-    const int rc = session_start(v, slot, guest, pid, port);
+    struct vgpu *v = from->vgpu;
+    const int rc = session_start(from, guest, ret);
 
     if (rc == 0)
         return 0;
-    jail_session_over(v, slot);
-    account_slot_free(v->account, slot);
+    jail_session_over(v, from->slot);
+    worker_socket_remove(v, from->slot);
+    account_slot_free(v->account, from->slot);
     vgpu_note_error(v, 0, "", "the worker could not be started");
     log_error("cannot start %s: %s", v->m->worker, strerror(-rc));
     return rc;
+}
+
+void
+session_admit(struct vgpu *v, int guest, const struct peer *who)
+{
+    struct session s = {.vgpu = v, .guest = {(uint64_t)who->pid, 0}}, *started;
+    enum limit limit;
+    int slot;
+
+    if (who->pid > 0 && half_open_of_process(v, who->pid) >= HALF_OPEN_MAX) {
+        turn_away_told(v, guest, who, "the process has connections that are silent");
+        return;
+    }
+    limit = limit_reached(v, who);
+    if (limit != LIMIT_COUNT) {
+        turn_away_at_limit(v, guest, who, limit);
+        return;
+    }
+    slot = account_slot_take(v->account);
+    if (slot < 0) {
+        turn_away_at_limit(v, guest, who, LIMIT_SESSIONS);
+        return;
+    }
+    s.slot = (unsigned)slot;
+    s.guest.start_ticks = process_start_ticks(who->pid);
+    session_start_in(&s, guest, &started);
+}
+
+int
+session_restore(struct vgpu *v, const struct snapshot_session *from, bool own,
+                struct session **ret)
+{
+    struct session s = {.vgpu = v, .waiting = true};
+    const int slot = account_slot_take(v->account);
+    int rc;
+
+    if (slot < 0)
+        return slot;
+    s.slot = (unsigned)slot;
+    memcpy(s.token, from->token, sizeof s.token);
+    if (own)
+        s.guest = from->guest;
+    text_copy(v->account->slot[slot].program, ACCOUNT_PROGRAM_BYTES, from->program);
+    rc = session_start_in(&s, -1, ret);
+    if (rc < 0)
+        return rc;
+    v->nwaiting++;
+    return session_note_waiting(*ret);
 }
 
 static void
@@ -397,31 +471,17 @@ accept_at(struct vgpu *v, int listener, bool any_user)
 {
     _cleanup_close_ int guest = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     struct peer who;
-    enum limit limit;
     const char *why;
-    int slot;
 
     if (guest < 0 || guest_has_left(guest) || peer_of_socket(guest, &who) < 0)
         return;
     why = guest_problem(v, &who, any_user);
-    if (why) {
+    if (why)
         turn_away(v, guest, &who, why);
-        return;
-    }
-    if (who.pid > 0 && half_open_of_process(v, who.pid) >= HALF_OPEN_MAX) {
-        turn_away_told(v, guest, &who, "the process has connections that are silent");
-        return;
-    }
-    limit = limit_reached(v, &who);
-    if (limit != LIMIT_COUNT) {
-        turn_away_at_limit(v, guest, &who, limit);
-        return;
-    }
-    slot = account_slot_take(v->account);
-    if (slot < 0)
-        turn_away_at_limit(v, guest, &who, LIMIT_SESSIONS);
+    else if (guests_are_looked_at(v))
+        guests_park(v, take_fd(&guest), &who);
     else
-        session_start_in(v, (unsigned)slot, guest, who.pid, NULL);
+        session_admit(v, guest, &who);
 }
 
 /* In a virtual machine processes have no numbers that we know: the limit is the vGPU's. */
@@ -429,6 +489,7 @@ int
 session_accept_port(struct vm_port *p)
 {
     struct vgpu *v = p->v;
+    struct session s = {.vgpu = v, .port = p}, *started;
     const int slot = v->nsessions < limit_of(&v->m->options->limits, LIMIT_SESSIONS)
                          ? account_slot_take(v->account)
                          : -1;
@@ -439,7 +500,8 @@ session_accept_port(struct vm_port *p)
         turn_away_at_limit(v, p->fd, NULL, LIMIT_SESSIONS);
         return rc < 0 ? rc : -EUSERS;
     }
-    return session_start_in(v, (unsigned)slot, p->fd, 0, p);
+    s.slot = (unsigned)slot;
+    return session_start_in(&s, p->fd, &started);
 }
 
 bool
@@ -476,7 +538,9 @@ session_adopt(struct vgpu *v, unsigned i)
                         .pid = w.pid,
                         .adopted = true,
                         .hidden = state == WORKER_HIDDEN,
-                        .gate = SESSION_NO_GATE};
+                        .gate = SESSION_NO_GATE,
+                        .guest = {(uint64_t)atomic_load(&slot->guest_pid), 0}};
+    struct session *adopted;
 
     if (state == WORKER_GONE) {
         if (atomic_load(&slot->state) == SLOT_ENDED && slot->reason[0])
@@ -485,8 +549,10 @@ session_adopt(struct vgpu *v, unsigned i)
         return 0;
     }
     s.gate = session_gate_adopt(v, i, w.pid);
-    if (session_watch(&s, w.pidfd) == 0)
+    if (session_watch(&s, w.pidfd, &adopted) == 0) {
+        session_find_waiting(adopted);
         return 1;
+    }
     session_gate_end(v, s.gate);
     log_error("vGPU '%s': worker %d goes on unwatched", v->s.name, (int)w.pid);
     return 0;
@@ -543,6 +609,9 @@ session_forget(struct session *s)
 {
     list_del(&s->link);
     s->vgpu->nsessions--;
+    if (s->waiting)
+        s->vgpu->nwaiting--;
+    session_hang_up(s);
     watch_free(s->watch);
     free(s);
 }

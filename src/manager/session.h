@@ -3,9 +3,11 @@
 #ifndef TESSERA_MANAGER_SESSION_H
 #define TESSERA_MANAGER_SESSION_H
 
+#include "link/control.h"
 #include "manager/vgpu.h"
 
 struct vm_port;
+struct snapshot_session;
 
 struct session {
     struct list link; /* vgpu.sessions */
@@ -18,7 +20,13 @@ struct session {
     int gate;         /* in the GPU's turns; SESSION_NO_GATE: it is ungoverned */
     char verdict[ACCOUNT_REASON_BYTES]; /* why we killed it; "": we have not */
     struct watch *watch;                /* its pidfd */
-    struct vm_port *port; /* by which its guest came; NULL: by the socket, or adopted */
+    struct vm_port *port;  /* by which its guest came; NULL: by the socket, or adopted */
+    struct watch *control; /* the connection to its worker (worker_link.h), or NULL */
+    bool waiting;          /* restored: its guest has yet to come back */
+    bool joining;          /* a guest was handed on to it, and it has not answered yet */
+    uint8_t token[CONTROL_TOKEN_BYTES]; /* whom it waits for */
+    struct process_id
+        guest; /* the same of a restored one; pid 0: anybody with the token */
 };
 
 /* A guest waits at the vGPU's socket: takes it in, or turns it away. A loop_fn. */
@@ -35,6 +43,19 @@ int session_accept_port(struct vm_port *p);
 
 /* Does it hold a connection of QEMU's that we do not have? */
 bool session_is_adopted_from_vm(const struct session *s);
+
+/* Takes in a guest, or turns it away at a limit; the socket stays the caller's. */
+void session_admit(struct vgpu *v, int guest, const struct peer *who);
+
+/* Tells a guest why not, in a worker's words; status is a negative errno. */
+void session_refuse(int guest, int status, const char *why);
+
+/*
+ * Starts a worker that is to make a session again (CONTROL_RESTORE), which waits for the guest that
+ * it had. own: that guest may still be here.
+ */
+int session_restore(struct vgpu *v, const struct snapshot_session *from, bool own,
+                    struct session **ret);
 
 /*
  * Takes over the sessions in the account that still have a process; frees the other

@@ -53,7 +53,7 @@ pid_t
 spawn_process(const struct strv *argv, const struct strv *env, int out_fd, const int *fds,
               int nfds)
 {
-    int lifted[SPAWN_MAX_FDS] = {-1, -1, -1, -1};
+    int lifted[SPAWN_MAX_FDS];
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     pid_t pid = -1;
@@ -61,6 +61,8 @@ spawn_process(const struct strv *argv, const struct strv *env, int out_fd, const
 
     if (argv->failed || env->failed || nfds > SPAWN_MAX_FDS)
         return -ENOMEM;
+    for (int i = 0; i < SPAWN_MAX_FDS; i++)
+        lifted[i] = -1;
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attr);
     rc = add_fds(&actions, out_fd, fds, nfds, lifted);

@@ -9,7 +9,7 @@
 
 /* The first descriptor that the child gets besides stdin, stdout, stderr. */
 #define SPAWN_FIRST_FD 3
-#define SPAWN_MAX_FDS 5
+#define SPAWN_MAX_FDS 6
 
 /*
  * Starts argv[0] in a process session of its own, stdin from /dev/null, stderr

@@ -6,10 +6,13 @@
 #include "base/log.h"
 #include "base/sock.h"
 #include "manager/gpu_time.h"
+#include "manager/guests.h"
 #include "manager/jail.h"
+#include "manager/operation.h"
 #include "manager/session.h"
 #include "manager/vgpu_internal.h"
 #include "manager/vgpu_json.h"
+#include "manager/vgpu_suspend.h"
 #include "manager/vm.h"
 #include "manager/words.h"
 
@@ -48,6 +51,7 @@ vgpu_new(struct manager *m, const struct vgpu_state *s)
     list_init(&v->link);
     list_init(&v->sessions);
     list_init(&v->waiters);
+    list_init(&v->parked);
     v->gpu = inventory_find(&m->inventory, s->gpu);
     v->folder = str_printf("%s/%s", m->folders.vgpus, s->name);
     if (!v->folder) {
@@ -77,6 +81,7 @@ vgpu_forget(struct vgpu *v)
         return;
     list_for_each_safe(l, tmp, &v->sessions)
         session_forget(container_of(l, struct session, link));
+    guests_forget(v);
     vgpu_ungovern(v);
     list_del(&v->link);
     vm_forget(v);
@@ -84,6 +89,7 @@ vgpu_forget(struct vgpu *v)
     watch_free(v->container);
     watch_free(v->owner);
     alarm_free(v->grace);
+    alarm_free(v->patience);
     account_unmap(v->account);
     cleanup_closep(&v->account_fd);
     free(v->folder);
@@ -109,6 +115,8 @@ vgpu_remove_files(const struct vgpu *v)
         unlink(socket);
     if (account)
         unlink(account);
+    if (vgpu_snapshot_is_ours(v))
+        snapshot_remove(v->m, vgpu_snapshot_path(v->m, v->s.name));
     vgpu_container_remove(v->folder);
     rmdir(v->folder);
     jail_vgpu_over(v);
@@ -246,7 +254,10 @@ vgpu_delete(struct vgpu *v, struct vgpu_waiter *w)
     watch_free(take_ptr(v->listener));
     watch_free(take_ptr(v->container));
     watch_free(take_ptr(v->owner));
-    if (v->nsessions + v->clearing == 0) {
+    guests_forget(v);
+    if (v->operation) {
+        operation_cancel(v->operation, -EBUSY, "the vGPU is being deleted");
+    } else if (v->nsessions + v->clearing == 0) {
         vgpu_gone(v);
         return;
     }
@@ -260,7 +271,13 @@ vgpu_delete(struct vgpu *v, struct vgpu_waiter *w)
 void
 vgpu_session_gone(struct vgpu *v)
 {
-    if (v->deleting && v->nsessions + v->clearing == 0)
+    if (v->nsessions + v->clearing > 0)
+        return;
+    if (v->leaving)
+        vgpu_put_away(v);
+    if (v->operation)
+        operation_vgpu_empty(v->operation);
+    else if (v->deleting)
         vgpu_gone(v);
 }
 
@@ -321,6 +338,10 @@ vgpu_state_word(const struct vgpu *v)
         return "deleting";
     if (v->unavailable)
         return "unavailable";
+    if (v->operation && operation_state_word(v->operation, v))
+        return operation_state_word(v->operation, v);
+    if (v->s.suspended.number)
+        return "suspended";
     if (v->s.passthrough)
         return "passthrough";
     return v->nsessions > 0 ? "running" : "idle";

@@ -4,6 +4,8 @@
  * and the sessions that they have. Manager thread only.
  *
  *     created ──▶ idle ◀──▶ running ──▶ deleting ──▶ gone (waiters are told)
+ *                   ▲          │
+ *                   └── suspended ◀┘   (suspend.c, resume.c)
  *     loaded ───▶ unavailable, when its GPU is not there or no longer holds it
  */
 #ifndef TESSERA_MANAGER_VGPU_H
@@ -39,6 +41,7 @@ struct vgpu_totals {
 };
 
 struct vm;
+struct operation;
 
 struct vgpu {
     struct list link; /* manager.vgpus */
@@ -68,6 +71,15 @@ struct vgpu {
     bool deleting;
     struct alarm *grace; /* deleting: when patience with the workers ends */
     struct list waiters; /* struct vgpu_waiter */
+
+    struct operation *operation; /* that it is part of (operation.h); NULL: of none */
+    bool held;                   /* its guests have to wait for the operation's end */
+    bool leaving;                /* suspended, but workers are still about to leave */
+    struct alarm *patience;      /* leaving: when patience with them ends */
+    unsigned nwaiting;           /* sessions whose guests have yet to come back */
+    struct list parked;          /* guests that wait (guests.h) */
+    unsigned nparked;
+    struct alarm *tick; /* guests.c */
 };
 
 /* Adds what a session's gate has counted. */

@@ -81,6 +81,16 @@ pick_among(const struct manager *m, const struct gpu *gpus, unsigned n,
     return rc;
 }
 
+static void
+note_place(struct vgpu_state *s, const struct gpu *g, const struct placement_choice *c)
+{
+    text_copy(s->gpu, sizeof s->gpu, g->name);
+    text_copy(s->type, sizeof s->type, c->type.name);
+    s->framebuffer_bytes = c->type.framebuffer_bytes;
+    s->start_bytes = c->start_bytes;
+    s->max_instances = c->type.max_instances;
+}
+
 static int
 vgpu_place(const struct manager *m, const struct request_create *r, struct vgpu_state *s,
            struct err *e)
@@ -103,13 +113,81 @@ vgpu_place(const struct manager *m, const struct request_create *r, struct vgpu_
     rc = pick_among(m, gpus, n, r, &c, e);
     if (rc < 0)
         return rc;
-    text_copy(s->gpu, sizeof s->gpu, gpus[c.gpu].name);
-    text_copy(s->type, sizeof s->type, c.type.name);
-    s->framebuffer_bytes = c.type.framebuffer_bytes;
-    s->start_bytes = c.start_bytes;
-    s->max_instances = c.type.max_instances;
+    note_place(s, &gpus[c.gpu], &c);
     s->passthrough = r->passthrough;
     return 0;
+}
+
+/* The smallest size of a type, from `least` on, that one of the GPUs has; 0: none. */
+static uint64_t
+next_size(const struct gpu *gpus, unsigned n, uint64_t least)
+{
+    uint64_t best = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct vgpu_type types[TYPES_MAX];
+        const int k = types_of_gpu(gpus[i].model, gpus[i].memory_bytes, types, TYPES_MAX);
+
+        for (int t = 0; t < k; t++) {
+            const uint64_t bytes = types[t].framebuffer_bytes;
+
+            if (bytes >= least && (best == 0 || bytes < best))
+                best = bytes;
+        }
+    }
+    return best;
+}
+
+/* Any type of exactly that size; types of different models have different names. */
+static int
+place_of_size(const struct manager *m, const struct gpu *gpus, unsigned n, uint64_t size,
+              struct vgpu_state *s, struct err *e)
+{
+    int rc = -ENOENT;
+
+    for (unsigned i = 0; i < n && rc < 0; i++) {
+        struct vgpu_type types[TYPES_MAX];
+        const int k = types_of_gpu(gpus[i].model, gpus[i].memory_bytes, types, TYPES_MAX);
+
+        for (int t = 0; t < k && rc < 0; t++) {
+            struct request_create r = {.type = ""};
+            struct placement_choice c;
+
+            if (types[t].framebuffer_bytes != size)
+                continue;
+            text_copy(r.type, sizeof r.type, types[t].name);
+            rc = pick_among(m, gpus, n, &r, &c, e);
+            if (rc == 0)
+                note_place(s, &gpus[c.gpu], &c);
+        }
+    }
+    return rc;
+}
+
+int
+vgpu_place_again(const struct manager *m, uint64_t framebuffer_bytes, const char *asked,
+                 const char *home, struct vgpu_state *s, struct err *e)
+{
+    const struct gpu *one = inventory_find(&m->inventory, asked[0] ? asked : home);
+    const struct gpu *gpus = asked[0] ? one : m->inventory.gpus;
+    const unsigned n = asked[0] ? 1 : m->inventory.n;
+    uint64_t size;
+    int rc = -ENOENT;
+
+    if (asked[0] && !one)
+        return inventory_no_such(&m->inventory, asked, e);
+    if (n == 0)
+        return err_set(e, -ENODEV, "no OpenCL device found");
+    if (one && place_of_size(m, one, 1, framebuffer_bytes, s, NULL) == 0)
+        return 0;
+    size = next_size(gpus, n, framebuffer_bytes);
+    if (size == 0)
+        return err_set(e, -ENOSPC, "no vGPU of a GPU here is that large");
+    /* What is said is about the size that fits best. */
+    rc = place_of_size(m, gpus, n, size, s, e);
+    while (rc < 0 && (size = next_size(gpus, n, size + 1)) != 0)
+        rc = place_of_size(m, gpus, n, size, s, NULL);
+    return rc < 0 ? e->code : 0;
 }
 
 static int
@@ -134,7 +212,7 @@ vgpu_pick_name(const struct manager *m, const struct request_create *r,
     return 0;
 }
 
-static int
+int
 vgpu_pick_uuid(struct vgpu_state *s, struct err *e)
 {
     unsigned char b[16];

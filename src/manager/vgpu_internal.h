@@ -14,6 +14,16 @@ void vgpu_insert(struct vgpu *v);
 /* RUNTIME/accounts/NAME, malloc'ed. */
 char *vgpu_account_path(const struct vgpu *v);
 
+int vgpu_pick_uuid(struct vgpu_state *s, struct err *e);
+
+/*
+ * A place for a vGPU that comes back: for a framebuffer of that size, or the smallest larger one
+ * that there is; on the GPU `asked` ("": any, but rather on `home`). Fills what *s says of it.
+ */
+int vgpu_place_again(const struct manager *m, uint64_t framebuffer_bytes,
+                     const char *asked, const char *home, struct vgpu_state *s,
+                     struct err *e);
+
 /* Steps of making one; each says in *e what went wrong. */
 int vgpu_make_account(struct vgpu *v, struct err *e);
 int vgpu_listen(struct vgpu *v, struct err *e);

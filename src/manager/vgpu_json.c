@@ -30,6 +30,13 @@ json_text(const char *text)
     return json_string(clean);
 }
 
+/* Text that is JSON's already. */
+static json_t *
+json_text_or_null(const char *text)
+{
+    return text[0] ? json_string(text) : json_null();
+}
+
 /* UTC, as in 2025-06-30T17:04:05Z. */
 static json_t *
 json_time(int64_t unix_s)
@@ -98,16 +105,16 @@ session_json(const struct session *s)
     char program[ACCOUNT_PROGRAM_BYTES];
 
     printable_copy(program, slot->program, sizeof program);
-    return json_pack("{si si sb ss so so so so so so so}", "worker_pid", (int)s->pid,
-                     "guest_pid", (int)atomic_load(&slot->guest_pid), "adopted",
-                     (int)s->adopted, "state", session_word(atomic_load(&slot->state)),
-                     "program", json_text(program), "used_bytes",
-                     json_bytes(atomic_load(&slot->used_bytes)), "reserved_bytes",
-                     json_bytes(atomic_load(&slot->reserved_bytes)), "commands",
-                     json_bytes(atomic_load(&slot->gate.commands)), "copied_bytes",
-                     json_bytes(atomic_load(&slot->gate.copied_bytes)), "busy_seconds",
-                     json_real((double)atomic_load(&slot->gate.busy_ns) / 1e9),
-                     "limit_reached", limit_json(slot));
+    return json_pack(
+        "{si sb si sb ss so so so so so so so}", "worker_pid", (int)s->pid, "waiting",
+        (int)s->waiting, "guest_pid", (int)atomic_load(&slot->guest_pid), "adopted",
+        (int)s->adopted, "state", session_word(atomic_load(&slot->state)), "program",
+        json_text(program), "used_bytes", json_bytes(atomic_load(&slot->used_bytes)),
+        "reserved_bytes", json_bytes(atomic_load(&slot->reserved_bytes)), "commands",
+        json_bytes(atomic_load(&slot->gate.commands)), "copied_bytes",
+        json_bytes(atomic_load(&slot->gate.copied_bytes)), "busy_seconds",
+        json_real((double)atomic_load(&slot->gate.busy_ns) / 1e9), "limit_reached",
+        limit_json(slot));
 }
 
 static json_t *
@@ -215,6 +222,7 @@ vgpu_json(const struct vgpu *v)
 
     if (!o)
         return NULL;
+    json_object_set_new(o, "snapshot", json_text_or_null(v->s.suspended.file));
     json_object_set_new(o, "ephemeral", json_boolean(v->s.owner.pid != 0));
     json_object_set_new(o, "owner_uid", json_bytes(v->s.owner_uid));
     json_object_set_new(o, "created", json_time((int64_t)v->s.created_unix));

@@ -4,8 +4,10 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "manager/gpu_time.h"
+#include "manager/guests.h"
 #include "manager/session.h"
 #include "manager/vgpu_internal.h"
+#include "manager/vgpu_suspend.h"
 #include "manager/vm.h"
 #include "manager/worker_find.h"
 
@@ -86,10 +88,15 @@ vgpu_restore(struct manager *m, const struct vgpu_state *s, struct err *e)
 
     if (!v)
         return err_set(e, -ENOMEM, "out of memory");
-    v->unavailable = restore_problem(v);
-    if (v->unavailable)
-        v->gpu = NULL;
-    rc = vgpu_resume_service(v, e);
+    if (v->s.suspended.number && vgpu_restore_suspended(v)) {
+        rc = vgpu_listen(v, e);
+    } else {
+        v->unavailable = restore_problem(v);
+        if (v->unavailable)
+            v->gpu = NULL;
+        rc = vgpu_resume_service(v, e);
+        guests_watch(v);
+    }
     if (v->unavailable)
         rc = err_set(e, -ENODEV, "%s", v->unavailable);
     if (rc < 0 && !v->unavailable)

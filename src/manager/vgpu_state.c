@@ -4,6 +4,8 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "manager/fields.h"
+#include "manager/snapshot_head.h"
+#include "manager/words.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -46,6 +48,25 @@ static const struct field vm_fields[] = {
 };
 static const struct field_table vm_table = {vm_fields, 4, false};
 
+struct suspended_words {
+    char number[SNAPSHOT_NUMBER_BYTES], file[SNAPSHOT_PATH_BYTES];
+};
+
+static const struct field suspended_fields[] = {
+    FIELD(struct suspended_words, number, FIELD_STRING, true),
+    FIELD(struct suspended_words, file, FIELD_STRING, false),
+};
+static const struct field_table suspended_table = {suspended_fields, 2, false};
+
+struct state_suspended {
+    struct suspended_words suspended;
+};
+
+static const struct field state_suspended_fields[] = {
+    {"suspended", FIELD_OBJECT, false, 0, 0, &suspended_table},
+};
+static const struct field_table state_suspended_table = {state_suspended_fields, 1, true};
+
 static const struct field state_fields[] = {
     FIELD(struct vgpu_state, name, FIELD_STRING, true),
     FIELD(struct vgpu_state, uuid, FIELD_STRING, true),
@@ -83,6 +104,26 @@ state_check(const struct vgpu_state *s, struct err *e)
     return 0;
 }
 
+static int
+suspended_parse(const char *buf, size_t len, struct vgpu_suspended_state *ret,
+                struct err *e)
+{
+    _cleanup_free_ struct state_suspended *s = calloc(1, sizeof *s);
+    int rc;
+
+    if (!s)
+        return err_set(e, -ENOMEM, "out of memory");
+    rc = fields_parse(buf, len, &state_suspended_table, s, e);
+    if (rc < 0)
+        return rc;
+    if (!s->suspended.number[0])
+        return 0;
+    if (snapshot_number_parse(s->suspended.number, &ret->number) < 0)
+        return err_set(e, -EINVAL, "the snapshot's number is none");
+    text_copy(ret->file, sizeof ret->file, s->suspended.file);
+    return 0;
+}
+
 int
 vgpu_state_parse(const char *buf, size_t len, struct vgpu_state *ret, struct err *e)
 {
@@ -100,8 +141,20 @@ vgpu_state_parse(const char *buf, size_t len, struct vgpu_state *ret, struct err
     if (rc == 0)
         rc = state_check(&s, e);
     if (rc == 0)
+        rc = suspended_parse(buf, len, &s.suspended, e);
+    if (rc == 0)
         *ret = s;
     return rc;
+}
+
+static json_t *
+suspended_json(const struct vgpu_suspended_state *s)
+{
+    char number[SNAPSHOT_NUMBER_BYTES];
+
+    snapshot_number_format(s->number, number);
+    return json_pack("{so ss}", "file", s->file[0] ? json_string(s->file) : json_null(),
+                     "number", number);
 }
 
 char *
@@ -125,6 +178,8 @@ vgpu_state_format(const struct vgpu_state *s)
                             json_pack("{sb sb sI ss}", "attached", 1, "has_uid",
                                       (int)s->vm.has_uid, "uid", (json_int_t)s->vm.uid,
                                       "domain", s->vm.domain));
+    if (o && s->suspended.number)
+        json_object_set_new(o, "suspended", suspended_json(&s->suspended));
     text = json_dumps(o, JSON_INDENT(2));
     json_decref(o);
     return text;

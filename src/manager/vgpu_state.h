@@ -27,6 +27,14 @@ struct vgpu_vm_state {
     char domain[VM_NAME_BYTES]; /* for people; "": unknown */
 };
 
+#define SNAPSHOT_PATH_BYTES 1024
+
+/* Suspended: its sessions are in a snapshot. */
+struct vgpu_suspended_state {
+    uint64_t number;                /* the snapshot's; 0: it is not suspended */
+    char file[SNAPSHOT_PATH_BYTES]; /* "": only who asked for it knows */
+};
+
 struct vgpu_state {
     char name[VGPU_NAME_MAX + 1];
     char uuid[UUID_TEXT_BYTES];
@@ -39,6 +47,7 @@ struct vgpu_state {
     /* Ephemeral: the process that the vGPU lives and dies with. */
     struct process_id owner;
     struct vgpu_vm_state vm;
+    struct vgpu_suspended_state suspended;
 };
 
 /* Pure. -EINVAL with words when the bytes are not a whole state file of our version. */

@@ -286,6 +286,8 @@ vm_port_is_free(struct vm_port *p, bool in_order)
 static const char *
 port_problem(const struct vm_port *p, const struct peer *who)
 {
+    if (p->v->operation)
+        return "the vGPU is being suspended, resumed or cloned";
     if (p->idle || p->fd >= 0)
         return "another virtual machine has the vGPU";
     if (who->uid != 0 && who->uid != geteuid() && who->uid != p->v->s.owner_uid &&

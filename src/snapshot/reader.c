@@ -6,13 +6,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 #include <zstd.h>
 
 struct snapshot_reader {
-    int fd, failed;
+    int fd, stop_fd, failed; /* stop_fd: -1 without */
     uint64_t check;
     struct snapshot_section section;
     bool in_section, ended;
@@ -40,10 +41,46 @@ failed_before(const struct snapshot_reader *r, struct err *e)
     return err_set(e, r->failed, "the snapshot cannot be read further");
 }
 
+/* Not past what is there: who reads no further than that never waits. */
+static int
+read_some(const struct snapshot_reader *r, void *buf, size_t len, size_t *ret_n)
+{
+    struct pollfd p[] = {{.fd = r->stop_fd, .events = POLLIN},
+                         {.fd = r->fd, .events = POLLIN}};
+    ssize_t n;
+
+    if (poll(p, 2, -1) < 0)
+        return errno == EINTR ? 0 : -errno;
+    if (p[0].revents)
+        return -ECANCELED;
+    n = read(r->fd, buf, len);
+    if (n < 0)
+        return errno == EINTR || errno == EAGAIN ? 0 : -errno;
+    *ret_n = (size_t)n;
+    return n == 0 ? -ENODATA : 0;
+}
+
+static int
+read_until_stopped(const struct snapshot_reader *r, void *buf, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        size_t n = 0;
+        const int rc = read_some(r, (uint8_t *)buf + done, len - done, &n);
+
+        if (rc < 0)
+            return rc;
+        done += n;
+    }
+    return 0;
+}
+
 static int
 take(struct snapshot_reader *r, void *buf, size_t len, struct err *e)
 {
-    int rc = read_exact(r->fd, buf, len);
+    int rc =
+        r->stop_fd < 0 ? read_exact(r->fd, buf, len) : read_until_stopped(r, buf, len);
 
     if (rc == -ENODATA)
         return fail(r, rc, e, "is cut");
@@ -185,14 +222,26 @@ snapshot_get(struct snapshot_reader *r, void *bytes, size_t len, struct err *e)
     return get(r, bytes, len, false, e);
 }
 
-int
-snapshot_get_exact(struct snapshot_reader *r, void *bytes, size_t len, struct err *e)
+static int
+get_exact(struct snapshot_reader *r, void *bytes, size_t len, bool sparse, struct err *e)
 {
-    const ssize_t n = get(r, bytes, len, false, e);
+    const ssize_t n = get(r, bytes, len, sparse, e);
 
     if (n < 0)
         return (int)n;
     return (size_t)n == len ? 0 : fail(r, -EBADMSG, e, "has too little");
+}
+
+int
+snapshot_get_exact(struct snapshot_reader *r, void *bytes, size_t len, struct err *e)
+{
+    return get_exact(r, bytes, len, false, e);
+}
+
+int
+snapshot_get_zeroed(struct snapshot_reader *r, void *zeroed, size_t len, struct err *e)
+{
+    return get_exact(r, zeroed, len, true, e);
 }
 
 ssize_t
@@ -277,6 +326,13 @@ take_header(struct snapshot_reader *r, struct err *e)
 int
 snapshot_reader_new(int fd, struct snapshot_reader **ret, struct err *e)
 {
+    return snapshot_reader_new_until(fd, -1, ret, e);
+}
+
+int
+snapshot_reader_new_until(int fd, int stop_fd, struct snapshot_reader **ret,
+                          struct err *e)
+{
     struct snapshot_reader *r = malloc(sizeof *r);
     int rc;
 
@@ -284,6 +340,7 @@ snapshot_reader_new(int fd, struct snapshot_reader **ret, struct err *e)
         return err_set(e, -ENOMEM, "out of memory");
     memset(r, 0, offsetof(struct snapshot_reader, block));
     r->fd = fd;
+    r->stop_fd = stop_fd;
     r->unpack = ZSTD_createDCtx();
     rc = r->unpack ? take_header(r, e) : err_set(e, -ENOMEM, "out of memory");
     if (rc < 0)

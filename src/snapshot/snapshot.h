@@ -52,6 +52,13 @@ struct snapshot_section {
 int snapshot_reader_new(int fd, struct snapshot_reader **ret, struct err *e);
 
 /*
+ * The same of a pipe or socket that may keep its reader waiting: once stop_fd is readable all fails
+ * with -ECANCELED.
+ */
+int snapshot_reader_new_until(int fd, int stop_fd, struct snapshot_reader **ret,
+                              struct err *e);
+
+/*
  * The next section; what is left of the one before is read over, and checked. -EBADMSG: it is
  * damaged, -ENODATA: cut. The words say which section that is.
  */
@@ -63,10 +70,11 @@ ssize_t snapshot_get(struct snapshot_reader *r, void *bytes, size_t len, struct 
 /* Exactly so many: -EBADMSG where the section has fewer. */
 int snapshot_get_exact(struct snapshot_reader *r, void *bytes, size_t len, struct err *e);
 
-/*
- * The same into memory that is zero: zeros are not written, so that it takes no room there. Returns
- * the section's length from here, -EFBIG when it is longer than cap.
- */
+/* The same into memory that is zero: zeros are not written, so that it takes no room there. */
+int snapshot_get_zeroed(struct snapshot_reader *r, void *zeroed, size_t len,
+                        struct err *e);
+
+/* All that is left of the section, the same way: its length, -EFBIG when it is longer than cap. */
 ssize_t snapshot_get_sparse(struct snapshot_reader *r, void *zeroed, size_t cap,
                             struct err *e);
 

@@ -59,6 +59,13 @@ ring_load_head(struct ring *r)
     return 0;
 }
 
+int
+ring_go_on(struct ring *r, uint32_t cur, bool reader)
+{
+    r->cur = r->seen = cur;
+    return reader ? 0 : ring_load_head(r);
+}
+
 static void
 ring_write_pad(struct ring *r, uint32_t len)
 {

@@ -38,6 +38,12 @@ struct ring {
 
 void ring_init(struct ring *r, struct ring_shared *shared, uint8_t *data, uint32_t size);
 
+/*
+ * Goes on where a ring of these bytes was left, whose own counter was cur. -EPROTO: the other
+ * side's is forged (a writer's alone looks).
+ */
+int ring_go_on(struct ring *r, uint32_t cur, bool reader);
+
 /* The largest frame that any ring of this size carries. */
 static inline uint32_t
 ring_max_frame(uint32_t size)

@@ -169,6 +169,7 @@ build_run(struct job *job)
 
     pthread_mutex_lock(&j->program->driver_lock);
     rc = run_with_files(j, build_call);
+    program_built(j->program, rc);
     if (rc == CL_SUCCESS)
         program_learn(j->s, j->program);
     pthread_mutex_unlock(&j->program->driver_lock);
@@ -184,6 +185,7 @@ compile_run(struct job *job)
 
     pthread_mutex_lock(&j->program->driver_lock);
     rc = run_with_files(j, compile_call);
+    program_built(j->program, rc);
     pthread_mutex_unlock(&j->program->driver_lock);
     reply_status(j->s, j->tag, rc);
     program_job_free(j);
@@ -260,6 +262,7 @@ link_run(struct job *job)
         close(turn);
     pthread_mutex_lock(&p->lock);
     p->o.h.program = made;
+    p->status = rc;
     pthread_mutex_unlock(&p->lock);
     if (rc == CL_SUCCESS)
         program_learn(j->s, p);
@@ -300,6 +303,7 @@ op_clLinkProgram(struct session *s, const struct req_clLinkProgram *r)
     j.input.options = strdup(r->options);
     if (!program_job_devices(&j, r->n_device_list, r->device_list) ||
         !program_job_others(&j, r->n_input_programs, r->input_programs) ||
+        !program_keep_others(s, p, r->n_input_programs, r->input_programs) ||
         !j.input.options)
         return session_fail(s, "the worker has no memory left");
     return program_start(s, &j, link_run);
@@ -335,6 +339,7 @@ build_start(struct session *s, struct program_job *j, const char *options,
 {
     struct program *p = j->program;
 
+    p->build_moment = session_moment(s);
     if (!recipe_set(&p->build, s->request.frame, s->request.len))
         return session_fail(s, "the worker has no memory left");
     j->input.options = strdup(options);
@@ -418,7 +423,8 @@ op_clCompileProgram(struct session *s, const struct req_clCompileProgram *r)
     }
     j.names = malloc(r->header_include_names_len + 1);
     if (!j.names || !program_job_devices(&j, r->n_device_list, r->device_list) ||
-        !program_job_others(&j, r->n_input_headers, r->input_headers))
+        !program_job_others(&j, r->n_input_headers, r->input_headers) ||
+        !program_keep_others(s, j.program, r->n_input_headers, r->input_headers))
         return session_fail(s, "the worker has no memory left");
     memcpy(j.names, r->header_include_names, r->header_include_names_len);
     if (build_start(s, &j, r->options, r->files, r->files_len) < 0)

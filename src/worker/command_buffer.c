@@ -23,6 +23,8 @@ command_fini(struct session *s, struct command *c)
     recipe_fini(&c->recipe);
     if (c->kernel)
         s->cl->clReleaseKernel(c->kernel);
+    kernel_args_unref(s, c->args);
+    object_unref(s, c->launched);
     for (unsigned i = 0; i < c->n_used; i++)
         object_unref(s, c->used[i]);
     free(c->used);
@@ -98,6 +100,8 @@ op_clFinalizeCommandBufferKHR(struct session *s,
     if (rc == CL_SUCCESS)
         rc =
             s->device.ext.clFinalizeCommandBufferKHR(r->command_buffer->h.command_buffer);
+    if (rc == CL_SUCCESS)
+        buffer_of(r->command_buffer)->finalized = session_moment(s);
     reply_status(s, r->tag, rc);
     return 0;
 }
@@ -151,7 +155,7 @@ static int
 buffer_keep(struct session *s, struct recording *rec, struct object *const *used,
             unsigned n_used)
 {
-    struct command c = {.sync_point = rec->sync_point};
+    struct command c = {.moment = session_moment(s), .sync_point = rec->sync_point};
 
     c.used = malloc((n_used + 1) * sizeof(struct object *));
     if (!c.used || !recipe_set(&c.recipe, s->request.frame, s->request.len)) {
@@ -163,6 +167,8 @@ buffer_keep(struct session *s, struct recording *rec, struct object *const *used
         object_ref(used[c.n_used]);
     }
     c.kernel = take_ptr(rec->kernel);
+    c.launched = take_ptr(rec->launched);
+    c.args = take_ptr(rec->args);
     rec->buffer->commands[rec->buffer->n_commands++] = c;
     return 0;
 }
@@ -175,6 +181,8 @@ recording_end(struct session *s, struct recording *rec, struct object *const *us
 
     if (rec->kernel)
         s->cl->clReleaseKernel(rec->kernel);
+    kernel_args_unref(s, rec->args);
+    object_unref(s, rec->launched);
     if (rc < 0)
         return rc;
     reply_status(s, tag, rec->rc);
@@ -193,6 +201,17 @@ kernel_copy(struct session *s, cl_kernel kernel, cl_int *ret_rc)
         return *ret_rc == CL_SUCCESS ? kernel : NULL;
     }
     return s->cl->clCloneKernel(kernel, ret_rc);
+}
+
+/* What it takes to record it again: the guest may set other arguments, or release the kernel. */
+static void
+recording_keep_launch(struct session *s, struct recording *rec, struct object *kernel)
+{
+    rec->args = kernel_args_ref(s, kernel_of(kernel));
+    if (!rec->args)
+        rec->rc = CL_OUT_OF_HOST_MEMORY;
+    rec->launched = kernel;
+    object_ref(kernel);
 }
 
 int
@@ -220,6 +239,8 @@ op_clCommandNDRangeKernelKHR(struct session *s,
         rec.rc = kernel_make_current(s, kernel_of(r->kernel));
     if (rec.rc == CL_SUCCESS)
         rec.kernel = kernel_copy(s, r->kernel->h.kernel, &rec.rc);
+    if (rec.rc == CL_SUCCESS)
+        recording_keep_launch(s, &rec, r->kernel);
     if (rec.rc == CL_SUCCESS)
         rec.rc = s->device.ext.clCommandNDRangeKernelKHR(
             r->command_buffer->h.command_buffer, NULL, NULL, rec.kernel,

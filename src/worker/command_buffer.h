@@ -16,9 +16,12 @@
 /* A recorded command: its message, and the sync point that the driver gave it. */
 struct command {
     struct recipe recipe;
+    uint64_t moment; /* of the message */
     cl_sync_point_khr sync_point;
-    cl_kernel kernel;     /* owned: the copy that holds the arguments as they were */
-    struct object **used; /* counted */
+    cl_kernel kernel;         /* owned: the copy that holds the arguments as they were */
+    struct object *launched;  /* the guest's kernel, counted; NULL: it is no launch */
+    struct kernel_args *args; /* its arguments then, counted */
+    struct object **used;     /* counted */
     unsigned n_used;
 };
 
@@ -27,7 +30,8 @@ struct command_buffer {
     struct queue *queue; /* counted */
     struct command *commands;
     unsigned n_commands, cap_commands;
-    unsigned allowed; /* of LIMIT_COMMANDS */
+    unsigned allowed;   /* of LIMIT_COMMANDS */
+    uint64_t finalized; /* the moment; 0: it is not yet */
     cl_event
         *runs; /* replays not known to be over, oldest first; references of our own */
     unsigned first_run, n_runs, cap_runs;
@@ -41,7 +45,9 @@ struct recording {
     cl_uint n_syncs;
     const cl_sync_point_khr *syncs; /* the driver's; NULL when there are none */
     cl_sync_point_khr sync_point;   /* from the driver */
-    cl_kernel kernel;               /* owned until recording_end */
+    cl_kernel kernel;               /* owned until recording_end, as the next two */
+    struct object *launched;
+    struct kernel_args *args;
 };
 
 /*

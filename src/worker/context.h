@@ -12,7 +12,8 @@ struct context_parts;
 
 struct context {
     struct object o;
-    bool watched; /* the guest is told when the driver has destroyed it */
+    bool watched;       /* the guest is told when the driver has destroyed it */
+    uint64_t watch_tag; /* by this answer; 0: it was told that it will not be */
     struct context_parts
         *parts; /* NULL: none, or the driver tells of its context's end */
 };

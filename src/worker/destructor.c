@@ -61,8 +61,10 @@ op_clSetMemObjectDestructorCallback(struct session *s,
     m->watched = true;
     t = m->o.h.mem ? told_new(s, r->tag) : NULL;
     if (t && s->cl->clSetMemObjectDestructorCallback(m->o.h.mem, mem_destroyed, t) ==
-                 CL_SUCCESS)
+                 CL_SUCCESS) {
+        m->watch_tag = r->tag;
         return 0;
+    }
     free(t);
     reply_status(s, r->tag, CL_INVALID_OPERATION);
     return 0;
@@ -82,8 +84,10 @@ op_clSetContextDestructorCallback(struct session *s,
         s->cl->clSetContextDestructorCallback)
         t = told_new(s, r->tag);
     if (t && s->cl->clSetContextDestructorCallback(c->o.h.context, context_destroyed,
-                                                   t) == CL_SUCCESS)
+                                                   t) == CL_SUCCESS) {
+        c->watch_tag = r->tag;
         return 0;
+    }
     free(t);
     reply_status(s, r->tag, CL_INVALID_OPERATION);
     return 0;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct event *
 event_of(const struct object *o)
@@ -59,6 +60,7 @@ event_fini(struct session *s, struct object *o)
         s->cl->clReleaseEvent(o->h.event);
     if (e->queue)
         object_unref(s, &e->queue->o);
+    free(e->times);
 }
 
 int
@@ -120,7 +122,7 @@ op_tessera_event_status(struct session *s, const struct req_tessera_event_status
 /* ---- profiling --------------------------------------------------------------------- */
 
 static cl_int
-event_times(struct session *s, cl_event event, uint64_t times[5])
+driver_times(struct session *s, cl_event event, uint64_t times[EVENT_TIMES])
 {
     static const cl_profiling_info params[] = {
         CL_PROFILING_COMMAND_QUEUED, CL_PROFILING_COMMAND_SUBMIT,
@@ -137,19 +139,31 @@ event_times(struct session *s, cl_event event, uint64_t times[5])
     return rc;
 }
 
+cl_int
+event_times(struct session *s, const struct event *e, uint64_t times[EVENT_TIMES])
+{
+    cl_int rc = CL_SUCCESS;
+
+    memset(times, 0, EVENT_TIMES * sizeof *times);
+    if (!e->queue || !e->queue->profiling || e->o.error != CL_SUCCESS || e->held)
+        return CL_PROFILING_INFO_NOT_AVAILABLE;
+    if (e->times) {
+        memcpy(times, e->times, EVENT_TIMES * sizeof *times);
+        return CL_SUCCESS;
+    }
+    if (e->o.h.event)
+        rc = driver_times(s, e->o.h.event, times);
+    /* The driver's clock counts ns, as ours does: the guest had enqueued it so much earlier. */
+    times[0] -= e->held_ns < times[0] ? e->held_ns : 0;
+    return rc;
+}
+
 int
 op_clGetEventProfilingInfo(struct session *s, const struct req_clGetEventProfilingInfo *r)
 {
-    struct event *e = event_of(r->event);
-    uint64_t times[5] = {0};
-    cl_int rc = CL_SUCCESS;
+    uint64_t times[EVENT_TIMES];
+    cl_int rc = event_times(s, event_of(r->event), times);
 
-    if (!e->queue || !e->queue->profiling || e->o.error != CL_SUCCESS || e->held)
-        rc = CL_PROFILING_INFO_NOT_AVAILABLE;
-    else if (e->o.h.event)
-        rc = event_times(s, e->o.h.event, times);
-    /* The driver's clock counts ns, as ours does: the guest had enqueued it so much earlier. */
-    times[0] -= e->held_ns < times[0] ? e->held_ns : 0;
     reply_bytes(s, r->tag, rc, times, sizeof times, (struct extent){EXTENT_NONE, 0});
     return 0;
 }
@@ -269,4 +283,138 @@ op_clSetEventCallback(struct session *s, const struct req_clSetEventCallback *r)
     w->type = type;
     event_watch(s, r->event, (cl_int)type, callback_done, w);
     return 0;
+}
+
+/* ---- what is still to be answered ---------------------------------------------------- */
+
+struct open_question {
+    struct wait *wait;
+    bool callback;
+    struct object *event;
+};
+
+struct open_questions {
+    struct session *s;
+    struct open_question *all; /* owned */
+    size_t n, cap;
+    int rc;
+};
+
+static void
+open_add(struct open_questions *o, watch_fn *done, void *arg, struct object *event)
+{
+    if ((done != wait_done && done != callback_done) || !event) {
+        if (o->rc == 0)
+            o->rc = -EAGAIN;
+        return;
+    }
+    if (o->n == o->cap) {
+        const size_t cap = o->cap ? 2 * o->cap : 16;
+        struct open_question *bigger = realloc(o->all, cap * sizeof *bigger);
+
+        if (!bigger) {
+            o->rc = -ENOMEM;
+            return;
+        }
+        o->all = bigger;
+        o->cap = cap;
+    }
+    o->all[o->n++] = (struct open_question){arg, done == callback_done, event};
+}
+
+static struct object *
+user_event_of(const struct session *s, cl_event event)
+{
+    for (struct list *l = s->objects.next; l != &s->objects; l = l->next) {
+        struct object *o = container_of(l, struct object, node);
+
+        if (o->kind == KIND_event && event_of(o)->open && o->h.event == event)
+            return o;
+    }
+    return NULL;
+}
+
+static void
+open_add_watch(void *ctx, cl_event event, watch_fn *done, void *arg)
+{
+    struct open_questions *o = ctx;
+
+    open_add(o, done, arg, user_event_of(o->s, event));
+}
+
+static void
+open_add_held(struct open_questions *o, struct object *event)
+{
+    for (const struct held_waiter *w = event_of(event)->held->waiters; w; w = w->next)
+        open_add(o, w->done, w->arg, event);
+}
+
+static int
+by_wait(const void *a, const void *b)
+{
+    const struct open_question *x = a, *y = b;
+
+    return x->wait < y->wait ? -1 : x->wait > y->wait;
+}
+
+static int
+open_tell(const struct open_questions *o, event_question_fn *each, void *ctx)
+{
+    _cleanup_free_ struct object **events = calloc(o->n + 1, sizeof(struct object *));
+    size_t next;
+
+    if (!events)
+        return -ENOMEM;
+    for (size_t i = 0; i < o->n; i = next) {
+        const struct wait *w = o->all[i].wait;
+        struct event_question q = {.tag = w->tag,
+                                   .type = w->type,
+                                   .callback = o->all[i].callback,
+                                   .failed = atomic_load(&w->failed),
+                                   .events = events};
+
+        for (next = i; next < o->n && o->all[next].wait == w; next++)
+            events[q.n++] = o->all[next].event;
+        each(ctx, &q);
+    }
+    return 0;
+}
+
+int
+event_questions(struct session *s, event_question_fn *each, void *ctx)
+{
+    struct open_questions o = {.s = s};
+    int rc;
+
+    watches_each(s, open_add_watch, &o);
+    for (struct list *l = s->objects.next; l != &s->objects; l = l->next) {
+        struct object *event = container_of(l, struct object, node);
+
+        if (event->kind == KIND_event && event_of(event)->held)
+            open_add_held(&o, event);
+    }
+    if (o.n > 0)
+        qsort(o.all, o.n, sizeof *o.all, by_wait);
+    rc = o.rc < 0 || !each ? o.rc : open_tell(&o, each, ctx);
+    free(o.all);
+    return rc;
+}
+
+void
+event_ask(struct session *s, const struct event_question *q)
+{
+    struct wait *w = wait_new(s, q->n, q->tag);
+
+    if (!w) {
+        reply_status(s, q->tag, CL_OUT_OF_HOST_MEMORY);
+        return;
+    }
+    w->type = q->type;
+    atomic_store(&w->failed, q->failed);
+    if (q->callback && q->n == 1) {
+        event_watch(s, q->events[0], (cl_int)q->type, callback_done, w);
+        return;
+    }
+    for (unsigned i = 0; i < q->n; i++)
+        wait_for(s, w, q->events[i]);
 }

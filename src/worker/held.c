@@ -245,6 +245,8 @@ held_must(struct session *s, struct held_spec *spec)
     s->admitted = (struct admitted){0};
     if (s->request.error != CL_SUCCESS)
         return false;
+    if (s->restoring.active)
+        return true;
     if (t->counted)
         ticket_estimate(s, t, &spec->keys);
     if (held_is_behind(q, spec) || q->held_barrier ||
@@ -326,7 +328,7 @@ held_new(struct session *s, const struct held_spec *spec)
         return NULL;
     }
     *h = (struct held){.queue = q,
-                       .number = s->held.numbered++,
+                       .number = session_moment(s),
                        .since_ns = now_ns(),
                        .ticket = spec->ticket,
                        .keys = spec->keys,
@@ -390,6 +392,7 @@ int
 held_done(struct session *s, struct held *h, const struct held_spec *spec, held_fn *run)
 {
     h->run = run;
+    s->restoring.held = h;
     held_find_blockers(h, spec);
     if (spec->answers_now && h->blockers > 0)
         held_answer(s, h);

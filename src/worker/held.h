@@ -49,7 +49,7 @@ struct held_edge {
 
 struct held {
     struct list node;           /* in its queue's held */
-    uint64_t number;            /* in the order of arrival */
+    uint64_t number;            /* the moment of its arrival */
     uint64_t since_ns, went_ns; /* held from, until */
     struct queue *queue;        /* counted */
     struct event *event;        /* counted; NULL: none was wanted */
@@ -85,7 +85,6 @@ struct held_commands {
     struct held_heap ready, free; /* that take device time; that take none */
     _Atomic unsigned waiting;     /* how many are ready. Any thread */
     unsigned total;
-    uint64_t numbered;
     struct held
         *running; /* the one being run, NULL: the guest's message is run directly */
 };

@@ -109,6 +109,7 @@ image_make(struct session *s, struct mem *m, const struct req_clCreateImage *r,
         m->o.h.mem = image_create(s, r, bytes, &rc);
     if (r->image_type == CL_MEM_OBJECT_IMAGE1D_BUFFER)
         m->line = r->mem_object->h.mem;
+    m->part = in_another(r);
     if (in_another(r))
         m->in_heap = r->mem_object->error == CL_SUCCESS && mem_of(r->mem_object)->in_heap;
     if (in_another(r) && rc == CL_SUCCESS)
@@ -120,15 +121,29 @@ image_make(struct session *s, struct mem *m, const struct req_clCreateImage *r,
     return rc;
 }
 
+/* As of buffers. */
+static struct req_clCreateImage
+without_content(const struct req_clCreateImage *r)
+{
+    struct req_clCreateImage bare = *r;
+
+    bare.content = CONTENT_NONE;
+    bare.initial = (struct extent){EXTENT_NONE, 0};
+    return bare;
+}
+
 int
 op_clCreateImage(struct session *s, const struct req_clCreateImage *r)
 {
+    const struct req_clCreateImage bare = without_content(r);
     struct mem *m = mem_new(s, r->image, KIND_image);
     uint64_t bytes;
     cl_int rc;
 
     if (!m)
         return -ENOMEM;
+    if (s->restoring.active)
+        r = &bare;
     if (image_check(s, m, r, &bytes) < 0)
         return -EPROTO;
     if (!in_another(r)) {

@@ -293,6 +293,9 @@ op_clEnqueueMapImage(struct session *s, const struct req_clEnqueueMapImage *r)
             r->command_queue->h.queue, m->o.h.image, CL_FALSE, r->map_flags, r->origin,
             r->region, &row, &slice, sub.n_waits, sub.waits, &sub.event, &rc);
     map->error = rc;
+    map->flags = r->map_flags;
+    memcpy(map->origin, r->origin, sizeof map->origin);
+    memcpy(map->region, r->region, sizeof map->region);
     return transfer_end(s, &sub, rc,
                         &(struct transfer){.tag = r->tag, .reclaim = EXTENT_NONE});
 }

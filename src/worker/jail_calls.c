@@ -162,9 +162,11 @@ static const char *const software_calls[] = {
     "getuid",
     "sysinfo",
     "uname",
-    /* the guest's socket, which is there already */
+    /* the guest's socket and the manager's, which are there already; memory that a guest brings */
+    "accept4",
     "getsockopt",
     "recvfrom",
+    "recvmsg",
     "sendmsg",
     "sendto",
     "setsockopt",
@@ -289,9 +291,8 @@ static const char *const hardware_refused[] = {
     "syslog",
     "userfaultfd",
     "vhangup",
-    /* a server */
+    /* a server of its own: the manager's socket listens already */
     "accept",
-    "accept4",
     "listen",
 };
 

@@ -67,6 +67,14 @@ jobs_make_thread(struct jobs *j)
     return 0;
 }
 
+bool
+jobs_idle(struct jobs *j)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&j->lock);
+
+    return j->queued == 0 && j->idle == j->threads;
+}
+
 int
 jobs_start(struct jobs *j, struct job *job)
 {

@@ -7,6 +7,7 @@
 #define TESSERA_WORKER_JOBS_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #define JOBS_QUEUED 4096 /* waiting for a thread; a guest that asks for more is told so */
 
@@ -24,6 +25,9 @@ struct jobs {
 };
 
 void jobs_init(struct jobs *j, unsigned max_threads);
+
+/* Is nothing running, and nothing waiting for a thread? */
+bool jobs_idle(struct jobs *j);
 
 /* 0, or a negative errno when the job will never run: -EAGAIN too many, or no thread. */
 int jobs_start(struct jobs *j, struct job *job);

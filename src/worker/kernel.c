@@ -45,25 +45,33 @@ kernel_take(struct session *s, struct kernel *k, struct program *program)
     return CL_SUCCESS;
 }
 
+cl_int
+kernel_remake(struct session *s, struct kernel *k, struct program *p, const char *name)
+{
+    cl_program program = program_handle(p);
+    cl_int rc = program ? CL_SUCCESS : CL_INVALID_PROGRAM_EXECUTABLE;
+
+    if (rc == CL_SUCCESS)
+        k->o.h.kernel = s->cl->clCreateKernel(program, name, &rc);
+    if (rc == CL_SUCCESS)
+        rc = kernel_take(s, k, p);
+    if (rc != CL_SUCCESS && k->o.h.kernel)
+        s->cl->clReleaseKernel(k->o.h.kernel);
+    if (rc == CL_SUCCESS)
+        k->key = cost_mix(cost_key_text(name), p->o.serial);
+    return rc;
+}
+
 int
 op_clCreateKernel(struct session *s, const struct req_clCreateKernel *r)
 {
     struct kernel *k = object_new(s, r->kernel, KIND_kernel);
-    cl_program program = program_handle(program_of(r->program));
     cl_int rc = s->request.error;
 
     if (!k)
         return -ENOMEM;
-    if (rc == CL_SUCCESS && !program)
-        rc = CL_INVALID_PROGRAM_EXECUTABLE;
     if (rc == CL_SUCCESS)
-        k->o.h.kernel = s->cl->clCreateKernel(program, r->kernel_name, &rc);
-    if (rc == CL_SUCCESS)
-        rc = kernel_take(s, k, program_of(r->program));
-    if (rc != CL_SUCCESS && k->o.h.kernel)
-        s->cl->clReleaseKernel(k->o.h.kernel);
-    if (rc == CL_SUCCESS)
-        k->key = cost_mix(cost_key_text(r->kernel_name), r->program->serial);
+        rc = kernel_remake(s, k, program_of(r->program), r->kernel_name);
     return object_made(s, &k->o, rc, r->tag);
 }
 
@@ -465,6 +473,55 @@ kernel_make_current(struct session *s, struct kernel *k)
     rc = a ? kernel_apply(s, k, a) : CL_OUT_OF_HOST_MEMORY;
     kernel_args_unref(s, a);
     return rc;
+}
+
+/* A message that sets an argument, from a snapshot. false: it is none. */
+static bool
+arg_parse(const struct kernel_set *set, struct req_clSetKernelArg *ret)
+{
+    struct frame_header h;
+    struct dec d;
+
+    if (set->frame_len < sizeof h)
+        return false;
+    memcpy(&h, set->frame, sizeof h);
+    dec_init(&d, (const uint8_t *)set->frame + sizeof h, set->frame_len - sizeof h);
+    *ret = (struct req_clSetKernelArg){.object = set->object};
+    dec_u64(&d, "kernel");
+    ret->arg_index = dec_u64(&d, "arg_index");
+    ret->kind = dec_u64(&d, "kind");
+    ret->arg_size = dec_u64(&d, "arg_size");
+    dec_u64(&d, "object");
+    ret->arg_value = dec_bytes(&d, "arg_value", &ret->arg_value_len);
+    dec_end(&d);
+    return !d.bad && h.op == OP_clSetKernelArg && ret->kind <= ARG_LOCAL &&
+           (ret->kind != ARG_VALUE || ret->arg_value_len == ret->arg_size) &&
+           (!ret->object || (ret->kind == ARG_OBJECT && is_argument(ret->object)));
+}
+
+int
+kernel_set_again(struct session *s, struct kernel *k, const struct kernel_set *set,
+                 cl_int *ret_rc)
+{
+    struct req_clSetKernelArg r;
+    struct kernel_arg *arg;
+
+    *ret_rc = CL_SUCCESS;
+    if (!arg_parse(set, &r) || r.arg_index >= k->n_args)
+        return -EPROTO;
+    arg = &k->args[r.arg_index];
+    if (!recipe_set(&arg->set, set->frame, set->frame_len))
+        return -ENOMEM;
+    arg->error = set->error;
+    arg->serial = set->serial;
+    k->args_key ^= arg->key;
+    arg->key = arg_key(&r);
+    k->args_key ^= arg->key;
+    kernel_changed(k);
+    /* What names an object that is gone makes each launch fail: it is never used. */
+    if (set->serial == 0 || set->object)
+        *ret_rc = arg_set(s, k->o.h.kernel, &r);
+    return 0;
 }
 
 /* ---- launches ---------------------------------------------------------------------- */

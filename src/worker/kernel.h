@@ -55,6 +55,23 @@ cl_int kernel_make_current(struct session *s, struct kernel *k);
 
 struct kernel *kernel_of(const struct object *o);
 
+/* The kernel of that name once more, in k->o.h.kernel; or why there is none. */
+cl_int kernel_remake(struct session *s, struct kernel *k, struct program *p,
+                     const char *name);
+
+/* An argument as a message once set it; `object` stands for the one that it names. */
+struct kernel_set {
+    const void *frame;
+    size_t frame_len;
+    struct object *object; /* NULL: it names none, or one that is gone */
+    uint64_t serial;       /* of the object that it names; 0: none */
+    cl_int error;          /* that a later set had failed with */
+};
+
+/* -EPROTO: no such message, or no such argument. 0: as it was, *ret_rc is the driver's word. */
+int kernel_set_again(struct session *s, struct kernel *k, const struct kernel_set *set,
+                     cl_int *ret_rc);
+
 /*
  * The error of an argument whose set failed, or whose object is gone; else CL_SUCCESS.
  * A driver's kernel is no reference to its arguments (section 5.9.2): it would use what it freed.

@@ -35,6 +35,8 @@ enum option_key {
     OPT_UID,
     OPT_GID,
     OPT_LIMIT,
+    OPT_CONTROL_FD,
+    OPT_RESTORE,
 };
 
 struct arguments {
@@ -45,6 +47,9 @@ struct arguments {
 static const struct argp_option options[] = {
     {"probe", OPT_PROBE, NULL, 0, "Print the host's OpenCL devices as JSON", 0},
     {"session-fd", OPT_SESSION_FD, "FD", 0, "Serve the guest on this socket", 1},
+    {"restore", OPT_RESTORE, NULL, 0, "Make a session from a snapshot, without a guest",
+     1},
+    {"control-fd", OPT_CONTROL_FD, "FD", 0, "Listen here to the manager", 1},
     {"account-fd", OPT_ACCOUNT_FD, "FD", 0, "The vGPU's account", 1},
     {"turns-fd", OPT_TURNS_FD, "FD", 0, "The GPU's turns, to read", 1},
     {"gate-fd", OPT_GATE_FD, "FD", 0, "The same, to write the gate's page", 1},
@@ -100,8 +105,11 @@ check_complete(struct argp_state *state, const struct arguments *a)
 
     if (a->probe)
         return;
-    if (o->session_fd < 0 || o->account_fd < 0 || o->framebuffer_bytes == 0)
-        argp_error(state, "--probe, or --session-fd, --account-fd and --framebuffer");
+    if (o->account_fd < 0 || o->framebuffer_bytes == 0 ||
+        (o->restore ? o->control_fd < 0 : o->session_fd < 0))
+        argp_error(state,
+                   "--probe, or --account-fd, --framebuffer and either --session-fd or "
+                   "--restore with --control-fd");
     if (!o->device.platform && !o->device.fake)
         argp_error(state, "--platform is missing");
     if (o->device.cores && cores_parse(o->device.cores, &set) < 0)
@@ -184,6 +192,12 @@ parse_option(int key, char *arg, struct argp_state *state)
     case OPT_TMP:
         o->jail.tmp = arg;
         return 0;
+    case OPT_CONTROL_FD:
+        o->control_fd = (int)number(state, "--control-fd", arg, INT32_MAX);
+        return 0;
+    case OPT_RESTORE:
+        o->restore = true;
+        return 0;
     case OPT_LIMIT:
         if (limits_set(&o->limits, arg) < 0)
             argp_error(state, "--limit: '%s' is no limit", arg);
@@ -210,6 +224,7 @@ main(int argc, char **argv)
                                       .turns_fd = -1,
                                       .gate_fd = -1,
                                       .bar_fd = -1,
+                                      .control_fd = -1,
                                       .vgpu = "?"}};
 
     argp_parse(&argp, argc, argv, 0, NULL, &a);

@@ -2,6 +2,8 @@
 #include "worker/mem.h"
 
 #include "api/opencl_request.h"
+#include "base/checked.h"
+#include "worker/scope.h"
 #include "worker/transfer.h"
 
 #include <errno.h>
@@ -19,6 +21,9 @@
 #define DESTROY_GRACE_MS 5000
 #define DESTROY_STEP_MS 5
 
+/* What can be given back of a file. */
+#define HOLE_BYTES UINT64_C(4096)
+
 /* Of one buffer: outlives the object until the driver says that its storage is free. */
 struct charge {
     struct session *s;
@@ -28,6 +33,7 @@ struct charge {
         objects; /* of the guest that keep it: the buffer, its sub-buffers; dispatcher */
     bool mapped; /* one of them was released before it was unmapped; dispatcher */
     bool dying;  /* released: the driver destroys it when its commands have ended */
+    bool seen_mapped; /* when mems_look_at_mappings() looked */
 };
 
 /* Dispatcher: one more object of the guest keeps the storage. */
@@ -81,6 +87,62 @@ charge_destroyed(cl_mem mem, void *arg)
 {
     (void)mem;
     charge_over(arg);
+}
+
+static struct mem *
+mem_among(struct list *node)
+{
+    struct object *o = container_of(node, struct object, node);
+
+    return o->kind == KIND_mem || o->kind == KIND_image ? mem_of(o) : NULL;
+}
+
+void
+mems_look_at_mappings(struct session *s)
+{
+    for (struct list *l = s->objects.next; l != &s->objects; l = l->next) {
+        struct mem *m = mem_among(l);
+
+        if (m && m->charge)
+            m->charge->seen_mapped = false;
+    }
+    for (struct list *l = s->objects.next; l != &s->objects; l = l->next) {
+        struct mem *m = mem_among(l);
+
+        if (m && m->charge)
+            m->charge->seen_mapped |= !list_empty(&m->mappings);
+    }
+}
+
+bool
+mem_is_mapped(const struct mem *m)
+{
+    return m->charge && m->charge->seen_mapped;
+}
+
+bool
+mem_storage(const struct mem *m, struct extent *ret)
+{
+    if (!m->charge || m->part || m->o.error != CL_SUCCESS ||
+        m->charge->storage == EXTENT_NONE)
+        return false;
+    *ret = (struct extent){m->charge->storage, m->charge->bytes};
+    return true;
+}
+
+bool
+mem_hole(struct object *o, struct extent *ret)
+{
+    struct extent e;
+    uint64_t end;
+
+    if ((o->kind != KIND_mem && o->kind != KIND_image) || mem_is_mapped(mem_of(o)) ||
+        !mem_storage(mem_of(o), &e))
+        return false;
+    ret->off = align_up(e.off, HOLE_BYTES);
+    end = (e.off + e.len) & ~(HOLE_BYTES - 1);
+    ret->len = end > ret->off ? end - ret->off : 0;
+    return ret->len > 0;
 }
 
 struct mem *
@@ -185,12 +247,26 @@ buffer_make(struct session *s, struct mem *m, const struct req_clCreateBuffer *r
     return rc;
 }
 
+/* Made again, it gets its content from elsewhere: what was initial then is gone. */
+static struct req_clCreateBuffer
+without_content(const struct req_clCreateBuffer *r)
+{
+    struct req_clCreateBuffer bare = *r;
+
+    bare.content = CONTENT_NONE;
+    bare.initial = (struct extent){EXTENT_NONE, 0};
+    return bare;
+}
+
 int
 op_clCreateBuffer(struct session *s, const struct req_clCreateBuffer *r)
 {
+    const struct req_clCreateBuffer bare = without_content(r);
     struct mem *m;
     cl_int rc;
 
+    if (s->restoring.active)
+        r = &bare;
     if (mem_check_content(s, r->size, r->storage, r->content, r->initial) < 0)
         return -EPROTO;
     if (!memory_charge(&s->memory, r->size))
@@ -213,6 +289,7 @@ op_clCreateSubBuffer(struct session *s, const struct req_clCreateSubBuffer *r)
     if (!m)
         return -ENOMEM;
     m->in_heap = mem_of(r->buffer)->in_heap;
+    m->part = true;
     if (rc == CL_SUCCESS)
         m->o.h.mem = s->cl->clCreateSubBuffer(r->buffer->h.mem, r->flags & DEVICE_FLAGS,
                                               CL_BUFFER_CREATE_TYPE_REGION, &region, &rc);
@@ -225,22 +302,42 @@ op_clCreateSubBuffer(struct session *s, const struct req_clCreateSubBuffer *r)
 
 struct ask {
     struct job job;
+    struct list node; /* in the session's parked asks */
     struct session *s;
     uint64_t tag, bytes;
 };
+
+/* Paused sessions keep theirs for later. */
+static bool
+ask_is_parked(struct ask *a)
+{
+    struct session *s = a->s;
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&s->asks_lock);
+
+    if (!atomic_load(&s->runner.paused))
+        return false;
+    list_add_tail(&s->parked_asks, &a->node);
+    return true;
+}
 
 /* Waits until more than `destroyed` buffers are. false: that will not happen by waiting. */
 static bool
 ask_wait_destroyed(struct session *s, uint64_t destroyed, unsigned *left_ms)
 {
-    while (queues_busy(s)) {
+    while (queues_busy(s) && !atomic_load(&s->runner.paused)) {
         if (memory_wait_destroyed(&s->memory, destroyed, DESTROY_STEP_MS))
             return true;
         if (*left_ms < DESTROY_STEP_MS)
             return false;
         *left_ms -= DESTROY_STEP_MS;
     }
-    return memory_wait_destroyed(&s->memory, destroyed, DESTROY_GRACE_MS);
+    for (unsigned ms = 0; ms < DESTROY_GRACE_MS; ms += DESTROY_STEP_MS) {
+        if (memory_wait_destroyed(&s->memory, destroyed, DESTROY_STEP_MS))
+            return true;
+        if (atomic_load(&s->runner.paused))
+            return false;
+    }
+    return false;
 }
 
 static void
@@ -259,15 +356,30 @@ ask_run(struct job *j)
         granted =
             memory_ask(&s->memory, a->bytes) || memory_ask_all(&s->memory, a->bytes);
     } while (!granted && dying > 0 && ask_wait_destroyed(s, destroyed, &left_ms));
+    if (!granted && ask_is_parked(a))
+        return;
     reply_status(s, a->tag, granted ? CL_SUCCESS : CL_MEM_OBJECT_ALLOCATION_FAILURE);
     free(a);
+}
+
+void
+ask_start(struct session *s, uint64_t tag, uint64_t bytes)
+{
+    struct ask *a = malloc(sizeof *a);
+
+    if (a) {
+        *a = (struct ask){.job.run = ask_run, .s = s, .tag = tag, .bytes = bytes};
+        queues_flush(s);
+    }
+    if (!a || jobs_start(&s->asks, &a->job) < 0) {
+        reply_status(s, tag, CL_OUT_OF_HOST_MEMORY);
+        free(a);
+    }
 }
 
 int
 op_tessera_credit(struct session *s, const struct req_tessera_credit *r)
 {
-    struct ask *a;
-
     if (r->size > s->account->limit_bytes) {
         reply_status(s, r->tag, CL_MEM_OBJECT_ALLOCATION_FAILURE);
         return 0;
@@ -276,16 +388,40 @@ op_tessera_credit(struct session *s, const struct req_tessera_credit *r)
         reply_status(s, r->tag, CL_SUCCESS);
         return 0;
     }
-    a = malloc(sizeof *a);
-    if (a) {
-        *a = (struct ask){.job.run = ask_run, .s = s, .tag = r->tag, .bytes = r->size};
-        queues_flush(s);
-    }
-    if (!a || jobs_start(&s->asks, &a->job) < 0) {
-        reply_status(s, r->tag, CL_OUT_OF_HOST_MEMORY);
+    ask_start(s, r->tag, r->size);
+    return 0;
+}
+
+void
+asks_resume(struct session *s)
+{
+    for (;;) {
+        struct ask *a = NULL;
+
+        pthread_mutex_lock(&s->asks_lock);
+        if (!list_empty(&s->parked_asks)) {
+            a = container_of(s->parked_asks.next, struct ask, node);
+            list_del(&a->node);
+        }
+        pthread_mutex_unlock(&s->asks_lock);
+        if (!a)
+            return;
+        ask_start(s, a->tag, a->bytes);
         free(a);
     }
-    return 0;
+}
+
+void
+asks_each(struct session *s, void (*each)(void *ctx, uint64_t tag, uint64_t bytes),
+          void *ctx)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&s->asks_lock);
+
+    for (struct list *l = s->parked_asks.next; l != &s->parked_asks; l = l->next) {
+        const struct ask *a = container_of(l, struct ask, node);
+
+        each(ctx, a->tag, a->bytes);
+    }
 }
 
 /* ---- mappings ---------------------------------------------------------------------- */
@@ -354,6 +490,9 @@ op_clEnqueueMapBuffer(struct session *s, const struct req_clEnqueueMapBuffer *r)
                                              CL_FALSE, r->map_flags, r->offset, r->size,
                                              sub.n_waits, sub.waits, &sub.event, &rc);
     map->error = rc;
+    map->flags = r->map_flags;
+    map->origin[0] = r->offset;
+    map->region[0] = r->size;
     return transfer_end(s, &sub, rc,
                         &(struct transfer){.tag = r->tag, .reclaim = EXTENT_NONE});
 }

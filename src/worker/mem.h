@@ -16,7 +16,9 @@ struct mem {
     struct charge
         *charge;  /* what the driver's destruction gives back; shared with the parent */
     bool watched; /* the guest is told when the driver has destroyed it */
-    bool in_heap; /* its bytes are in the heap, where the guest sees them */
+    uint64_t watch_tag; /* by this answer; 0: it was told that it will not be */
+    bool in_heap;       /* its bytes are in the heap, where the guest sees them */
+    bool part; /* in another memory object's bytes: a sub-buffer, an image in a buffer */
     struct list mappings;
     /* Of an image (KIND_image) alone: */
     uint64_t image_type; /* cl_mem_object_type */
@@ -30,8 +32,9 @@ struct mem {
 struct mapping {
     struct list node;
     uint64_t id;
-    void *ptr;    /* the driver's; the guest sees the heap */
-    cl_int error; /* the map failed */
+    void *ptr;                            /* the driver's; the guest sees the heap */
+    uint64_t flags, origin[3], region[3]; /* of a buffer its offset and size come first */
+    cl_int error;                         /* the map failed */
 };
 
 /* The flags that concern the device. How the host may use an object is checked in the guest. */
@@ -59,6 +62,19 @@ cl_int mem_charged(struct session *s, struct mem *m, cl_int rc);
 /* The object lies in its parent's bytes, which are not given back before it. */
 void mem_share_charge(struct mem *m, const struct mem *parent);
 
+/* Notes which objects, or parts of them, the guest has mapped: for the next two. */
+void mems_look_at_mappings(struct session *s);
+bool mem_is_mapped(const struct mem *m);
+
+/* Where in the heap its bytes are; false: nowhere, or in another object's. */
+bool mem_storage(const struct mem *m, struct extent *ret);
+
+/*
+ * The whole pages of the heap that are an object's alone while its guest is suspended: it has not
+ * mapped them. false: it has none.
+ */
+bool mem_hole(struct object *o, struct extent *ret);
+
 /* The driver's size of a memory object in bytes, 0 if it does not tell. */
 uint64_t mem_driver_bytes(struct session *s, cl_mem mem);
 
@@ -68,6 +84,15 @@ int mem_check_content(struct session *s, uint64_t size, struct extent storage,
 
 /* NULL: the id is taken, or there are too many; the session ends. */
 struct mapping *mapping_new(struct session *s, struct mem *m, uint64_t id);
+
+/*
+ * The guest asks for credit, which may take as long as its commands run. What a paused session
+ * could not answer is parked: asks_each() tells of it, asks_resume() starts it again.
+ */
+void ask_start(struct session *s, uint64_t tag, uint64_t bytes);
+void asks_resume(struct session *s);
+void asks_each(struct session *s, void (*each)(void *ctx, uint64_t tag, uint64_t bytes),
+               void *ctx);
 
 void mem_fini(struct session *s, struct object *o);
 

@@ -53,9 +53,9 @@ memory_give_ahead(struct memory *m)
         atomic_fetch_add(m->credit, ahead);
 }
 
-void
-memory_init(struct memory *m, struct account_page *a, unsigned slot,
-            _Atomic uint64_t *credit)
+static void
+memory_begin(struct memory *m, struct account_page *a, unsigned slot,
+             _Atomic uint64_t *credit)
 {
     pthread_condattr_t attr;
 
@@ -66,7 +66,30 @@ memory_init(struct memory *m, struct account_page *a, unsigned slot,
     pthread_cond_init(&m->destroyed_cond, &attr);
     pthread_condattr_destroy(&attr);
     m->keep_bytes = CREDIT_AHEAD_BYTES + a->limit_bytes / 8;
+}
+
+void
+memory_init(struct memory *m, struct account_page *a, unsigned slot,
+            _Atomic uint64_t *credit)
+{
+    memory_begin(m, a, slot, credit);
     memory_give_ahead(m);
+}
+
+void
+memory_adopt(struct memory *m, struct account_page *a, unsigned slot)
+{
+    memory_begin(m, a, slot, NULL);
+    m->credit = &m->no_credit;
+}
+
+void
+memory_use_credit(struct memory *m, _Atomic uint64_t *credit)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&m->lock);
+
+    atomic_fetch_add(credit, atomic_exchange(&m->no_credit, 0));
+    m->credit = credit;
 }
 
 bool

@@ -20,8 +20,9 @@
 struct memory {
     struct account_page *account;
     unsigned slot;
-    _Atomic uint64_t *credit; /* in the channel page; the guest takes from it */
-    uint64_t keep_bytes;      /* credit above this goes back to the account */
+    _Atomic uint64_t *credit;   /* in the channel page; the guest takes from it */
+    _Atomic uint64_t no_credit; /* stands for the word while the guest is not there */
+    uint64_t keep_bytes;        /* credit above this goes back to the account */
     pthread_mutex_t lock;
     pthread_cond_t destroyed_cond;
     uint64_t destroyed; /* buffers that the driver destroyed, ever */
@@ -31,6 +32,13 @@ struct memory {
 /* Gives the guest a first credit. */
 void memory_init(struct memory *m, struct account_page *a, unsigned slot,
                  _Atomic uint64_t *credit);
+
+/*
+ * The same for a session that is made again: what it had is reserved for it already, its guest's
+ * credit too, so nothing is given ahead. The credit word may come later: memory_use_credit().
+ */
+void memory_adopt(struct memory *m, struct account_page *a, unsigned slot);
+void memory_use_credit(struct memory *m, _Atomic uint64_t *credit);
 
 /* A buffer comes to life. false: the guest creates more than it was given. */
 bool memory_charge(struct memory *m, uint64_t bytes);

@@ -115,7 +115,7 @@ object_new(struct session *s, struct guest_id id, enum object_kind kind)
         return NULL;
     }
     o->id = id;
-    o->serial = ++s->objects_made;
+    o->serial = session_moment(s);
     o->kind = kind;
     object_count(s, o);
     atomic_init(&o->refs, 1);
@@ -125,6 +125,7 @@ object_new(struct session *s, struct guest_id id, enum object_kind kind)
         session_fail(s, "the worker has no memory for another object");
         return NULL;
     }
+    list_add_tail(&s->objects, &o->node);
     return o;
 }
 
@@ -148,6 +149,7 @@ object_ref(struct object *o)
 static void
 object_free(struct session *s, struct object *o)
 {
+    list_del(&o->node);
     object_ops[o->kind].fini(s, o);
     if (o->counted)
         allowance_give(s, LIMIT_OBJECTS, 1);
@@ -202,6 +204,7 @@ op_tessera_release(struct session *s, const struct req_tessera_release *r)
 {
     struct object *o = table_take(&s->table, r->object->id);
 
+    o->released = session_moment(s);
     if (object_ops[o->kind].released)
         object_ops[o->kind].released(s, o);
     object_unref(s, o);

@@ -11,6 +11,7 @@
 #define TESSERA_WORKER_OBJECT_H
 
 #include "api/opencl_wire.h"
+#include "base/list.h"
 #include "wire/frame.h"
 
 #include <CL/cl_ext.h>
@@ -34,8 +35,10 @@ uint64_t recipe_bytes(const struct recipe *r);
 
 struct object {
     struct guest_id id;
-    uint64_t serial; /* which of the session's objects it is, from 1: ids come again */
-    uint32_t kind;   /* enum object_kind */
+    struct list node;  /* in the session's objects: those that live, the oldest first */
+    uint64_t serial;   /* the moment that it was made (session.h): ids come again */
+    uint64_t released; /* the moment that the guest let go of the id; 0: it has it */
+    uint32_t kind;     /* enum object_kind */
     _Atomic uint32_t refs;
     cl_int error; /* not CL_SUCCESS: a failed object, h is NULL */
     union {

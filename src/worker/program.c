@@ -32,11 +32,78 @@ program_new(struct session *s, struct guest_id id)
     return p;
 }
 
+static void
+others_drop(struct session *s, struct program *p)
+{
+    for (cl_uint i = 0; i < p->n_others; i++) {
+        if (p->others[i] != p)
+            object_unref(s, &p->others[i]->o);
+    }
+    free(p->others);
+    p->others = NULL;
+    p->n_others = 0;
+}
+
+bool
+program_keep_others(struct session *s, struct program *p, uint64_t n,
+                    struct object *const *programs)
+{
+    struct program **others = n > 0 ? calloc(n, sizeof(struct program *)) : NULL;
+
+    if (n > 0 && !others)
+        return false;
+    for (uint64_t i = 0; i < n; i++) {
+        others[i] = program_of(programs[i]);
+        /* Of itself it would keep itself for ever. */
+        if (others[i] != p)
+            object_ref(programs[i]);
+    }
+    others_drop(s, p);
+    p->others = others;
+    p->n_others = (cl_uint)n;
+    return true;
+}
+
+static void
+constants_drop(struct session *s, struct program *p)
+{
+    for (size_t i = 0; i < p->n_constants; i++) {
+        allowance_give(s, LIMIT_PROGRAM_BYTES, p->constants[i].set.frame_len);
+        recipe_fini(&p->constants[i].set);
+    }
+    free(p->constants);
+}
+
+/* The message is kept, to be repeated. */
+static cl_int
+constant_keep(struct session *s, struct program *p)
+{
+    struct program_constant *bigger, *c;
+
+    if (!allowance_take(s, LIMIT_PROGRAM_BYTES, s->request.len))
+        return CL_OUT_OF_HOST_MEMORY;
+    bigger = realloc(p->constants, (p->n_constants + 1) * sizeof *bigger);
+    if (!bigger) {
+        allowance_give(s, LIMIT_PROGRAM_BYTES, s->request.len);
+        return CL_OUT_OF_HOST_MEMORY;
+    }
+    p->constants = bigger;
+    c = &bigger[p->n_constants++];
+    *c = (struct program_constant){.moment = session_moment(s)};
+    if (recipe_set(&c->set, s->request.frame, s->request.len))
+        return CL_SUCCESS;
+    allowance_give(s, LIMIT_PROGRAM_BYTES, s->request.len);
+    p->n_constants--;
+    return CL_OUT_OF_HOST_MEMORY;
+}
+
 void
 program_fini(struct session *s, struct object *o)
 {
     struct program *p = program_of(o);
 
+    others_drop(s, p);
+    constants_drop(s, p);
     recipe_fini(&p->build);
     allowance_give(s, LIMIT_PROGRAM_BYTES, p->kept_bytes);
     for (size_t i = 0; i < p->sizes.n; i++)
@@ -46,6 +113,7 @@ program_fini(struct session *s, struct object *o)
     free(p->built.options);
     free(p->built.files);
     free(p->metadata);
+    free(p->log);
     pthread_mutex_destroy(&p->lock);
     pthread_mutex_destroy(&p->driver_lock);
     if (o->h.program)
@@ -188,6 +256,8 @@ op_clSetProgramSpecializationConstant(
     if (rc == CL_SUCCESS)
         rc = s->cl->clSetProgramSpecializationConstant(program, (cl_uint)r->spec_id,
                                                        r->spec_value_len, r->spec_value);
+    if (rc == CL_SUCCESS)
+        rc = constant_keep(s, program_of(r->program));
     reply_status(s, r->tag, rc);
     return 0;
 }
@@ -274,6 +344,64 @@ program_job_reply(struct program_job *j, cl_int rc, const void *data, size_t len
         reply_status(j->s, j->tag, rc != CL_SUCCESS ? rc : CL_OUT_OF_HOST_MEMORY);
 }
 
+/* A log in the guest's words. */
+static char *
+log_translate(struct program *p, const char *log)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&p->lock);
+
+    return include_words_apply(&p->words, log);
+}
+
+void
+program_built(struct program *p, cl_int status)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&p->lock);
+
+    p->status = status;
+    free(take_ptr(p->log));
+}
+
+char *
+program_log(struct session *s, struct program *p)
+{
+    cl_program program = program_handle(p);
+    _cleanup_free_ char *log = NULL;
+    cl_device_id device = NULL, *devices = NULL;
+    size_t len = 0;
+
+    pthread_mutex_lock(&p->lock);
+    log = p->log ? strdup(p->log) : NULL;
+    pthread_mutex_unlock(&p->lock);
+    if (log || !program)
+        return take_ptr(log);
+    if (s->cl->clGetProgramInfo(program, CL_PROGRAM_DEVICES, 0, NULL, &len) ==
+            CL_SUCCESS &&
+        len >= sizeof device)
+        devices = malloc(len);
+    if (devices && s->cl->clGetProgramInfo(program, CL_PROGRAM_DEVICES, len, devices,
+                                           NULL) == CL_SUCCESS)
+        device = devices[0];
+    free(devices);
+    if (s->cl->clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_LOG, 0, NULL,
+                                     &len) != CL_SUCCESS)
+        return NULL;
+    log = calloc(1, len + 1);
+    if (!log || s->cl->clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_LOG, len,
+                                             log, NULL) != CL_SUCCESS)
+        return NULL;
+    return log_translate(p, log);
+}
+
+void
+program_keep_log(struct program *p, const char *log)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&p->lock);
+
+    free(p->log);
+    p->log = strdup(log);
+}
+
 void
 program_learn(struct session *s, struct program *p)
 {
@@ -311,13 +439,15 @@ metadata_run(struct job *job)
     program_job_free(j);
 }
 
-/* A log in the guest's words. */
-static char *
-log_translate(struct program *p, const char *log)
+static bool
+kept_log_reply(struct program_job *j)
 {
-    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&p->lock);
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&j->program->lock);
+    const char *log = j->program->log;
 
-    return include_words_apply(&p->words, log);
+    if (log)
+        program_job_reply(j, CL_SUCCESS, log, strlen(log) + 1);
+    return log;
 }
 
 static void
@@ -334,6 +464,10 @@ build_info_run(struct job *job)
     /* A link that failed, by a driver that makes no program then. */
     if (!program && param == CL_PROGRAM_BUILD_LOG) {
         program_job_reply(j, CL_SUCCESS, "", 1);
+        program_job_free(j);
+        return;
+    }
+    if (param == CL_PROGRAM_BUILD_LOG && kept_log_reply(j)) {
         program_job_free(j);
         return;
     }

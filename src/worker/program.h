@@ -27,14 +27,25 @@ struct type_sizes {
 };
 
 struct program {
-    struct object o;     /* its handle: by program_handle(), a link sets it late */
-    struct recipe build; /* the last clBuildProgram or clCompileProgram */
+    struct object o;         /* its handle: by program_handle(), a link sets it late */
+    struct recipe build;     /* the last clBuildProgram or clCompileProgram */
+    uint64_t build_moment;   /* of that message */
+    struct program **others; /* what a link or the last compile took; counted, owned */
+    cl_uint n_others;
+    struct program_constant {
+        uint64_t moment;
+        struct recipe set;
+    } * constants; /* clSetProgramSpecializationConstant, in order; owned */
+    size_t n_constants;
     uint64_t kept_bytes; /* of LIMIT_PROGRAM_BYTES, for that and `built` */
     uint64_t key;        /* of source, binaries or IL (worker/build_lock.h) */
     /* One job at a time: a driver tells a binary's size and its bytes in two calls. */
     pthread_mutex_t driver_lock;
     pthread_mutex_t lock; /* all below */
-    uint8_t *metadata;    /* of the last build (docs/protocol.md), NULL: none */
+    cl_int status;        /* of the last build, compile or link */
+    char *
+        log; /* of that, when it was made again: drivers name files of their own; owned */
+    uint8_t *metadata; /* of the last build (docs/protocol.md), NULL: none */
     size_t metadata_len;
     struct build_input built;
     struct include_words words; /* for its log */
@@ -44,6 +55,10 @@ struct program {
 struct program *program_of(struct object *o);
 struct program *program_new(struct session *s, struct guest_id id);
 void program_fini(struct session *s, struct object *o);
+
+/* Keeps the programs that it is made of, in place of those of before. false: no memory. */
+bool program_keep_others(struct session *s, struct program *p, uint64_t n,
+                         struct object *const *programs);
 
 /* NULL while its link is under way, or when that failed. Any thread. */
 cl_program program_handle(struct program *p);
@@ -82,6 +97,15 @@ bool program_job_others(struct program_job *j, uint64_t n,
 
 /* The end of a question: the bytes, or an error. */
 void program_job_reply(struct program_job *j, cl_int rc, const void *data, size_t len);
+
+/* How its build, compile or link went. Any thread. */
+void program_built(struct program *p, cl_int status);
+
+/* The log of its last build in the guest's words, malloc'ed; NULL: there is none. */
+char *program_log(struct session *s, struct program *p);
+
+/* It says so until it is built again. */
+void program_keep_log(struct program *p, const char *log);
 
 /* Reads what the program's kernels are and keeps it; and answers with it. */
 void program_learn(struct session *s, struct program *p);

@@ -18,7 +18,7 @@
 /* What a queue takes of LIMIT_COMMANDS at a time. */
 #define ALLOWED_STEP 64
 
-static cl_command_queue
+cl_command_queue
 queue_create(struct session *s, cl_context context, cl_device_id device,
              cl_command_queue_properties properties, cl_int *ret_rc)
 {
@@ -29,17 +29,30 @@ queue_create(struct session *s, cl_context context, cl_device_id device,
     return s->cl->clCreateCommandQueue(context, device, properties, ret_rc);
 }
 
+struct queue *
+queue_new(struct session *s, struct guest_id id)
+{
+    struct queue *q = object_new(s, id, KIND_queue);
+
+    if (!q)
+        return NULL;
+    pthread_mutex_init(&q->lock, NULL);
+    list_init(&q->held);
+    pthread_mutex_lock(&s->queues_lock);
+    list_add_tail(&s->queues, &q->node);
+    pthread_mutex_unlock(&s->queues_lock);
+    return q;
+}
+
 int
 op_clCreateCommandQueueWithProperties(
     struct session *s, const struct req_clCreateCommandQueueWithProperties *r)
 {
-    struct queue *q = object_new(s, r->command_queue, KIND_queue);
+    struct queue *q = queue_new(s, r->command_queue);
     cl_int rc = s->request.error;
 
     if (!q)
         return -ENOMEM;
-    pthread_mutex_init(&q->lock, NULL);
-    list_init(&q->held);
     q->out_of_order = r->properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE;
     q->profiling = r->properties & CL_QUEUE_PROFILING_ENABLE;
     if (rc == CL_SUCCESS)
@@ -48,9 +61,6 @@ op_clCreateCommandQueueWithProperties(
                          (r->properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) |
                              CL_QUEUE_PROFILING_ENABLE,
                          &rc);
-    pthread_mutex_lock(&s->queues_lock);
-    list_add_tail(&s->queues, &q->node);
-    pthread_mutex_unlock(&s->queues_lock);
     return object_made(s, &q->o, rc, r->tag);
 }
 
@@ -239,7 +249,7 @@ queue_take_error(struct queue *q)
     return error;
 }
 
-static void
+void
 queue_remember_error(struct queue *q, cl_int error)
 {
     _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&q->lock);
@@ -255,6 +265,14 @@ queue_is_clean(struct queue *q, uint32_t n)
     _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&q->lock);
 
     return q->error == CL_SUCCESS && q->count <= n;
+}
+
+static bool
+queue_has_none(struct queue *q)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&q->lock);
+
+    return q->count == 0;
 }
 
 static bool
@@ -316,6 +334,23 @@ queues_busy(struct session *s)
         busy |= queue_is_busy(q);
     }
     return busy;
+}
+
+bool
+queues_run(struct session *s)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&s->queues_lock);
+    struct list *node, *tmp;
+    bool run = false;
+
+    list_for_each_safe(node, tmp, &s->queues)
+    {
+        struct queue *q = container_of(node, struct queue, node);
+
+        queue_harvest(s, q);
+        run |= !queue_has_none(q);
+    }
+    return run;
 }
 
 /* The first released queue that has nothing under way. */

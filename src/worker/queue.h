@@ -52,6 +52,13 @@ struct submission {
     struct guest_id event_id;
 };
 
+/* A new queue under that id, without the driver's. NULL: no memory, the session ends. */
+struct queue *queue_new(struct session *s, struct guest_id id);
+
+/* The driver's queue with these properties. */
+cl_command_queue queue_create(struct session *s, cl_context context, cl_device_id device,
+                              cl_command_queue_properties properties, cl_int *ret_rc);
+
 /* Checks the request's objects and its wait list. CL_SUCCESS: call the driver. */
 cl_int submission_begin(struct session *s, struct submission *sub, struct object *queue,
                         uint64_t n_waits, struct object **waits,
@@ -81,9 +88,13 @@ void queue_harvest(struct session *s, struct queue *q);
 
 /* The error that commands of the queue left behind; told once. */
 cl_int queue_take_error(struct queue *q);
+void queue_remember_error(struct queue *q, cl_int error);
 
 /* Harvests all queues. Returns whether any has commands under way. Any thread. */
 bool queues_busy(struct session *s);
+
+/* The same, but for commands that are held back. */
+bool queues_run(struct session *s);
 
 /* Dispatcher: lets go of released queues that are idle. */
 void queues_retire(struct session *s);

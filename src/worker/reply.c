@@ -12,6 +12,8 @@
 
 /* Text per frame at most: others may want room in the ring, too. */
 #define TEXT_FRAME_BYTES (16u << 10)
+/* The same of what waits in line. */
+#define TEXT_LINE_BYTES 4096u
 
 /* Of a mark that nobody came to yet: all that will be in the pipe then. */
 #define TEXT_ALL UINT32_MAX
@@ -165,6 +167,9 @@ reply_frame(struct session *s, const void *frame, uint32_t len, bool text_first)
     bool wake = false, crowded;
     void *at;
 
+    /* It was answered before. */
+    if (s->restoring.active)
+        return;
     pthread_mutex_lock(&r->lock);
     if (text_first && atomic_load_explicit(&r->text_expected, memory_order_relaxed))
         text_goes_first(s, &wake);
@@ -192,7 +197,8 @@ reply_frame(struct session *s, const void *frame, uint32_t len, bool text_first)
 static bool
 reply_to_waiter(struct session *s, uint64_t tag, int64_t status)
 {
-    struct waiter *w = tag_waiter(s->channel.page->waiters, tag);
+    struct waiter *w =
+        s->restoring.active ? NULL : tag_waiter(s->channel.page->waiters, tag);
 
     if (!w || atomic_load_explicit(&s->replies.text_expected, memory_order_relaxed))
         return false;
@@ -336,4 +342,72 @@ replies_pass_text(struct session *s)
     if (wake)
         s->channel.transport->kick(&s->channel);
     return passed;
+}
+
+/* ---- of a paused session ------------------------------------------------------------- */
+
+/* Lock held. What is in the pipe, up to n bytes, as frames at the end of the line. */
+static void
+text_to_line(struct session *s, uint32_t n)
+{
+    struct {
+        struct frame_header h;
+        uint8_t text[TEXT_LINE_BYTES];
+    } frame;
+
+    while (n > 0 && text_available(&s->replies) > 0) {
+        const size_t most = n < TEXT_LINE_BYTES ? n : TEXT_LINE_BYTES;
+        const ssize_t got = read(s->replies.text_fd, frame.text, most);
+        uint32_t size;
+
+        if (got <= 0)
+            return;
+        size = (uint32_t)sizeof frame.h + (((uint32_t)got + 7) & ~7u);
+        memset(frame.text + got, 0, size - sizeof frame.h - (size_t)got);
+        frame.h =
+            (struct frame_header){.size = size, .op = FRAME_PRINT, .tag = (uint64_t)got};
+        replies_wait_in_line(s, &frame, size, 0);
+        n -= n == TEXT_ALL ? 0 : (uint32_t)got;
+    }
+}
+
+/* Lock held. Frames in place of the marks. */
+static void
+replies_settle_marks(struct session *s)
+{
+    struct replies *r = &s->replies;
+    struct waiting_frame *w = take_ptr(r->first);
+
+    r->last = &r->first;
+    r->waiting_bytes = 0;
+    while (w) {
+        struct waiting_frame *next = w->next;
+
+        if (w->len == 0)
+            text_to_line(s, w->text);
+        else
+            replies_wait_in_line(s, w->bytes, w->len, 0);
+        free(w);
+        w = next;
+    }
+    text_to_line(s, TEXT_ALL);
+}
+
+void
+replies_each(struct session *s, void (*each)(void *ctx, const void *frame, size_t len),
+             void *ctx)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&s->replies.lock);
+
+    replies_settle_marks(s);
+    for (const struct waiting_frame *w = s->replies.first; w; w = w->next)
+        each(ctx, w->bytes, w->len);
+}
+
+void
+reply_again(struct session *s, const void *frame, uint32_t len)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&s->replies.lock);
+
+    replies_wait_in_line(s, frame, len, 0);
 }

@@ -55,6 +55,14 @@ void reply_announce_text(struct session *s);
  */
 bool replies_pass_text(struct session *s);
 
+/*
+ * Paused: calls each for all frames that wait for room, with what kernels have printed among them.
+ * reply_again() puts one in line.
+ */
+void replies_each(struct session *s,
+                  void (*each)(void *ctx, const void *frame, size_t len), void *ctx);
+void reply_again(struct session *s, const void *frame, uint32_t len);
+
 /* Dispatcher: writes what waits, as far as there is room. true: nothing waits any more. */
 bool replies_flush(struct session *s);
 

@@ -21,7 +21,7 @@ request_started(struct session *s, const void *frame, size_t len, bool recipe)
     q->recipe = recipe;
     q->blob = NULL;
     q->blob_len = 0;
-    q->error = CL_SUCCESS;
+    q->error = s->restoring.active ? s->restoring.error : CL_SUCCESS;
     q->why = NULL;
     q->scratch_used = 0;
     log_debug("%s, %zu bytes%s", opencl_op_name(h.op), len,
@@ -221,6 +221,19 @@ blob_copy_out(struct session *s, struct dec *d, const char *field, struct extent
     return q->blob;
 }
 
+/* As it was copied out then. */
+static const uint8_t *
+blob_take_kept(struct session *s)
+{
+    struct request *q = &s->request;
+
+    if (q->blob || !s->restoring.blob)
+        return (const uint8_t *)"";
+    q->blob = take_ptr(s->restoring.blob);
+    q->blob_len = s->restoring.blob_len;
+    return q->blob;
+}
+
 const uint8_t *
 dec_blob(struct session *s, struct dec *d, const char *field, uint64_t *ret_len)
 {
@@ -232,7 +245,7 @@ dec_blob(struct session *s, struct dec *d, const char *field, uint64_t *ret_len)
         return (const uint8_t *)"";
     if (e.off == EXTENT_NONE)
         return dec_bytes(d, field, ret_len);
-    bytes = blob_copy_out(s, d, field, e);
+    bytes = s->restoring.active ? blob_take_kept(s) : blob_copy_out(s, d, field, e);
     *ret_len = s->request.blob_len;
     return bytes;
 }

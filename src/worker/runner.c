@@ -20,6 +20,7 @@ void
 runner_init(struct runner *r)
 {
     pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->resumed, NULL);
     atomic_init(&r->look_ns, 0);
 }
 
@@ -125,13 +126,41 @@ runner_step(struct session *s, uint64_t *ret_look_ns)
 bool
 runner_must_leave(const struct session *s)
 {
-    return s->runner.due || atomic_load_explicit(&s->runner.asked, memory_order_relaxed);
+    return s->runner.due ||
+           atomic_load_explicit(&s->runner.asked, memory_order_relaxed) ||
+           atomic_load_explicit(&s->runner.paused, memory_order_relaxed);
+}
+
+/* Its thread and the dispatcher; not while the session is paused. */
+static void
+runner_lock(struct runner *r)
+{
+    pthread_mutex_lock(&r->lock);
+    while (atomic_load_explicit(&r->paused, memory_order_relaxed))
+        pthread_cond_wait(&r->resumed, &r->lock);
+}
+
+void
+runner_pause(struct runner *r)
+{
+    /* Before the lock, so that who holds it leaves. */
+    atomic_store_explicit(&r->paused, true, memory_order_relaxed);
+    pthread_mutex_lock(&r->lock);
+}
+
+void
+runner_resume(struct runner *r)
+{
+    atomic_store_explicit(&r->paused, false, memory_order_relaxed);
+    pthread_cond_broadcast(&r->resumed);
+    pthread_mutex_unlock(&r->lock);
+    runner_wake(r);
 }
 
 void
 runner_enter(struct session *s)
 {
-    pthread_mutex_lock(&s->runner.lock);
+    runner_lock(&s->runner);
 }
 
 int
@@ -182,7 +211,7 @@ runner_main(struct session *s)
         int rc;
 
         atomic_store_explicit(&r->asked, true, memory_order_relaxed);
-        pthread_mutex_lock(&r->lock);
+        runner_lock(r);
         atomic_store_explicit(&r->asked, false, memory_order_relaxed);
         gate_words(&s->gate, &words);
         rc = runner_step(s, &look);

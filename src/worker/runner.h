@@ -18,6 +18,8 @@ struct session;
 
 struct runner {
     pthread_mutex_t lock;     /* the run lock */
+    pthread_cond_t resumed;   /* paused is false again */
+    _Atomic bool paused;      /* nobody but who paused it gets the run lock */
     _Atomic bool asked;       /* the thread waits for it */
     _Atomic uint32_t word;    /* counted up to wake the thread */
     _Atomic uint64_t look_ns; /* until when it sleeps */
@@ -37,6 +39,13 @@ _Noreturn void runner_main(struct session *s);
  */
 void runner_enter(struct session *s);
 int runner_leave(struct session *s);
+
+/*
+ * Takes the run lock as soon as who has it lets go; dispatcher and runner stand still until
+ * runner_resume() gives it back. What the driver has goes on to its end, and its callbacks.
+ */
+void runner_pause(struct runner *r);
+void runner_resume(struct runner *r);
 
 /* Run lock held: is there a step to take, or does the thread wait for the lock? */
 bool runner_must_leave(const struct session *s);

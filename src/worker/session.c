@@ -15,7 +15,9 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "wire/virtio.h"
+#include "worker/control.h"
 #include "worker/print.h"
+#include "worker/restore.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +28,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 /* Small rings in tests reach the paths that large ones hide. */
 #ifndef WORKER_COMMANDS_BYTES
@@ -66,6 +69,12 @@ session_is_dispatcher(const struct session *s)
 {
     (void)s;
     return is_dispatcher;
+}
+
+void
+session_acts_as_dispatcher(void)
+{
+    is_dispatcher = true;
 }
 
 /* ---- the end ----------------------------------------------------------------------- */
@@ -125,7 +134,7 @@ session_left(struct session *s)
 static bool
 session_guest_hung_up(const struct session *s)
 {
-    struct pollfd p = {.fd = s->options->session_fd, .events = POLLRDHUP};
+    struct pollfd p = {.fd = s->session_fd, .events = POLLRDHUP};
 
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLRDHUP));
 }
@@ -211,11 +220,11 @@ runner_thread(void *arg)
     runner_main(arg);
 }
 
-static void
-session_thread(struct session *s, void *(*run)(void *))
+void
+session_thread(struct session *s, void *(*run)(void *arg), void *arg)
 {
     pthread_t thread;
-    int rc = pthread_create(&thread, NULL, run, s);
+    int rc = pthread_create(&thread, NULL, run, arg);
 
     if (rc != 0)
         session_end(s, "cannot make a thread: %s", strerror(rc));
@@ -280,7 +289,7 @@ session_refuse(struct session *s, int status, const char *reason)
         .magic = WELCOME_MAGIC, .version = WIRE_VERSION, .status = status};
 
     snprintf(w.reason, sizeof w.reason, "%s", reason);
-    welcome_send(s->options->session_fd, &w, NULL, NULL);
+    welcome_send(s->session_fd, &w, NULL, NULL);
     session_end(s, "%s", reason);
 }
 
@@ -316,8 +325,8 @@ session_set_timeout(struct session *s, unsigned seconds)
 {
     struct timeval tv = {.tv_sec = seconds};
 
-    setsockopt(s->options->session_fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
-    setsockopt(s->options->session_fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
+    setsockopt(s->session_fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
+    setsockopt(s->session_fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
 }
 
 static bool
@@ -331,18 +340,26 @@ session_greet_vm(struct session *s, const struct hello *h)
 {
     s->boot = h->boot;
     atomic_store(&s->account->boot, h->boot);
-    if (preamble_send(s->options->session_fd, h->nonce) < 0)
+    if (preamble_send(s->session_fd, h->nonce) < 0)
         session_end(s, "the guest hung up before its welcome was complete");
+}
+
+static void
+session_note_guest(struct session *s)
+{
+    struct ucred peer = {0};
+    socklen_t len = sizeof peer;
+
+    if (getsockopt(s->session_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
+        atomic_store(&s->slot->guest_pid, peer.pid);
 }
 
 static void
 session_hello(struct session *s)
 {
-    struct ucred peer = {0};
-    socklen_t len = sizeof peer;
     struct hello h = {0};
     char reason[ACCOUNT_REASON_BYTES];
-    int fd = s->options->session_fd, rc;
+    int fd = s->session_fd, rc;
 
     session_set_timeout(s, HELLO_TIMEOUT_S);
     /* The socket's timeout is one for each read: a guest that trickles never meets it. */
@@ -357,9 +374,10 @@ session_hello(struct session *s)
         session_refuse(s, -ETIMEDOUT, "the guest did not say hello");
     if (rc < 0)
         session_refuse(s, rc, reason);
+    if (!hello_token_is_zero(&h))
+        session_refuse(s, -ESTALE, "the session is gone");
     memcpy(s->slot->program, h.program, sizeof s->slot->program);
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
-        atomic_store(&s->slot->guest_pid, peer.pid);
+    session_note_guest(s);
     if (session_is_in_vm(s))
         session_greet_vm(s, &h);
 }
@@ -391,25 +409,35 @@ session_heap_bytes(const struct session *s)
 }
 
 /* Everything that a message may touch. */
-static void
+static int
 session_prepare(struct session *s)
 {
     size_t max = ring_max_frame(WORKER_COMMANDS_BYTES);
 
     pthread_mutex_init(&s->queues_lock, NULL);
     list_init(&s->queues);
+    list_init(&s->objects);
+    pthread_mutex_init(&s->asks_lock, NULL);
+    list_init(&s->parked_asks);
     runner_init(&s->runner);
     watches_init(&s->watches);
     jobs_init(&s->builds, BUILD_THREADS);
     s->builds.nice = BUILD_NICE;
     jobs_init(&s->asks, ASK_THREADS);
     jobs_init(&s->waits, WAIT_THREADS);
+    spin_init(&s->spin, channel_dispatch_spin_ns());
+    /* A snapshot may be of a worker with other rings. */
+    if (s->channel.rx.size > WORKER_COMMANDS_BYTES)
+        max = ring_max_frame(s->channel.rx.size);
     s->frame = malloc(max);
     s->request.scratch = malloc(2 * max);
-    if (!s->frame || !s->request.scratch)
-        session_refuse(s, -ENOMEM, "the worker has no memory");
-    memory_init(&s->memory, s->account, s->options->slot, &s->channel.page->credit_bytes);
-    spin_init(&s->spin, channel_dispatch_spin_ns());
+    return s->frame && s->request.scratch ? 0 : -ENOMEM;
+}
+
+int
+session_prepare_restored(struct session *s)
+{
+    return session_prepare(s);
 }
 
 static void
@@ -437,21 +465,23 @@ session_welcome(struct session *s)
                           WORKER_REPLIES_BYTES, &fds[0], &fds[1]);
     if (rc < 0)
         session_refuse(s, rc, "cannot make the channel's memory");
-    session_prepare(s);
+    if (session_prepare(s) < 0)
+        session_refuse(s, -ENOMEM, "the worker has no memory");
+    memory_init(&s->memory, s->account, s->options->slot, &s->channel.page->credit_bytes);
     if (getrandom(w.token, sizeof w.token, 0) != (ssize_t)sizeof w.token)
         session_refuse(s, -EIO, "no random numbers for the channel's token");
+    memcpy(s->token, w.token, sizeof s->token);
     w.heap_bytes = s->channel.heap_bytes;
     w.info_bytes = info.len;
     /* Live before the guest can use its credit: others may call it back at once. */
-    session_thread(s, recall_main);
-    session_thread(s, print_main);
+    session_thread(s, recall_main, s);
+    session_thread(s, print_main, s);
     atomic_store(&s->slot->state, SLOT_LIVE);
     alarm(HELLO_TIMEOUT_S);
-    rc = welcome_send(s->options->session_fd, &w, session_is_in_vm(s) ? NULL : fds,
-                      info.data);
+    rc = welcome_send(s->session_fd, &w, session_is_in_vm(s) ? NULL : fds, info.data);
     alarm(0);
-    cleanup_closep(&fds[0]);
-    cleanup_closep(&fds[1]);
+    s->memory_fds[0] = fds[0];
+    s->memory_fds[1] = fds[1];
     if (rc < 0)
         session_end(s, "the guest hung up before its welcome was complete");
 }
@@ -459,46 +489,143 @@ session_welcome(struct session *s)
 static void
 session_use_doorbell(struct session *s)
 {
-    const int fd = s->options->session_fd;
+    const int fd = s->session_fd;
 
     s->channel.kicks = &s->slot->gate.kicks;
     if (!session_is_in_vm(s)) {
         channel_use_socket(&s->channel, fd);
         channel_use_futex(&s->channel);
-        session_thread(s, peer_main);
+        session_thread(s, peer_main, s);
         return;
     }
     if (channel_use_vm(&s->channel, fd) < 0)
         session_end(s, "cannot make the doorbell");
-    session_thread(s, guest_main);
+    session_thread(s, guest_main, s);
+}
+
+/* Up to the driver, which a guest's hello comes before. */
+static void
+session_begin(struct session *s)
+{
+    is_dispatcher = true;
+    signals_setup();
+    /* Tessera's own OpenCL driver then reports no platform: no endless mirror. */
+    setenv("TESSERA_WORKER", "1", 1);
+    if (s->session_fd >= 0)
+        fcntl(s->session_fd, F_SETFD, FD_CLOEXEC);
+    session_map_account(s);
+    session_map_turns(s);
+    session_enter_jail(s);
+    session_enter_folder(s);
+    session_thread(s, signal_main, s);
+}
+
+static void
+session_capture_print(struct session *s)
+{
+    int rc;
+
+    replies_init(&s->replies);
+    rc = print_capture(s);
+    if (rc < 0)
+        session_refuse(s, rc, "cannot make a pipe for what kernels print");
 }
 
 static void
 session_start(struct session *s)
 {
-    int rc;
-
-    is_dispatcher = true;
-    signals_setup();
-    /* Tessera's own OpenCL driver then reports no platform: no endless mirror. */
-    setenv("TESSERA_WORKER", "1", 1);
-    fcntl(s->options->session_fd, F_SETFD, FD_CLOEXEC);
-    session_map_account(s);
-    session_map_turns(s);
-    session_enter_jail(s);
-    session_enter_folder(s);
-    session_thread(s, signal_main);
+    session_begin(s);
     session_hello(s);
-    replies_init(&s->replies);
-    rc = print_capture(s);
-    if (rc < 0)
-        session_refuse(s, rc, "cannot make a pipe for what kernels print");
+    session_capture_print(s);
     session_open_device(s);
     session_welcome(s);
     session_set_timeout(s, 0);
     session_use_doorbell(s);
-    session_thread(s, runner_thread);
+    session_thread(s, runner_thread, s);
+    control_start(s);
     log_debug("serves '%s'", s->slot->program);
+}
+
+/* ---- a session that goes on ---------------------------------------------------------- */
+
+void
+session_is_restored(struct session *s)
+{
+    session_thread(s, recall_main, s);
+    atomic_store(&s->greeted, true);
+    atomic_store(&s->slot->state, SLOT_LIVE);
+}
+
+static int
+session_welcome_back(struct session *s, bool with_memory)
+{
+    struct welcome w = {.magic = WELCOME_MAGIC,
+                        .version = WIRE_VERSION,
+                        .flags = s->shared_storage ? WELCOME_SHARED_STORAGE : 0,
+                        .framebuffer_bytes = s->options->framebuffer_bytes,
+                        .heap_bytes = s->channel.heap_bytes,
+                        .commands_bytes = s->channel.rx.size,
+                        .replies_bytes = s->channel.tx.size};
+
+    memcpy(w.token, s->token, sizeof w.token);
+    return welcome_send(s->session_fd, &w, with_memory ? s->memory_fds : NULL, NULL);
+}
+
+/* What it brought is where the session's bytes are already, or they move there. */
+static int
+session_take_memory(struct session *s, const int memory[2])
+{
+    struct stat ours, theirs;
+    int rc;
+
+    if (!memory ||
+        (fstat(s->memory_fds[1], &ours) == 0 && fstat(memory[1], &theirs) == 0 &&
+         ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev))
+        return 0;
+    rc = restored_move(s, memory);
+    for (unsigned i = 0; i < 2 && rc == 0; i++)
+        dup3(memory[i], s->memory_fds[i], O_CLOEXEC);
+    return rc;
+}
+
+int
+session_join(struct session *s, int fd, const int memory[2])
+{
+    struct channel_page *page;
+    int rc = session_take_memory(s, memory);
+
+    if (rc < 0)
+        return rc;
+    page = s->channel.page;
+    s->session_fd = fd;
+    session_note_guest(s);
+    memory_use_credit(&s->memory, &page->credit_bytes);
+    atomic_store(&page->state, CHANNEL_RUNNING);
+    if (!s->copies_stay_closed)
+        channel_open_copies(&s->channel);
+    s->restoring.active = false;
+    session_thread(s, print_main, s);
+    session_use_doorbell(s);
+    if (session_welcome_back(s, memory == NULL) < 0)
+        session_left(s);
+    session_set_timeout(s, 0);
+    runner_enter(s);
+    restored_ask_again(s);
+    s->runner.due = true;
+    rc = runner_leave(s);
+    session_thread(s, runner_thread, s);
+    return rc;
+}
+
+static void
+session_restore(struct session *s)
+{
+    session_begin(s);
+    session_capture_print(s);
+    session_open_device(s);
+    control_restore(s);
+    control_start(s);
+    log_debug("goes on with '%s'", s->slot->program);
 }
 
 /* ---- dispatch ---------------------------------------------------------------------- */
@@ -634,8 +761,13 @@ session_run(const struct session_options *options)
     int rc;
 
     s->options = options;
+    s->session_fd = options->session_fd;
+    s->memory_fds[0] = s->memory_fds[1] = -1;
     s->channel.fd = -1;
-    session_start(s);
+    if (options->restore)
+        session_restore(s);
+    else
+        session_start(s);
     while ((rc = session_dispatch(s)) == 0) {
         if (!session_spin(s))
             session_sleep(s);

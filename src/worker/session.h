@@ -39,6 +39,8 @@ struct session_options {
     int turns_fd, gate_fd; /* of the GPU's turns, to read and to write; -1: ungoverned */
     unsigned gate;         /* the session's number there */
     unsigned slot;
+    int control_fd; /* listens to the manager (link/control.h); -1: nobody controls it */
+    bool restore;   /* the session is made from a snapshot; there is no session_fd */
     int bar_fd; /* shared with the virtual machine that the guest is in; -1: it is in none */
     const char *vgpu;
     uint64_t framebuffer_bytes;
@@ -62,6 +64,15 @@ struct request {
     size_t scratch_used;
 };
 
+/* A session that is being made again (restore.h): its messages come from a snapshot. */
+struct restoring {
+    bool active;  /* no answers, no content, and nothing reaches the driver's queues */
+    cl_int error; /* what the request had failed with */
+    struct held *held; /* the last command that was held back */
+    void *blob; /* the bytes that were in the heap; owned until the request takes them */
+    uint64_t blob_len;
+};
+
 /* The command that has passed the gate and is on its way to the driver. */
 struct admitted {
     bool valid;
@@ -69,9 +80,19 @@ struct admitted {
     struct cost_keys keys;
 };
 
+struct restored;
+
 struct session {
     const struct session_options *options;
-    uint64_t objects_made;
+    int session_fd; /* the guest's connection; -1: it is not there yet */
+    uint8_t token[TOKEN_BYTES];
+    int memory_fds[2]; /* channel and heap, -1 in a virtual machine; owned */
+    struct restored
+        *restored; /* what waits for the guest of a restored session (restore.h) */
+    bool copies_stay_closed; /* the heap is not where the device keeps buffers */
+    uint64_t
+        moments; /* what happened in which order: creations, held commands, releases */
+    struct list objects; /* that live, by node, the oldest first */
     struct device device;
     const struct _cl_icd_dispatch *cl; /* the driver's own table: no loader in between */
     bool shared_storage;
@@ -89,9 +110,12 @@ struct session {
     struct table table;
     struct object root_device; /* under ROOT_DEVICE_ID, not in the table */
     struct request request;
+    struct restoring restoring;
     struct replies replies;          /* shared */
     struct watches watches;          /* shared */
     struct jobs builds, asks, waits; /* shared */
+    pthread_mutex_t asks_lock;
+    struct list parked_asks; /* struct ask by node, under asks_lock */
     pthread_mutex_t queues_lock;
     struct list queues;                /* struct queue by link, under queues_lock */
     _Atomic(struct object *) graves;   /* shared */
@@ -121,5 +145,30 @@ _Noreturn void session_end(struct session *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 bool session_is_dispatcher(const struct session *s);
+
+/* This thread has the run lock whenever it touches the session, as a dispatcher. */
+void session_acts_as_dispatcher(void);
+
+/* A thread of the session's, which ends with the process. */
+void session_thread(struct session *s, void *(*run)(void *arg), void *arg);
+
+/* Restoring: everything that messages need, but for memory's account. 0 or -ENOMEM. */
+int session_prepare_restored(struct session *s);
+
+/* It is all there: others may see it. */
+void session_is_restored(struct session *s);
+
+/*
+ * Its guest is there: on fd, which is the session's then, with its memory or NULL. 0, or a negative
+ * errno when that is not the session's memory.
+ */
+int session_join(struct session *s, int fd, const int memory[2]);
+
+/* Dispatcher: the number of what happens now, later than all before. */
+static inline uint64_t
+session_moment(struct session *s)
+{
+    return ++s->moments;
+}
 
 #endif

@@ -163,3 +163,18 @@ watches_poll(struct session *s)
             watch_run(&w, status);
     } while (found);
 }
+
+void
+watches_each(struct session *s, watch_each_fn *each, void *ctx)
+{
+    struct list *node, *tmp;
+
+    pthread_mutex_lock(&s->watches.lock);
+    list_for_each_safe(node, tmp, &s->watches.armed)
+    {
+        const struct watch *w = container_of(node, struct watch, node);
+
+        each(ctx, w->event, w->done, w->arg);
+    }
+    pthread_mutex_unlock(&s->watches.lock);
+}

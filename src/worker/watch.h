@@ -36,6 +36,10 @@ void watch_event(struct session *s, cl_event event, cl_int type, watch_fn *done,
 /* Dispatcher: runs what the driver forgot. */
 void watches_poll(struct session *s);
 
+/* Calls each for all that is watched, under the lock. */
+typedef void watch_each_fn(void *ctx, cl_event event, watch_fn *done, void *arg);
+void watches_each(struct session *s, watch_each_fn *each, void *ctx);
+
 /* Is anything watched? A hint: no lock. */
 bool watches_any(const struct watches *w);
 

@@ -132,6 +132,9 @@ session_open(struct session *s)
         .id.v = ROOT_DEVICE_ID, .kind = KIND_device, .refs = 1, .h.device = s->device.id};
     pthread_mutex_init(&s->queues_lock, NULL);
     list_init(&s->queues);
+    list_init(&s->objects);
+    pthread_mutex_init(&s->asks_lock, NULL);
+    list_init(&s->parked_asks);
     replies_init(&s->replies);
     watches_init(&s->watches);
     runner_init(&s->runner);

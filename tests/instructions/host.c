@@ -186,6 +186,9 @@ session_prepare(struct session *s)
 {
     pthread_mutex_init(&s->queues_lock, NULL);
     list_init(&s->queues);
+    list_init(&s->objects);
+    pthread_mutex_init(&s->asks_lock, NULL);
+    list_init(&s->parked_asks);
     replies_init(&s->replies);
     watches_init(&s->watches);
     runner_init(&s->runner);

@@ -421,6 +421,8 @@ descriptors_of_a_message_cut_short_are_closed(void **state)
     close(pair[1]);
     assert_int_equal(open_fds(), before);
     assert_int_equal(n, 7);
+    assert_int_equal(got[0], -1);
+    assert_int_equal(got[1], -1);
 }
 
 static void

@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -675,6 +676,238 @@ a_channel_that_never_was_can_be_ended(void **state)
     assert_int_equal(c.fd, -1);
 }
 
+/* ---- memory that comes back ---------------------------------------------------------------- */
+
+static int
+adopt(const struct made *m, struct channel *ret, int channel_fd, int heap_fd)
+{
+    memset(ret, 0, sizeof *ret);
+    return channel_adopt(ret, m->worker.heap_bytes, RING_BYTES, 2 * RING_BYTES,
+                         channel_fd, heap_fd);
+}
+
+static void
+assert_not_adopted(const struct made *m, int channel_fd, int heap_fd)
+{
+    struct channel c;
+
+    assert_int_equal(adopt(m, &c, channel_fd, heap_fd), -EPROTO);
+    assert_null(c.page);
+    assert_null(c.heap);
+}
+
+static void
+memory_is_adopted_as_it_is(void **state)
+{
+    struct made *m = *state;
+    struct channel next;
+
+    atomic_store(&m->worker.page->credit_bytes, 4711);
+    m->worker.rx.data[RING_BYTES - 1] = 5;
+    m->worker.tx.data[2 * RING_BYTES - 1] = 6;
+    m->worker.heap[HEAP_BYTES - 1] = 7;
+    assert_int_equal(adopt(m, &next, m->channel_fd, m->heap_fd), 0);
+    assert_int_equal(atomic_load(&next.page->credit_bytes), 4711);
+    assert_int_equal(next.rx.size, RING_BYTES);
+    assert_int_equal(next.rx.data[RING_BYTES - 1], 5);
+    assert_int_equal(next.tx.size, 2 * RING_BYTES);
+    assert_int_equal(next.tx.data[2 * RING_BYTES - 1], 6);
+    assert_int_equal(next.heap[HEAP_BYTES - 1], 7);
+    assert_int_equal(next.fd, -1);
+    channel_fini(&next);
+    assert_true(fcntl(m->channel_fd, F_GETFD) >= 0); /* still ours */
+    assert_true(fcntl(m->heap_fd, F_GETFD) >= 0);
+}
+
+static int
+memfd_of(off_t bytes, int seals)
+{
+    int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    assert_int_equal(ftruncate(fd, bytes), 0);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
+    return fd;
+}
+
+static off_t
+bytes_of(int fd)
+{
+    struct stat st;
+
+    assert_int_equal(fstat(fd, &st), 0);
+    return st.st_size;
+}
+
+static void
+memory_that_can_be_cut_off_is_not_adopted(void **state)
+{
+    static const int seals[] = {0, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_SEAL};
+    struct made *m = *state;
+
+    for (size_t i = 0; i < sizeof seals / sizeof *seals; i++) {
+        int channel_fd = memfd_of(bytes_of(m->channel_fd), seals[i]);
+        int heap_fd = memfd_of(bytes_of(m->heap_fd), seals[i]);
+
+        assert_not_adopted(m, channel_fd, m->heap_fd);
+        assert_not_adopted(m, m->channel_fd, heap_fd);
+        close(channel_fd);
+        close(heap_fd);
+    }
+}
+
+static void
+memory_of_another_size_is_not_adopted(void **state)
+{
+    const int seals = F_SEAL_SHRINK | F_SEAL_GROW;
+    struct made *m = *state;
+
+    for (off_t more = -1; more <= 1; more += 2) {
+        int channel_fd = memfd_of(bytes_of(m->channel_fd) + more, seals);
+        int heap_fd = memfd_of(bytes_of(m->heap_fd) + 4096 * more, seals);
+
+        assert_not_adopted(m, channel_fd, m->heap_fd);
+        assert_not_adopted(m, m->channel_fd, heap_fd);
+        close(channel_fd);
+        close(heap_fd);
+    }
+    assert_not_adopted(m, m->heap_fd, m->channel_fd);
+}
+
+static void
+what_is_no_memfd_is_not_adopted(void **state)
+{
+    char path[] = "/tmp/tessera-test-XXXXXX";
+    struct made *m = *state;
+    int file = mkstemp(path), pipes[2];
+
+    unlink(path);
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(ftruncate(file, bytes_of(m->heap_fd)), 0);
+    assert_not_adopted(m, m->channel_fd, file);
+    assert_not_adopted(m, pipes[0], m->heap_fd);
+    assert_not_adopted(m, -1, m->heap_fd);
+    assert_not_adopted(m, m->channel_fd, -1);
+    close(file);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+static void
+memory_with_odd_ring_sizes_is_not_adopted(void **state)
+{
+    struct made *m = *state;
+    struct channel c = {0};
+
+    assert_int_equal(channel_adopt(&c, m->worker.heap_bytes, RING_BYTES + 1,
+                                   2 * RING_BYTES, m->channel_fd, m->heap_fd),
+                     -EINVAL);
+    assert_int_equal(
+        channel_adopt(&c, m->worker.heap_bytes, RING_BYTES, 0, m->channel_fd, m->heap_fd),
+        -EINVAL);
+    assert_null(c.page);
+}
+
+/* ---- direct copies ------------------------------------------------------------------------- */
+
+static void
+copies_are_let_in_while_the_worker_does_not_close(void **state)
+{
+    struct ends *e = *state;
+
+    assert_true(channel_copy_enter(&e->guest));
+    assert_true(channel_copy_enter(&e->guest)); /* another thread's */
+    assert_int_equal(atomic_load(&e->worker.page->copying), 2);
+    channel_copy_leave(&e->guest);
+    channel_copy_leave(&e->guest);
+    assert_int_equal(atomic_load(&e->worker.page->copying), 0);
+}
+
+static void
+no_copy_is_let_in_after_the_worker_has_closed(void **state)
+{
+    struct ends *e = *state;
+
+    assert_true(channel_close_copies(&e->worker, 0));
+    assert_false(channel_copy_enter(&e->guest));
+    assert_int_equal(atomic_load(&e->worker.page->copying), 0);
+    channel_open_copies(&e->worker);
+    assert_true(channel_copy_enter(&e->guest));
+    channel_copy_leave(&e->guest);
+}
+
+static void *
+leave_after_a_nap(void *arg)
+{
+    usleep(30000);
+    channel_copy_leave(arg);
+    return NULL;
+}
+
+static void
+the_worker_waits_for_a_copy_under_way(void **state)
+{
+    struct ends *e = *state;
+    pthread_t copier;
+
+    assert_true(channel_copy_enter(&e->guest));
+    assert_false(channel_close_copies(&e->worker, 5));
+    pthread_create(&copier, NULL, leave_after_a_nap, &e->guest);
+    assert_true(channel_close_copies(&e->worker, 5000));
+    assert_int_equal(atomic_load(&e->guest.page->copying), 0);
+    pthread_join(copier, NULL);
+}
+
+#define COPIERS 2u
+#define COPY_ROUNDS 300u
+
+struct copier {
+    struct channel *channel;
+    _Atomic uint32_t *inside, *over;
+};
+
+static void *
+copy_until_over(void *arg)
+{
+    struct copier *c = arg;
+
+    while (!atomic_load(c->over)) {
+        if (channel_copy_enter(c->channel)) {
+            atomic_fetch_add(c->inside, 1);
+            sched_yield();
+            atomic_fetch_sub(c->inside, 1);
+            channel_copy_leave(c->channel);
+        } else {
+            sched_yield();
+        }
+    }
+    return NULL;
+}
+
+static void
+nobody_copies_while_the_worker_looks(void **state)
+{
+    struct ends *e = *state;
+    _Atomic uint32_t inside = 0, over = 0;
+    struct copier c = {&e->guest, &inside, &over};
+    pthread_t copier[COPIERS];
+    unsigned seen = 0;
+
+    for (unsigned i = 0; i < COPIERS; i++)
+        pthread_create(&copier[i], NULL, copy_until_over, &c);
+    for (unsigned round = 0; round < COPY_ROUNDS; round++) {
+        seen += !channel_close_copies(&e->worker, 5000);
+        seen += atomic_load(&inside);
+        sched_yield();
+        seen += atomic_load(&inside);
+        channel_open_copies(&e->worker);
+        sched_yield();
+    }
+    atomic_store(&over, 1);
+    for (unsigned i = 0; i < COPIERS; i++)
+        pthread_join(copier[i], NULL);
+    assert_int_equal(seen, 0);
+}
+
 #define ENDS(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define MADE(name) cmocka_unit_test_setup_teardown(name, setup_made, teardown_made)
 
@@ -709,6 +942,15 @@ main(void)
         MADE(a_welcome_larger_than_its_memory_is_refused),
         MADE(a_welcome_with_odd_ring_sizes_is_refused),
         MADE(descriptors_that_are_no_memory_are_refused),
+        MADE(memory_is_adopted_as_it_is),
+        MADE(memory_that_can_be_cut_off_is_not_adopted),
+        MADE(memory_of_another_size_is_not_adopted),
+        MADE(what_is_no_memfd_is_not_adopted),
+        MADE(memory_with_odd_ring_sizes_is_not_adopted),
+        ENDS(copies_are_let_in_while_the_worker_does_not_close),
+        ENDS(no_copy_is_let_in_after_the_worker_has_closed),
+        ENDS(the_worker_waits_for_a_copy_under_way),
+        ENDS(nobody_copies_while_the_worker_looks),
         ENDS(the_guests_mappings_are_not_inherited_by_fork),
         cmocka_unit_test(a_channel_that_never_was_can_be_ended),
     };

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -534,6 +535,232 @@ a_worker_that_says_nothing_hung_up(void **state)
     assert_string_equal(l->reason, "the worker hung up");
 }
 
+/* ---- a session that goes on ---------------------------------------------------------------- */
+
+static const uint8_t token[TOKEN_BYTES] = "0123456789abcde";
+
+/* The guest comes back with its memory (here: /dev/null), the other end played by `play`. */
+static int
+rejoin(struct link *l, void (*play)(struct link *l))
+{
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    struct welcome w;
+    int rc;
+
+    memcpy(l->h.token, token, sizeof token);
+    l->play = play;
+    pthread_create(&l->thread, NULL, play_main, l);
+    rc = hello_rejoin(l->us, &l->h, (int[]){null, null}, &w, l->reason);
+    pthread_join(l->thread, NULL);
+    close(null);
+    if (rc == 0)
+        l->w = w;
+    return rc;
+}
+
+static void
+hear_memory_and_welcome(struct link *l)
+{
+    l->w.info_bytes = 0;
+    l->w.framebuffer_bytes = 4711;
+    if (hello_receive_memory(l->them, FINGERPRINT, &l->got, l->fds, (char[160]){0}) == 0)
+        welcome_send(l->them, &l->w, NULL, NULL);
+}
+
+static void
+a_guest_comes_back_with_token_and_memory(void **state)
+{
+    struct link *l = *state;
+
+    assert_int_equal(rejoin(l, hear_memory_and_welcome), 0);
+    assert_int_equal(l->w.framebuffer_bytes, 4711);
+    assert_memory_equal(l->got.token, token, sizeof token);
+    assert_true(fcntl(l->fds[0], F_GETFD) & FD_CLOEXEC);
+    assert_true(fcntl(l->fds[1], F_GETFD) & FD_CLOEXEC);
+}
+
+static void
+hear_memory_and_refuse(struct link *l)
+{
+    struct welcome w = {.magic = WELCOME_MAGIC,
+                        .version = WIRE_VERSION,
+                        .status = -ESTALE,
+                        .reason = "the session is gone"};
+
+    hello_receive_memory(l->them, FINGERPRINT, &l->got, l->fds, (char[160]){0});
+    welcome_send(l->them, &w, NULL, NULL);
+}
+
+static void
+who_comes_back_too_late_is_told_so(void **state)
+{
+    struct link *l = *state;
+
+    assert_int_equal(rejoin(l, hear_memory_and_refuse), -ESTALE);
+    assert_string_equal(l->reason, "the session is gone");
+}
+
+/* As the manager does that has no such session: it reads nothing. */
+static void
+refuse_unheard(struct link *l)
+{
+    struct welcome w = {.magic = WELCOME_MAGIC,
+                        .version = WIRE_VERSION,
+                        .status = -ESTALE,
+                        .reason = "the session is gone"};
+
+    welcome_send(l->them, &w, NULL, NULL);
+    shutdown(l->them, SHUT_WR);
+    poll(&(struct pollfd){.fd = l->them, .events = POLLRDHUP}, 1, 1000);
+}
+
+static void
+who_comes_back_may_be_refused_unheard(void **state)
+{
+    struct link *l = *state;
+
+    assert_int_equal(rejoin(l, refuse_unheard), -ESTALE);
+    assert_string_equal(l->reason, "the session is gone");
+}
+
+static void
+hear_and_hang_up_with_half_a_welcome(struct link *l)
+{
+    const int fds[2] = {0, 0};
+
+    hello_receive_memory(l->them, FINGERPRINT, &l->got, l->fds, (char[160]){0});
+    sock_send_fds(l->them, &l->w, offsetof(struct welcome, status) - 1, fds, 2);
+}
+
+static void
+a_hang_up_on_who_comes_back_leaves_no_descriptors(void **state)
+{
+    struct link *l = *state;
+    int before = open_fds();
+
+    assert_int_equal(rejoin(l, hear_and_hang_up_with_half_a_welcome), -ENODATA);
+    assert_string_equal(l->reason, "the worker hung up");
+    assert_int_equal(open_fds(), before - 1 + 2); /* what the worker got */
+}
+
+static void
+welcome_with_information(struct link *l)
+{
+    hello_receive_memory(l->them, FINGERPRINT, &l->got, l->fds, (char[160]){0});
+    l->w.info_bytes = 5;
+    welcome_send(l->them, &l->w, NULL, "12345");
+}
+
+static void
+who_comes_back_takes_no_information(void **state)
+{
+    struct link *l = *state;
+
+    assert_int_equal(rejoin(l, welcome_with_information), -EPROTO);
+    assert_string_equal(l->reason, "the worker's welcome is malformed");
+}
+
+static void
+a_new_guest_brings_no_memory(void **state)
+{
+    struct link *l = *state;
+
+    assert_int_equal(write_all(l->them, &l->h, sizeof l->h), 0);
+    assert_int_equal(hello_receive_memory(l->us, FINGERPRINT, &l->got, l->fds, l->reason),
+                     0);
+    assert_true(hello_token_is_zero(&l->got));
+    assert_int_equal(l->fds[0], -1);
+    assert_int_equal(l->fds[1], -1);
+}
+
+static void
+memory_with_half_a_hello_is_the_callers_or_closed(void **state)
+{
+    const size_t ends[] = {3, offsetof(struct hello, token), sizeof(struct hello) - 1};
+    const int before = open_fds();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        void *other;
+        struct link *l;
+
+        setup(&other);
+        l = other;
+        assert_int_equal(sock_send_fds(l->them, &l->h, ends[i], (int[]){0, 0}, 2), 0);
+        close(l->them);
+        l->them = -1;
+        assert_int_equal(
+            hello_receive_memory(l->us, FINGERPRINT, &l->got, l->fds, l->reason),
+            -ENODATA);
+        teardown(&other); /* closes what is in fds */
+        assert_int_equal(open_fds(), before);
+    }
+}
+
+/* ---- the manager's eye --------------------------------------------------------------------- */
+
+static void
+a_look_at_a_hello_takes_nothing_of_it(void **state)
+{
+    struct link *l = *state;
+
+    memcpy(l->h.token, token, sizeof token);
+    assert_int_equal(sock_send_fds(l->them, &l->h, sizeof l->h, (int[]){0, 0}, 2), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        memset(&l->got, 0, sizeof l->got);
+        assert_int_equal(hello_peek(l->us, &l->got), 0);
+        assert_memory_equal(&l->got, &l->h, sizeof l->h);
+        assert_false(hello_token_is_zero(&l->got));
+    }
+    assert_int_equal(hello_receive_memory(l->us, FINGERPRINT, &l->got, l->fds, l->reason),
+                     0);
+    assert_memory_equal(&l->got, &l->h, sizeof l->h);
+    assert_true(l->fds[0] >= 0);
+    assert_true(l->fds[1] >= 0);
+}
+
+static void
+a_hello_that_is_not_all_there_is_looked_at_again(void **state)
+{
+    struct link *l = *state;
+
+    assert_int_equal(hello_peek(l->us, &l->got), -EAGAIN);
+    assert_int_equal(write_all(l->them, &l->h, 6), 0);
+    assert_int_equal(hello_peek(l->us, &l->got), -EAGAIN);
+    assert_int_equal(write_all(l->them, (uint8_t *)&l->h + 6, sizeof l->h - 7), 0);
+    assert_int_equal(hello_peek(l->us, &l->got), -EAGAIN);
+    assert_int_equal(write_all(l->them, (uint8_t *)&l->h + sizeof l->h - 1, 1), 0);
+    assert_int_equal(hello_peek(l->us, &l->got), 0);
+    assert_true(hello_token_is_zero(&l->got));
+}
+
+static void
+a_look_at_what_is_no_hello_says_so(void **state)
+{
+    struct link *l = *state;
+    void *other;
+
+    l->h.magic++;
+    assert_int_equal(write_all(l->them, &l->h, 8), 0);
+    assert_int_equal(hello_peek(l->us, &l->got), -EPROTO);
+    setup(&other);
+    l = other;
+    l->h.version++;
+    assert_int_equal(write_all(l->them, &l->h, sizeof l->h), 0);
+    assert_int_equal(hello_peek(l->us, &l->got), -EPROTO);
+    teardown(&other);
+}
+
+static void
+a_look_where_nobody_is_says_so(void **state)
+{
+    struct link *l = *state;
+
+    close(l->them);
+    l->them = -1;
+    assert_int_equal(hello_peek(l->us, &l->got), -EPIPE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -563,6 +790,17 @@ main(void)
         TEST(half_a_welcome_is_a_hang_up),
         TEST(half_the_information_is_a_hang_up),
         TEST(a_worker_that_says_nothing_hung_up),
+        TEST(a_guest_comes_back_with_token_and_memory),
+        TEST(who_comes_back_too_late_is_told_so),
+        TEST(who_comes_back_may_be_refused_unheard),
+        TEST(a_hang_up_on_who_comes_back_leaves_no_descriptors),
+        TEST(who_comes_back_takes_no_information),
+        TEST(a_new_guest_brings_no_memory),
+        TEST(memory_with_half_a_hello_is_the_callers_or_closed),
+        TEST(a_look_at_a_hello_takes_nothing_of_it),
+        TEST(a_hello_that_is_not_all_there_is_looked_at_again),
+        TEST(a_look_at_what_is_no_hello_says_so),
+        TEST(a_look_where_nobody_is_says_so),
     };
 
     return cmocka_run_group_tests_name("hello", tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include "guest/opencl/session.h"
 #include "guest/opencl/submit.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +25,8 @@
 #define RING_BYTES 4096u
 #define FRAME_WORDS (RING_BYTES / 4 / 8) /* of the longest frame */
 #define HEAP_BYTES (64u << 10)
-#define PATIENCE_S 10 /* what takes longer has hung */
+#define PATIENCE_S 10           /* what takes longer has hung */
+#define TOKEN "0123456789abcde" /* of the session, with its NUL */
 
 struct world {
     char folder[64];
@@ -45,6 +47,7 @@ worker_accept(void *arg)
     struct world *w = arg;
     struct welcome welcome = {.magic = WELCOME_MAGIC,
                               .version = WIRE_VERSION,
+                              .token = TOKEN,
                               .commands_bytes = RING_BYTES,
                               .replies_bytes = RING_BYTES,
                               .info_bytes = 8};
@@ -130,6 +133,84 @@ static inline void
 worker_hangs_up(struct world *w)
 {
     channel_fini(&w->worker);
+}
+
+/* It leaves since the vGPU is suspended. */
+static inline void
+worker_suspends(struct world *w)
+{
+    atomic_store_explicit(&w->worker.page->state, CHANNEL_SUSPENDED,
+                          memory_order_release);
+    worker_hangs_up(w);
+}
+
+/* Has a guest come within so many milliseconds? */
+static inline bool
+guest_comes(const struct world *w, int timeout_ms)
+{
+    struct pollfd p = {.fd = w->listener, .events = POLLIN};
+
+    return poll(&p, 1, timeout_ms) == 1;
+}
+
+/* Of the guest that comes back: its connection, and what it brings. */
+struct comer {
+    int sock, memory[2];
+    struct hello hello;
+};
+
+static inline struct comer
+guest_comes_back(const struct world *w)
+{
+    struct comer c = {.sock = -1};
+    char reason[160];
+
+    assert_true(guest_comes(w, PATIENCE_S * 1000));
+    c.sock = accept(w->listener, NULL, NULL);
+    assert_int_equal(
+        hello_receive_memory(c.sock, OPENCL_FINGERPRINT, &c.hello, c.memory, reason), 0);
+    assert_memory_equal(c.hello.token, TOKEN, TOKEN_BYTES);
+    return c;
+}
+
+/* What the next worker says to it. */
+static inline struct welcome
+welcome_back(void)
+{
+    return (struct welcome){.magic = WELCOME_MAGIC,
+                            .version = WIRE_VERSION,
+                            .token = TOKEN,
+                            .heap_bytes = HEAP_BYTES,
+                            .commands_bytes = RING_BYTES,
+                            .replies_bytes = RING_BYTES};
+}
+
+/* The next worker takes over: it goes on where the one before had been in the rings. */
+static inline void
+worker_takes_over(struct world *w, struct comer *c)
+{
+    const struct welcome welcome = welcome_back();
+
+    assert_int_equal(channel_adopt(&w->worker, HEAP_BYTES, RING_BYTES, RING_BYTES,
+                                   c->memory[0], c->memory[1]),
+                     0);
+    close(c->memory[0]);
+    close(c->memory[1]);
+    w->worker.rx.cur = atomic_load(&w->worker.rx.shared->head);
+    w->worker.rx.seen = w->worker.rx.cur;
+    w->worker.tx.cur = atomic_load(&w->worker.tx.shared->tail);
+    w->worker.tx.seen = atomic_load(&w->worker.tx.shared->head);
+    channel_use_socket(&w->worker, c->sock);
+    atomic_store(&w->worker.page->state, CHANNEL_RUNNING);
+    assert_int_equal(welcome_send(c->sock, &welcome, NULL, NULL), 0);
+}
+
+static inline void
+worker_resumes(struct world *w)
+{
+    struct comer c = guest_comes_back(w);
+
+    worker_takes_over(w, &c);
 }
 
 /* Plays the worker beside the test until play() returns. */

@@ -81,8 +81,12 @@ clock_offset_ns(struct _cl_command_queue *q)
     uint64_t asked = atomic_load_explicit(&s->clock_asked_ns, memory_order_acquire);
 
     if (asked == 0 || now_ns() - asked > OFFSET_AGE_NS) {
+        const uint32_t rejoins = atomic_load_explicit(&s->rejoins, memory_order_relaxed);
+
         atomic_store_explicit(&s->clock_offset_ns, clock_ask(q), memory_order_relaxed);
-        atomic_store_explicit(&s->clock_asked_ns, now_ns(), memory_order_release);
+        /* What another device's clock said is not kept. */
+        if (rejoins == atomic_load_explicit(&s->rejoins, memory_order_relaxed))
+            atomic_store_explicit(&s->clock_asked_ns, now_ns(), memory_order_release);
     }
     return atomic_load_explicit(&s->clock_offset_ns, memory_order_relaxed);
 }

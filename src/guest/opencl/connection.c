@@ -31,21 +31,21 @@ boot_number(void)
     return n ? n : 1;
 }
 
-static void
-hello_fill(struct hello *h)
+void
+connection_hello(struct hello *ret)
 {
-    memset(h, 0, sizeof *h);
-    h->magic = HELLO_MAGIC;
-    h->version = WIRE_VERSION;
-    h->fingerprint = OPENCL_FINGERPRINT;
-    h->pid = (uint32_t)getpid();
-    snprintf(h->program, sizeof h->program, "%s", program_invocation_short_name);
+    memset(ret, 0, sizeof *ret);
+    ret->magic = HELLO_MAGIC;
+    ret->version = WIRE_VERSION;
+    ret->fingerprint = OPENCL_FINGERPRINT;
+    ret->pid = (uint32_t)getpid();
+    snprintf(ret->program, sizeof ret->program, "%s", program_invocation_short_name);
 }
 
 void
 connection_port_hello(struct hello *ret)
 {
-    hello_fill(ret);
+    connection_hello(ret);
     ret->boot = boot_number();
 }
 
@@ -60,7 +60,7 @@ open_socket(const struct route *r, struct connection *c, char *reason)
                  strerror(-c->bell));
         return c->bell;
     }
-    hello_fill(&h);
+    connection_hello(&h);
     return hello_exchange(c->bell, &h, &c->welcome, c->memory, &c->info, reason);
 }
 
@@ -74,11 +74,10 @@ try_port(const struct route *r, struct connection *c, char *reason)
         return rc;
     connection_port_hello(&h);
     rc = hello_exchange_port(c->bell, &h, &c->welcome, &c->info, reason);
-    if (rc < 0) {
-        cleanup_closep(&c->bell);
-        cleanup_closep(&c->memory[0]);
-    }
-    c->bar_bytes = r->vm->bytes;
+    if (rc < 0)
+        connection_fini(c);
+    else
+        c->bar_bytes = r->vm->bytes;
     return rc;
 }
 
@@ -121,6 +120,15 @@ connection_map(const struct connection *c, struct channel *channel)
     if (c->bar_bytes > 0)
         return channel_map_bar(channel, &c->welcome, c->memory[0], c->bar_bytes);
     return channel_map(channel, &c->welcome, c->memory[0], c->memory[1]);
+}
+
+void
+connection_take_memory(struct connection *c, int ret[2])
+{
+    for (int i = 0; c->bar_bytes == 0 && i < 2; i++) {
+        ret[i] = fd_above_stdio(c->memory[i]);
+        c->memory[i] = -1;
+    }
 }
 
 int

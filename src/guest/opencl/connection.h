@@ -31,11 +31,20 @@ struct connection {
 int connection_open(const struct route *r, struct connection *ret, char *reason);
 void connection_fini(struct connection *c);
 
-/* What this process says through a port, but for the nonce. */
+/* What this process says to a worker that it has no session with yet. */
+void connection_hello(struct hello *ret);
+
+/* The same through a port, but for the nonce. */
 void connection_port_hello(struct hello *ret);
 
 /* Maps the channel. */
 int connection_map(const struct connection *c, struct channel *channel);
+
+/*
+ * Gives the memory's descriptors away; a virtual machine's BAR stays. A negative errno where one
+ * could not be kept above stdio.
+ */
+void connection_take_memory(struct connection *c, int ret[2]);
 
 /* Gives the doorbell to the channel, which is mapped. */
 int connection_ring(struct connection *c, struct channel *channel);

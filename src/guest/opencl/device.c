@@ -132,15 +132,23 @@ device_take_info(struct device *d, uint8_t *info, size_t len)
     d->type = device_number(d, CL_DEVICE_TYPE, CL_DEVICE_TYPE_DEFAULT);
 }
 
-/* The interface has an error code alone: the words go to stderr. Once: programs ask again. */
+/* Lock held. The interface has an error code alone. */
 static void
-device_tell(struct device *d, const char *reason)
+device_print(struct device *d, const char *reason)
 {
     if (!d->told && d->route.vm)
         fprintf(stderr, "tessera: vGPU '%s': %s\n", d->route.vm->name, reason);
     else if (!d->told)
         fprintf(stderr, "tessera: vGPU at %s: %s\n", d->route.socket_path, reason);
     d->told = true;
+}
+
+void
+device_tell(struct device *d, const char *reason)
+{
+    pthread_mutex_lock(&d->lock);
+    device_print(d, reason);
+    pthread_mutex_unlock(&d->lock);
 }
 
 cl_int
@@ -155,7 +163,7 @@ device_session(struct device *d, struct session **ret)
         d->session = NULL;
     }
     if (!d->session && session_connect(d, &d->session, reason) < 0) {
-        device_tell(d, reason);
+        device_print(d, reason);
         rc = CL_OUT_OF_RESOURCES;
     }
     if (rc == CL_SUCCESS) {

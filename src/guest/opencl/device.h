@@ -54,6 +54,9 @@ void device_take_info(struct device *d, uint8_t *info, size_t len);
  */
 cl_int device_session(struct device *d, struct session **ret);
 
+/* Why it cannot be used any more, on stderr. Once per device: programs ask again. */
+void device_tell(struct device *d, const char *reason);
+
 /* What the handle's own information says; the vGPU must have been connected once. */
 const void *device_handle_bytes(cl_device_id device, cl_device_info param,
                                 size_t *ret_len);

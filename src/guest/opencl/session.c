@@ -9,6 +9,7 @@
 #include "guest/opencl/event.h"
 #include "guest/opencl/mem.h"
 #include "guest/opencl/print.h"
+#include "guest/opencl/rejoin.h"
 #include "guest/opencl/wait.h"
 #include "guest/opencl/window.h"
 
@@ -25,12 +26,15 @@ session_init_locks(struct session *s)
     pthread_mutex_init(&s->rx_lock, NULL);
     pthread_mutex_init(&s->wait_lock, NULL);
     pthread_cond_init(&s->wait_cond, NULL);
+    pthread_mutex_init(&s->rejoin_lock, NULL);
     windows_init(&s->windows);
     list_init(&s->held);
     list_init(&s->pendings);
     list_init(&s->callbacks);
     list_init(&s->deaths);
     s->channel.fd = -1;
+    s->memory[0] = s->memory[1] = s->rejoin_fd = -1;
+    s->rejoin_ms = REJOIN_PATIENCE_MS;
     atomic_init(&s->holds, 1);
 }
 
@@ -57,6 +61,8 @@ session_free(struct session *s)
     pool_fini(&s->events);
     heap_fini(&s->heap);
     channel_fini(&s->channel);
+    cleanup_closep(&s->memory[0]);
+    cleanup_closep(&s->memory[1]);
     free(s->rx_buf);
     free(s->id_generation);
     free(s->id_spare);
@@ -96,6 +102,7 @@ session_attach(struct session *s, struct connection *c)
 
     if (rc < 0)
         return rc;
+    connection_take_memory(c, s->memory);
     s->heap_grows = c->bar_bytes > 0;
     s->shared_storage = w->flags & WELCOME_SHARED_STORAGE;
     s->framebuffer_bytes = w->framebuffer_bytes;
@@ -402,7 +409,8 @@ session_sleep_on_doorbell(struct session *s, bool (*holds)(void *), void *arg)
     atomic_store_explicit(&replies->sleeping, 0, memory_order_relaxed);
     if (rc < 0) {
         session_pump(s); /* what came before the end still counts */
-        session_die(s);
+        if (rc != -EPIPE || !session_lost(s))
+            session_die(s);
     }
     pthread_mutex_lock(&s->wait_lock);
     s->sleeper = false;
@@ -517,6 +525,18 @@ session_heap_free(struct session *s, uint64_t off)
 static pthread_mutex_t sessions_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct session *sessions;
 
+void
+forks_lock(void)
+{
+    pthread_mutex_lock(&sessions_lock);
+}
+
+void
+forks_unlock(void)
+{
+    pthread_mutex_unlock(&sessions_lock);
+}
+
 static void
 fork_prepare(void)
 {
@@ -534,15 +554,24 @@ fork_parent(void)
 }
 
 static void
+close_here(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static void
 fork_child(void)
 {
     for (struct session *s = sessions; s; s = s->next) {
         atomic_store(&s->dead, true);
         atomic_fetch_add(&s->holds, 1); /* never freed: its mappings are not ours */
-        if (s->channel.fd >= 0)
-            close(s->channel.fd);
+        close_here(&s->channel.fd);
+        close_here(&s->rejoin_fd);
+        close_here(&s->memory[0]);
+        close_here(&s->memory[1]);
         close(s->channel.wake_fd);
-        s->channel.fd = -1;
     }
     sessions = NULL;
     pthread_mutex_unlock(&sessions_lock);

@@ -12,6 +12,9 @@
  * by spinning; then one sleeps on the doorbell for all. A service thread exists once
  * there are callbacks to call or transfers to finish behind the program's back.
  *
+ * A worker may also leave because the vGPU is suspended. Whoever notices waits for the next one
+ * (rejoin.h), and all goes on.
+ *
  * A dead session (worker gone, or inherited by fork) answers every call with an error, at once.
  * Nothing of it is locked or freed in a forked child.
  */
@@ -67,6 +70,7 @@ struct session {
     bool shared_storage;
     bool heap_grows; /* grant.c */
     uint8_t token[TOKEN_BYTES];
+    int memory[2]; /* the channel's and the heap's; -1: a virtual machine's BAR */
     uint64_t framebuffer_bytes;
     uint64_t spin_ns; /* how long a wait for the replies ring spins before it sleeps */
     struct spin wait_spin;         /* the same for a waiter's word (wait.c) */
@@ -79,6 +83,11 @@ struct session {
     _Atomic int64_t user_events_open; /* not set yet */
     _Atomic int64_t clock_offset_ns;  /* clock.c */
     _Atomic uint64_t clock_asked_ns;
+    _Atomic uint32_t rejoins; /* how many workers took over from the one before */
+
+    pthread_mutex_t rejoin_lock; /* who has it may have tx_lock, but none of the others */
+    int rejoin_fd; /* a socket on its way to be channel.fd; under forks_lock() */
+    unsigned rejoin_ms;
 
     pthread_mutex_t tx_lock; /* the commands ring, all to the next lock */
     uint32_t tx_len;
@@ -191,6 +200,10 @@ void session_heap_trim(struct session *s);
 
 /* Gives back space that the worker was told of and is done with (session_expect_reclaim). */
 void session_heap_free(struct session *s, uint64_t off);
+
+/* No fork happens in between: for descriptors that a child must close. Never held for long. */
+void forks_lock(void);
+void forks_unlock(void);
 
 /* Something changed that others may wait for in session_wait_until(). */
 void session_tell(struct session *s);

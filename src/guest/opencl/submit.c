@@ -6,6 +6,7 @@
 #include "guest/opencl/hold.h"
 #include "guest/opencl/mem.h"
 #include "guest/opencl/queue.h"
+#include "guest/opencl/rejoin.h"
 #include "guest/opencl/wait.h"
 
 #include <poll.h>
@@ -25,11 +26,11 @@ blob_init(struct session *s, struct blob *b, const void *data, uint64_t len)
 }
 
 /*
- * Sleeps for a moment; true when the worker is gone. Looks for the hang-up alone: the doorbell's
- * bytes belong to the thread that sleeps on it.
+ * Sleeps for a moment; true when the worker has hung up. Looks for that alone: the doorbell's bytes
+ * belong to the thread that sleeps on it.
  */
 static bool
-submit_peer_gone(struct session *s)
+submit_peer_hung_up(struct session *s)
 {
     struct pollfd p = {.fd = s->channel.fd};
 
@@ -57,7 +58,7 @@ submit_wait_for_room(struct session *s, uint32_t len)
         session_pump_silently(s);
         if (tries < 200)
             sched_yield();
-        else if (submit_peer_gone(s))
+        else if (submit_peer_hung_up(s) && !session_lost(s))
             break;
     }
     return p;

@@ -110,11 +110,15 @@ direct_end(struct enqueue *q, uint64_t began)
     return rc;
 }
 
-/* dst or src is given. *ret_done: the copy was made, or rc is an error. */
+/*
+ * dst or src is given. *ret_done: the copy was made, or rc is an error. Not made where the queue is
+ * busy, or the worker wants to see copies.
+ */
 static cl_int
 transfer_direct(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void *dst,
                 const void *src, bool *ret_done)
 {
+    struct channel *channel = &q->session->channel;
     uint64_t began = now_ns();
     cl_int rc = direct_wait(q, ret_done);
 
@@ -122,9 +126,13 @@ transfer_direct(struct enqueue *q, struct _cl_mem *m, const struct rect *r, void
         *ret_done = rc != CL_SUCCESS;
         return rc;
     }
+    *ret_done = channel_copy_enter(channel);
+    if (!*ret_done)
+        return CL_SUCCESS;
     direct_copy(m, r, dst, src);
-    atomic_fetch_add_explicit(&q->session->channel.page->copied_bytes, rect_bytes(r),
+    atomic_fetch_add_explicit(&channel->page->copied_bytes, rect_bytes(r),
                               memory_order_relaxed);
+    channel_copy_leave(channel);
     return direct_end(q, began);
 }
 

@@ -2,7 +2,8 @@
 /*
  * Bytes between the program's memory and a buffer, in three ways:
  *   direct   one copy by the calling thread, no message: the buffer is in the heap, the queue
- *            is in order and has nothing left to do; a read must block
+ *            is in order and has nothing left to do; a read must block; the worker does not
+ *            want to see it (channel_copy_enter)
  *   inline   a short write travels in its message
  *   staged   through an extent of the heap, in order with everything else of the queue
  */

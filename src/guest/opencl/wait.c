@@ -2,8 +2,8 @@
 #include "guest/opencl/wait.h"
 
 #include "base/io.h"
+#include "guest/opencl/rejoin.h"
 
-#include <poll.h>
 #include <sched.h>
 
 /* A futex does not notice a dead peer: so often the doorbell is looked at. */
@@ -111,14 +111,6 @@ waiter_spin(struct session *s, const struct waiter *w)
     return told;
 }
 
-static bool
-peer_hung_up(const struct session *s)
-{
-    struct pollfd p = {.fd = s->channel.fd, .events = POLLRDHUP};
-
-    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLRDHUP | POLLERR | POLLNVAL));
-}
-
 /*
  * Woken by nobody: looks at what else may have happened. true: the answer is there after
  * all, or none will be.
@@ -126,7 +118,7 @@ peer_hung_up(const struct session *s)
 static bool
 waiter_in_vain(struct session *s, struct waiter *w, struct pending *p)
 {
-    const bool gone = peer_hung_up(s);
+    const bool gone = session_peer_hung_up(s);
 
     /*
      * What came before the end still counts. Who reads just now may have looked for the last
@@ -138,9 +130,10 @@ waiter_in_vain(struct session *s, struct waiter *w, struct pending *p)
         session_pump(s);
     if (waiter_answered(s, w, p))
         return true;
-    if (gone)
-        session_die(s);
-    return gone;
+    if (!gone || session_lost(s))
+        return false;
+    session_die(s);
+    return true;
 }
 
 static void

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/pause.h"
+
+#include "base/log.h"
+#include "worker/event.h"
+#include "worker/mem.h"
+#include "worker/queue.h"
+#include "worker/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <time.h>
+
+/* A memcpy of a whole framebuffer takes less. */
+#define COPIES_END_MS 2000
+#define LOOK_NS 200000
+
+static void
+look_again_soon(void)
+{
+    const struct timespec t = {.tv_nsec = LOOK_NS};
+
+    nanosleep(&t, NULL);
+}
+
+/* Is the driver through with everything, and everybody told? */
+static bool
+is_drained(struct session *s)
+{
+    objects_bury(s);
+    watches_poll(s);
+    queues_retire(s);
+    inflight_settle(s);
+    /* Others may have the turn: we hand on nothing. */
+    gate_step(&s->gate, false);
+    return !queues_run(s) && jobs_idle(&s->builds) && jobs_idle(&s->asks) &&
+           event_questions(s, NULL, NULL) != -EAGAIN;
+}
+
+int
+session_pause(struct session *s, bool (*go_on)(void *ctx), void *ctx)
+{
+    runner_pause(&s->runner);
+    if (!channel_close_copies(&s->channel, COPIES_END_MS))
+        log_warning("the guest does not end a copy of its own: its bytes may be mixed");
+    queues_flush(s);
+    while (!is_drained(s)) {
+        if (!go_on(ctx)) {
+            session_continue(s);
+            return -ECANCELED;
+        }
+        look_again_soon();
+    }
+    return 0;
+}
+
+void
+session_continue(struct session *s)
+{
+    if (!s->copies_stay_closed)
+        channel_open_copies(&s->channel);
+    s->runner.due = true;
+    runner_resume(&s->runner);
+    asks_resume(s);
+}
+
+static void
+give_pages_back(struct session *s)
+{
+    const int fd = bar_is_used(&s->bar) ? s->bar.fd : s->memory_fds[1];
+
+    mems_look_at_mappings(s);
+    for (struct list *l = s->objects.next; l != &s->objects; l = l->next) {
+        struct extent hole;
+
+        if (mem_hole(container_of(l, struct object, node), &hole) &&
+            fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)hole.off,
+                      (off_t)hole.len) < 0)
+            log_warning("memory of a suspended session is not given back: %s",
+                        strerror(errno));
+    }
+}
+
+void
+session_leave_guest(struct session *s)
+{
+    give_pages_back(s);
+    /* Before it hangs up. */
+    atomic_store_explicit(&s->channel.page->state, CHANNEL_SUSPENDED,
+                          memory_order_release);
+    log_debug("suspended");
+    atomic_store(&s->slot->state, SLOT_ENDED);
+    _exit(0);
+}
