@@ -168,7 +168,7 @@ nothing_beside() {
     run find . -name 'file.*'
     [ "$output" = "" ]
     run tessera suspend refuses
-    refused 1 "busy with a kernel"
+    [ "$output" = "tessera: suspend 'refuses': the vGPU is busy with a kernel" ]
     run tessera suspend chatters
     refused 1 "not JSON"
     run tessera suspend mumbles
