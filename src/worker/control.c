@@ -162,7 +162,8 @@ on_save(struct control *c, const struct control_msg *m, int fd)
     if (rc == 0 && copy)
         tell(c, CONTROL_COPIED, saving_bytes(g), 0);
     if (rc == 0)
-        rc = saving_write(g, fd, copy ? progress_of_copy : progress, c, &written, &e);
+        rc = copy ? saving_write(g, fd, -1, progress_of_copy, c, &written, &e)
+                  : saving_write(g, fd, c->conn, progress, c, &written, &e);
     if (rc < 0)
         tell_failure(c, rc, err_msg(&e));
     else
@@ -195,6 +196,7 @@ static void
 on_restore(struct control *c, const struct control_msg *m, int fd)
 {
     const struct restore_options o = {.fd = fd,
+                                      .stop_fd = c->conn,
                                       .number = m->b,
                                       .memory = c->guest >= 0 ? &c->memory : NULL,
                                       .progress = progress,
