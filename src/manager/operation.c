@@ -415,7 +415,7 @@ check_resume(const struct vgpu *v, int fd, struct err *e)
 {
     if (!v->s.suspended.number)
         return err_set(e, -EBUSY, "vGPU '%s' is not suspended", v->s.name);
-    if (fd >= 0 || vgpu_snapshot_is_ours(v))
+    if (fd >= 0 || v->s.suspended.own)
         return 0;
     if (v->s.suspended.file[0])
         return err_set(e, -EINVAL, "vGPU '%s' is in %s: tessera resume %s --from %s",

@@ -727,7 +727,7 @@ class ManagersDie(World):
 
     def write_state(self, number="00000000000000aa", file=None):
         s = self.saved_state()
-        s["suspended"] = {"file": file or self.own_file(), "number": number}
+        s["suspended"] = {"number": number, "own": file is None, "file": file}
         with open(f"{self.state}/vgpus/a.json", "w", encoding="utf-8") as f:
             json.dump(s, f)
 
