@@ -54,7 +54,7 @@ connection_free(struct connection *c)
 
 /* ---- telling ---------------------------------------------------------------------------- */
 
-/* Takes the reference. What does not fit is lost, and the line with it: the caller does not read. */
+/* Takes the reference. A caller that does not read what it is told loses its connection. */
 static void
 tell(const struct connection *c, json_t *o)
 {

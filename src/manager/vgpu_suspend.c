@@ -258,9 +258,9 @@ vgpu_restore_suspended(struct vgpu *v)
 }
 
 /*
- * Of a vGPU that runs a snapshot is left where its manager died between its rename and the state, or
- * after a resume; names with a dot more are of files that were never whole. Others stay: the state
- * that refers to them may have been set aside.
+ * Of a vGPU that runs a snapshot is left where its manager died between its rename and the state,
+ * or after a resume; names with a dot more are of files that were never whole. Others stay: the
+ * state that refers to them may have been set aside.
  */
 static bool
 is_left_over(const struct manager *m, const char *entry)
