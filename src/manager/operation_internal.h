@@ -39,7 +39,6 @@ struct operation {
     struct list link; /* manager.operations */
     struct manager *m;
     struct request_operation r;
-    struct peer who;
     struct operation_caller caller; /* all NULL: it is gone */
     const struct operation_steps *steps;
     struct vgpu *v;        /* that it works on now; NULL: none yet */

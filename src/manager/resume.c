@@ -269,7 +269,7 @@ restored_all(struct operation *op)
     _cleanup_err_ struct err e = ERR_INIT;
     struct vgpu *v = op->v;
 
-    if (vgpu_commit_resume(v, &e) < 0) {
+    if (vgpu_commit_resume(v, op->is_new, &e) < 0) {
         operation_fail_with(op, &e);
         return;
     }

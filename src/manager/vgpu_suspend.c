@@ -188,17 +188,21 @@ vgpu_take_place(struct vgpu *v, struct err *e)
 }
 
 int
-vgpu_commit_resume(struct vgpu *v, struct err *e)
+vgpu_commit_resume(struct vgpu *v, bool is_new, struct err *e)
 {
+    const char *folder = v->m->folders.state_vgpus;
     const struct vgpu_suspended_state before = v->s.suspended;
     _cleanup_free_ char *ours =
         v->s.suspended.own ? vgpu_snapshot_path(v->m, v->s.name) : NULL;
-    int rc;
+    /* Where it is now: a manager that finds it running must find it there. */
+    int rc = is_new ? 0 : vgpu_state_save(folder, &v->s, e);
 
-    /* First: from here on workers go on, whoever dies (link/control.h). */
+    if (rc < 0)
+        return rc;
+    /* From here on workers go on, whoever dies (link/control.h). */
     atomic_store(&v->account->suspended, 0);
     v->s.suspended = (struct vgpu_suspended_state){0};
-    rc = vgpu_state_save(v->m->folders.state_vgpus, &v->s, e);
+    rc = vgpu_state_save(folder, &v->s, e);
     if (rc < 0) {
         v->s.suspended = before;
         atomic_store(&v->account->suspended, 1);

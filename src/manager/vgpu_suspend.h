@@ -38,8 +38,11 @@ void vgpu_put_away(struct vgpu *v);
  */
 int vgpu_take_place(struct vgpu *v, struct err *e);
 
-/* All sessions are there: the vGPU runs from now on. On an error it is suspended as before. */
-int vgpu_commit_resume(struct vgpu *v, struct err *e);
+/*
+ * All sessions are there: the vGPU runs from now on. On an error it is suspended as before. is_new:
+ * no state of it is there yet.
+ */
+int vgpu_commit_resume(struct vgpu *v, bool is_new, struct err *e);
 
 /*
  * After a restart: what the rules say of a vGPU whose state says suspended. true: it is, and not

@@ -367,6 +367,19 @@ class ManagersDie(World):
         self.rejoin(self.guest)
         within(lambda: not self.vgpu()["sessions"][0]["waiting"])
 
+    def test_with_the_account_of_a_resume_written_and_the_state_not(self):
+        """The vGPU runs, and where it was resumed: the state names that place before."""
+        self.ok("suspend")
+        self.create("b")
+        place = self.ok("resume")["vgpu"]["start_bytes"]
+        self.assertNotEqual(place, 0)
+        self.kill()
+        self.write_state()
+        self.start()
+        self.assertEqual(self.vgpu()["start_bytes"], place)
+        self.assertNotIn("suspended", self.saved_state())
+        self.rejoin(self.guest)
+
     def test_stopped_in_order_while_it_saves(self):
         self.begun("save hang", "writing")
         self.manager.terminate()
