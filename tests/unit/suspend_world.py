@@ -186,7 +186,8 @@ class World(unittest.TestCase):
         env["TESSERA_LOG"] = "debug"
         self.manager = subprocess.Popen(
             [TESSERAD, "--runtime-dir", self.run, "--state-dir", self.state, "--worker", WORKER,
-             "--icd", WORKER, "--backend", "fake", "--jail", "none", "--software-memory", "1g", *self.options],
+             "--icd", WORKER, "--backend", "fake", "--jail", "none", "--software-memory", "1g",
+             *self.options],
             stdout=self.log, stderr=self.log, env=env)
         within(self.serves)
 
