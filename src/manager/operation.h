@@ -22,6 +22,8 @@ struct session;
 
 /* Who asked for it. None of them comes from within operation_start(). */
 struct operation_caller {
+    struct peer who;
+    int fd; /* what is written to or read from; -1: none */
     void (*progress)(void *arg, const char *phase, uint64_t done, uint64_t total);
     void (*written)(void *arg, uint64_t bytes); /* operation_kept() is waited for */
     /*
@@ -33,12 +35,10 @@ struct operation_caller {
     void *arg;
 };
 
-/*
- * Begins one. fd (-1: none) is what is written to or read from; the operation's own in any case.
- */
+/* Begins one. The caller's fd is the operation's own in any case. */
 int operation_start(struct manager *m, const struct request_operation *r,
-                    const struct peer *who, int fd, const struct operation_caller *c,
-                    struct operation **ret, struct err *e);
+                    const struct operation_caller *c, struct operation **ret,
+                    struct err *e);
 
 /* The caller has put the snapshot in its place. */
 void operation_kept(struct operation *op);

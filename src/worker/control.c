@@ -321,14 +321,17 @@ on_message(struct control *c, const struct control_msg *m, int fd)
 static void
 on_hang_up(struct control *c)
 {
+    const bool suspended = atomic_load(&c->s->account->suspended);
+
     drop(&c->conn);
-    if (c->state == PAUSED && atomic_load(&c->s->account->suspended))
+    if ((c->state == PAUSED || c->state == WAITS) && suspended)
         session_leave_guest(c->s);
-    if (c->state == PAUSED)
-        on_continue(c);
-    /* Its snapshot is as it was, and will be read again. */
-    if (c->state == EMPTY || c->state == RESTORED)
+    /* Its snapshot is as it was, and will be read again; unless the resume counts already. */
+    if (c->state == EMPTY || (c->state == RESTORED && suspended))
         session_end(c->s, "the resume did not come to its end");
+    on_continue(c);
+    if (c->state == WAITS && c->guest >= 0)
+        join(c);
 }
 
 static void

@@ -310,6 +310,9 @@ main(int argc, char **argv)
     snprintf(w.fault, sizeof w.fault, "%s/../../fault", tmp);
     if (account_map(atoi(option(argv, "--account-fd")), &w.account) < 0)
         return 1;
+    /* As a worker does: its manager may die before it has noted it. */
+    atomic_store(&page()->pid_start, process_start_ticks(getpid()));
+    atomic_store(&page()->pid, getpid());
     atomic_store(&page()->used_bytes, DATA_BYTES);
     if (guest) {
         w.guest = atoi(guest);
