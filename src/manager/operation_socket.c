@@ -237,9 +237,13 @@ connection_speaks(void *arg)
         return;
     }
     /* It has hung up, or says more than there is to say. */
-    if (c->op)
-        operation_abandon(c->op);
-    connection_free(c);
+    if (!c->op) {
+        connection_free(c);
+        return;
+    }
+    /* Who hung up its own direction alone hears when all is as before. */
+    watch_stop(c->watch);
+    operation_cancel(c->op, -ECANCELED, "it was called off");
 }
 
 static void
