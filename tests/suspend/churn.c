@@ -2,9 +2,9 @@
 /*
  * churn [--threads N] [--seed N] [--rounds N] [--pace MS]: computes and verifies until there is a
  * line on its standard input, or it ends, or for so many rounds. Each thread keeps a chain of
- * words, on the device and in plain C; a round scrambles it in a random way - kernels, transfers, maps,
- * programs that are built, held commands, objects that come and go - and compares. Every second a
- * line "verified N"; a difference or an OpenCL error ends it with status 1. At last
+ * words, on the device and in plain C; a round scrambles it in a random way - kernels, transfers,
+ * maps, programs that are built, held commands, objects that come and go - and compares. Ten times
+ * a second it prints "verified N"; a difference or an OpenCL error ends it with status 1. At last
  * "rounds N checksum X": X depends on seed, threads and rounds alone.
  *
  * An ordinary OpenCL program, to be suspended at any time.
@@ -24,6 +24,7 @@
 #define WORDS ((size_t)16 << 10)
 #define BYTES (WORDS * 4)
 #define THREADS_MAX 16
+#define TELL_MS 100
 
 static const char source[] = "#ifndef ADD\n#define ADD 0\n#endif\n"
                              "kernel void scramble(global uint *p, uint seed)\n"
@@ -308,10 +309,12 @@ await_end(void *unused)
 static void *
 tell(void *unused)
 {
+    const struct timespec t = {.tv_nsec = TELL_MS * 1000000L};
+
     for (;;) {
         printf("verified %lu\n", atomic_load(&verified));
         fflush(stdout);
-        sleep(1);
+        nanosleep(&t, NULL);
     }
     return unused;
 }
