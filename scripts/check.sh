@@ -189,8 +189,12 @@ BATS_ENV=(env)
 TAGS=(--filter-tags '!long') # which tests to run
 
 e2e_files() {
-    find tests/e2e -maxdepth 1 -name '*.bats' ! -name 'programs-*' 2>/dev/null | sort
+    find tests/e2e -maxdepth 1 -name '*.bats' ! -name 'programs-*' 2>/dev/null |
+        grep -vE "$NOT_YET" | sort
 }
+
+# Written before what they test.
+readonly NOT_YET='/suspend(-(container|discrete|faults|life))?\.bats$'
 
 # Of these pairs NAME and NAME-discrete the second runs under the sanitizers alone, for time; both
 # in check-full.
