@@ -246,6 +246,20 @@ connection_speaks(void *arg)
     operation_cancel(c->op, -ECANCELED, "it was called off");
 }
 
+/* Of those that have not said yet what they want the oldest has had the most time. */
+static void
+make_room(struct operation_socket *s)
+{
+    for (struct list *l = s->connections.next; l != &s->connections; l = l->next) {
+        struct connection *c = container_of(l, struct connection, link);
+
+        if (!c->op) {
+            connection_free(c);
+            return;
+        }
+    }
+}
+
 static void
 accept_caller(void *arg)
 {
@@ -254,8 +268,10 @@ accept_caller(void *arg)
         accept4(watch_fd(s->listener), NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     struct connection *c;
 
-    if (fd < 0 || s->n >= CONNECTIONS_MAX)
+    if (fd < 0)
         return;
+    if (s->n >= CONNECTIONS_MAX)
+        make_room(s);
     c = malloc(sizeof *c);
     if (!c)
         return;

@@ -320,6 +320,17 @@ class Refusals(World):
         s.close()
         self.create()
 
+    def test_silent_callers_make_room(self):
+        self.create()
+        silent = []
+        for _ in range(70):
+            silent.append(socket.socket(socket.AF_UNIX))
+            silent[-1].connect(self.run + "/operations.sock")
+        self.ok("suspend")
+        self.assertEqual(silent[0].recv(1), b"")
+        for s in silent:
+            s.close()
+
     def test_passthrough(self):
         self.api("POST", "/v1/vgpus", {"name": "p", "passthrough": True})
         self.fails("wrong-method", "passthrough", "suspend", "p")
