@@ -117,13 +117,6 @@ operation_cancel(struct operation *op, int rc, const char *why)
 }
 
 void
-operation_abandon(struct operation *op)
-{
-    op->caller = (struct operation_caller){0};
-    operation_cancel(op, -ECANCELED, "it was called off");
-}
-
-void
 operation_kept(struct operation *op)
 {
     if (!op->awaits_kept || op->error.code)

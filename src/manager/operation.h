@@ -43,10 +43,7 @@ int operation_start(struct manager *m, const struct request_operation *r,
 /* The caller has put the snapshot in its place. */
 void operation_kept(struct operation *op);
 
-/* The caller is gone: it is called off if it still can be, and tells nobody any more. */
-void operation_abandon(struct operation *op);
-
-/* Called off for a reason of ours; no harm after the commit. */
+/* Called off; no harm after the commit. */
 void operation_cancel(struct operation *op, int rc, const char *why);
 
 /* Lets go of all of them in memory: the next manager finds out what they came to. */

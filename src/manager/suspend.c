@@ -397,7 +397,8 @@ pause_all(struct operation *op)
         struct session *s = op->parts[i].s;
         int rc;
 
-        session_hang_up(s); /* what it said to others is theirs */
+        session_hang_up(s); /* what it says to others is theirs */
+        session_look_whether_joined(s);
         rc = session_tell_op(s, CONTROL_PAUSE);
         if (rc < 0)
             operation_fail(op, rc,

@@ -160,11 +160,22 @@ take_guest(int fd)
 }
 
 static void
+note_guest(void)
+{
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+
+    if (getsockopt(w.guest, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
+        atomic_store(&page()->guest_pid, peer.pid);
+}
+
+static void
 join(void)
 {
     if (!w.must_welcome || w.paused || (w.restore && !w.restored))
         return;
     w.must_welcome = false;
+    note_guest();
     welcome();
     say(CONTROL_JOINED, 0, 0);
 }
