@@ -544,7 +544,7 @@ session_adopt(struct vgpu *v, unsigned i)
     struct session *adopted;
 
     if (state == WORKER_GONE) {
-        if (atomic_load(&slot->state) == SLOT_ENDED && slot->reason[0])
+        if (!v->leaving && atomic_load(&slot->state) == SLOT_ENDED && slot->reason[0])
             vgpu_note_error(v, w.pid, slot->program, slot->reason);
         session_settle(v, i);
         return 0;

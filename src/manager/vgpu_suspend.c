@@ -255,6 +255,7 @@ vgpu_restore_suspended(struct vgpu *v)
         return false;
     }
     v->gpu = NULL;
+    v->leaving = true; /* how its workers end is no error */
     if (v->account)
         session_adopt_all(v);
     vgpu_leave(v);
