@@ -212,10 +212,11 @@ sanitizer_files() {
 }
 
 # Of each pair NAME and NAME-discrete one: half the time, and nearly all of the code. What is killed
-# makes no report, be it with PoCL or the fake back end.
+# makes no report, be it with PoCL or the fake back end. What is saved and restored of each kind of
+# object the unit tests know, too (suspend, suspend-discrete).
 some_sanitizer_files() {
     local file twin i=0
-    for file in $(sanitizer_files | grep -v '/kills\.bats$'); do
+    for file in $(sanitizer_files | grep -vE '/(kills|suspend|suspend-discrete)\.bats$'); do
         twin=${file%.bats}-discrete.bats
         if [[ $twin =~ $TWINS_UNDER_ASAN ]]; then
             file=$twin

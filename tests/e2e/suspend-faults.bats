@@ -13,7 +13,7 @@ setup() {
 
 @test "snapshots that are cut or altered are refused, and leave nothing" {
     /usr/bin/python3 "$BATS_TEST_DIRNAME/../suspend/damage.py" "${options[@]}" \
-        --flips "${SUSPEND_FLIPS:-60}" --cuts "${SUSPEND_CUTS:-60}"
+        --flips "${SUSPEND_FLIPS:-20}" --cuts "${SUSPEND_CUTS:-20}"
 }
 
 @test "random kills while it is suspended and resumed lose nothing" {

@@ -7,7 +7,7 @@
 readonly EVERYTHING=tests/suspend/everything CHURN=tests/suspend/churn
 # Rounds during one training: make check takes few, as it has no time.
 readonly ROUNDS=${SUSPEND_ROUNDS:-3}
-readonly TRAIN_STEPS=150
+readonly TRAIN_STEPS=60
 
 # Both GPUs compile into one cache: what the one has made the other finds.
 share_cache() {

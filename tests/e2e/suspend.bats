@@ -52,33 +52,35 @@ other_kind_of_gpus() {
     is_suspended a
 }
 
+# bats test_tags=long
 @test "natively nothing is lost either" {
     # shellcheck disable=SC2016 # expanded in there
     said_natively sh -c 'echo | "$0" pocl' "$BUILD/$EVERYTHING"
 }
 
-@test "an object of every kind is as before, also on another GPU, and back" {
+@test "an object of every kind is as before, on another GPU and of the other kind" {
     start_everything
     away a
     [ "$(stat -c %a "$(own_snapshot a)")" = 600 ]
-    back a
-    no_snapshots
-    away a
+    other_kind_of_gpus
     back a --gpu gpu1
+    no_snapshots
     [ "$(of_vgpu a .gpu)" = gpu1 ]
-    away a
-    back a --gpu gpu0
-    [ "$(of_vgpu a .gpu)" = gpu0 ]
     everything_is_there
 }
 
-@test "on a GPU of the other kind, and back" {
+# bats test_tags=long
+@test "the same there and back, again and again" {
     start_everything
+    away a
+    back a --gpu gpu1
+    away a
+    other_kind_of_gpus
+    back a --gpu gpu0
     away a
     other_kind_of_gpus
     back a
     away a
-    other_kind_of_gpus
     back a
     everything_is_there
 }
