@@ -190,8 +190,6 @@ committed(struct operation *op)
     if (!s.own)
         text_copy(s.file, sizeof s.file, op->r.file);
     if (vgpu_commit_suspend(op->v, &s, &e) < 0) {
-        if (s.own)
-            snapshot_remove(op->m, vgpu_snapshot_path(op->m, op->v->s.name));
         operation_fail_with(op, &e);
         return;
     }
@@ -474,10 +472,12 @@ session_gone(struct operation *op, struct part *p, const char *why)
                    why ? why : "its program has left");
 }
 
-/* They go on, by our word or by our hanging up. */
+/* They go on, by our word or by our hanging up; a file that has its name already is of nobody. */
 static void
 suspend_abort(struct operation *op)
 {
+    if (op->file.path && !op->file.beside)
+        snapshot_remove(op->m, vgpu_snapshot_path(op->m, op->r.vgpu));
     for (unsigned i = 0; i < op->nparts; i++) {
         struct session *s = op->parts[i].s;
 
