@@ -470,8 +470,8 @@ put_contents(struct writing *w, struct err *e)
 }
 
 int
-saving_write(struct saving *g, int fd, int stop_fd, saving_progress_fn *progress, void *ctx,
-             uint64_t *ret_written, struct err *e)
+saving_write(struct saving *g, int fd, int stop_fd, saving_progress_fn *progress,
+             void *ctx, uint64_t *ret_written, struct err *e)
 {
     struct writing w = {.g = g, .progress = progress, .ctx = ctx};
     int rc = snapshot_writer_new(fd, true, &w.w, e);
