@@ -32,8 +32,8 @@ define package
 endef
 
 .PHONY: all deps demo check check-full check-vm check-vm-full vm-image bench bench-sched \
-	bench-vm instructions soak asan tsan fuzz differential format format-check lint install \
-	guest-package host-package clean help
+	bench-vm bench-suspend instructions soak asan tsan fuzz differential format format-check \
+	lint install guest-package host-package clean help
 
 all: ## build everything (the default)
 	$(call need,build)
@@ -63,6 +63,10 @@ bench-sched: all ## what vGPUs get under each scheduler, against what it promise
 bench-vm: all ## the same calls natively, by a process on a vGPU, and in a virtual machine
 	@$(MAKE) --no-print-directory vm-image
 	@/usr/bin/python3 bench/vm.py --build $(BUILD) $(BENCH_ARGS)
+
+bench-suspend: all ## suspend, resume and clone, next to the disk and the memory
+	$(call need,build run)
+	@/usr/bin/python3 bench/suspend.py --build $(BUILD) $(BENCH_ARGS)
 
 instructions: all ## count instructions of the fast paths, and renew the baseline
 	$(call need)

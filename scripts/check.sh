@@ -194,7 +194,7 @@ e2e_files() {
 
 # Of these pairs NAME and NAME-discrete the second runs under the sanitizers alone, for time; both
 # in check-full.
-readonly TWINS_UNDER_ASAN='/(compile|isolation|manager|multi)-discrete\.bats$'
+readonly TWINS_UNDER_ASAN='/(compile|isolation|manager|multi|suspend)-discrete\.bats$'
 
 some_e2e_files() {
     e2e_files | grep -vE "$TWINS_UNDER_ASAN"
@@ -203,19 +203,20 @@ some_e2e_files() {
 # Without those that look at the jail, which a sanitizer's own system calls do not fit in, and at
 # how much memory the manager takes, which a sanitizer changes.
 # What shares of time come to means nothing there either (sched), nor do packages of such a tree; an
-# image has no sanitizer's runtime (container-*), and nothing can be preloaded before that
-# (tessera-guest).
+# image has no sanitizer's runtime (container-*, suspend-container), and nothing can be preloaded
+# before that (tessera-guest).
 sanitizer_files() {
     e2e_files |
         grep -vE '/(jail|sched|held-waits|packages|hostile-(raw|raw-discrete|limits))\.bats$' |
-        grep -vE '/(tessera-guest|container-.*)\.bats$'
+        grep -vE '/(tessera-guest|container-.*|suspend-(container|faults))\.bats$'
 }
 
 # Of each pair NAME and NAME-discrete one: half the time, and nearly all of the code. What is killed
-# makes no report, be it with PoCL or the fake back end.
+# makes no report, be it with PoCL or the fake back end. What is saved and restored of each kind of
+# object the unit tests know, too (suspend, suspend-discrete).
 some_sanitizer_files() {
     local file twin i=0
-    for file in $(sanitizer_files | grep -v '/kills\.bats$'); do
+    for file in $(sanitizer_files | grep -vE '/(kills|suspend|suspend-discrete)\.bats$'); do
         twin=${file%.bats}-discrete.bats
         if [[ $twin =~ $TWINS_UNDER_ASAN ]]; then
             file=$twin

@@ -106,7 +106,9 @@ int
 operation_fail(const struct client *c, int rc, struct err *e, const char *task,
                const char *name)
 {
-    const int status = cli_fail(c, e, "%s '%s'", task, name);
+    /* Most hints are of placing new vGPUs; here "in-use" and "no-space" mean other things, too. */
+    const bool hint = strcmp(client_error_code(c), "not-found") == 0;
+    const int status = cli_fail(hint ? c : NULL, e, "%s '%s'", task, name);
 
     return rc == -ECANCELED && caught ? 128 + caught : status;
 }

@@ -94,14 +94,10 @@ copy(int from, int to, uint64_t total, struct err *e)
 static int
 copy_file(const char *path, int to, struct err *e)
 {
-    _cleanup_close_ int from = -1;
+    _cleanup_close_ int from = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
     int rc;
 
-    if (!path)
-        return err_set(e, -ENOENT,
-                       "it is suspended, and its snapshot is not here any more");
-    from = open(path, O_RDONLY | O_CLOEXEC);
     if (from < 0 || fstat(from, &st) < 0)
         return err_set(e, -errno, "cannot read its snapshot %s: %s", path,
                        strerror(errno));
@@ -111,9 +107,27 @@ copy_file(const char *path, int to, struct err *e)
     return rc;
 }
 
-/* The snapshot of a vGPU that is suspended to a file; with `suspend` it is first. */
 static int
-send_suspended(struct send *s, json_t *vgpu, int to, struct err *e)
+copy_snapshot(const struct send *s, const json_t *vgpu, int to, struct err *e)
+{
+    const char *path = json_text_of(vgpu, "snapshot", NULL);
+    int rc;
+
+    if (!path)
+        return err_set(
+            e, -ENOENT,
+            "it is suspended already, and its snapshot went through a pipe or a "
+            "socket: send that");
+    rc = copy_file(path, to, e);
+    if (rc < 0)
+        err_wrap(e, "it is suspended ('tessera resume %s' goes on), but not sent",
+                 s->name);
+    return rc;
+}
+
+/* The snapshot of a vGPU that is suspended to a file; one that runs is suspended first. */
+static int
+send_suspended(struct send *s, const json_t *vgpu, int to, struct err *e)
 {
     struct client_operation o = {.op = "suspend", .vgpu = s->name, .fd = -1};
     json_t *answer = NULL;
@@ -121,14 +135,8 @@ send_suspended(struct send *s, json_t *vgpu, int to, struct err *e)
 
     if (strcmp(json_text_of(vgpu, "state", ""), "suspended") != 0)
         rc = operation_run(s->c, &o, &answer, e);
-    if (answer)
-        vgpu = json_object_get(answer, "vgpu");
-    if (rc == 0) {
-        rc = copy_file(json_text_of(vgpu, "snapshot", NULL), to, e);
-        if (rc < 0)
-            err_wrap(e, "it is suspended ('tessera resume %s' goes on), but not sent",
-                     s->name);
-    }
+    if (rc == 0)
+        rc = copy_snapshot(s, answer ? json_object_get(answer, "vgpu") : vgpu, to, e);
     json_decref(answer);
     return rc;
 }
@@ -203,7 +211,7 @@ connect_to(const char *path, int *ret, struct err *e)
 }
 
 static int
-send_to(struct send *s, const char *path, json_t *vgpu, struct err *e)
+send_to(struct send *s, const char *path, const json_t *vgpu, struct err *e)
 {
     _cleanup_close_ int sock = -1;
     int rc = connect_to(path, &sock, e);
@@ -226,7 +234,7 @@ send_to(struct send *s, const char *path, json_t *vgpu, struct err *e)
 /* The command. */
 
 static int
-send_to_stdout(struct send *s, json_t *vgpu, struct err *e)
+send_to_stdout(struct send *s, const json_t *vgpu, struct err *e)
 {
     if (isatty(STDOUT_FILENO))
         return err_set(

@@ -90,7 +90,6 @@ send_to(struct parked *p, struct session *s)
         return rc;
     s->joining = true;
     s->guest = (struct process_id){(uint64_t)pid, process_start_ticks(pid)};
-    atomic_store(&s->vgpu->account->slot[s->slot].guest_pid, pid);
     return 0;
 }
 
@@ -278,6 +277,7 @@ end_deserted(struct vgpu *v)
     for (struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
         struct session *s = container_of(l, struct session, link);
 
+        session_look_whether_joined(s);
         if (s->waiting && !s->joining && !s->told_to_end && !guest_may_live(&s->guest)) {
             log_info("vGPU '%s': the guest that worker %d waited for is gone", v->s.name,
                      (int)s->pid);

@@ -71,6 +71,12 @@ watch_fd(const struct watch *w)
 }
 
 void
+watch_stop(struct watch *w)
+{
+    uv_poll_stop(&w->poll);
+}
+
+void
 watch_hang_up_only(struct watch *w)
 {
     uv_poll_start(&w->poll, UV_DISCONNECT, watch_ready);

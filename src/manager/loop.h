@@ -20,6 +20,9 @@ int watch_new(uv_loop_t *loop, int fd, loop_fn *ready, void *arg, struct watch *
 int watch_fd(const struct watch *w);
 void watch_free(struct watch *w);
 
+/* From now on ready does not come any more. */
+void watch_stop(struct watch *w);
+
 /* From now on ready comes when the other side hangs up, not for what there is to read. */
 void watch_hang_up_only(struct watch *w);
 

@@ -117,13 +117,6 @@ operation_cancel(struct operation *op, int rc, const char *why)
 }
 
 void
-operation_abandon(struct operation *op)
-{
-    op->caller = (struct operation_caller){0};
-    operation_cancel(op, -ECANCELED, "it was called off");
-}
-
-void
 operation_kept(struct operation *op)
 {
     if (!op->awaits_kept || op->error.code)
@@ -333,7 +326,7 @@ operations_forget(struct manager *m)
 
 static struct operation *
 operation_new(struct manager *m, const struct request_operation *r,
-              const struct peer *who, int fd, const struct operation_caller *c)
+              const struct operation_caller *c)
 {
     struct operation *op = calloc(1, sizeof *op);
 
@@ -342,7 +335,6 @@ operation_new(struct manager *m, const struct request_operation *r,
     list_init(&op->link);
     op->m = m;
     op->r = *r;
-    op->who = *who;
     op->caller = *c;
     op->file = SNAPSHOT_FILE_NONE;
     op->fd = -1;
@@ -355,7 +347,7 @@ operation_new(struct manager *m, const struct request_operation *r,
         operation_free(op);
         return NULL;
     }
-    op->fd = fd;
+    op->fd = c->fd;
     return op;
 }
 
@@ -415,7 +407,7 @@ check_resume(const struct vgpu *v, int fd, struct err *e)
 {
     if (!v->s.suspended.number)
         return err_set(e, -EBUSY, "vGPU '%s' is not suspended", v->s.name);
-    if (fd >= 0 || vgpu_snapshot_is_ours(v))
+    if (fd >= 0 || v->s.suspended.own)
         return 0;
     if (v->s.suspended.file[0])
         return err_set(e, -EINVAL, "vGPU '%s' is in %s: tessera resume %s --from %s",
@@ -490,27 +482,26 @@ count(const struct manager *m)
 
 int
 operation_start(struct manager *m, const struct request_operation *r,
-                const struct peer *who, int fd, const struct operation_caller *c,
-                struct operation **ret, struct err *e)
+                const struct operation_caller *c, struct operation **ret, struct err *e)
 {
-    _cleanup_close_ int owned = fd;
+    _cleanup_close_ int owned = c->fd;
     struct operation *op;
     struct vgpu *v;
-    int rc = check(m, r, who, fd, e);
+    int rc = check(m, r, &c->who, c->fd, e);
 
     if (rc == 0 && count(m) >= OPERATIONS_MAX)
         rc = err_set(e, -EBUSY, "%d operations are under way: try again later",
                      OPERATIONS_MAX);
     if (rc < 0)
         return rc;
-    op = operation_new(m, r, who, owned, c);
+    op = operation_new(m, r, c);
     if (!op)
         return err_set(e, -ENOMEM, "out of memory");
     take_fd(&owned);
     list_add_tail(&m->operations, &op->link);
     *ret = op;
     v = vgpu_find(m, r->vgpu);
-    op->owner_uid = v ? v->s.owner_uid : who->uid;
+    op->owner_uid = v ? v->s.owner_uid : c->who.uid;
     if (r->kind == OPERATION_SUSPEND ||
         (r->kind == OPERATION_CLONE && !v->s.suspended.number)) {
         operation_take(op, v, true);

@@ -22,6 +22,8 @@ struct session;
 
 /* Who asked for it. None of them comes from within operation_start(). */
 struct operation_caller {
+    struct peer who;
+    int fd; /* what is written to or read from; -1: none */
     void (*progress)(void *arg, const char *phase, uint64_t done, uint64_t total);
     void (*written)(void *arg, uint64_t bytes); /* operation_kept() is waited for */
     /*
@@ -33,20 +35,15 @@ struct operation_caller {
     void *arg;
 };
 
-/*
- * Begins one. fd (-1: none) is what is written to or read from; the operation's own in any case.
- */
+/* Begins one. The caller's fd is the operation's own in any case. */
 int operation_start(struct manager *m, const struct request_operation *r,
-                    const struct peer *who, int fd, const struct operation_caller *c,
-                    struct operation **ret, struct err *e);
+                    const struct operation_caller *c, struct operation **ret,
+                    struct err *e);
 
 /* The caller has put the snapshot in its place. */
 void operation_kept(struct operation *op);
 
-/* The caller is gone: it is called off if it still can be, and tells nobody any more. */
-void operation_abandon(struct operation *op);
-
-/* Called off for a reason of ours; no harm after the commit. */
+/* Called off; no harm after the commit. */
 void operation_cancel(struct operation *op, int rc, const char *why);
 
 /* Lets go of all of them in memory: the next manager finds out what they came to. */

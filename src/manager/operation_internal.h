@@ -39,7 +39,6 @@ struct operation {
     struct list link; /* manager.operations */
     struct manager *m;
     struct request_operation r;
-    struct peer who;
     struct operation_caller caller; /* all NULL: it is gone */
     const struct operation_steps *steps;
     struct vgpu *v;        /* that it works on now; NULL: none yet */
@@ -50,6 +49,7 @@ struct operation {
     bool aborting, committed, forgotten, awaits_kept;
     bool is_new, placed; /* resume: v was made for it; v has its place */
     uint64_t owner_uid;  /* of a vGPU that is made */
+    off_t began_at;      /* resume: where in fd; below 0: it has no such place */
 
     struct snapshot_head *head;
     struct snapshot_file file; /* suspend, into our own folder */

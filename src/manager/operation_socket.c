@@ -54,7 +54,7 @@ connection_free(struct connection *c)
 
 /* ---- telling ---------------------------------------------------------------------------- */
 
-/* Takes the reference. What does not fit is lost, and the line with it: the caller does not read. */
+/* Takes the reference. A caller that does not read what it is told loses its connection. */
 static void
 tell(const struct connection *c, json_t *o)
 {
@@ -113,18 +113,22 @@ ended(void *arg, const struct err *e, const struct vgpu *v, uint64_t bytes,
 static int
 begin(struct connection *c, size_t len, struct err *e)
 {
-    const struct operation_caller caller = {
-        .progress = progress, .written = written, .ended = ended, .arg = c};
+    struct operation_caller caller = {.who = c->who,
+                                      .fd = -1,
+                                      .progress = progress,
+                                      .written = written,
+                                      .ended = ended,
+                                      .arg = c};
     _cleanup_free_ struct request_operation *r = calloc(1, sizeof *r);
     int rc =
         r ? api_check_peer(c->who.uid, false, e) : err_set(e, -ENOMEM, "out of memory");
 
     if (rc == 0)
         rc = request_parse_operation(c->line, len, r, e);
-    if (rc == 0)
-        rc = operation_start(c->socket->m, r, &c->who, take_fd(&c->fd), &caller, &c->op,
-                             e);
-    return rc;
+    if (rc < 0)
+        return rc;
+    caller.fd = take_fd(&c->fd);
+    return operation_start(c->socket->m, r, &caller, &c->op, e);
 }
 
 static bool
@@ -233,9 +237,27 @@ connection_speaks(void *arg)
         return;
     }
     /* It has hung up, or says more than there is to say. */
-    if (c->op)
-        operation_abandon(c->op);
-    connection_free(c);
+    if (!c->op) {
+        connection_free(c);
+        return;
+    }
+    /* Who hung up its own direction alone hears when all is as before. */
+    watch_stop(c->watch);
+    operation_cancel(c->op, -ECANCELED, "it was called off");
+}
+
+/* Of those that have not said yet what they want the oldest has had the most time. */
+static void
+make_room(struct operation_socket *s)
+{
+    for (struct list *l = s->connections.next; l != &s->connections; l = l->next) {
+        struct connection *c = container_of(l, struct connection, link);
+
+        if (!c->op) {
+            connection_free(c);
+            return;
+        }
+    }
 }
 
 static void
@@ -246,8 +268,10 @@ accept_caller(void *arg)
         accept4(watch_fd(s->listener), NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     struct connection *c;
 
-    if (fd < 0 || s->n >= CONNECTIONS_MAX)
+    if (fd < 0)
         return;
+    if (s->n >= CONNECTIONS_MAX)
+        make_room(s);
     c = malloc(sizeof *c);
     if (!c)
         return;

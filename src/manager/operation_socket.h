@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* RUNTIME/operations.sock: lines of JSON, one operation for each connection (docs/control-api.md). */
+/* RUNTIME/operations.sock: lines of JSON, one operation a connection (docs/control-api.md). */
 #ifndef TESSERA_MANAGER_OPERATION_SOCKET_H
 #define TESSERA_MANAGER_OPERATION_SOCKET_H
 

@@ -66,6 +66,7 @@ read_head(struct operation *op, struct err *e)
     struct snapshot_reader *r = NULL;
     int rc = op->fd < 0 ? open_ours(op, e) : 0;
 
+    op->began_at = op->fd >= 0 ? lseek(op->fd, 0, SEEK_CUR) : 0;
     if (rc == 0)
         rc = snapshot_reader_new_until(op->fd, op->stop_fd, &r, e);
     if (rc < 0)
@@ -243,17 +244,37 @@ restore(struct operation *op, struct part *p)
         operation_fail(op, rc, "worker %d is gone", (int)p->s->pid);
 }
 
+/* Of a pipe only workers know, and say no more than they like. */
+static uint64_t
+bytes_read(const struct operation *op)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < op->nparts; i++) {
+        const off_t at = op->fd < 0 ? lseek(op->parts[i].fd, 0, SEEK_CUR) : 0;
+
+        bytes += at > 0 ? (uint64_t)at : 0;
+    }
+    if (op->fd >= 0) {
+        const off_t at = lseek(op->fd, 0, SEEK_CUR);
+
+        return at >= 0 && at >= op->began_at ? (uint64_t)(at - op->began_at) : op->bytes;
+    }
+    return bytes;
+}
+
 static void
 restored_all(struct operation *op)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     struct vgpu *v = op->v;
 
-    if (vgpu_commit_resume(v, &e) < 0) {
+    if (vgpu_commit_resume(v, op->is_new, &e) < 0) {
         operation_fail_with(op, &e);
         return;
     }
     op->committed = true;
+    op->bytes = bytes_read(op);
     for (struct list *l = v->sessions.next; l != &v->sessions; l = l->next)
         session_tell_op(container_of(l, struct session, link), CONTROL_CONTINUE);
     log_info("vGPU '%s': resumed on %s with %u sessions", v->s.name, v->s.gpu,

@@ -269,7 +269,8 @@ session_start(const struct session *from, int guest, struct session **ret)
     ticks = process_start_ticks(pid);
     if (ticks != 0)
         atomic_store(&page->pid_start, ticks);
-    atomic_store(&page->guest_pid, (int32_t)s.guest.pid);
+    /* Of a session that waits the worker notes it, when its guest is there. */
+    atomic_store(&page->guest_pid, s.waiting ? 0 : (int32_t)s.guest.pid);
     atomic_store(&page->vm_port, s.port ? s.port->number + 1 : 0);
     atomic_store(&page->pid, pid);
     pidfd = process_open_number(pid);
@@ -543,7 +544,7 @@ session_adopt(struct vgpu *v, unsigned i)
     struct session *adopted;
 
     if (state == WORKER_GONE) {
-        if (atomic_load(&slot->state) == SLOT_ENDED && slot->reason[0])
+        if (!v->leaving && atomic_load(&slot->state) == SLOT_ENDED && slot->reason[0])
             vgpu_note_error(v, w.pid, slot->program, slot->reason);
         session_settle(v, i);
         return 0;

@@ -180,19 +180,16 @@ write_head(struct operation *op, struct err *e)
 
 /* ---- the end ---------------------------------------------------------------------------- */
 
-/* Into whose file it goes, "": nobody's that we know. */
 static void
 committed(struct operation *op)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    _cleanup_free_ char *ours =
-        op->file.path ? vgpu_snapshot_path(op->m, op->v->s.name) : NULL;
-    const int rc =
-        vgpu_commit_suspend(op->v, op->head->number, ours ? ours : op->r.file, &e);
+    struct vgpu_suspended_state s = {.number = op->head->number,
+                                     .own = op->file.path != NULL};
 
-    if (rc < 0) {
-        if (ours)
-            snapshot_remove(op->m, take_ptr(ours));
+    if (!s.own)
+        text_copy(s.file, sizeof s.file, op->r.file);
+    if (vgpu_commit_suspend(op->v, &s, &e) < 0) {
         operation_fail_with(op, &e);
         return;
     }
@@ -203,10 +200,8 @@ committed(struct operation *op)
 static int
 keep(struct operation *op, struct err *e)
 {
-    if (op->file.path) {
-        /* It takes the descriptor's place in the struct: fini closes both. */
+    if (op->file.path)
         return snapshot_file_keep(&op->file, e);
-    }
     if (fdatasync(op->fd) < 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP)
         return err_set(e, -errno, "the snapshot cannot be written: %s", strerror(errno));
     return 0;
@@ -400,7 +395,8 @@ pause_all(struct operation *op)
         struct session *s = op->parts[i].s;
         int rc;
 
-        session_hang_up(s); /* what it said to others is theirs */
+        session_hang_up(s); /* what it says to others is theirs */
+        session_look_whether_joined(s);
         rc = session_tell_op(s, CONTROL_PAUSE);
         if (rc < 0)
             operation_fail(op, rc,
@@ -476,10 +472,12 @@ session_gone(struct operation *op, struct part *p, const char *why)
                    why ? why : "its program has left");
 }
 
-/* They go on, by our word or by our hanging up. */
+/* They go on, by our word or by our hanging up; a file that has its name already is of nobody. */
 static void
 suspend_abort(struct operation *op)
 {
+    if (op->file.path && !op->file.beside)
+        snapshot_remove(op->m, vgpu_snapshot_path(op->m, op->r.vgpu));
     for (unsigned i = 0; i < op->nparts; i++) {
         struct session *s = op->parts[i].s;
 
@@ -516,8 +514,6 @@ prepare(struct operation *op, struct err *e)
     path = vgpu_snapshot_path(op->m, op->r.vgpu);
     if (!path)
         return err_set(e, -ENOMEM, "out of memory");
-    if (strlen(path) >= SNAPSHOT_PATH_BYTES)
-        return err_set(e, -ENAMETOOLONG, "the path %s is too long", path);
     rc = snapshot_file_new(path, &op->file, e);
     if (rc < 0)
         return rc;

@@ -115,7 +115,7 @@ vgpu_remove_files(const struct vgpu *v)
         unlink(socket);
     if (account)
         unlink(account);
-    if (vgpu_snapshot_is_ours(v))
+    if (v->s.suspended.own)
         snapshot_remove(v->m, vgpu_snapshot_path(v->m, v->s.name));
     vgpu_container_remove(v->folder);
     rmdir(v->folder);

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "manager/gpu_time.h"
 #include "manager/session.h"
+#include "manager/vgpu_suspend.h"
 #include "manager/vm.h"
 #include "manager/words.h"
 
@@ -28,13 +29,6 @@ json_text(const char *text)
         return json_null();
     printable_copy(clean, text, sizeof clean);
     return json_string(clean);
-}
-
-/* Text that is JSON's already. */
-static json_t *
-json_text_or_null(const char *text)
-{
-    return text[0] ? json_string(text) : json_null();
 }
 
 /* UTC, as in 2025-06-30T17:04:05Z. */
@@ -164,6 +158,17 @@ error_json(const struct vgpu_error *e)
                      json_text(e->program), "message", json_text(e->words));
 }
 
+/* Where it was suspended into, as far as that is known. */
+static json_t *
+snapshot_json(const struct vgpu *v)
+{
+    _cleanup_free_ char *own =
+        v->s.suspended.own ? vgpu_snapshot_path(v->m, v->s.name) : NULL;
+    const char *path = own ? own : v->s.suspended.file;
+
+    return path[0] ? json_string(path) : json_null();
+}
+
 /* What a guest needs to use the GPU itself. */
 static json_t *
 passthrough_json(const struct gpu *g)
@@ -222,7 +227,7 @@ vgpu_json(const struct vgpu *v)
 
     if (!o)
         return NULL;
-    json_object_set_new(o, "snapshot", json_text_or_null(v->s.suspended.file));
+    json_object_set_new(o, "snapshot", snapshot_json(v));
     json_object_set_new(o, "ephemeral", json_boolean(v->s.owner.pid != 0));
     json_object_set_new(o, "owner_uid", json_bytes(v->s.owner_uid));
     json_object_set_new(o, "created", json_time((int64_t)v->s.created_unix));

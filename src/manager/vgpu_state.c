@@ -50,13 +50,15 @@ static const struct field_table vm_table = {vm_fields, 4, false};
 
 struct suspended_words {
     char number[SNAPSHOT_NUMBER_BYTES], file[SNAPSHOT_PATH_BYTES];
+    bool own;
 };
 
 static const struct field suspended_fields[] = {
     FIELD(struct suspended_words, number, FIELD_STRING, true),
+    FIELD(struct suspended_words, own, FIELD_BOOL, true),
     FIELD(struct suspended_words, file, FIELD_STRING, false),
 };
-static const struct field_table suspended_table = {suspended_fields, 2, false};
+static const struct field_table suspended_table = {suspended_fields, 3, false};
 
 struct state_suspended {
     struct suspended_words suspended;
@@ -120,6 +122,7 @@ suspended_parse(const char *buf, size_t len, struct vgpu_suspended_state *ret,
         return 0;
     if (snapshot_number_parse(s->suspended.number, &ret->number) < 0)
         return err_set(e, -EINVAL, "the snapshot's number is none");
+    ret->own = s->suspended.own;
     text_copy(ret->file, sizeof ret->file, s->suspended.file);
     return 0;
 }
@@ -153,8 +156,8 @@ suspended_json(const struct vgpu_suspended_state *s)
     char number[SNAPSHOT_NUMBER_BYTES];
 
     snapshot_number_format(s->number, number);
-    return json_pack("{so ss}", "file", s->file[0] ? json_string(s->file) : json_null(),
-                     "number", number);
+    return json_pack("{ss sb so}", "number", number, "own", (int)s->own, "file",
+                     s->file[0] ? json_string(s->file) : json_null());
 }
 
 char *

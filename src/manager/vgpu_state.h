@@ -31,8 +31,10 @@ struct vgpu_vm_state {
 
 /* Suspended: its sessions are in a snapshot. */
 struct vgpu_suspended_state {
-    uint64_t number;                /* the snapshot's; 0: it is not suspended */
-    char file[SNAPSHOT_PATH_BYTES]; /* "": only who asked for it knows */
+    uint64_t number; /* the snapshot's; 0: it is not suspended */
+    bool own;        /* it is in our own folder (vgpu_suspend.h) */
+    char file
+        [SNAPSHOT_PATH_BYTES]; /* else this is where; "": only who asked for it knows */
 };
 
 struct vgpu_state {

@@ -28,14 +28,6 @@ vgpu_snapshot_path(const struct manager *m, const char *name)
     return str_printf("%s/%s" ENDING, m->folders.snapshots, name);
 }
 
-bool
-vgpu_snapshot_is_ours(const struct vgpu *v)
-{
-    _cleanup_free_ char *path = vgpu_snapshot_path(v->m, v->s.name);
-
-    return v->s.suspended.number != 0 && path && strcmp(v->s.suspended.file, path) == 0;
-}
-
 struct removal {
     uv_work_t work;
     char *path;
@@ -77,12 +69,11 @@ snapshot_remove(struct manager *m, char *path)
 /* ---- suspend ---------------------------------------------------------------------------- */
 
 int
-vgpu_commit_suspend(struct vgpu *v, uint64_t number, const char *file, struct err *e)
+vgpu_commit_suspend(struct vgpu *v, const struct vgpu_suspended_state *s, struct err *e)
 {
     int rc;
 
-    v->s.suspended.number = number;
-    text_copy(v->s.suspended.file, sizeof v->s.suspended.file, file);
+    v->s.suspended = *s;
     rc = vgpu_state_save(v->m->folders.state_vgpus, &v->s, e);
     if (rc < 0) {
         v->s.suspended = (struct vgpu_suspended_state){0};
@@ -197,17 +188,21 @@ vgpu_take_place(struct vgpu *v, struct err *e)
 }
 
 int
-vgpu_commit_resume(struct vgpu *v, struct err *e)
+vgpu_commit_resume(struct vgpu *v, bool is_new, struct err *e)
 {
+    const char *folder = v->m->folders.state_vgpus;
     const struct vgpu_suspended_state before = v->s.suspended;
     _cleanup_free_ char *ours =
-        vgpu_snapshot_is_ours(v) ? vgpu_snapshot_path(v->m, v->s.name) : NULL;
-    int rc;
+        v->s.suspended.own ? vgpu_snapshot_path(v->m, v->s.name) : NULL;
+    /* Where it is now: a manager that finds it running must find it there. */
+    int rc = is_new ? 0 : vgpu_state_save(folder, &v->s, e);
 
-    /* First: from here on workers go on, whoever dies (link/control.h). */
+    if (rc < 0)
+        return rc;
+    /* From here on workers go on, whoever dies (link/control.h). */
     atomic_store(&v->account->suspended, 0);
     v->s.suspended = (struct vgpu_suspended_state){0};
-    rc = vgpu_state_save(v->m->folders.state_vgpus, &v->s, e);
+    rc = vgpu_state_save(folder, &v->s, e);
     if (rc < 0) {
         v->s.suspended = before;
         atomic_store(&v->account->suspended, 1);
@@ -235,8 +230,7 @@ static void
 take_back(struct vgpu *v)
 {
     _cleanup_err_ struct err e = ERR_INIT;
-    const struct vgpu_suspended_state before = v->s.suspended;
-    const bool ours = vgpu_snapshot_is_ours(v);
+    const bool ours = v->s.suspended.own;
 
     v->s.suspended = (struct vgpu_suspended_state){0};
     if (vgpu_state_save(v->m->folders.state_vgpus, &v->s, &e) < 0) {
@@ -245,7 +239,7 @@ take_back(struct vgpu *v)
         return;
     }
     if (ours)
-        snapshot_remove(v->m, strdup(before.file));
+        snapshot_remove(v->m, vgpu_snapshot_path(v->m, v->s.name));
     log_info("vGPU '%s': was about to be suspended, and runs on", v->s.name);
 }
 
@@ -261,6 +255,7 @@ vgpu_restore_suspended(struct vgpu *v)
         return false;
     }
     v->gpu = NULL;
+    v->leaving = true; /* how its workers end is no error */
     if (v->account)
         session_adopt_all(v);
     vgpu_leave(v);
@@ -268,9 +263,9 @@ vgpu_restore_suspended(struct vgpu *v)
 }
 
 /*
- * Of a vGPU that runs a snapshot is left where its manager died between its rename and the state, or
- * after a resume; names with a dot more are of files that were never whole. Others stay: the state
- * that refers to them may have been set aside.
+ * Of a vGPU that runs a snapshot is left where its manager died between its rename and the state,
+ * or after a resume; names with a dot more are of files that were never whole. Others stay: the
+ * state that refers to them may have been set aside.
  */
 static bool
 is_left_over(const struct manager *m, const char *entry)
@@ -283,7 +278,7 @@ is_left_over(const struct manager *m, const char *entry)
         return false;
     if (dot[strlen(ENDING)] == '.')
         return true;
-    return dot[strlen(ENDING)] == '\0' && v && !vgpu_snapshot_is_ours(v);
+    return dot[strlen(ENDING)] == '\0' && v && !v->s.suspended.own;
 }
 
 void

@@ -16,9 +16,6 @@
 /* STATE/snapshots/NAME.tessera, malloc'ed. */
 char *vgpu_snapshot_path(const struct manager *m, const char *name);
 
-/* Is its snapshot there? Else it is a file of somebody's, or none. */
-bool vgpu_snapshot_is_ours(const struct vgpu *v);
-
 /* Removes a file beside the loop: it may be large. Owns path. */
 void snapshot_remove(struct manager *m, char *path);
 
@@ -26,7 +23,8 @@ void snapshot_remove(struct manager *m, char *path);
  * The point of no return: the snapshot is whole, and its file, if any, has its name. On an error
  * nothing has changed. Then the workers leave; vgpu_is_away() comes when they have.
  */
-int vgpu_commit_suspend(struct vgpu *v, uint64_t number, const char *file, struct err *e);
+int vgpu_commit_suspend(struct vgpu *v, const struct vgpu_suspended_state *s,
+                        struct err *e);
 
 /* Has the workers of a suspended vGPU leave. */
 void vgpu_leave(struct vgpu *v);
@@ -40,8 +38,11 @@ void vgpu_put_away(struct vgpu *v);
  */
 int vgpu_take_place(struct vgpu *v, struct err *e);
 
-/* All sessions are there: the vGPU runs from now on. On an error it is suspended as before. */
-int vgpu_commit_resume(struct vgpu *v, struct err *e);
+/*
+ * All sessions are there: the vGPU runs from now on. On an error it is suspended as before. is_new:
+ * no state of it is there yet.
+ */
+int vgpu_commit_resume(struct vgpu *v, bool is_new, struct err *e);
 
 /*
  * After a restart: what the rules say of a vGPU whose state says suspended. true: it is, and not

@@ -11,10 +11,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define BACKLOG 4
+/* A worker in the middle of something takes none of them; each is an operation called off. */
+#define BACKLOG 128
 #define WAITING ".waiting"
 #define WAITING_MAX_BYTES 256
 
@@ -79,6 +81,7 @@ void
 session_hang_up(struct session *s)
 {
     watch_free(take_ptr(s->control));
+    s->joining = false; /* whatever comes of it is not heard any more */
 }
 
 /* A worker's words, as an operation or the session's own state wants them. */
@@ -87,7 +90,10 @@ heard(struct session *s, const struct control_msg *m)
 {
     if (s->vgpu->operation && operation_heard(s->vgpu->operation, s, m))
         return;
-    if (m->op == CONTROL_JOINED)
+    if (s->vgpu->leaving && m->op == CONTROL_FAILED)
+        session_end(s,
+                    SIGKILL); /* it has nothing to leave: all of it is in the snapshot */
+    else if (m->op == CONTROL_JOINED)
         guests_joined(s);
     else if (m->op == CONTROL_FAILED)
         guests_not_joined(s, m);
@@ -171,6 +177,15 @@ session_find_waiting(struct session *s)
         return;
     s->waiting = true;
     s->vgpu->nwaiting++;
+    session_look_whether_joined(s);
+}
+
+void
+session_look_whether_joined(struct session *s)
+{
+    /* The worker notes its guest when it comes; we have noted none (session_start). */
+    if (s->waiting && atomic_load(&s->vgpu->account->slot[s->slot].guest_pid) != 0)
+        session_waits_no_more(s);
 }
 
 void

@@ -39,4 +39,7 @@ int session_note_waiting(const struct session *s);
 void session_find_waiting(struct session *s);
 void session_waits_no_more(struct session *s);
 
+/* Its guest may have come while nobody listened to its worker. */
+void session_look_whether_joined(struct session *s);
+
 #endif

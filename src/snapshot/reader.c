@@ -29,7 +29,7 @@ fail(struct snapshot_reader *r, int rc, struct err *e, const char *what)
 {
     r->failed = rc;
     if (r->section.number == 0)
-        return err_set(e, rc, "the snapshot %s", what);
+        return err_set(e, rc, "the snapshot %s at its beginning", what);
     return err_set(e, rc,
                    "the snapshot %s in section %" PRIu64 " (kind %u, id %" PRIu64 ")",
                    what, r->section.number, r->section.kind, r->section.id);
@@ -318,7 +318,7 @@ take_header(struct snapshot_reader *r, struct err *e)
             h.version, SNAPSHOT_VERSION);
     if (h.version == 0 || h.reserved != 0 ||
         h.check != XXH3_64bits(&h, offsetof(struct snapshot_header, check)))
-        return fail(r, -EBADMSG, e, "is damaged at its beginning");
+        return fail(r, -EBADMSG, e, "is damaged");
     r->check = h.check;
     return 0;
 }

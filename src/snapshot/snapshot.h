@@ -24,6 +24,12 @@ struct snapshot_writer;
 int snapshot_writer_new(int fd, bool compress, struct snapshot_writer **ret,
                         struct err *e);
 
+/*
+ * As soon as stop_fd is readable, or hung up, writing ends with -ECANCELED, also where a pipe's or a
+ * socket's other end takes nothing.
+ */
+void snapshot_writer_stop_by(struct snapshot_writer *w, int stop_fd);
+
 /* Begins a section and ends the one before. kind is not 0. */
 int snapshot_begin(struct snapshot_writer *w, uint32_t kind, uint64_t id, struct err *e);
 

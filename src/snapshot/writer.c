@@ -5,8 +5,12 @@
 #include "snapshot/snapshot.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <xxhash.h>
 #include <zstd.h>
@@ -15,11 +19,16 @@
 #define LEVEL 1 /* a suspend waits for it: the fastest that still finds much */
 /* After a block that did not become smaller so many are stored as they are, doubling. */
 #define SKIP_MOST 32u
+/* So much at a time is on its way to the disk while the next is put together. */
+#define DISK_STEP_BYTES (8u << 20)
 
 struct snapshot_writer {
-    int fd, failed;
+    int fd, stop_fd, failed; /* stop_fd: -1 without */
+    size_t at_once;          /* what can be written without waiting once there is room */
     bool in_section;
     uint64_t sections, written, check;
+    off_t begin;         /* where in its file it begins; negative: it is no file */
+    uint64_t on_the_way; /* bytes that the disk was told of */
     uint64_t zeros;      /* not yet written */
     ZSTD_CCtx *compress; /* NULL: not wanted */
     unsigned skip, skip_next;
@@ -35,17 +44,67 @@ fail(struct snapshot_writer *w, int rc, struct err *e)
     return err_set(e, rc, "cannot write the snapshot: %s", strerror(-rc));
 }
 
+/* Whoever waits for the disk at the end waits for the last step alone. */
+static void
+tell_disk(struct snapshot_writer *w)
+{
+    const uint64_t len = w->written - w->on_the_way;
+
+    if (w->begin < 0 || len < DISK_STEP_BYTES)
+        return;
+    if (sync_file_range(w->fd, w->begin + (off_t)w->on_the_way, (off_t)len,
+                        SYNC_FILE_RANGE_WRITE) < 0)
+        w->begin = -1;
+    w->on_the_way = w->written;
+}
+
+/* Waits for room, as far as that can be had; -ECANCELED when it is to stop. */
+static int
+wait_for_room(const struct snapshot_writer *w)
+{
+    struct pollfd p[] = {{.fd = w->stop_fd, .events = POLLIN | POLLRDHUP},
+                         {.fd = w->fd, .events = POLLOUT}};
+
+    while (poll(p, 2, -1) < 0) {
+        if (errno != EINTR)
+            return -errno;
+    }
+    return p[0].revents ? -ECANCELED : 0;
+}
+
+static int
+write_patiently(const struct snapshot_writer *w, const void *bytes, size_t len)
+{
+    const uint8_t *p = bytes;
+
+    if (w->stop_fd < 0)
+        return write_all(w->fd, bytes, len);
+    while (len > 0) {
+        const size_t n = len < w->at_once ? len : w->at_once;
+        int rc = wait_for_room(w);
+
+        if (rc == 0)
+            rc = write_all(w->fd, p, n);
+        if (rc < 0)
+            return rc;
+        p += n;
+        len -= n;
+    }
+    return 0;
+}
+
 static int
 write_parts(struct snapshot_writer *w, const void *head, size_t head_len,
             const void *data, size_t len, struct err *e)
 {
-    int rc = write_all(w->fd, head, head_len);
+    int rc = write_patiently(w, head, head_len);
 
     if (rc == 0 && len > 0)
-        rc = write_all(w->fd, data, len);
+        rc = write_patiently(w, data, len);
     if (rc < 0)
         return fail(w, rc, e);
     w->written += head_len + len;
+    tell_disk(w);
     return 0;
 }
 
@@ -228,6 +287,8 @@ snapshot_writer_new(int fd, bool compress, struct snapshot_writer **ret, struct 
         return err_set(e, -ENOMEM, "out of memory");
     memset(w, 0, offsetof(struct snapshot_writer, block));
     w->fd = fd;
+    w->stop_fd = -1;
+    w->begin = lseek(fd, 0, SEEK_CUR);
     w->skip_next = 1;
     w->compress = compress ? ZSTD_createCCtx() : NULL;
     h.check = w->check = XXH3_64bits(&h, offsetof(struct snapshot_header, check));
@@ -238,6 +299,16 @@ snapshot_writer_new(int fd, bool compress, struct snapshot_writer **ret, struct 
     else
         *ret = w;
     return rc;
+}
+
+void
+snapshot_writer_stop_by(struct snapshot_writer *w, int stop_fd)
+{
+    struct stat st;
+
+    w->stop_fd = stop_fd;
+    /* Of a pipe or a socket with room for so much (pipe(7)) none of it waits. */
+    w->at_once = fstat(w->fd, &st) == 0 && S_ISREG(st.st_mode) ? SIZE_MAX : PIPE_BUF;
 }
 
 uint64_t

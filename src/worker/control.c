@@ -45,6 +45,13 @@ struct control {
 
 static struct control the_control = {.conn = -1, .guest = -1, .memory.fds = {-1, -1}};
 
+static void
+drop(int *fd)
+{
+    if (*fd >= 0)
+        close(take_fd(fd));
+}
+
 /* ---- answers ------------------------------------------------------------------------------ */
 
 static void
@@ -124,7 +131,7 @@ take_continue(struct control *c)
     if (!manager_wants(c) || control_receive(c->conn, &m, &fd, MSG_DONTWAIT) < 0)
         return;
     on_message(c, &m, fd);
-    cleanup_closep(&fd);
+    drop(&fd);
 }
 
 /* While a copy is written CONTINUE may come. */
@@ -155,7 +162,8 @@ on_save(struct control *c, const struct control_msg *m, int fd)
     if (rc == 0 && copy)
         tell(c, CONTROL_COPIED, saving_bytes(g), 0);
     if (rc == 0)
-        rc = saving_write(g, fd, copy ? progress_of_copy : progress, c, &written, &e);
+        rc = copy ? saving_write(g, fd, -1, progress_of_copy, c, &written, &e)
+                  : saving_write(g, fd, c->conn, progress, c, &written, &e);
     if (rc < 0)
         tell_failure(c, rc, err_msg(&e));
     else
@@ -188,6 +196,7 @@ static void
 on_restore(struct control *c, const struct control_msg *m, int fd)
 {
     const struct restore_options o = {.fd = fd,
+                                      .stop_fd = c->conn,
                                       .number = m->b,
                                       .memory = c->guest >= 0 ? &c->memory : NULL,
                                       .progress = progress,
@@ -212,9 +221,9 @@ on_restore(struct control *c, const struct control_msg *m, int fd)
 static void
 forget_guest(struct control *c)
 {
-    cleanup_closep(&c->guest);
-    cleanup_closep(&c->memory.fds[0]);
-    cleanup_closep(&c->memory.fds[1]);
+    drop(&c->guest);
+    drop(&c->memory.fds[0]);
+    drop(&c->memory.fds[1]);
 }
 
 static void
@@ -239,7 +248,7 @@ on_guest(struct control *c, int fd)
 
     if (fd < 0 || c->state == RUNS || c->state == PAUSED) {
         tell_failure(c, -EINVAL, "the session has its guest");
-        cleanup_closep(&fd);
+        drop(&fd);
         return;
     }
     forget_guest(c);
@@ -312,14 +321,17 @@ on_message(struct control *c, const struct control_msg *m, int fd)
 static void
 on_hang_up(struct control *c)
 {
-    cleanup_closep(&c->conn);
-    if (c->state == PAUSED && atomic_load(&c->s->account->suspended))
+    const bool suspended = atomic_load(&c->s->account->suspended);
+
+    drop(&c->conn);
+    if ((c->state == PAUSED || c->state == WAITS) && suspended)
         session_leave_guest(c->s);
-    if (c->state == PAUSED)
-        on_continue(c);
-    /* Its snapshot is as it was, and will be read again. */
-    if (c->state == EMPTY || c->state == RESTORED)
+    /* Its snapshot is as it was, and will be read again; unless the resume counts already. */
+    if (c->state == EMPTY || (c->state == RESTORED && suspended))
         session_end(c->s, "the resume did not come to its end");
+    on_continue(c);
+    if (c->state == WAITS && c->guest >= 0)
+        join(c);
 }
 
 static void
@@ -329,7 +341,7 @@ take_connection(struct control *c)
 
     if (fd < 0)
         return;
-    cleanup_closep(&c->conn);
+    drop(&c->conn);
     c->conn = fd;
 }
 
@@ -349,7 +361,7 @@ serve_one(struct control *c)
             on_message(c, &m, fd);
         else if (rc != -EAGAIN)
             on_hang_up(c);
-        cleanup_closep(&fd);
+        drop(&fd);
     } else if (p[0].revents) {
         take_connection(c);
     }

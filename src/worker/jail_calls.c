@@ -99,6 +99,7 @@ static const char *const software_calls[] = {
     "statx",
     "symlink",
     "symlinkat",
+    "sync_file_range",
     "umask",
     "unlink",
     "unlinkat",

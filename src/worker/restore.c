@@ -330,7 +330,7 @@ int
 restore_session(struct session *s, const struct restore_options *o, struct err *e)
 {
     struct restorer r = {.s = s, .options = o, .e = e};
-    int rc = snapshot_reader_new(o->fd, &r.reader, e);
+    int rc = snapshot_reader_new_until(o->fd, o->stop_fd, &r.reader, e);
 
     if (rc < 0)
         return rc;

@@ -470,11 +470,14 @@ put_contents(struct writing *w, struct err *e)
 }
 
 int
-saving_write(struct saving *g, int fd, saving_progress_fn *progress, void *ctx,
-             uint64_t *ret_written, struct err *e)
+saving_write(struct saving *g, int fd, int stop_fd, saving_progress_fn *progress,
+             void *ctx, uint64_t *ret_written, struct err *e)
 {
     struct writing w = {.g = g, .progress = progress, .ctx = ctx};
     int rc = snapshot_writer_new(fd, true, &w.w, e);
+
+    if (rc == 0)
+        snapshot_writer_stop_by(w.w, stop_fd);
 
     if (rc == 0)
         rc = put_section(&w, SAVED_SESSION, &g->head, sizeof g->head, e);

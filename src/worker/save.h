@@ -24,9 +24,12 @@ uint64_t saving_bytes(const struct saving *g);
 /* Called now and then; a negative errno ends the writing with it. */
 typedef int saving_progress_fn(void *ctx, uint64_t done, uint64_t total);
 
-/* Writes a whole stream. *ret_written: the bytes that it took. */
-int saving_write(struct saving *g, int fd, saving_progress_fn *progress, void *ctx,
-                 uint64_t *ret_written, struct err *e);
+/*
+ * Writes a whole stream. *ret_written: the bytes that it took. stop_fd: ends it as soon as it is
+ * readable; -1: nothing does.
+ */
+int saving_write(struct saving *g, int fd, int stop_fd, saving_progress_fn *progress,
+                 void *ctx, uint64_t *ret_written, struct err *e);
 
 void saving_free(struct saving *g);
 

@@ -168,7 +168,7 @@ nothing_beside() {
     run find . -name 'file.*'
     [ "$output" = "" ]
     run tessera suspend refuses
-    refused 1 "busy with a kernel"
+    [ "$output" = "tessera: suspend 'refuses': the vGPU is busy with a kernel" ]
     run tessera suspend chatters
     refused 1 "not JSON"
     run tessera suspend mumbles
@@ -445,7 +445,7 @@ print(s.recv(100))'
     tessera send a socket
     ended_with 0 "$receiver"
     run tessera send piped -
-    refused 1 "not here any more"
+    refused 1 "suspended already"
 }
 
 @test "suspend-cli: a pipe whose reader leaves is said, and the vGPU stays suspended" {

@@ -14,8 +14,16 @@ parse(unsigned method, const char *body, size_t len, struct err *e)
     struct request_gpu gpu;
     struct request_shutdown shutdown;
     struct request_vm vm;
+    static struct request_operation operation;
     int rc;
 
+    /* Above what seeds of the others begin with. */
+    if (method >= 0xf0) {
+        rc = request_parse_operation(body, len, &operation, e);
+        if (rc == 0 && (operation.kind == OPERATION_CLONE) != (operation.name[0] != '\0'))
+            abort();
+        return rc;
+    }
     switch (method % 4) {
     case 0:
         rc = request_parse_create(body, len, &create, e);

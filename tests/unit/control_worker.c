@@ -160,11 +160,22 @@ take_guest(int fd)
 }
 
 static void
+note_guest(void)
+{
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+
+    if (getsockopt(w.guest, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
+        atomic_store(&page()->guest_pid, peer.pid);
+}
+
+static void
 join(void)
 {
     if (!w.must_welcome || w.paused || (w.restore && !w.restored))
         return;
     w.must_welcome = false;
+    note_guest();
     welcome();
     say(CONTROL_JOINED, 0, 0);
 }
@@ -310,6 +321,9 @@ main(int argc, char **argv)
     snprintf(w.fault, sizeof w.fault, "%s/../../fault", tmp);
     if (account_map(atoi(option(argv, "--account-fd")), &w.account) < 0)
         return 1;
+    /* As a worker does: its manager may die before it has noted it. */
+    atomic_store(&page()->pid_start, process_start_ticks(getpid()));
+    atomic_store(&page()->pid, getpid());
     atomic_store(&page()->used_bytes, DATA_BYTES);
     if (guest) {
         w.guest = atoi(guest);

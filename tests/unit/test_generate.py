@@ -321,7 +321,7 @@ struct req_clEnqueueCopyBuffer {
     dec_end(&d);
     if (d.bad)
         return request_bad(s, h.op, d.bad);
-    if (r.tag == 0)
+    if (r.tag == 0 && !s->restoring.active)
         return request_bad(s, h.op, "tag");
     return op_tessera_ask(s, &r);
 """)

@@ -250,6 +250,53 @@ shutdown_keeps_vgpus_unless_told_otherwise(void **state)
     err_fini(&e);
 }
 
+static void
+operations_are_read(void **state)
+{
+    static const char clone[] = "{\"op\": \"clone\", \"vgpu\": \"a\", \"name\": \"b\"}";
+    static const char suspend[] =
+        "{\"op\": \"suspend\", \"vgpu\": \"a\", \"confirm\": true,"
+        " \"file\": \"/x\"}";
+    struct request_operation r;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(request_parse_operation(clone, sizeof clone - 1, &r, &e), 0);
+    assert_int_equal(r.kind, OPERATION_CLONE);
+    assert_string_equal(r.name, "b");
+    assert_int_equal(request_parse_operation(suspend, sizeof suspend - 1, &r, &e), 0);
+    assert_true(r.kind == OPERATION_SUSPEND && r.confirm);
+    assert_string_equal(r.file, "/x");
+}
+
+static void
+operations_that_make_no_sense_are_refused(void **state)
+{
+    static const char *const rows[] = {
+        "{\"op\": \"suspend\"}",
+        "{\"vgpu\": \"a\"}",
+        "{\"op\": \"move\", \"vgpu\": \"a\"}",
+        "{\"op\": \"clone\", \"vgpu\": \"a\"}",
+        "{\"op\": \"clone\", \"vgpu\": \"a\", \"name\": \"B\"}",
+        "{\"op\": \"resume\", \"vgpu\": \"a\", \"name\": \"b\"}",
+        "{\"op\": \"resume\", \"vgpu\": \"../a\"}",
+        "{\"op\": \"resume\", \"vgpu\": \"a\", \"confirm\": true}",
+        "{\"op\": \"suspend\", \"vgpu\": \"a\", \"gpu\": \"gpu0\"}",
+        "{\"op\": \"suspend\", \"vgpu\": \"a\", \"speed\": 1}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct request_operation r;
+        struct err e = ERR_INIT;
+
+        assert_int_equal(request_parse_operation(rows[i], strlen(rows[i]), &r, &e),
+                         -EINVAL);
+        assert_non_null(e.msg);
+        err_fini(&e);
+    }
+}
+
 int
 main(void)
 {
@@ -266,6 +313,8 @@ main(void)
         cmocka_unit_test(addresses_for_metrics_are_loopback_unless_said),
         cmocka_unit_test(unknown_gpu_settings_are_refused),
         cmocka_unit_test(shutdown_keeps_vgpus_unless_told_otherwise),
+        cmocka_unit_test(operations_are_read),
+        cmocka_unit_test(operations_that_make_no_sense_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

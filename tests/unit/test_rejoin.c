@@ -548,6 +548,51 @@ a_socket_that_is_gone_is_the_end_after_a_while(void **state)
     assert_true(now_ns() - start < 3000000000u);
 }
 
+static void
+assert_ends_at_once(struct world *w, const struct askers *a, unsigned n)
+{
+    uint64_t start = now_ns();
+
+    assert_ends(w, a, n);
+    assert_true(now_ns() - start < 3000000000u);
+}
+
+static void
+a_vgpu_that_is_deleted_is_the_end_at_once(void **state)
+{
+    struct world *w = *state;
+    struct askers a;
+    struct comer c;
+
+    begin(w, &a, 3, ask_once);
+    worker_suspends(w);
+    c = guest_comes_back(w);
+    unlink(w->device.route.socket_path);
+    assert_int_equal(rmdir(w->folder), 0);
+    close(c.sock);
+    assert_ends_at_once(w, &a, 3);
+    close(c.memory[0]);
+    close(c.memory[1]);
+}
+
+/* The folder is still there, but without a name. */
+static void
+a_vgpu_of_a_container_that_is_deleted_is_the_end_at_once(void **state)
+{
+    struct world *w = *state;
+    const int folder = open(w->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct askers a;
+
+    unlink(w->device.route.socket_path);
+    assert_int_equal(rmdir(w->folder), 0);
+    free(w->device.route.socket_path);
+    w->device.route.socket_path = str_printf("/proc/self/fd/%d/socket", folder);
+    begin(w, &a, 3, ask_once);
+    worker_suspends(w);
+    assert_ends_at_once(w, &a, 3);
+    close(folder);
+}
+
 static void *
 accept_and_hang_up(void *arg)
 {
@@ -749,6 +794,8 @@ main(void)
         TEST(a_worker_with_another_heap_is_the_end),
         TEST(a_refusal_ends_the_wait_for_room),
         TEST(a_socket_that_is_gone_is_the_end_after_a_while),
+        TEST(a_vgpu_that_is_deleted_is_the_end_at_once),
+        TEST(a_vgpu_of_a_container_that_is_deleted_is_the_end_at_once),
         TEST(who_only_ever_hangs_up_is_the_end_after_a_while),
         TEST(a_session_without_descriptors_of_its_memory_dies),
         cmocka_unit_test(a_session_s_descriptors_end_with_it),

@@ -1,308 +1,20 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""test_suspend.py TESSERAD CONTROL_WORKER: suspend, resume and clone, as the manager does them.
+"""Suspend, resume and clone, as the manager does them; and what it refuses."""
 
-Workers are tests/unit/control_worker.c, told by a file what to do wrong; guests are sockets of
-this program. What is asked and answered is docs/control-api.md's, what has to come of each
-failure docs/suspend.md's.
-"""
-
-import array
 import contextlib
 import glob
 import json
 import os
-import re
 import shutil
-import signal
 import socket
-import struct
 import subprocess
 import sys
-import tempfile
 import time
-import unittest
 
-TESSERAD, WORKER = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-HELLO = struct.Struct("<IIQ16sII16sQ64s")
-WELCOME = struct.Struct("<IIiI16sQQIIQQQQ160s")
-ZERO = bytes(16)
-MIB = 1 << 20
-LIMIT_S = 20
+from suspend_world import World, main, within
 
-
-def within(what, seconds=LIMIT_S):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        got = what()
-        if got:
-            return got
-        time.sleep(0.01)
-    raise AssertionError(f"not within {seconds} s: {what}")
-
-
-def text_of(field):
-    return field.split(b"\0")[0].decode()
-
-
-class Guest:
-    """One connection, with the memory that a session would go on with."""
-
-    def __init__(self, path, program="prog", token=ZERO):
-        self.path, self.program, self.token = path, program, token
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(LIMIT_S)
-        self.sock.connect(path)
-        hello = HELLO.pack(0x72735354, 4, 0, token, os.getpid(), 0, bytes(16), 0,
-                           program.encode())
-        if token == ZERO:
-            self.sock.sendall(hello)
-            return
-        with tempfile.TemporaryFile() as memory:
-            fds = array.array("i", [memory.fileno()] * 2)
-            self.sock.sendmsg([hello], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
-
-    def welcome(self):
-        """(status, words); takes the token along."""
-        data = b""
-        while len(data) < WELCOME.size:
-            more = self.sock.recv(WELCOME.size - len(data))
-            if not more:
-                raise AssertionError("hung up before the welcome")
-            data += more
-        w = WELCOME.unpack(data)
-        if w[2] == 0:
-            self.token = w[4]
-        return w[2], text_of(w[-1])
-
-    def is_hung_up(self):
-        self.sock.settimeout(LIMIT_S)
-        try:
-            return self.sock.recv(1) == b""
-        except ConnectionResetError:
-            return True
-
-    def is_connected(self):
-        self.sock.setblocking(False)
-        try:
-            return self.sock.recv(1) != b""
-        except BlockingIOError:
-            return True
-        finally:
-            self.sock.settimeout(LIMIT_S)
-
-    def again(self):
-        return Guest(self.path, "back", self.token)
-
-    def close(self):
-        self.sock.close()
-
-
-class Operation:
-    def __init__(self, path, request, fd=None):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(LIMIT_S)
-        self.sock.connect(path)
-        line = json.dumps(request).encode() + b"\n"
-        extra = []
-        if fd is not None:
-            extra = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
-        self.sock.sendmsg([line], extra)
-        self.data = b""
-        self.events = []
-
-    def __del__(self):
-        self.sock.close()
-
-    def event(self):
-        while b"\n" not in self.data:
-            more = self.sock.recv(65536)
-            if not more:
-                raise AssertionError(f"no end: {self.events}")
-            self.data += more
-        line, self.data = self.data.split(b"\n", 1)
-        self.events.append(json.loads(line))
-        return self.events[-1]
-
-    def until(self, *names):
-        while True:
-            e = self.event()
-            if e["event"] in names:
-                return e
-
-    def phase(self, name):
-        while True:
-            e = self.event()
-            if e["event"] != "progress":
-                raise AssertionError(e)
-            if e["phase"] == name:
-                return
-
-    def end(self):
-        return self.until("done", "error")
-
-    def kept(self):
-        self.sock.sendall(b'{"event":"kept"}\n')
-
-    def hang_up(self):
-        self.sock.close()
-
-
-class World(unittest.TestCase):
-    options = []
-
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="tessera-suspend-")
-        self.run, self.state = self.folder + "/run", self.folder + "/state"
-        self.log = open(self.folder + "/log", "ab")
-        self.guests = []
-        self.manager = None
-        self.start()
-
-    def tearDown(self):
-        for g in self.guests:
-            g.close()
-        if self.manager:
-            self.fault("")
-            with contextlib.suppress(Exception):
-                self.api("POST", "/v1/shutdown", {"vgpus": "end"})
-            self.manager.wait(LIMIT_S)
-        self.log.close()
-        with open(self.folder + "/log", encoding="utf-8", errors="replace") as f:
-            text = f.read()
-        bad = [line for line in text.splitlines() if "Sanitizer" in line or "runtime error" in line]
-        left = self.workers()
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
-        if bad or left or os.environ.get("SHOW_LOG"):
-            print(text)
-        shutil.rmtree(self.folder)
-        self.assertEqual(bad, [])
-        self.assertEqual(left, [], "workers are left")
-
-    def start(self):
-        env = {k: v for k, v in os.environ.items() if not k.startswith("TESSERA_")}
-        env["TESSERA_LOG"] = "debug"
-        self.manager = subprocess.Popen(
-            [TESSERAD, "--runtime-dir", self.run, "--state-dir", self.state, "--worker", WORKER,
-             "--icd", WORKER, "--backend", "fake", "--jail", "none", "--software-memory", "1g", *self.options],
-            stdout=self.log, stderr=self.log, env=env)
-        within(self.serves)
-
-    def serves(self):
-        self.assertIsNone(self.manager.poll(), "the manager has ended")
-        try:
-            return self.api("GET", "/v1/version")
-        except (FileNotFoundError, ConnectionRefusedError):
-            return None
-
-    def kill(self):
-        self.manager.kill()
-        self.manager.wait()
-
-    def restart(self):
-        self.kill()
-        self.start()
-
-    def workers(self):
-        found = []
-        for path in glob.glob("/proc/[0-9]*/cmdline"):
-            with contextlib.suppress(OSError):
-                with open(path, "rb") as f:
-                    words = f.read().split(b"\0")
-                if words[0] == WORKER.encode() and any(
-                        self.folder.encode() in w for w in words):
-                    found.append(int(path.split("/")[2]))
-        return found
-
-    def api(self, method, path, body=None):
-        sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(LIMIT_S)
-        sock.connect(self.run + "/control.sock")
-        data = json.dumps(body).encode() if body is not None else b""
-        sock.sendall(f"{method} {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n"
-                     f"Content-Length: {len(data)}\r\n\r\n".encode() + data)
-        answer = b""
-        while True:
-            more = sock.recv(65536)
-            if not more:
-                break
-            answer += more
-        sock.close()
-        return json.loads(answer.split(b"\r\n\r\n", 1)[1])
-
-    def create(self, name="a", size="512m"):
-        got = self.api("POST", "/v1/vgpus", {"name": name, "type": "cpu-" + size})
-        self.assertNotIn("error", got)
-        return got
-
-    def vgpu(self, name="a"):
-        return self.api("GET", "/v1/vgpus/" + name)
-
-    def is_state(self, state, name="a"):
-        return lambda: self.vgpu(name).get("state") == state
-
-    def connect(self, name="a", program="prog", token=ZERO):
-        g = Guest(f"{self.run}/vgpus/{name}/socket", program, token)
-        self.guests.append(g)
-        return g
-
-    def join(self, name="a", program="prog"):
-        g = self.connect(name, program)
-        self.assertEqual(g.welcome()[0], 0)
-        return g
-
-    def rejoin(self, g, name="a"):
-        again = self.connect(name, "back", g.token)
-        self.assertEqual(again.welcome(), (0, g.program))
-        return again
-
-    def operation(self, request, fd=None):
-        return Operation(self.run + "/operations.sock", request, fd)
-
-    def do(self, op, name="a", fd=None, **more):
-        return self.operation({"op": op, "vgpu": name, **more}, fd).end()
-
-    def ok(self, op, name="a", fd=None, **more):
-        got = self.do(op, name, fd, **more)
-        self.assertEqual(got["event"], "done", got)
-        return got
-
-    def clone(self, source, name, fd=None):
-        return self.operation({"op": "clone", "vgpu": source, "name": name}, fd).end()
-
-    def fails(self, code, words, op, name="a", fd=None, **more):
-        got = self.do(op, name, fd, **more)
-        self.assertEqual((got["event"], got.get("code")), ("error", code), got)
-        self.assertRegex(got["message"], words)
-        return got
-
-    def fault(self, text):
-        with open(self.run + "/fault", "w", encoding="utf-8") as f:
-            f.write(text)
-
-    def own_file(self, name="a"):
-        return f"{self.state}/snapshots/{name}.tessera"
-
-    def file(self, name="file"):
-        return open(f"{self.folder}/{name}", "w+b")
-
-    def saved_state(self, name="a"):
-        with open(f"{self.state}/vgpus/{name}.json", encoding="utf-8") as f:
-            return json.load(f)
-
-    def is_clean(self, name="a"):
-        """Runs as before: no trace of an operation."""
-        self.assertIn(self.vgpu(name)["state"], ("running", "idle"))
-        self.assertNotIn("suspended", self.saved_state(name))
-        within(lambda: os.listdir(self.state + "/snapshots") == [])
-
-    def is_away(self, name="a"):
-        v = self.vgpu(name)
-        self.assertEqual((v["state"], v["sessions"]), ("suspended", []))
-        self.assertEqual(glob.glob(f"{self.run}/accounts/*"), [])
-        self.assertEqual(os.listdir(self.run + "/workers"), [])
-        within(lambda: self.workers() == [])
+OLD_STATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../state/v1")
 
 
 class HappyPath(World):
@@ -463,5 +175,332 @@ class Clones(World):
         self.assertEqual([v["name"] for v in self.api("GET", "/v1/vgpus")["vgpus"]], ["a"])
 
 
+class Parking(World):
+    options = ["--limit", "sessions=4", "--limit", "process-sessions=3"]
+
+    def setUp(self):
+        super().setUp()
+        self.create()
+
+    def test_a_new_program_is_refused_in_words(self):
+        self.ok("suspend")
+        status, words = self.connect().welcome()
+        self.assertLess(status, 0)
+        self.assertEqual(words, "the vGPU is suspended: tessera resume a")
+
+    def test_new_programs_wait_for_an_operation(self):
+        g = self.join()
+        self.fault("pause hang 0")
+        op = self.operation({"op": "suspend", "vgpu": "a"})
+        op.phase("pausing")
+        time.sleep(0.2)
+        late = self.connect(program="late")
+        time.sleep(0.2)
+        self.assertTrue(late.is_connected())
+        self.assertEqual(len(self.vgpu()["sessions"]), 1)
+        op.hang_up()
+        self.assertEqual(late.welcome()[0], 0)
+        self.assertTrue(g.is_connected())
+
+    def test_as_many_wait_as_may(self):
+        self.ok("suspend")
+        token = bytes([7]) * 16
+        waiting = [self.connect(token=token) for _ in range(3)]
+        status, words = self.connect(token=token).welcome()
+        self.assertLess(status, 0)
+        self.assertRegex(words, "as many connections")
+        waiting[0].close()
+        time.sleep(0.3)
+        again = self.connect(token=token)
+        time.sleep(0.3)
+        self.assertTrue(again.is_connected())
+
+    def test_an_unknown_token_is_stale(self):
+        g = self.join()
+        self.ok("suspend")
+        parked = self.connect(token=bytes([9]) * 16)
+        self.ok("resume")
+        self.assertEqual(parked.welcome(), (-116, "the session is gone"))
+        self.assertEqual(self.connect(token=bytes([8]) * 16).welcome()[0], -116)
+        self.rejoin(g)
+
+    def test_a_new_program_comes_beside_sessions_that_wait(self):
+        g = self.join()
+        self.ok("suspend")
+        self.ok("resume")
+        self.join(program="new")
+        self.rejoin(g)
+        self.assertEqual(len(self.vgpu()["sessions"]), 2)
+
+    def test_a_guest_that_died_is_not_restored(self):
+        child = subprocess.Popen(
+            [sys.executable, "-c", GUEST_THAT_DIES, f"{self.run}/vgpus/a/socket"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.assertEqual(child.stdout.read(1), b"r")
+        g = self.join()
+        self.ok("suspend")
+        child.kill()
+        child.wait()
+        self.assertEqual(len(self.ok("resume")["vgpu"]["sessions"]), 1)
+        self.rejoin(g)
+
+    def test_a_guest_that_dies_ends_the_session_that_waits_for_it(self):
+        child = subprocess.Popen(
+            [sys.executable, "-c", GUEST_THAT_DIES, f"{self.run}/vgpus/a/socket"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.assertEqual(child.stdout.read(1), b"r")
+        self.ok("suspend")
+        self.assertEqual(len(self.ok("resume")["vgpu"]["sessions"]), 1)
+        child.kill()
+        child.wait()
+        within(lambda: self.vgpu()["sessions"] == [])
+        self.assertIsNone(self.vgpu()["last_error"])
+
+    def test_silent_connections_do_not_spin(self):
+        self.ok("suspend")
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(f"{self.run}/vgpus/a/socket")
+        s.sendall(b"half")
+        parked = self.connect(token=bytes([7]) * 16)
+        before = self.cpu()
+        time.sleep(1)
+        self.assertLess(self.cpu() - before, 0.3)
+        self.assertTrue(parked.is_connected())
+        s.close()
+
+    def cpu(self):
+        with open(f"/proc/{self.manager.pid}/stat", encoding="utf-8") as f:
+            words = f.read().rsplit(")", 1)[1].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+GUEST_THAT_DIES = """
+import socket, struct, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(struct.pack("<IIQ16sII16sQ64s", 0x72735354, 4, 0, bytes(16), 0, 0, bytes(16), 0, b"d"))
+s.recv(248, socket.MSG_WAITALL)
+print("r", end="", flush=True)
+sys.stdin.read()
+"""
+
+
+class Refusals(World):
+    options = ["--software-gpus", "2"]
+
+    def test_names(self):
+        self.create()
+        self.fails("not-found", "no vGPU 'x'", "suspend", "x")
+        self.fails("not-found", "no vGPU 'x'", "resume", "x")
+        self.fails("in-use", "not suspended", "resume")
+        self.ok("suspend")
+        self.fails("in-use", "suspended already", "suspend")
+        got = self.api("POST", "/v1/vgpus", {"name": "a", "type": "cpu-512m"})
+        self.assertEqual(got["error"]["code"], "name-taken")
+        got = self.api("PUT", "/v1/vgpus/a/vm", {})
+        self.assertEqual(got["error"]["code"], "in-use")
+
+    def test_requests(self):
+        for text in (b"x\n", b"[]\n", b'{"op":"suspend"}\n', b'{"op":"fly","vgpu":"a"}\n',
+                     b'{"op":"clone","vgpu":"a"}\n', b'{"op":"resume","vgpu":"A"}\n',
+                     b'{"op":"resume","vgpu":"a","confirm":true}\n'):
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(self.run + "/operations.sock")
+            s.sendall(text)
+            got = json.loads(s.makefile().readline())
+            self.assertEqual((got["event"], got["code"]), ("error", "bad-request"), text)
+            s.close()
+
+    def test_more_than_a_line(self):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(self.run + "/operations.sock")
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            s.sendall(b"x" * 200000)
+            self.assertEqual(s.recv(1), b"")
+        s.close()
+        self.create()
+
+    def test_silent_callers_make_room(self):
+        self.create()
+        silent = []
+        for _ in range(70):
+            silent.append(socket.socket(socket.AF_UNIX))
+            silent[-1].connect(self.run + "/operations.sock")
+        self.ok("suspend")
+        self.assertEqual(silent[0].recv(1), b"")
+        for s in silent:
+            s.close()
+
+    def test_passthrough(self):
+        self.api("POST", "/v1/vgpus", {"name": "p", "passthrough": True})
+        self.fails("wrong-method", "passthrough", "suspend", "p")
+
+    def test_one_operation_at_a_time(self):
+        self.create()
+        self.join()
+        self.fault("pause hang")
+        op = self.operation({"op": "suspend", "vgpu": "a"})
+        op.phase("pausing")
+        self.fails("in-use", "another operation", "suspend")
+        self.assertEqual(self.clone("a", "b")["code"], "in-use")
+        self.fault("")
+        op.hang_up()
+
+    def test_deleted_in_the_middle(self):
+        self.create()
+        self.join()
+        for fault, request in (("pause hang", {"op": "suspend", "vgpu": "a"}),):
+            self.fault(fault)
+            op = self.operation(request)
+            op.phase("pausing")
+            self.assertNotIn("error", self.api("DELETE", "/v1/vgpus/a"))
+            self.assertRegex(op.end()["message"], "being deleted")
+        self.assertIn("error", self.vgpu())
+
+    def test_deleted_while_it_restores(self):
+        self.create()
+        self.join()
+        self.ok("suspend")
+        self.fault("restore hang")
+        op = self.operation({"op": "resume", "vgpu": "a"})
+        op.phase("restoring")
+        self.assertNotIn("error", self.api("DELETE", "/v1/vgpus/a"))
+        self.assertRegex(op.end()["message"], "being deleted")
+        self.assertIn("error", self.vgpu())
+        within(lambda: os.listdir(self.state + "/snapshots") == [])
+
+    def test_another_gpu(self):
+        self.create(size="1g")
+        g = self.join()
+        home = self.vgpu()["gpu"]
+        self.ok("suspend")
+        self.fails("not-found", "gpu7", "resume", gpu="gpu7")
+        other = "gpu1" if home == "gpu0" else "gpu0"
+        self.assertEqual(self.ok("resume", gpu=other)["vgpu"]["gpu"], other)
+        self.rejoin(g)
+        self.ok("suspend")
+        self.api("POST", "/v1/vgpus", {"name": "b", "type": "cpu-1g", "gpu": other})
+        self.assertEqual(self.ok("resume")["vgpu"]["gpu"], home)
+
+    def test_no_room(self):
+        self.create(size="1g")
+        g = self.join()
+        self.ok("suspend")
+        self.create("b", "1g")
+        self.create("c", "1g")
+        self.fails("no-space", "'a', which has 1 GiB", "resume")
+        self.is_away()
+        self.api("DELETE", "/v1/vgpus/b")
+        self.ok("resume")
+        self.rejoin(g)
+
+    def test_snapshot_of_another_number(self):
+        self.create()
+        with self.file("1") as one, self.file("2") as two:
+            self.ok("suspend", fd=one.fileno())
+            one.seek(0)
+            self.ok("resume", fd=one.fileno())
+            self.ok("suspend", fd=two.fileno())
+            one.seek(0)
+            two.seek(0)
+            self.fails("bad-request", "not the one that 'a'", "resume", fd=one.fileno())
+            self.ok("resume", fd=two.fileno())
+
+    def test_damaged_and_cut_snapshots(self):
+        self.create()
+        g = self.join()
+        self.ok("suspend")
+        with open(self.own_file(), "rb") as f:
+            whole = f.read()
+        for n in (0, 1, 20, 60, 200, 1000, len(whole) - 1):
+            self.damage(whole[:n])
+        for at in (0, 9, 30, 60, 100, len(whole) // 2, len(whole) - 5):
+            self.damage(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+        with open(self.own_file(), "wb") as f:
+            f.write(whole)
+        self.ok("resume")
+        self.rejoin(g)
+
+    def damage(self, data):
+        with open(self.own_file(), "wb") as f:
+            f.write(data)
+        self.fails("bad-snapshot", "snapshot|worker", "resume")
+        self.is_away()
+
+    def test_file_that_is_gone(self):
+        self.create()
+        self.ok("suspend")
+        os.unlink(self.own_file())
+        self.fails("not-found", "cannot open", "resume")
+        self.is_away()
+
+    def test_read_only_state(self):
+        self.create()
+        g = self.join()
+        shutil.rmtree(self.state + "/snapshots")
+        self.fails("not-found", "cannot make a file", "suspend")
+        os.mkdir(self.state + "/snapshots", 0o700)
+        with self.file() as f:
+            os.rename(self.state + "/vgpus", self.state + "/elsewhere")
+            self.fails("not-found", "cannot write", "suspend", fd=f.fileno())
+            os.rename(self.state + "/elsewhere", self.state + "/vgpus")
+        self.is_clean()
+        self.assertTrue(g.is_connected())
+
+    def test_a_pipe_without_reader(self):
+        self.create()
+        g = self.join()
+        r, w = os.pipe()
+        os.close(r)
+        self.fails("internal", "worker|written", "suspend", fd=w)
+        os.close(w)
+        self.is_clean()
+        self.assertTrue(g.is_connected())
+
+    def test_metrics_and_placement_know_it(self):
+        self.create(size="1g")
+        self.join()
+        self.assertEqual(sum(g["free_bytes"] for g in self.api("GET", "/v1/gpus")["gpus"]),
+                         1 << 30)
+        self.ok("suspend")
+        gpus = self.api("GET", "/v1/gpus")["gpus"]
+        self.assertEqual(sum(g["free_bytes"] for g in gpus), 2 << 30)
+        self.assertEqual([g["vgpus"] for g in gpus], [[], []])
+        stats = self.api("GET", "/v1/stats")["gpus"]
+        self.assertEqual([g["vgpus"] for g in stats], [[], []])
+        self.ok("resume")
+
+
+class Upgrade(World):
+    """A state folder of every version that was ever released loads (tests/state)."""
+
+    def start(self):
+        if not os.path.exists(self.state):
+            shutil.copytree(OLD_STATE, self.state)
+            os.chmod(self.state, 0o700)
+            for path in glob.glob(self.state + "/vgpus/*.json"):
+                self.make_ours(path)
+        super().start()
+
+    def make_ours(self, path):
+        with open(path, encoding="utf-8") as f:
+            state = json.load(f)
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(dict(state, owner_uid=os.geteuid()), f)
+
+    def test_version_1(self):
+        got = {v["name"]: v for v in self.api("GET", "/v1/vgpus")["vgpus"]}
+        self.assertEqual({n: v["state"] for n, v in got.items()},
+                         {"infer": "idle", "kept": "suspended", "train-0": "idle"})
+        self.assertEqual(got["train-0"]["uuid"], "6cc567ff-32a1-402d-95ea-af6a2af95c1a")
+        self.assertEqual(got["infer"]["vm"]["domain"], "debian-12")
+        self.assertEqual(got["kept"]["snapshot"], self.own_file("kept"))
+        gpu = self.api("GET", "/v1/gpus/gpu0")
+        self.assertEqual((gpu["mode"], gpu["policy"], gpu["slice_us"], gpu["placement"]),
+                         ("mixed-size", "fixed-share", 4000, "pack"))
+        self.join("train-0")
+        self.ok("suspend", "train-0")
+
+
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1] + sys.argv[3:])
+    main()

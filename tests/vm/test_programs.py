@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from host import (TRAIN, TYPE, main, sessions_are, trained,  # noqa: E402  (beside this file)
+from host import (TRAIN, TYPE, long, main, sessions_are, trained,  # noqa: E402  (beside this file)
                   until)
 
 MIB = 1 << 20
@@ -64,6 +64,7 @@ def test_pyopencl(_host, m):
     assert "Tessera" in m.check("python3 /tmp/twice.py", 60)
 
 
+@long
 def test_clblast(_host, m):
     told = m.check("clblast_levels", 240)
     assert told.count("agrees with C") >= 10, told

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/opencl/rejoin.h"
 
+#include "base/cleanup.h"
 #include "base/io.h"
 #include "base/sock.h"
 #include "guest/opencl/connection.h"
@@ -9,9 +10,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Between two tries. */
@@ -86,6 +89,37 @@ is_passing(int error)
            error == -EUSERS || error == -ETOOMANYREFS;
 }
 
+/* Its folder goes with it, and not before; of one that is mounted into a container the name. */
+static bool
+vgpu_is_deleted(const struct route *r)
+{
+    _cleanup_free_ char *path = strdup(r->socket_path);
+    struct stat st;
+
+    if (!path)
+        return false;
+    return stat(dirname(path), &st) < 0 ? errno == ENOENT : st.st_nlink == 0;
+}
+
+/* 0; -EAGAIN: nobody listens, for now; -ENODEV: nobody will. */
+static int
+socket_connect(struct session *s, char *reason)
+{
+    const struct route *r = &s->device->route;
+    int rc = socket_new(s);
+
+    if (rc >= 0)
+        rc = sock_connect_to(s->rejoin_fd, r->socket_path);
+    if (rc == 0)
+        return 0;
+    snprintf(reason, CONNECTION_REASON_BYTES, "cannot connect to its socket: %s",
+             strerror(-rc));
+    if (rc != -ENOENT || !vgpu_is_deleted(r))
+        return -EAGAIN;
+    snprintf(reason, CONNECTION_REASON_BYTES, "it was deleted while it was suspended");
+    return -ENODEV;
+}
+
 /* With other sizes it would not look at all that is ours. */
 static int
 check_welcome(const struct session *s, const struct welcome *w, char *reason)
@@ -104,15 +138,10 @@ try_once(struct session *s, char *reason)
 {
     struct welcome w;
     struct hello h;
-    int rc = socket_new(s);
+    int rc = socket_connect(s, reason);
 
-    if (rc >= 0)
-        rc = sock_connect_to(s->rejoin_fd, s->device->route.socket_path);
-    if (rc < 0) {
-        snprintf(reason, CONNECTION_REASON_BYTES, "cannot connect to its socket: %s",
-                 strerror(-rc));
-        return -EAGAIN;
-    }
+    if (rc < 0)
+        return rc;
     connection_hello(&h);
     memcpy(h.token, s->token, sizeof h.token);
     rc = hello_rejoin(s->rejoin_fd, &h, s->memory, &w, reason);
