@@ -4,7 +4,8 @@
  * 2 descriptors come with the bytes, 4 they begin with the right magic and version, 8 they go on
  * with the right fingerprint, 16 we are a guest at a virtio port: the bytes come after a
  * preamble, which 32 spoils. 64 we are a worker at a port, 128 a manager there that turns the guest
- * away. What a guest accepts it maps.
+ * away. 1 and 16 together: we go on with a session: 64 as its worker, else as its guest. What a
+ * guest accepts it maps, and so does a worker.
  */
 #include "base/io.h"
 #include "base/sock.h"
@@ -67,6 +68,45 @@ as_guest(int sock)
     close(fds[0]);
     close(fds[1]);
     free(info);
+}
+
+/* ---- a session that goes on --------------------------------------------------------- */
+
+static void
+as_guest_again(int sock)
+{
+    struct hello h = {.magic = HELLO_MAGIC, .version = WIRE_VERSION, .token = {1}};
+    const int fds[2] = {memory(), memory()};
+    char reason[160] = "";
+    struct welcome w;
+
+    if (hello_rejoin(sock, &h, fds, &w, reason) < 0 &&
+        !memchr(reason, '\0', sizeof reason))
+        abort();
+}
+
+/* The manager looks, then the worker takes it, and tells how it went. */
+static void
+as_worker_again(int sock)
+{
+    struct welcome w = {.magic = WELCOME_MAGIC, .version = WIRE_VERSION};
+    char reason[160] = "";
+    struct hello seen, h;
+    struct channel c;
+    int fds[2], peeked = hello_peek(sock, &seen), rc;
+
+    rc = hello_receive_memory(sock, FINGERPRINT, &h, fds, reason);
+    if (rc == 0 && (peeked < 0 || hello_token_is_zero(&seen) != hello_token_is_zero(&h)))
+        abort();
+    if (rc == 0 && fds[0] >= 0 && fds[1] >= 0 &&
+        channel_adopt(&c, MEMORY_BYTES, 1024, 1024, fds[0], fds[1]) == 0)
+        channel_fini(&c);
+    w.status = rc;
+    welcome_send(sock, &w, rc == 0 && fds[0] >= 0 && fds[1] >= 0 ? fds : NULL, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
 }
 
 /* ---- through a port ---------------------------------------------------------------- */
@@ -145,7 +185,8 @@ static void
 put_greeting(uint8_t switches, uint8_t *bytes, size_t size)
 {
     const struct hello h = {
-        .magic = switches & (1 | 16) ? WELCOME_MAGIC : HELLO_MAGIC,
+        .magic =
+            switches & (1 | 16) && (switches & 81) != 81 ? WELCOME_MAGIC : HELLO_MAGIC,
         .version = WIRE_VERSION,
         .fingerprint = FINGERPRINT,
     };
@@ -188,7 +229,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memcpy(bytes, data + 1, size - 1);
     put_greeting(data[0], bytes, size - 1);
-    if (data[0] & 16) {
+    if ((data[0] & 17) == 16) {
         at_port(pair[1], &(struct host){pair[0], data[0] & 32, bytes, size - 1});
         close(pair[0]);
         close(pair[1]);
@@ -199,7 +240,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (sock_send_fds(pair[0], bytes, size - 1, fds, data[0] & 2 ? 2 : 0) < 0)
         abort();
     shutdown(pair[0], SHUT_WR);
-    if (data[0] & 1)
+    if ((data[0] & 81) == 81)
+        as_worker_again(pair[1]);
+    else if ((data[0] & 17) == 17)
+        as_guest_again(pair[1]);
+    else if (data[0] & 1)
         as_guest(pair[1]);
     else if (data[0] & 128)
         as_manager(pair[1], pair[0]);

@@ -82,26 +82,45 @@ mend_all(uint8_t *bytes, size_t len)
     }
 }
 
+/* until: of a pipe that may keep us waiting, as a snapshot that is sent. */
+static int
+reader_new(int fd, bool until, struct snapshot_reader **ret, struct err *e)
+{
+    static int never[2] = {-1, -1};
+
+    if (never[0] < 0 && pipe(never) < 0)
+        abort();
+    return until ? snapshot_reader_new_until(fd, never[0], ret, e)
+                 : snapshot_reader_new(fd, ret, e);
+}
+
 static void
-read_all(int fd)
+read_all(int fd, bool until)
 {
     static uint8_t buf[70000];
     _cleanup_err_ struct err e = ERR_INIT;
     struct snapshot_section s;
     struct snapshot_reader *r;
 
-    if (snapshot_reader_new(fd, &r, &e) < 0) {
+    if (reader_new(fd, until, &r, &e) < 0) {
         if (!e.msg)
             abort();
         return;
     }
     while (snapshot_next(r, &s, &e) == 0 && s.kind != 0) {
-        switch (s.id % 3) {
+        switch (s.id % 5) {
         case 0: /* read over */
             break;
         case 1:
             while (snapshot_get(r, buf, sizeof buf, &e) > 0)
                 ;
+            break;
+        case 2:
+            snapshot_get_exact(r, buf, s.id % sizeof buf, &e);
+            break;
+        case 3:
+            memset(buf, 0, sizeof buf);
+            snapshot_get_zeroed(r, buf, s.id % sizeof buf, &e);
             break;
         default:
             memset(buf, 0, sizeof buf);
@@ -128,7 +147,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (ftruncate(fd, 0) < 0 || pwrite(fd, copy, size, 0) != (ssize_t)size ||
         lseek(fd, 0, SEEK_SET) < 0)
         abort();
-    read_all(fd);
+    read_all(fd, size % 4 == 1);
     free(copy);
     return 0;
 }

@@ -167,7 +167,7 @@ save(struct session *s, int fd, bool copy)
     uint64_t written;
 
     if (saving_new(s, SNAPSHOT_NUMBER, copy, &g, &e) < 0 ||
-        saving_write(g, fd, go_on, NULL, &written, &e) < 0)
+        saving_write(g, fd, -1, go_on, NULL, &written, &e) < 0)
         fail("a session cannot be saved", &e);
     saving_free(g);
 }
