@@ -26,8 +26,11 @@ int
 restore_again(struct stage *g, int fd, const struct guest_memory *memory,
               restore_progress_fn *progress, struct err *e)
 {
-    const struct restore_options o = {
-        .fd = fd, .number = SNAPSHOT_NUMBER, .memory = memory, .progress = progress};
+    const struct restore_options o = {.fd = fd,
+                                      .stop_fd = -1,
+                                      .number = SNAPSHOT_NUMBER,
+                                      .memory = memory,
+                                      .progress = progress};
     int rc;
 
     if (!g->s.options)
