@@ -350,14 +350,18 @@ shorten_heap(struct section *s)
 static void
 write_seed(const char *folder, int fd)
 {
-    static const uint8_t switches[SNAPSHOT_SWITCHES] = {1};
+    /* As fuzz_restore.c has them: with the guest's memory, then or later; with a copy. */
+    static const uint8_t kinds[] = {1, 1 | 2, 1 | 4, 1 | 16, 1 | 2 | 4};
+    uint8_t switches[SNAPSHOT_SWITCHES] = {0};
+    uint64_t name;
     static struct sections all;
     char path[4096];
     FILE *f;
 
     read_sections(fd, &all);
-    snprintf(path, sizeof path, "%s/%016llx", folder,
-             (unsigned long long)XXH3_64bits(all.all[2].bytes, all.all[2].len));
+    name = XXH3_64bits(all.all[2].bytes, all.all[2].len);
+    switches[0] = kinds[name % sizeof kinds];
+    snprintf(path, sizeof path, "%s/%016llx", folder, (unsigned long long)name);
     f = fopen(path, "w");
     if (!f)
         abort();
