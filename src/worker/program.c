@@ -354,7 +354,7 @@ log_translate(struct program *p, const char *log)
     return include_words_apply(&p->words, log);
 }
 
-/* What the job has counted is the program's from now on; of itself it would keep itself for ever. */
+/* What the job has counted is the program's now; of itself it would keep itself for ever. */
 static void
 others_take(struct program_job *j)
 {
