@@ -169,7 +169,7 @@ build_run(struct job *job)
 
     pthread_mutex_lock(&j->program->driver_lock);
     rc = run_with_files(j, build_call);
-    program_built(j, rc);
+    program_built(j->program, rc);
     if (rc == CL_SUCCESS)
         program_learn(j->s, j->program);
     pthread_mutex_unlock(&j->program->driver_lock);
@@ -185,7 +185,7 @@ compile_run(struct job *job)
 
     pthread_mutex_lock(&j->program->driver_lock);
     rc = run_with_files(j, compile_call);
-    program_built(j, rc);
+    program_built(j->program, rc);
     pthread_mutex_unlock(&j->program->driver_lock);
     reply_status(j->s, j->tag, rc);
     program_job_free(j);
@@ -332,13 +332,15 @@ build_admit(struct session *s, struct program_job *j, const char *options, size_
     return CL_SUCCESS;
 }
 
-/* The message and its bytes go to the job. */
+/* The message stays with the program; its bytes go to the job. */
 static int
 build_start(struct session *s, struct program_job *j, const char *options,
             const uint8_t *files, size_t len)
 {
-    j->moment = session_moment(s);
-    if (!recipe_set(&j->recipe, s->request.frame, s->request.len))
+    struct program *p = j->program;
+
+    p->build_moment = session_moment(s);
+    if (!recipe_set(&p->build, s->request.frame, s->request.len))
         return session_fail(s, "the worker has no memory left");
     j->input.options = strdup(options);
     j->input.files = malloc(len + 1);
@@ -348,8 +350,9 @@ build_start(struct session *s, struct program_job *j, const char *options,
     memcpy(j->input.files, files, len);
     print_expect_in(s, files, len);
     print_expect_in(s, options, strlen(options));
-    j->recipe.blob = take_ptr(s->request.blob);
-    j->recipe.blob_len = j->recipe.blob ? s->request.blob_len : 0;
+    free(p->build.blob);
+    p->build.blob = take_ptr(s->request.blob);
+    p->build.blob_len = p->build.blob ? s->request.blob_len : 0;
     return 0;
 }
 
@@ -420,7 +423,8 @@ op_clCompileProgram(struct session *s, const struct req_clCompileProgram *r)
     }
     j.names = malloc(r->header_include_names_len + 1);
     if (!j.names || !program_job_devices(&j, r->n_device_list, r->device_list) ||
-        !program_job_others(&j, r->n_input_headers, r->input_headers))
+        !program_job_others(&j, r->n_input_headers, r->input_headers) ||
+        !program_keep_others(s, j.program, r->n_input_headers, r->input_headers))
         return session_fail(s, "the worker has no memory left");
     memcpy(j.names, r->header_include_names, r->header_include_names_len);
     if (build_start(s, &j, r->options, r->files, r->files_len) < 0)

@@ -278,7 +278,6 @@ program_job_free(struct program_job *j)
     free(j->devices);
     free(j->others);
     free(j->names);
-    recipe_fini(&j->recipe);
     free(j->input.options);
     free(j->input.files);
     inflight_give(j->s, j->inflight_bytes);
@@ -354,38 +353,13 @@ log_translate(struct program *p, const char *log)
     return include_words_apply(&p->words, log);
 }
 
-/* What the job has counted is the program's now; of itself it would keep itself for ever. */
-static void
-others_take(struct program_job *j)
-{
-    struct program *p = j->program;
-
-    others_drop(j->s, p);
-    p->n_others = j->n_others;
-    p->others = take_ptr(j->others);
-    j->n_others = 0;
-    for (cl_uint i = 0; i < p->n_others; i++) {
-        if (p->others[i] == p)
-            object_unref(j->s, &p->o);
-    }
-}
-
 void
-program_built(struct program_job *j, cl_int status)
+program_built(struct program *p, cl_int status)
 {
-    struct program *p = j->program;
     _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&p->lock);
 
-    if (status == CL_INVALID_OPERATION)
-        return;
     p->status = status;
     free(take_ptr(p->log));
-    recipe_fini(&p->build);
-    p->build = j->recipe;
-    p->build_moment = j->moment;
-    j->recipe = (struct recipe){0};
-    if (j->others)
-        others_take(j);
 }
 
 char *

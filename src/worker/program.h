@@ -27,11 +27,10 @@ struct type_sizes {
 };
 
 struct program {
-    struct object o;       /* its handle: by program_handle(), a link sets it late */
-    struct recipe build;   /* the last clBuildProgram or clCompileProgram; under lock */
-    uint64_t build_moment; /* of that message */
-    struct program *
-        *others; /* what a link or the last compile took; counted, owned; under lock */
+    struct object o;         /* its handle: by program_handle(), a link sets it late */
+    struct recipe build;     /* the last clBuildProgram or clCompileProgram */
+    uint64_t build_moment;   /* of that message */
+    struct program **others; /* what a link or the last compile took; counted, owned */
     cl_uint n_others;
     struct program_constant {
         uint64_t moment;
@@ -77,8 +76,6 @@ struct program_job {
     uint64_t inflight_bytes; /* of LIMIT_INFLIGHT_BYTES, for that */
     struct program **others; /* headers, or what to link; counted, the array owned */
     cl_uint n_others;
-    struct recipe recipe; /* of a build or a compile, with its moment */
-    uint64_t moment;
     char *names;           /* of headers, one after the other; owned */
     struct object *kernel; /* counted */
     cl_context context;    /* of a link; the driver holds it */
@@ -101,11 +98,8 @@ bool program_job_others(struct program_job *j, uint64_t n,
 /* The end of a question: the bytes, or an error. */
 void program_job_reply(struct program_job *j, cl_int rc, const void *data, size_t len);
 
-/*
- * How its build or compile went. One that was refused, as where a kernel of it lives, leaves the
- * program as it was. Any thread.
- */
-void program_built(struct program_job *j, cl_int status);
+/* How its build, compile or link went. Any thread. */
+void program_built(struct program *p, cl_int status);
 
 /* The log of its last build in the guest's words, malloc'ed; NULL: there is none. */
 char *program_log(struct session *s, struct program *p);
