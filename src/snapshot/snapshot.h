@@ -25,8 +25,8 @@ int snapshot_writer_new(int fd, bool compress, struct snapshot_writer **ret,
                         struct err *e);
 
 /*
- * As soon as stop_fd is readable, or hung up, writing ends with -ECANCELED, also where a pipe's or a
- * socket's other end takes nothing.
+ * As soon as stop_fd is readable, or hung up, writing ends with -ECANCELED, also where a pipe's or
+ * a socket's other end takes nothing.
  */
 void snapshot_writer_stop_by(struct snapshot_writer *w, int stop_fd);
 
