@@ -330,7 +330,7 @@ int
 restore_session(struct session *s, const struct restore_options *o, struct err *e)
 {
     struct restorer r = {.s = s, .options = o, .e = e};
-    int rc = snapshot_reader_new(o->fd, &r.reader, e);
+    int rc = snapshot_reader_new_until(o->fd, o->stop_fd, &r.reader, e);
 
     if (rc < 0)
         return rc;
@@ -338,6 +338,8 @@ restore_session(struct session *s, const struct restore_options *o, struct err *
     rc = restore_sections(&r);
     /* It stays so until its guest is there: nothing is answered, nothing runs. */
     s->moments = r.head.moments;
+    for (size_t i = 0; i < r.n_made && rc == 0; i++)
+        object_unref(s, r.made[i].object);
     free(take_ptr(s->restoring.blob));
     snapshot_reader_free(r.reader);
     free(r.ops);
