@@ -5,6 +5,9 @@
 #define BYTES UINT64_C(65536)
 #define VALUE UINT64_C(0x0123456789abcdef)
 #define OTHER UINT64_C(0x5555aaaa5555aaaa)
+#define EVENTS 40000u
+/* A look at each of them for each takes several times as long, on any machine. */
+#define SOON_NS UINT64_C(4000000000)
 
 static uint64_t
 used_bytes(void)
@@ -109,6 +112,57 @@ a_pause_alone_changes_nothing(void **state)
     assert_int_equal(reply_to(2), 0);
     say(CONTROL_CONTINUE, 0, -1);
     assert_int_equal(finish(), 0);
+}
+
+/* A driver keeps a buffer for a moment after its commands: what is given back then is not lost. */
+static void
+a_buffer_that_the_driver_still_keeps_is_given_back(void **state)
+{
+    _cleanup_close_ int fd = new_file();
+    const struct reply_header *r;
+
+    (void)state;
+    setenv("TESSERA_FAKE_FAULT", "late:300000", 1);
+    guest_world();
+    buffer_make(BUFFER_ID, BYTES, BYTES);
+    buffer_fill(BUFFER_ID, BYTES, VALUE, 0);
+    SEND(OP_tessera_release, 0, BUFFER_ID);
+    assert_int_equal(finish(), 0);
+    assert_int_equal(used_bytes(), BYTES);
+    suspend(fd);
+    resume(fd, false);
+    assert_int_equal(used_bytes(), 0);
+    assert_int_equal(atomic_load(&w.account->slot[0].reserved_bytes),
+                     atomic_load(&w.c.page->credit_bytes));
+    if (w.discrete)
+        return;
+    r = next_frame();
+    assert_int_equal(r->frame.op, FRAME_RECLAIM);
+    assert_int_equal(r->frame.tag, BYTES);
+}
+
+/* As many as a program that is hung up on its events has. */
+static void
+a_session_with_many_callbacks_is_saved_soon(void **state)
+{
+    _cleanup_close_ int fd = new_file();
+    uint64_t began;
+
+    (void)state;
+    guest_world();
+    for (uint64_t i = 0; i < EVENTS; i++) {
+        SEND(OP_clCreateUserEvent, 0, FREE_ID + i, CONTEXT_ID);
+        SEND(OP_clSetEventCallback, 100 + i, FREE_ID + i, 0);
+    }
+    assert_int_equal(finish(), 0);
+    began = now_ns();
+    suspend(fd);
+    assert_true(now_ns() - began < SOON_NS);
+    resume(fd, false);
+    for (uint64_t i = 0; i < EVENTS; i++)
+        SEND(OP_clSetUserEventStatus, 0, FREE_ID + i, 0);
+    for (uint64_t i = 0; i < EVENTS; i++)
+        assert_int_equal(reply_to(100 + i), 0);
 }
 
 /* ---- a copy ------------------------------------------------------------------------------- */
@@ -396,6 +450,8 @@ main(int argc, char **argv)
         BOTH(a_session_without_objects_goes_on),
         BOTH(a_session_goes_on_after_several_rounds),
         BOTH(a_pause_alone_changes_nothing),
+        BOTH(a_buffer_that_the_driver_still_keeps_is_given_back),
+        BOTH(a_session_with_many_callbacks_is_saved_soon),
         BOTH(a_session_runs_while_its_copy_is_written),
         BOTH(a_session_that_waits_can_be_copied),
         BOTH(what_comes_at_a_wrong_time_is_refused),
