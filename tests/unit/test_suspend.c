@@ -6,6 +6,7 @@
 #define VALUE UINT64_C(0x0123456789abcdef)
 #define OTHER UINT64_C(0x5555aaaa5555aaaa)
 #define EVENTS 40000u
+#define PART_MAX (8u << 20)
 /* A look at each of them for each takes several times as long, on any machine. */
 #define SOON_NS UINT64_C(4000000000)
 
@@ -436,6 +437,297 @@ a_guest_that_leaves_before_its_welcome_ends_its_session(void **state)
     assert_int_equal(worker_end(), 0);
 }
 
+/* ---- snapshots that lie ------------------------------------------------------------------- */
+
+struct part {
+    uint32_t kind;
+    uint64_t id;
+    uint8_t *bytes; /* owned */
+    size_t len;
+};
+
+static struct part parts[32];
+static unsigned n_parts;
+
+static void
+parts_free(void)
+{
+    while (n_parts > 0)
+        free(parts[--n_parts].bytes);
+}
+
+static void
+parts_read(int fd)
+{
+    struct snapshot_reader *r;
+    struct snapshot_section section;
+
+    lseek(fd, 0, SEEK_SET);
+    assert_int_equal(snapshot_reader_new(fd, &r, NULL), 0);
+    while (snapshot_next(r, &section, NULL) == 0 && section.kind != 0) {
+        struct part *p = &parts[n_parts++];
+
+        *p = (struct part){section.kind, section.id, malloc(PART_MAX), 0};
+        p->len = (size_t)snapshot_get(r, p->bytes, PART_MAX, NULL);
+    }
+    snapshot_reader_free(r);
+}
+
+/* With all checksums as they should be. */
+static void
+parts_write(int fd)
+{
+    struct snapshot_writer *s;
+
+    lseek(fd, 0, SEEK_SET);
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_int_equal(snapshot_writer_new(fd, true, &s, NULL), 0);
+    for (unsigned i = 0; i < n_parts; i++) {
+        snapshot_begin(s, parts[i].kind, parts[i].id, NULL);
+        snapshot_put(s, parts[i].bytes, parts[i].len, NULL);
+    }
+    assert_int_equal(snapshot_finish(s, NULL), 0);
+    snapshot_writer_free(s);
+}
+
+/* It is refused in words, or taken: the worker lives until it is told to end. */
+static enum control_op
+outcome(int fd)
+{
+    enum control_op op;
+
+    lseek(fd, 0, SEEK_SET);
+    worker_start(-1);
+    say(CONTROL_RESTORE, 0, fd);
+    assert_int_equal(hear(), 0);
+    op = w.heard.op;
+    if (op == CONTROL_FAILED)
+        assert_true(w.heard.words[0] != '\0');
+    else
+        kill(w.pid, SIGTERM);
+    assert_int_equal(worker_end(), 1);
+    return op;
+}
+
+static void
+saved_session(int fd)
+{
+    guest_world();
+    buffer_make(BUFFER_ID, BYTES, 0);
+    buffer_fill(BUFFER_ID, BYTES, VALUE, 0);
+    SEND(OP_clCreateUserEvent, 0, EVENT_ID, CONTEXT_ID);
+    buffer_fill(BUFFER_ID, BYTES / 2, OTHER, EVENT_ID);
+    SEND(OP_clWaitForEvents, 5, 1, EVENT_ID);
+    SEND(OP_tessera_event_status, 7, EVENT_ID);
+    assert_int_equal(reply_to(7), 0);
+    suspend(fd);
+}
+
+static void
+a_snapshot_that_is_damaged_or_cut_is_refused(void **state)
+{
+    _cleanup_close_ int fd = new_file();
+    uint8_t byte;
+    off_t len;
+
+    (void)state;
+    saved_session(fd);
+    len = lseek(fd, 0, SEEK_END);
+    for (off_t at = 0; at < len; at += len / 40 + 1) {
+        assert_int_equal(pread(fd, &byte, 1, at), 1);
+        byte ^= 0x20;
+        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+        assert_int_equal(outcome(fd), CONTROL_FAILED);
+        byte ^= 0x20;
+        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    }
+    assert_int_equal(outcome(fd), CONTROL_RESTORED);
+    for (unsigned i = 1; i < 20; i++) {
+        assert_int_equal(ftruncate(fd, len - (off_t)i * len / 20), 0);
+        assert_int_equal(outcome(fd), CONTROL_FAILED);
+    }
+}
+
+static void
+words_that_lie_end_the_restore_and_nothing_else(void **state)
+{
+    static const uint64_t lies[] = {0,          1,   UINT64_MAX, UINT64_C(1) << 63,
+                                    0xffffffff, 4096};
+    _cleanup_close_ int fd = new_file(), lie = new_file();
+
+    (void)state;
+    saved_session(fd);
+    parts_read(fd);
+    for (unsigned i = 0; i < n_parts; i++) {
+        const struct part *p = &parts[i];
+        const size_t words = p->len / 8, step = words / 30 + 1;
+
+        for (size_t at = 0; at < words; at += p->kind == SAVED_LOG ? 1 : step) {
+            uint64_t was;
+
+            memcpy(&was, p->bytes + 8 * at, 8);
+            memcpy(p->bytes + 8 * at, &lies[at % 6], 8);
+            parts_write(lie);
+            outcome(lie);
+            memcpy(p->bytes + 8 * at, &was, 8);
+        }
+    }
+    parts_free();
+}
+
+static void
+entry(struct bytes *log, enum saved_kind kind, uint64_t moment, struct bytes *body)
+{
+    bytes_u64(log, kind);
+    bytes_u64(log, moment);
+    bytes_string(log, body->data, body->len);
+    bytes_fini(body);
+}
+
+/* An object of a message with a few words. */
+static void
+object_entry(struct bytes *log, uint64_t serial, uint64_t id, uint64_t kind,
+             const uint64_t *frame)
+{
+    struct bytes body = {0};
+
+    bytes_u64(&body, serial);
+    bytes_u64(&body, id);
+    bytes_u64(&body, kind);
+    bytes_string(&body, frame, frame[0] & UINT32_MAX);
+    bytes_string(&body, "", 0);
+    entry(log, ENTRY_OBJECT, serial, &body);
+}
+
+#define FRAME(op, ...)                                                                   \
+    (const uint64_t[])                                                                   \
+    {                                                                                    \
+        (16 + sizeof((uint64_t[]){__VA_ARGS__})) | (uint64_t)(op) << 32, 0, __VA_ARGS__  \
+    }
+
+/* In place of what makes an object one message releases another, which is named then. */
+static void
+an_object_that_is_gone_cannot_be_named(void **state)
+{
+    _cleanup_close_ int fd = new_file();
+    struct bytes log = {0}, body = {0};
+
+    (void)state;
+    saved_session(fd);
+    parts_read(fd);
+    object_entry(&log, 1, CONTEXT_ID, KIND_context,
+                 FRAME(OP_clCreateContext, CONTEXT_ID, 1, ROOT_DEVICE_ID));
+    object_entry(&log, 2, BUFFER_ID, KIND_mem,
+                 FRAME(OP_clCreateBuffer, BUFFER_ID, CONTEXT_ID, 1, BYTES, EXTENT_NONE, 0,
+                       0, EXTENT_NONE, 0));
+    object_entry(&log, 3, CONTEXT_ID, KIND_context, FRAME(OP_tessera_release, BUFFER_ID));
+    bytes_u64(&body, 2);
+    bytes_u64(&body, 77);
+    entry(&log, ENTRY_WATCHED, 0, &body);
+    for (unsigned i = 0; i < n_parts; i++) {
+        if (parts[i].kind == SAVED_LOG) {
+            free(parts[i].bytes);
+            parts[i].bytes = take_ptr(log.data);
+            parts[i].len = log.len;
+        }
+        if (parts[i].kind == SAVED_CONTENT)
+            free(parts[--n_parts].bytes);
+    }
+    parts_write(fd);
+    parts_free();
+    assert_int_equal(outcome(fd), CONTROL_RESTORED);
+}
+
+/* ---- guests that lie ---------------------------------------------------------------------- */
+
+static int
+rejoins_with(int channel, int heap)
+{
+    struct rejoin r;
+    int was[2] = {w.memory[0], w.memory[1]}, rc;
+
+    w.memory[0] = channel;
+    w.memory[1] = heap;
+    rejoin_begin(&r);
+    say(CONTROL_GUEST, 0, r.theirs);
+    assert_int_equal(hear(), 0);
+    rc = rejoin_end(&r);
+    assert_int_equal(w.heard.op, rc == 0 ? CONTROL_JOINED : CONTROL_FAILED);
+    memcpy(w.memory, was, sizeof was);
+    return rc;
+}
+
+/* As large as the other, sealed or not. */
+static int
+memory_like(int fd, int seals)
+{
+    const int other = memfd_create("other", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    const off_t len = lseek(fd, 0, SEEK_END);
+
+    assert_int_equal(ftruncate(other, len), 0);
+    assert_int_equal(fcntl(other, F_ADD_SEALS, seals), 0);
+    return other;
+}
+
+static void
+memory_that_is_not_the_sessions_is_refused(void **state)
+{
+    _cleanup_close_ int fd = new_file(), short_one = new_file(),
+                        zero = open("/dev/zero", O_RDWR | O_CLOEXEC);
+    _cleanup_close_ int loose = -1, read_only = -1;
+    struct rejoin r;
+
+    (void)state;
+    guest_world();
+    buffer_make(BUFFER_ID, BYTES, 0);
+    buffer_fill(BUFFER_ID, BYTES, VALUE, 0);
+    suspend(fd);
+    loose = memory_like(w.memory[1], F_SEAL_GROW);
+    read_only =
+        memory_like(w.memory[1], F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE);
+    restore(fd);
+    say(CONTROL_CONTINUE, 0, -1);
+    assert_int_equal(rejoins_with(w.memory[1], w.memory[0]), -EPROTO);
+    assert_int_equal(rejoins_with(short_one, w.memory[1]), -EPROTO);
+    assert_int_equal(rejoins_with(w.memory[0], zero), -EPROTO);
+    assert_int_equal(rejoins_with(w.memory[0], loose), -EPROTO);
+    assert_int_not_equal(rejoins_with(w.memory[0], read_only), 0);
+    w.welcome.token[0] ^= 1;
+    assert_int_equal(rejoins_with(w.memory[0], w.memory[1]), -ESTALE);
+    w.welcome.token[0] ^= 1;
+    rejoin_begin(&r);
+    IS_TOLD(CONTROL_GUEST, 0, r.theirs, CONTROL_JOINED);
+    assert_int_equal(rejoin_end(&r), 0);
+    buffer_is(BUFFER_ID, BYTES, VALUE);
+}
+
+/* Its page is its own to write: what it says there harms its own session alone. */
+static void
+a_page_that_lies_ends_its_session_or_nothing(void **state)
+{
+    _cleanup_close_ int fd = new_file();
+    struct channel_page *page;
+
+    (void)state;
+    guest_world();
+    buffer_make(BUFFER_ID, BYTES, 0);
+    page = w.c.page;
+    /* A copy that never ends keeps the pause up for a moment. */
+    atomic_store(&page->copying, 7);
+    suspend(fd);
+    atomic_store(&page->copying, UINT32_MAX);
+    atomic_store(&page->credit_bytes, UINT64_MAX);
+    atomic_store(&page->state, CHANNEL_RUNNING);
+    memset(page->waiters, 0xff, sizeof page->waiters);
+    resume(fd, false);
+    assert_int_equal(finish(), 0);
+    suspend(fd);
+    atomic_store(&page->replies.head, 3);
+    restore(fd);
+    say(CONTROL_CONTINUE, 0, -1);
+    assert_int_equal(rejoins_with(w.memory[0], w.memory[1]), -EPROTO);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -464,6 +756,11 @@ main(int argc, char **argv)
         BOTH(a_resume_that_is_not_complete_ends_with_its_manager),
         BOTH(a_session_whose_guest_leaves_is_saved),
         BOTH(a_guest_that_leaves_before_its_welcome_ends_its_session),
+        BOTH(a_snapshot_that_is_damaged_or_cut_is_refused),
+        BOTH(words_that_lie_end_the_restore_and_nothing_else),
+        BOTH(an_object_that_is_gone_cannot_be_named),
+        BOTH(memory_that_is_not_the_sessions_is_refused),
+        BOTH(a_page_that_lies_ends_its_session_or_nothing),
     };
 
     if (argc < 2)
