@@ -26,7 +26,7 @@ struct happening {
     union {
         struct object *object;
         const struct recipe *frame;
-        struct program *program;
+        const struct program_build *build;
         const struct command *command;
         const struct held *held;
     };
@@ -71,8 +71,9 @@ gather_program(struct happenings *h, struct program *p)
     for (size_t i = 0; i < p->n_constants; i++)
         happened(h, (struct happening){p->constants[i].moment, CHANGED,
                                        .frame = &p->constants[i].set});
-    if (p->build_moment)
-        happened(h, (struct happening){p->build_moment, BUILT, .program = p});
+    for (size_t i = 0; i < p->n_builds; i++)
+        happened(h,
+                 (struct happening){p->builds[i].moment, BUILT, .build = &p->builds[i]});
 }
 
 static void
@@ -249,13 +250,13 @@ save_object(struct session *s, struct bytes *log, struct object *o)
 }
 
 static void
-save_build(struct bytes *log, struct program *p)
+save_build(struct bytes *log, const struct program_build *build)
 {
     struct bytes b = {0};
 
-    bytes_u64(&b, p->o.serial);
-    put_recipe(&b, &p->build);
-    entry(log, ENTRY_BUILD, p->build_moment, &b);
+    bytes_u64(&b, build->program->o.serial);
+    put_recipe(&b, &build->message);
+    entry(log, ENTRY_BUILD, build->moment, &b);
 }
 
 static void
@@ -354,7 +355,7 @@ save_happening(struct session *s, struct bytes *log, const struct happening *h)
         entry(log, ENTRY_FRAME, h->moment, &b);
         break;
     case BUILT:
-        save_build(log, h->program);
+        save_build(log, h->build);
         break;
     case RECORDED:
         save_recorded(log, h->command);

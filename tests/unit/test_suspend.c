@@ -142,6 +142,81 @@ a_buffer_that_the_driver_still_keeps_is_given_back(void **state)
     assert_int_equal(r->frame.tag, BYTES);
 }
 
+static void
+send_message(unsigned op, uint64_t tag, const struct bytes *fields)
+{
+    send_words(op, tag, (unsigned)(fields->len / 8), (const uint64_t *)fields->data);
+}
+
+enum { PROGRAM_ID = 6, KERNEL_ID = 7 };
+
+static void
+program_make(void)
+{
+    static const char source[] = "kernel void fill(global uint *p, uint value) {}";
+    _cleanup_bytes_ struct bytes m = {0};
+
+    bytes_u64(&m, PROGRAM_ID);
+    bytes_u64(&m, CONTEXT_ID);
+    bytes_u64(&m, EXTENT_NONE);
+    bytes_u64(&m, 0);
+    bytes_string(&m, source, strlen(source));
+    send_message(OP_clCreateProgramWithSource, 0, &m);
+}
+
+static int64_t
+program_build(const char *options)
+{
+    _cleanup_bytes_ struct bytes m = {0};
+
+    bytes_u64(&m, PROGRAM_ID);
+    bytes_u64(&m, 1);
+    bytes_u64(&m, ROOT_DEVICE_ID);
+    bytes_string(&m, options, strlen(options) + 1);
+    bytes_u64(&m, EXTENT_NONE);
+    bytes_u64(&m, 0);
+    bytes_string(&m, "", 0);
+    bytes_u64(&m, w.c.heap_bytes - BYTES);
+    bytes_u64(&m, BYTES);
+    send_message(OP_clBuildProgram, 8, &m);
+    return reply_to(8);
+}
+
+static void
+kernel_make(void)
+{
+    _cleanup_bytes_ struct bytes m = {0};
+
+    bytes_u64(&m, KERNEL_ID);
+    bytes_u64(&m, PROGRAM_ID);
+    bytes_string(&m, "fill", 5);
+    send_message(OP_clCreateKernel, 9, &m);
+    assert_int_equal(reply_to(9), 0);
+}
+
+/* The driver refuses that: the kernel is of the build before. */
+static void
+a_kernel_lives_on_whose_program_could_not_be_built_again(void **state)
+{
+    _cleanup_close_ int fd = new_file(), again = new_file();
+
+    (void)state;
+    guest_world();
+    program_make();
+    assert_int_equal(program_build("-DFIRST"), 0);
+    kernel_make();
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(program_build("-DSECOND"), -59);
+    suspend(fd);
+    resume(fd, false);
+    assert_int_equal(program_build("-DSECOND"), -59);
+    suspend(again);
+    resume(again, false);
+    SEND(OP_tessera_release, 0, KERNEL_ID);
+    assert_int_equal(program_build("-DSECOND"), 0);
+    kernel_make();
+}
+
 /* As many as a program that is hung up on its events has. */
 static void
 a_session_with_many_callbacks_is_saved_soon(void **state)
@@ -743,6 +818,7 @@ main(int argc, char **argv)
         BOTH(a_session_goes_on_after_several_rounds),
         BOTH(a_pause_alone_changes_nothing),
         BOTH(a_buffer_that_the_driver_still_keeps_is_given_back),
+        BOTH(a_kernel_lives_on_whose_program_could_not_be_built_again),
         BOTH(a_session_with_many_callbacks_is_saved_soon),
         BOTH(a_session_runs_while_its_copy_is_written),
         BOTH(a_session_that_waits_can_be_copied),
