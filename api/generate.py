@@ -755,7 +755,8 @@ def dispatch_source(calls):
         out += ["    dec_end(&d);", "    if (d.bad)",
                 f"        return request_bad(s, h.op, d.bad);"]
         if c.spec.get("reply"):
-            out += ["    if (r.tag == 0 && !s->restoring.active)", '        return request_bad(s, h.op, "tag");']
+            out += ["    if (r.tag == 0 && !s->restoring.active)",
+                    '        return request_bad(s, h.op, "tag");']
         out += run_end(c)
     out += ["static const struct {",
             "    int (*run)(struct session *s, struct frame_header h, struct dec d);",

@@ -25,8 +25,8 @@ int snapshot_writer_new(int fd, bool compress, struct snapshot_writer **ret,
                         struct err *e);
 
 /*
- * The same to a pipe or socket whose reader may keep its writer waiting: once stop_fd is readable all
- * fails with -ECANCELED. Nobody else writes there meanwhile.
+ * The same to a pipe or socket whose reader may keep its writer waiting: once stop_fd is readable
+ * all fails with -ECANCELED. Nobody else writes there meanwhile.
  */
 int snapshot_writer_new_until(int fd, bool compress, int stop_fd,
                               struct snapshot_writer **ret, struct err *e);

@@ -34,8 +34,8 @@ struct restore_options {
 };
 
 /*
- * 0, or a negative errno with words; the worker is of no use then. -EBADMSG: the snapshot is damaged;
- * -ENOSPC: it does not fit into the vGPU; -EPROTO: it cannot be made on this GPU.
+ * 0, or a negative errno with words; the worker is of no use then. -EBADMSG: the snapshot is
+ * damaged; -ENOSPC: it does not fit into the vGPU; -EPROTO: it cannot be made on this GPU.
  */
 int restore_session(struct session *s, const struct restore_options *o, struct err *e);
 

@@ -12,8 +12,8 @@ struct session;
 struct saving;
 
 /*
- * Puts together what is to be written. copy: with copies of all bytes, so that the session may go on
- * while they are written. 0, or a negative errno with words.
+ * Puts together what is to be written. copy: with copies of all bytes, so that the session may go
+ * on while they are written. 0, or a negative errno with words.
  */
 int saving_new(struct session *s, uint64_t number, bool copy, struct saving **ret,
                struct err *e);

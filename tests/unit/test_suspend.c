@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker's session is paused, saved, left and made again: in every order, and cut off anywhere. */
+/* A worker's session is paused, saved, left and made again: in every order, cut off anywhere. */
 #include "suspend_world.h"
 
 #define BYTES UINT64_C(65536)
