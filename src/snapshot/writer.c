@@ -5,6 +5,7 @@
 #include "snapshot/snapshot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -91,6 +92,20 @@ static int
 write_out(const struct snapshot_writer *w, const void *p, size_t len)
 {
     return w->stop_fd < 0 ? write_all(w->fd, p, len) : write_until_stopped(w, p, len);
+}
+
+/* Whoever waits for the disk at the end waits for the last step alone. */
+static void
+tell_disk(struct snapshot_writer *w)
+{
+    const uint64_t len = w->written - w->on_the_way;
+
+    if (w->begin < 0 || len < DISK_STEP_BYTES)
+        return;
+    if (sync_file_range(w->fd, w->begin + (off_t)w->on_the_way, (off_t)len,
+                        SYNC_FILE_RANGE_WRITE) < 0)
+        w->begin = -1;
+    w->on_the_way = w->written;
 }
 
 static int
@@ -308,6 +323,7 @@ snapshot_writer_new_until(int fd, bool compress, int stop_fd,
     w->fd = fd;
     w->stop_fd = stop_fd;
     w->target = target_of(fd);
+    w->begin = lseek(fd, 0, SEEK_CUR);
     w->skip_next = 1;
     w->compress = compress ? ZSTD_createCCtx() : NULL;
     h.check = w->check = XXH3_64bits(&h, offsetof(struct snapshot_header, check));
@@ -318,16 +334,6 @@ snapshot_writer_new_until(int fd, bool compress, int stop_fd,
     else
         *ret = w;
     return rc;
-}
-
-void
-snapshot_writer_stop_by(struct snapshot_writer *w, int stop_fd)
-{
-    struct stat st;
-
-    w->stop_fd = stop_fd;
-    /* Of a pipe or a socket with room for so much (pipe(7)) none of it waits. */
-    w->at_once = fstat(w->fd, &st) == 0 && S_ISREG(st.st_mode) ? SIZE_MAX : PIPE_BUF;
 }
 
 uint64_t

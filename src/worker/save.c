@@ -476,9 +476,6 @@ saving_write(struct saving *g, const struct saving_options *o, uint64_t *ret_wri
     int rc = snapshot_writer_new_until(o->fd, true, o->stop_fd, &w.w, e);
 
     if (rc == 0)
-        snapshot_writer_stop_by(w.w, stop_fd);
-
-    if (rc == 0)
         rc = put_section(&w, SAVED_SESSION, &g->head, sizeof g->head, e);
     if (rc == 0)
         rc = put_ops(&w, e);
