@@ -138,8 +138,8 @@ restore_channel(struct restorer *r)
         rc = snapshot_get_exact(r->reader, s->channel.page, s->channel.page_bytes, r->e);
     if (rc < 0)
         return rc;
-    ring_go_on(&s->channel.rx, r->head.commands_at, true);
-    if (ring_go_on(&s->channel.tx, r->head.replies_at, false) < 0)
+    if (ring_go_on(&s->channel.rx, r->head.commands_at, true) < 0 ||
+        ring_go_on(&s->channel.tx, r->head.replies_at, false) < 0)
         return restore_bad(r, "its rings");
     return 0;
 }

@@ -9,7 +9,8 @@
 /* An object by its serial. */
 struct made {
     uint64_t serial;
-    struct object *object; /* counted */
+    struct object
+        *object; /* counted: whatever the log says, it is there to the end of it */
 };
 
 /* Restoring, as far as it has come. */
@@ -33,9 +34,6 @@ struct restorer {
 /* Reads the section of that name, or the whole log. 0, or a negative errno with words in r->e. */
 int restore_ops(struct restorer *r);
 int restore_log(struct restorer *r);
-
-/* All is read. */
-void restored_objects_free(struct restorer *r);
 
 /* NULL: there is none. */
 struct object *restored_object(const struct restorer *r, uint64_t serial);

@@ -25,20 +25,13 @@ watches_init(struct watches *w)
 {
     pthread_mutex_init(&w->lock, NULL);
     list_init(&w->armed);
-    w->count = 0;
-    atomic_init(&w->telling, 0);
+    w->count = w->running = 0;
 }
 
 bool
 watches_any(const struct watches *w)
 {
     return __atomic_load_n(&w->count, __ATOMIC_RELAXED) != 0;
-}
-
-bool
-watches_telling(const struct watches *w)
-{
-    return atomic_load(&w->telling) != 0;
 }
 
 cl_int
@@ -56,17 +49,32 @@ static void
 watch_disarm(struct watches *w, struct watch *watch)
 {
     watch->fired = true;
+    w->running++;
     list_del(&watch->node);
-    atomic_fetch_add(&w->telling, 1);
     __atomic_store_n(&w->count, w->count - 1, __ATOMIC_RELAXED);
 }
 
 static void
 watch_run(struct watch *w, cl_int status)
 {
+    struct watches *all = &w->s->watches;
+
     w->done(w->s, w->arg, status < 0 ? status : CL_SUCCESS);
     w->s->cl->clReleaseEvent(w->event);
-    atomic_fetch_sub(&w->s->watches.telling, 1);
+    pthread_mutex_lock(&all->lock);
+    all->running--;
+    pthread_mutex_unlock(&all->lock);
+}
+
+bool
+watches_run(struct watches *w)
+{
+    bool run;
+
+    pthread_mutex_lock(&w->lock);
+    run = w->running > 0;
+    pthread_mutex_unlock(&w->lock);
+    return run;
 }
 
 /* The driver's thread, or ours from inside clSetEventCallback. */

@@ -11,7 +11,6 @@
 
 #include <CL/cl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 
 struct session;
@@ -26,7 +25,7 @@ struct watches {
     pthread_mutex_t lock;
     struct list armed;
     unsigned count;
-    _Atomic unsigned telling; /* no longer armed, and not through yet */
+    unsigned running; /* continuations of what is armed no more; under the lock */
 };
 
 void watches_init(struct watches *w);
@@ -42,11 +41,11 @@ void watches_poll(struct session *s);
 typedef void watch_each_fn(void *ctx, cl_event event, watch_fn *done, void *arg);
 void watches_each(struct session *s, watch_each_fn *each, void *ctx);
 
+/* Does a continuation run just now? It may be about to reply. */
+bool watches_run(struct watches *w);
+
 /* Is anything watched? A hint: no lock. */
 bool watches_any(const struct watches *w);
-
-/* Is somebody being told right now, on any thread? */
-bool watches_telling(const struct watches *w);
 
 /* The execution status of an event: > 0 not there yet, 0 complete, < 0 failed. */
 cl_int event_status(struct session *s, cl_event event);

@@ -166,11 +166,12 @@ static void
 save(struct session *s, int fd, bool copy)
 {
     _cleanup_err_ struct err e = ERR_INIT;
+    const struct saving_options o = {.fd = fd, .stop_fd = -1, .progress = go_on};
     struct saving *g;
     uint64_t written;
 
     if (saving_new(s, SNAPSHOT_NUMBER, copy, &g, &e) < 0 ||
-        saving_write(g, fd, -1, go_on, NULL, &written, &e) < 0)
+        saving_write(g, &o, &written, &e) < 0)
         fail("a session cannot be saved", &e);
     saving_free(g);
 }
