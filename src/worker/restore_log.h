@@ -35,6 +35,9 @@ struct restorer {
 int restore_ops(struct restorer *r);
 int restore_log(struct restorer *r);
 
+/* Lets go of the objects, which are the table's, or of what needs them. */
+void restored_objects_free(struct restorer *r);
+
 /* NULL: there is none. */
 struct object *restored_object(const struct restorer *r, uint64_t serial);
 
