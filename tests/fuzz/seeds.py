@@ -18,7 +18,7 @@ import struct
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "api"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "api"))
 sys.dont_write_bytecode = True
 import generate  # noqa: E402
 
