@@ -7,6 +7,7 @@
 #include "manager/operation_internal.h"
 #include "manager/vgpu_internal.h"
 #include "manager/vgpu_suspend.h"
+#include "manager/vm.h"
 #include "manager/words.h"
 #include "manager/worker_link.h"
 
@@ -112,7 +113,9 @@ static bool
 is_wanted(const struct operation *op, const struct snapshot_session *s,
           const char *boot_id)
 {
-    if (op->is_new || s->vm_port)
+    if (s->vm_port)
+        return !op->is_new && op->v->vm;
+    if (op->is_new)
         return true;
     return strcmp(s->boot_id, boot_id) == 0 && guest_may_live(&s->guest);
 }
@@ -159,6 +162,9 @@ settle(struct operation *op, struct err *e)
         rc = describe_new(op, &s, e);
     if (rc == 0 && !op->v)
         rc = make_new(op, &s, e);
+    if (rc < 0)
+        return rc;
+    rc = vm_check_size(op->v, s.framebuffer_bytes, e);
     if (rc < 0)
         return rc;
     op->before = op->v->s;
@@ -231,7 +237,7 @@ restore(struct operation *op, struct part *p)
     const struct control_msg m = {
         .op = CONTROL_RESTORE, .a = op->r.kind != OPERATION_CLONE, .b = op->head->number};
     const struct snapshot_session *from = &op->head->sessions[op->at];
-    int rc = session_restore(op->v, from, !op->is_new, &p->s);
+    int rc = session_restore(op->v, op->head, from, !op->is_new, &p->s);
 
     if (rc < 0) {
         operation_fail(op, rc, "no worker for the session of '%s': %s", from->program,

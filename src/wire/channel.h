@@ -159,6 +159,10 @@ uint64_t channel_bytes(uint32_t commands_bytes, uint32_t replies_bytes);
  */
 int channel_make_in_bar(struct channel *c, int bar_fd, uint64_t bar_bytes,
                         uint64_t offset, uint32_t commands_bytes, uint32_t replies_bytes);
+/* Worker: the same with what is there already, for a session that goes on. */
+int channel_adopt_in_bar(struct channel *c, int bar_fd, uint64_t bar_bytes,
+                         uint64_t offset, uint32_t commands_bytes,
+                         uint32_t replies_bytes);
 int channel_map_bar(struct channel *c, const struct welcome *w, int bar_fd,
                     uint64_t bar_bytes);
 

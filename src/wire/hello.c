@@ -124,6 +124,8 @@ hello_rejoin(int sock, const struct hello *h, const int memory[2], struct welcom
 
 /* ---- through a port ---------------------------------------------------------------- */
 
+#define FOR_EVER UINT64_MAX
+
 static int
 port_wait_for(int port, short events, uint64_t end_ns)
 {
@@ -132,7 +134,7 @@ port_wait_for(int port, short events, uint64_t end_ns)
 
     if (now >= end_ns)
         return -ETIMEDOUT;
-    if (poll(&p, 1, (int)((end_ns - now) / 1000000) + 1) < 0)
+    if (poll(&p, 1, end_ns == FOR_EVER ? -1 : (int)((end_ns - now) / 1000000) + 1) < 0)
         return errno == EINTR ? 0 : -errno;
     /* What was sent before the end is still there to be read. */
     return (p.revents & (POLLHUP | POLLERR)) && !(p.revents & POLLIN) ? -EPIPE : 0;
@@ -225,11 +227,10 @@ port_welcome(int port, uint64_t end_ns, struct welcome *ret, uint8_t **ret_info,
     return 0;
 }
 
-int
-hello_exchange_port(int port, struct hello *h, struct welcome *ret, uint8_t **ret_info,
-                    char *reason)
+static int
+exchange_at_port(int port, struct hello *h, uint64_t end_ns, struct welcome *ret,
+                 uint8_t **ret_info, char *reason)
 {
-    const uint64_t end_ns = now_ns() + HELLO_PORT_MS * UINT64_C(1000000);
     struct preamble wanted = {.magic = PREAMBLE_MAGIC};
     int rc;
 
@@ -244,10 +245,28 @@ hello_exchange_port(int port, struct hello *h, struct welcome *ret, uint8_t **re
         return -ECONNRESET;
     if (rc == 0)
         rc = port_welcome(port, end_ns, ret, ret_info, reason);
+    return rc;
+}
+
+int
+hello_exchange_port(int port, struct hello *h, struct welcome *ret, uint8_t **ret_info,
+                    char *reason)
+{
+    const uint64_t end_ns = now_ns() + HELLO_PORT_MS * UINT64_C(1000000);
+    int rc = exchange_at_port(port, h, end_ns, ret, ret_info, reason);
+
     if (rc == -ETIMEDOUT)
         snprintf(reason, REASON_BYTES,
                  "nobody answers on the host: is tesserad running there?");
     return rc;
+}
+
+int
+hello_rejoin_port(int port, struct hello *h, struct welcome *ret, char *reason)
+{
+    _cleanup_free_ uint8_t *info = NULL;
+
+    return exchange_at_port(port, h, FOR_EVER, ret, &info, reason);
 }
 
 /* ---- the worker -------------------------------------------------------------------- */

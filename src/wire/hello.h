@@ -87,6 +87,9 @@ int hello_exchange_port(int port, struct hello *h, struct welcome *ret,
 int hello_rejoin(int sock, const struct hello *h, const int memory[2],
                  struct welcome *ret, char *reason);
 
+/* The same through a virtio port; -ECONNRESET as hello_exchange_port(). */
+int hello_rejoin_port(int port, struct hello *h, struct welcome *ret, char *reason);
+
 /*
  * Manager: looks at a hello without taking it. 0; -EAGAIN: it is not all there yet; -EPIPE: nobody
  * is; -EPROTO: it is no hello of our version. `zero` tells a new session from one to go on with.
