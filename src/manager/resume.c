@@ -152,11 +152,32 @@ find_place(struct operation *op, struct vgpu_state *s, struct err *e)
                     op->r.vgpu, size);
 }
 
+/* Programs of a machine that is not there would be given memory that it overwrites when it is. */
+static int
+check_machine(const struct operation *op, struct err *e)
+{
+    const struct vgpu *v = op->v;
+    bool any = false;
+
+    for (unsigned i = 0; i < op->head->nsessions; i++)
+        any = any || op->head->sessions[i].vm_port != 0;
+    if (!any || !v || !v->vm || vm_connected(v) > 0)
+        return 0;
+    return err_set(
+        e, -EBUSY,
+        "programs of the virtual machine %s%swere using '%s', and it does not run: "
+        "tessera vm resume DOMAIN, or, to do without them, tessera vm detach",
+        v->s.vm.domain, v->s.vm.domain[0] ? " " : "", v->s.name);
+}
+
 static int
 settle(struct operation *op, struct err *e)
 {
     struct vgpu_state s = op->v ? op->v->s : (struct vgpu_state){0};
-    int rc = find_place(op, &s, e);
+    int rc = check_machine(op, e);
+
+    if (rc == 0)
+        rc = find_place(op, &s, e);
 
     if (rc == 0 && !op->v)
         rc = describe_new(op, &s, e);

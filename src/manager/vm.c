@@ -129,18 +129,35 @@ memory_make(const struct vgpu *v, struct vm *vm, struct err *e)
  * that has the vGPU must not find that.
  */
 static void
-memory_renew(const struct vgpu *v)
+memory_clear(const struct vgpu *v)
 {
     const struct vm *vm = v->vm;
 
-    /* While it is suspended the memory is that of its sessions. */
-    if (!vm || !v->account || v->s.suspended.number || vm_connected(v) > 0 ||
-        !bar_map_is_free(&v->account->bar))
-        return;
     if (fallocate(vm->memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, HEADER_BYTES,
                   (off_t)(vm->memory_bytes - HEADER_BYTES)) < 0 ||
         memory_write_header(v, vm) < 0)
         log_warning("cannot clear %s: %s", vm->memory_path, strerror(errno));
+}
+
+static void
+memory_renew(const struct vgpu *v)
+{
+    /* While it is suspended the memory is that of its sessions. */
+    if (v->vm && v->account && !v->s.suspended.number && vm_connected(v) == 0 &&
+        bar_map_is_free(&v->account->bar))
+        memory_clear(v);
+}
+
+/*
+ * Of a suspended vGPU, when the last connection is gone: a machine that was saved has the memory
+ * in its own file, and writes it here before it goes on; of one that was killed nobody needs it.
+ */
+static void
+memory_drop(const struct vgpu *v)
+{
+    if (v->vm && v->s.suspended.number && !v->operation && !v->leaving &&
+        vm_connected(v) == 0)
+        memory_clear(v);
 }
 
 struct clearing {
@@ -254,6 +271,7 @@ port_lost(struct vm_port *p)
     watch_free(take_ptr(p->idle));
     p->parked = false;
     memory_renew(p->v);
+    memory_drop(p->v);
 }
 
 /* QEMU connects again in a second. */
@@ -343,8 +361,13 @@ port_look(struct vm_port *p)
 {
     struct vgpu *v = p->v;
     struct hello h;
-    const int rc = hello_peek(watch_fd(p->idle), &h);
-    const bool is_new = rc == -EPROTO || (rc == 0 && hello_token_is_zero(&h));
+    int rc;
+    bool is_new;
+
+    if (guests_are_looked_at(v))
+        hello_take_older(watch_fd(p->idle));
+    rc = hello_peek(watch_fd(p->idle), &h);
+    is_new = rc == -EPROTO || (rc == 0 && hello_token_is_zero(&h));
 
     if (rc == -EPIPE || port_is_deserted(p))
         port_lost(p);

@@ -85,6 +85,7 @@ struct channel {
     _Atomic bool hung_up;      /* worker: what channel_watch_peer() found */
     struct guardian *guardian; /* guest, virtio: its thread that dies with the process */
     _Atomic uint32_t bells_sent; /* worker, virtio */
+    struct hello again;          /* worker, virtio: what its guest may say once more */
 };
 
 /* Transports: n kicks were sent or heard. */

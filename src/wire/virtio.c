@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -289,6 +290,20 @@ owner_died(const struct channel *c)
     return atomic_load_explicit(&c->page->owner, memory_order_relaxed) & FUTEX_OWNER_DIED;
 }
 
+/* Takes off a copy of the hello that the session went on with; 0, or 1: it is something else. */
+static int
+copy_skip(const struct channel *c)
+{
+    struct hello h;
+    const ssize_t n = recv(c->fd, &h, sizeof h, MSG_PEEK | MSG_DONTWAIT);
+
+    if (c->again.magic != HELLO_MAGIC || n <= 0 || memcmp(&h, &c->again, (size_t)n) != 0)
+        return 1;
+    if (n == (ssize_t)sizeof h && recv(c->fd, &h, sizeof h, MSG_DONTWAIT) != n)
+        return 1;
+    return 0;
+}
+
 static int
 vm_wait(struct channel *c, int timeout_ms)
 {
@@ -302,6 +317,8 @@ vm_wait(struct channel *c, int timeout_ms)
         return n;
     /* What is no bell is the hello of another guest, and is left for its worker. */
     rc = events ? bells_skip(c->fd, &bells) : 0;
+    if (rc > 0)
+        rc = copy_skip(c);
     channel_count_kicks(c, bells);
     return rc != 0 || owner_died(c) ? -EPIPE : 1;
 }

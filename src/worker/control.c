@@ -280,7 +280,8 @@ static void
 join(struct control *c)
 {
     const bool brought = c->memory.fds[0] >= 0 && c->memory.fds[1] >= 0;
-    struct rejoining g = {.fd = c->guest, .memory = brought ? c->memory.fds : NULL};
+    struct rejoining g = {
+        .fd = c->guest, .memory = brought ? c->memory.fds : NULL, .hello = &c->hello};
     int rc = 0;
 
     /* What it said may still be there when it is not. */
@@ -291,7 +292,6 @@ join(struct control *c)
         refuse_guest(c, -ESTALE, "the session is gone");
         return;
     }
-    memcpy(g.nonce, c->hello.nonce, sizeof g.nonce);
     rc = session_join(c->s, &g);
     if (rc < 0) {
         refuse_guest(c, rc, "the memory that it brought is not its session's");

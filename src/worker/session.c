@@ -603,7 +603,8 @@ session_greet_again(struct session *s, const struct rejoining *g)
 
     if (session_is_in_vm(s)) {
         atomic_store(&s->account->boot, s->boot);
-        rc = preamble_send(s->session_fd, g->nonce);
+        s->channel.again = *g->hello;
+        rc = preamble_send(s->session_fd, g->hello->nonce);
         if (rc == 0)
             rc = session_welcome_back(s, false);
     }

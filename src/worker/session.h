@@ -161,8 +161,8 @@ void session_is_restored(struct session *s);
 /* A guest that is back. */
 struct rejoining {
     int fd;
-    const int *memory;          /* two descriptors, or NULL: it brought none */
-    uint8_t nonce[NONCE_BYTES]; /* of its hello, through a port alone */
+    const int *memory; /* two descriptors, or NULL: it brought none */
+    const struct hello *hello;
 };
 
 /*

@@ -94,7 +94,7 @@ socket_take(struct session *s)
 static bool
 is_passing(int error)
 {
-    return error == -ENODATA || error == -EPIPE || error == -ECONNRESET ||
+    return error == -ENODATA || error == -ETIMEDOUT || error == -EPIPE || error == -ECONNRESET ||
            error == -EUSERS || error == -ETOOMANYREFS;
 }
 
