@@ -94,8 +94,8 @@ socket_take(struct session *s)
 static bool
 is_passing(int error)
 {
-    return error == -ENODATA || error == -ETIMEDOUT || error == -EPIPE || error == -ECONNRESET ||
-           error == -EUSERS || error == -ETOOMANYREFS;
+    return error == -ENODATA || error == -ETIMEDOUT || error == -EPIPE ||
+           error == -ECONNRESET || error == -EUSERS || error == -ETOOMANYREFS;
 }
 
 /* Its folder goes with it, and not before; of one that is mounted into a container the name. */
