@@ -126,12 +126,29 @@ peer_say(int sock, const char *no, struct err *e)
 }
 
 int
-peer_hear(int sock, int cancel_fd, struct err *e)
+peer_say_where(int sock, const char *path, struct err *e)
 {
-    const int answer = hear_byte(sock, cancel_fd, 0, e);
+    char line[PEER_PATH_BYTES + 2];
+    const int len = snprintf(line, sizeof line, "m%s\n", path);
+    int rc = len < (int)sizeof line && !strchr(path, '\n')
+                 ? sock_send_fds(sock, line, (size_t)len, NULL, 0)
+                 : -ENAMETOOLONG;
+
+    return rc < 0 ? err_set(e, rc, "the other end is gone") : 0;
+}
+
+int
+peer_hear(int sock, int cancel_fd, char where[PEER_PATH_BYTES], struct err *e)
+{
+    int answer = hear_byte(sock, cancel_fd, 0, e);
     char words[WORDS_BYTES];
     int rc;
 
+    where[0] = '\0';
+    if (answer == 'm') {
+        rc = hear_line(sock, cancel_fd, 0, where, PEER_PATH_BYTES, e);
+        answer = rc < 0 ? rc : hear_byte(sock, cancel_fd, 0, e);
+    }
     if (answer < 0)
         return answer;
     if (answer == 'k')

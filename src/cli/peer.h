@@ -3,7 +3,8 @@
  * What send and receive say to each other over a socket, so that a vGPU runs in one place at most:
  *
  *   sender     {"name":"a"} and a newline, the snapshot
- *   receiver   'k': it is restored here; or 'n', words, newline: it is not, the sender's goes on
+ *   receiver   'm', the path of its socket here, newline; 'k': it is restored here; or 'n', words,
+ *              newline: it is not, the sender's goes on
  *   sender     'k': it is suspended there; or 'n', words, newline: it goes on there, and the
  *              receiver deletes its own
  *
@@ -15,6 +16,7 @@
 #include "base/err.h"
 
 #define PEER_NAME_BYTES 256
+#define PEER_PATH_BYTES 128
 
 /* Is at the other end a process of root's or our own user's? Else -EPERM. */
 int peer_check(int sock, struct err *e);
@@ -27,10 +29,13 @@ int peer_receive_name(int sock, int cancel_fd, char name[PEER_NAME_BYTES], struc
 /* Says yes, or no with the words. */
 int peer_say(int sock, const char *no, struct err *e);
 
+/* Before a yes: where its programs find it from now on. */
+int peer_say_where(int sock, const char *path, struct err *e);
+
 /*
- * Waits for the other's yes. -EREMOTEIO: it says no, with its words. -ENODATA: it is gone.
+ * Waits for the other's yes, and where it said that before (a path; "": it did not). -EREMOTEIO: it says no, with its words. -ENODATA: it is gone.
  * -ECANCELED: cancel_fd (-1: none) can be read from.
  */
-int peer_hear(int sock, int cancel_fd, struct err *e);
+int peer_hear(int sock, int cancel_fd, char where[PEER_PATH_BYTES], struct err *e);
 
 #endif

@@ -2,6 +2,7 @@
 /* tessera receive: a vGPU that moves here from another manager. */
 #include "base/args.h"
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/sock.h"
 #include "cli/cli.h"
 #include "cli/operation.h"
@@ -103,12 +104,17 @@ connect_sender(const char *path, char name[PEER_NAME_BYTES], int *ret, struct er
 
 /* The vGPU is restored: the sender lets go of it, or it is deleted here again. */
 static int
-settle(struct client *c, int sock, const char *name, struct err *e)
+settle(struct client *c, int sock, const char *name, const json_t *vgpu, struct err *e)
 {
-    int rc = peer_say(sock, NULL, e);
+    const char *folder = json_text_of(vgpu, "folder", NULL);
+    _cleanup_free_ char *socket = folder ? str_printf("%s/socket", folder) : NULL;
+    char unused[PEER_PATH_BYTES];
+    int rc = socket ? peer_say_where(sock, socket, e) : 0;
 
     if (rc == 0)
-        rc = peer_hear(sock, operation_cancel_fd(), e);
+        rc = peer_say(sock, NULL, e);
+    if (rc == 0)
+        rc = peer_hear(sock, operation_cancel_fd(), unused, e);
     if (rc == -EREMOTEIO) {
         err_wrap(e, "it goes on where it was, and is deleted here");
         client_vgpu_delete(c, name, NULL, NULL);
@@ -144,7 +150,7 @@ receive_socket(struct client *c, const struct receive_args *a, char *name, json_
         memcpy(name, given, sizeof given);
     rc = resume(c, a, name, sock, ret, e);
     if (rc == 0)
-        return settle(c, sock, name, e);
+        return settle(c, sock, name, json_object_get(*ret, "vgpu"), e);
     peer_say(sock, err_msg(e), NULL);
     return rc;
 }

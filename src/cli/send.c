@@ -36,6 +36,7 @@ struct send {
     const char *name;
     int sock;
     bool whole; /* the snapshot is on its way to the end: the other speaks next */
+    char where[PEER_PATH_BYTES]; /* it is there now */
 };
 
 static bool
@@ -150,7 +151,7 @@ wait_until_restored(void *user, uint64_t bytes, struct err *e)
 
     (void)bytes;
     s->whole = true;
-    return peer_hear(s->sock, operation_cancel_fd(), e);
+    return peer_hear(s->sock, operation_cancel_fd(), s->where, e);
 }
 
 static int
@@ -171,15 +172,30 @@ prefer_its_words(const struct send *s, struct err *e)
 {
     struct pollfd p = {.fd = s->sock, .events = POLLIN};
     _cleanup_err_ struct err its = ERR_INIT;
+    char where[PEER_PATH_BYTES];
 
-    if (!s->whole && poll(&p, 1, 0) > 0 && peer_hear(s->sock, -1, &its) == -EREMOTEIO)
+    if (!s->whole && poll(&p, 1, 0) > 0 &&
+        peer_hear(s->sock, -1, where, &its) == -EREMOTEIO)
         err_set(e, -EREMOTEIO, "%s", err_msg(&its));
+}
+
+/* Its programs of this machine follow; those that cannot reach it there hear so. */
+static void
+send_programs(const struct send *s)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+
+    if (s->where[0] && client_vgpu_moved(s->c, s->name, s->where, &e) < 0)
+        fprintf(stderr, "tessera: the programs of '%s' are not sent after it: %s\n",
+                s->name, err_msg(&e));
 }
 
 /* Tells the other what came of it here. */
 static int
 settle(const struct send *s, int rc, struct err *e)
 {
+    if (rc == 0)
+        send_programs(s);
     if (rc == 0)
         return peer_say(s->sock, NULL, NULL) < 0
                    ? err_set(

@@ -247,6 +247,21 @@ client_vgpu_get(struct client *c, const char *name, json_t **ret, struct err *e)
 }
 
 int
+client_vgpu_moved(struct client *c, const char *name, const char *socket, struct err *e)
+{
+    _cleanup_free_ char *path = client_path("/v1/vgpus/", name, "/moved");
+    json_t *body = json_pack("{ss}", "socket", socket);
+    int rc;
+
+    if (path && body)
+        rc = client_call(c, "PUT", path, body, NULL, e);
+    else
+        rc = err_set(e, -ENOMEM, "out of memory");
+    json_decref(body);
+    return rc;
+}
+
+int
 client_vgpu_delete(struct client *c, const char *name, json_t **ret, struct err *e)
 {
     return call_by_name(c, "DELETE", name, ret, e);

@@ -63,6 +63,10 @@ int client_vgpu_create(struct client *c, const struct client_vgpu *v, json_t **r
                        struct err *e);
 int client_vgpu_get(struct client *c, const char *name, json_t **ret, struct err *e);
 
+/* A suspended one goes on at another manager, at this socket: its programs are sent there. */
+int client_vgpu_moved(struct client *c, const char *name, const char *socket,
+                      struct err *e);
+
 /* Returns when it is gone; *ret (may be NULL) is how it looked at the end. */
 int client_vgpu_delete(struct client *c, const char *name, json_t **ret, struct err *e);
 

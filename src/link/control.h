@@ -3,8 +3,8 @@
  * Between manager and worker: pausing a session, writing it to a snapshot, making it again.
  *
  * Each worker has a listening socket (SOCK_SEQPACKET, a file in the manager's runtime folder that
- * no worker can reach) which outlives the manager: a new one connects there. One connection at a time
- * counts, the latest. Each message is one struct control_msg, with at most one descriptor.
+ * no worker can reach) which outlives the manager: a new one connects there. One connection at a
+ * time counts, the latest. Each message is one struct control_msg, with at most one descriptor.
  *
  *   manager                      worker
  *   PAUSE                ──▶     no more messages of the guest; what the driver has runs to its end

@@ -7,6 +7,7 @@
 #include "manager/session.h"
 #include "manager/stats.h"
 #include "manager/vgpu_json.h"
+#include "manager/vgpu_suspend.h"
 #include "manager/vm.h"
 #include "manager/words.h"
 
@@ -292,6 +293,25 @@ find_own_settled(const struct api_call *c, struct vgpu **ret, struct err *e)
 }
 
 static int
+put_moved(struct api_call *c, struct err *e)
+{
+    struct request_moved r;
+    struct vgpu *v = NULL;
+    int rc = request_parse_moved(c->body, c->body_len, &r, e);
+
+    if (rc == 0)
+        rc = find_own(c, &v, e);
+    if (rc == 0 && (v->deleting || v->operation || v->s.suspended.number == 0))
+        rc = err_set(e, -EBUSY, "vGPU '%s' is not suspended, so it has not moved",
+                     c->name);
+    if (rc == 0)
+        rc = vgpu_has_moved(v, r.socket, e);
+    if (rc == 0)
+        c->json = vgpu_json(v);
+    return rc;
+}
+
+static int
 put_vm(struct api_call *c, struct err *e)
 {
     struct request_vm r;
@@ -419,6 +439,7 @@ static const struct route routes[] = {
     {"DELETE", "/v1/vgpus/*", 200, false, delete_vgpu},
     {"PUT", "/v1/vgpus/*/vm", 200, false, put_vm},
     {"DELETE", "/v1/vgpus/*/vm", 200, false, delete_vm},
+    {"PUT", "/v1/vgpus/*/moved", 200, false, put_moved},
     {"POST", "/v1/shutdown", 200, true, post_shutdown},
     {"GET", "/metrics", 200, false, get_metrics},
 };

@@ -137,7 +137,12 @@ route(struct parked *p)
     } else if (is_new) {
         snprintf(why, sizeof why, "the vGPU is suspended: tessera resume %s",
                  p->v->s.name);
-        refuse(p, -EUSERS, why);
+        refuse(p, -EUSERS,
+               p->v->s.suspended.moved[0] ? "the vGPU has moved to another manager"
+                                          : why);
+    } else if (p->v->s.suspended.moved[0]) {
+        /* By this status a guest knows that the words are a path (docs/protocol.md). */
+        refuse(p, -EREMOTE, p->v->s.suspended.moved);
     }
 }
 

@@ -43,6 +43,11 @@ static const struct field vm_fields[] = {
 };
 static const struct field_table vm_table = {vm_fields, 2, false};
 
+static const struct field moved_fields[] = {
+    FIELD(struct request_moved, socket, FIELD_STRING, true),
+};
+static const struct field_table moved_table = {moved_fields, 1, false};
+
 struct shutdown_words {
     char vgpus[REQUEST_NAME_BYTES];
 };
@@ -198,6 +203,20 @@ request_parse_vm(const char *buf, size_t len, struct request_vm *ret, struct err
     r.has_uid = r.uid != ABSENT;
     if (r.has_uid && r.uid > UINT_MAX)
         return err_set(e, -EINVAL, "'uid' is %llu: no user", (unsigned long long)r.uid);
+    *ret = r;
+    return 0;
+}
+
+int
+request_parse_moved(const char *buf, size_t len, struct request_moved *ret, struct err *e)
+{
+    struct request_moved r = {0};
+    int rc = fields_parse(buf, len, &moved_table, &r, e);
+
+    if (rc < 0)
+        return rc;
+    if (r.socket[0] != '/')
+        return err_set(e, -EINVAL, "'socket' is no path from the root");
     *ret = r;
     return 0;
 }

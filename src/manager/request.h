@@ -45,6 +45,11 @@ struct request_vm {
     char domain[VM_NAME_BYTES]; /* "": not told */
 };
 
+/* PUT /v1/vgpus/NAME/moved */
+struct request_moved {
+    char socket[MOVED_PATH_BYTES];
+};
+
 /* POST /v1/shutdown */
 struct request_shutdown {
     bool end_vgpus;
@@ -72,6 +77,9 @@ int request_parse_gpu(const char *buf, size_t len, struct request_gpu *ret,
 bool request_gpu_is_empty(const struct request_gpu *r);
 
 int request_parse_vm(const char *buf, size_t len, struct request_vm *ret, struct err *e);
+
+int request_parse_moved(const char *buf, size_t len, struct request_moved *ret,
+                        struct err *e);
 
 int request_parse_shutdown(const char *buf, size_t len, struct request_shutdown *ret,
                            struct err *e);

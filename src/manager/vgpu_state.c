@@ -49,7 +49,8 @@ static const struct field vm_fields[] = {
 static const struct field_table vm_table = {vm_fields, 4, false};
 
 struct suspended_words {
-    char number[SNAPSHOT_NUMBER_BYTES], file[SNAPSHOT_PATH_BYTES];
+    char number[SNAPSHOT_NUMBER_BYTES], file[SNAPSHOT_PATH_BYTES],
+        moved[MOVED_PATH_BYTES];
     bool own;
 };
 
@@ -57,8 +58,9 @@ static const struct field suspended_fields[] = {
     FIELD(struct suspended_words, number, FIELD_STRING, true),
     FIELD(struct suspended_words, own, FIELD_BOOL, true),
     FIELD(struct suspended_words, file, FIELD_STRING, false),
+    FIELD(struct suspended_words, moved, FIELD_STRING, false),
 };
-static const struct field_table suspended_table = {suspended_fields, 3, false};
+static const struct field_table suspended_table = {suspended_fields, 4, false};
 
 struct state_suspended {
     struct suspended_words suspended;
@@ -124,6 +126,7 @@ suspended_parse(const char *buf, size_t len, struct vgpu_suspended_state *ret,
         return err_set(e, -EINVAL, "the snapshot's number is none");
     ret->own = s->suspended.own;
     text_copy(ret->file, sizeof ret->file, s->suspended.file);
+    text_copy(ret->moved, sizeof ret->moved, s->suspended.moved);
     return 0;
 }
 
@@ -156,8 +159,9 @@ suspended_json(const struct vgpu_suspended_state *s)
     char number[SNAPSHOT_NUMBER_BYTES];
 
     snapshot_number_format(s->number, number);
-    return json_pack("{ss sb so}", "number", number, "own", (int)s->own, "file",
-                     s->file[0] ? json_string(s->file) : json_null());
+    return json_pack("{ss sb so so}", "number", number, "own", (int)s->own, "file",
+                     s->file[0] ? json_string(s->file) : json_null(), "moved",
+                     s->moved[0] ? json_string(s->moved) : json_null());
 }
 
 char *

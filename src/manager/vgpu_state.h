@@ -28,6 +28,7 @@ struct vgpu_vm_state {
 };
 
 #define SNAPSHOT_PATH_BYTES 1024
+#define MOVED_PATH_BYTES 108 /* as long as a socket's path may be (unix(7)) */
 
 /* Suspended: its sessions are in a snapshot. */
 struct vgpu_suspended_state {
@@ -35,6 +36,7 @@ struct vgpu_suspended_state {
     bool own;        /* it is in our own folder (vgpu_suspend.h) */
     char file
         [SNAPSHOT_PATH_BYTES]; /* else this is where; "": only who asked for it knows */
+    char moved[MOVED_PATH_BYTES]; /* its socket where it went on; "": nowhere */
 };
 
 struct vgpu_state {

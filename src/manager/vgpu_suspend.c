@@ -149,6 +149,21 @@ vgpu_put_away(struct vgpu *v)
     log_info("vGPU '%s': suspended", v->s.name);
 }
 
+int
+vgpu_has_moved(struct vgpu *v, const char *socket, struct err *e)
+{
+    const struct vgpu_suspended_state before = v->s.suspended;
+    int rc;
+
+    text_copy(v->s.suspended.moved, sizeof v->s.suspended.moved, socket);
+    rc = vgpu_state_save(v->m->folders.state_vgpus, &v->s, e);
+    if (rc < 0)
+        v->s.suspended = before;
+    else
+        guests_route(v);
+    return rc;
+}
+
 /* ---- resume ----------------------------------------------------------------------------- */
 
 /* It says suspended before it has its name: a manager that finds it must not take it for ours. */

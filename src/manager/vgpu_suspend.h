@@ -26,6 +26,9 @@ void snapshot_remove(struct manager *m, char *path);
 int vgpu_commit_suspend(struct vgpu *v, const struct vgpu_suspended_state *s,
                         struct err *e);
 
+/* Suspended, and gone on at another manager, at this socket: its programs are sent there. */
+int vgpu_has_moved(struct vgpu *v, const char *socket, struct err *e);
+
 /* Has the workers of a suspended vGPU leave. */
 void vgpu_leave(struct vgpu *v);
 

@@ -25,10 +25,11 @@ int snapshot_writer_new(int fd, bool compress, struct snapshot_writer **ret,
                         struct err *e);
 
 /*
- * As soon as stop_fd is readable, or hung up, writing ends with -ECANCELED, also where a pipe's or a
- * socket's other end takes nothing.
+ * The same to a pipe or socket whose reader may keep its writer waiting: once stop_fd is readable
+ * all fails with -ECANCELED. Nobody else writes there meanwhile.
  */
-void snapshot_writer_stop_by(struct snapshot_writer *w, int stop_fd);
+int snapshot_writer_new_until(int fd, bool compress, int stop_fd,
+                              struct snapshot_writer **ret, struct err *e);
 
 /* Begins a section and ends the one before. kind is not 0. */
 int snapshot_begin(struct snapshot_writer *w, uint32_t kind, uint64_t id, struct err *e);

@@ -10,8 +10,10 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <unistd.h>
 #include <xxhash.h>
 #include <zstd.h>
 
@@ -22,9 +24,11 @@
 /* So much at a time is on its way to the disk while the next is put together. */
 #define DISK_STEP_BYTES (8u << 20)
 
+enum target { TARGET_FILE, TARGET_PIPE, TARGET_SOCKET };
+
 struct snapshot_writer {
     int fd, stop_fd, failed; /* stop_fd: -1 without */
-    size_t at_once;          /* what can be written without waiting once there is room */
+    enum target target;
     bool in_section;
     uint64_t sections, written, check;
     off_t begin;         /* where in its file it begins; negative: it is no file */
@@ -44,6 +48,52 @@ fail(struct snapshot_writer *w, int rc, struct err *e)
     return err_set(e, rc, "cannot write the snapshot: %s", strerror(-rc));
 }
 
+/* What is there room for: poll() has told of some, and of a pipe that means so much. */
+static ssize_t
+write_some(const struct snapshot_writer *w, const void *p, size_t len)
+{
+    switch (w->target) {
+    case TARGET_SOCKET:
+        return send(w->fd, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    case TARGET_PIPE:
+        return write(w->fd, p, len < PIPE_BUF ? len : PIPE_BUF);
+    case TARGET_FILE:
+    default:
+        return write(w->fd, p, len);
+    }
+}
+
+static int
+write_until_stopped(const struct snapshot_writer *w, const uint8_t *p, size_t len)
+{
+    struct pollfd polled[] = {{.fd = w->stop_fd, .events = POLLIN},
+                              {.fd = w->fd, .events = POLLOUT}};
+
+    while (len > 0) {
+        ssize_t n;
+
+        if (poll(polled, 2, -1) < 0) {
+            if (errno == EINTR)
+                continue;
+            return -errno;
+        }
+        if (polled[0].revents)
+            return -ECANCELED;
+        n = write_some(w, p, len);
+        if (n < 0 && errno != EINTR && errno != EAGAIN)
+            return -errno;
+        p += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+static int
+write_out(const struct snapshot_writer *w, const void *p, size_t len)
+{
+    return w->stop_fd < 0 ? write_all(w->fd, p, len) : write_until_stopped(w, p, len);
+}
+
 /* Whoever waits for the disk at the end waits for the last step alone. */
 static void
 tell_disk(struct snapshot_writer *w)
@@ -58,49 +108,14 @@ tell_disk(struct snapshot_writer *w)
     w->on_the_way = w->written;
 }
 
-/* Waits for room, as far as that can be had; -ECANCELED when it is to stop. */
-static int
-wait_for_room(const struct snapshot_writer *w)
-{
-    struct pollfd p[] = {{.fd = w->stop_fd, .events = POLLIN | POLLRDHUP},
-                         {.fd = w->fd, .events = POLLOUT}};
-
-    while (poll(p, 2, -1) < 0) {
-        if (errno != EINTR)
-            return -errno;
-    }
-    return p[0].revents ? -ECANCELED : 0;
-}
-
-static int
-write_patiently(const struct snapshot_writer *w, const void *bytes, size_t len)
-{
-    const uint8_t *p = bytes;
-
-    if (w->stop_fd < 0)
-        return write_all(w->fd, bytes, len);
-    while (len > 0) {
-        const size_t n = len < w->at_once ? len : w->at_once;
-        int rc = wait_for_room(w);
-
-        if (rc == 0)
-            rc = write_all(w->fd, p, n);
-        if (rc < 0)
-            return rc;
-        p += n;
-        len -= n;
-    }
-    return 0;
-}
-
 static int
 write_parts(struct snapshot_writer *w, const void *head, size_t head_len,
             const void *data, size_t len, struct err *e)
 {
-    int rc = write_patiently(w, head, head_len);
+    int rc = write_out(w, head, head_len);
 
     if (rc == 0 && len > 0)
-        rc = write_patiently(w, data, len);
+        rc = write_out(w, data, len);
     if (rc < 0)
         return fail(w, rc, e);
     w->written += head_len + len;
@@ -276,8 +291,27 @@ snapshot_finish(struct snapshot_writer *w, struct err *e)
     return rc < 0 ? rc : write_section_head(w, SECTION_END, w->sections, e);
 }
 
+static enum target
+target_of(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return TARGET_FILE;
+    return S_ISFIFO(st.st_mode)   ? TARGET_PIPE
+           : S_ISSOCK(st.st_mode) ? TARGET_SOCKET
+                                  : TARGET_FILE;
+}
+
 int
 snapshot_writer_new(int fd, bool compress, struct snapshot_writer **ret, struct err *e)
+{
+    return snapshot_writer_new_until(fd, compress, -1, ret, e);
+}
+
+int
+snapshot_writer_new_until(int fd, bool compress, int stop_fd,
+                          struct snapshot_writer **ret, struct err *e)
 {
     struct snapshot_header h = {.magic = SNAPSHOT_MAGIC, .version = SNAPSHOT_VERSION};
     struct snapshot_writer *w = malloc(sizeof *w);
@@ -287,7 +321,8 @@ snapshot_writer_new(int fd, bool compress, struct snapshot_writer **ret, struct 
         return err_set(e, -ENOMEM, "out of memory");
     memset(w, 0, offsetof(struct snapshot_writer, block));
     w->fd = fd;
-    w->stop_fd = -1;
+    w->stop_fd = stop_fd;
+    w->target = target_of(fd);
     w->begin = lseek(fd, 0, SEEK_CUR);
     w->skip_next = 1;
     w->compress = compress ? ZSTD_createCCtx() : NULL;
@@ -299,16 +334,6 @@ snapshot_writer_new(int fd, bool compress, struct snapshot_writer **ret, struct 
     else
         *ret = w;
     return rc;
-}
-
-void
-snapshot_writer_stop_by(struct snapshot_writer *w, int stop_fd)
-{
-    struct stat st;
-
-    w->stop_fd = stop_fd;
-    /* Of a pipe or a socket with room for so much (pipe(7)) none of it waits. */
-    w->at_once = fstat(w->fd, &st) == 0 && S_ISREG(st.st_mode) ? SIZE_MAX : PIPE_BUF;
 }
 
 uint64_t

@@ -62,6 +62,8 @@ ring_load_head(struct ring *r)
 int
 ring_go_on(struct ring *r, uint32_t cur, bool reader)
 {
+    if (cur % FRAME_ALIGN != 0)
+        return -EPROTO;
     r->cur = r->seen = cur;
     return reader ? 0 : ring_load_head(r);
 }

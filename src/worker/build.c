@@ -169,7 +169,7 @@ build_run(struct job *job)
 
     pthread_mutex_lock(&j->program->driver_lock);
     rc = run_with_files(j, build_call);
-    program_built(j->program, rc);
+    program_built(j, rc);
     if (rc == CL_SUCCESS)
         program_learn(j->s, j->program);
     pthread_mutex_unlock(&j->program->driver_lock);
@@ -185,7 +185,7 @@ compile_run(struct job *job)
 
     pthread_mutex_lock(&j->program->driver_lock);
     rc = run_with_files(j, compile_call);
-    program_built(j->program, rc);
+    program_built(j, rc);
     pthread_mutex_unlock(&j->program->driver_lock);
     reply_status(j->s, j->tag, rc);
     program_job_free(j);
@@ -303,7 +303,7 @@ op_clLinkProgram(struct session *s, const struct req_clLinkProgram *r)
     j.input.options = strdup(r->options);
     if (!program_job_devices(&j, r->n_device_list, r->device_list) ||
         !program_job_others(&j, r->n_input_programs, r->input_programs) ||
-        !program_keep_others(s, p, r->n_input_programs, r->input_programs) ||
+        !program_keep_others(p, &p->linked, r->n_input_programs, r->input_programs) ||
         !j.input.options)
         return session_fail(s, "the worker has no memory left");
     return program_start(s, &j, link_run);
@@ -311,12 +311,12 @@ op_clLinkProgram(struct session *s, const struct req_clLinkProgram *r)
 
 /* ---- requests ---------------------------------------------------------------------- */
 
-/* What the job keeps until it is over, and the program until its next build. */
+/* What the job keeps until it is over, and the program for as long as the build. */
 static cl_int
 build_admit(struct session *s, struct program_job *j, const char *options, size_t len)
 {
     const uint64_t bytes = strlen(options) + len, kept = 2 * bytes + s->request.len;
-    struct program *p = j->program;
+    struct program_build *b;
 
     if (s->request.error != CL_SUCCESS)
         return s->request.error;
@@ -326,10 +326,21 @@ build_admit(struct session *s, struct program_job *j, const char *options, size_
         inflight_give(s, bytes);
         return CL_OUT_OF_HOST_MEMORY;
     }
+    b = program_new_build(s, j->program, kept);
+    if (!b) {
+        inflight_give(s, bytes);
+        allowance_give(s, LIMIT_PROGRAM_BYTES, kept);
+        return CL_OUT_OF_HOST_MEMORY;
+    }
     j->inflight_bytes = bytes;
-    allowance_give(s, LIMIT_PROGRAM_BYTES, p->kept_bytes);
-    p->kept_bytes = kept;
+    j->moment = b->moment;
     return CL_SUCCESS;
+}
+
+static struct program_build *
+last_build(const struct program_job *j)
+{
+    return &j->program->builds[j->program->n_builds - 1];
 }
 
 /* The message stays with the program; its bytes go to the job. */
@@ -337,10 +348,9 @@ static int
 build_start(struct session *s, struct program_job *j, const char *options,
             const uint8_t *files, size_t len)
 {
-    struct program *p = j->program;
+    struct recipe *message = &last_build(j)->message;
 
-    p->build_moment = session_moment(s);
-    if (!recipe_set(&p->build, s->request.frame, s->request.len))
+    if (!recipe_set(message, s->request.frame, s->request.len))
         return session_fail(s, "the worker has no memory left");
     j->input.options = strdup(options);
     j->input.files = malloc(len + 1);
@@ -350,9 +360,8 @@ build_start(struct session *s, struct program_job *j, const char *options,
     memcpy(j->input.files, files, len);
     print_expect_in(s, files, len);
     print_expect_in(s, options, strlen(options));
-    free(p->build.blob);
-    p->build.blob = take_ptr(s->request.blob);
-    p->build.blob_len = p->build.blob ? s->request.blob_len : 0;
+    message->blob = take_ptr(s->request.blob);
+    message->blob_len = message->blob ? s->request.blob_len : 0;
     return 0;
 }
 
@@ -424,7 +433,8 @@ op_clCompileProgram(struct session *s, const struct req_clCompileProgram *r)
     j.names = malloc(r->header_include_names_len + 1);
     if (!j.names || !program_job_devices(&j, r->n_device_list, r->device_list) ||
         !program_job_others(&j, r->n_input_headers, r->input_headers) ||
-        !program_keep_others(s, j.program, r->n_input_headers, r->input_headers))
+        !program_keep_others(j.program, &last_build(&j)->headers, r->n_input_headers,
+                             r->input_headers))
         return session_fail(s, "the worker has no memory left");
     memcpy(j.names, r->header_include_names, r->header_include_names_len);
     if (build_start(s, &j, r->options, r->files, r->files_len) < 0)

@@ -44,6 +44,7 @@ struct control {
     struct guest_memory memory;
     struct hello hello;
     bool joined;
+    bool went_on; /* the session, while its copy is written */
 };
 
 static struct control the_control = {.conn = -1, .guest = -1, .memory.fds = {-1, -1}};
@@ -124,7 +125,7 @@ on_pause(struct control *c)
 
 static void on_message(struct control *c, const struct control_msg *m, int fd);
 
-/* The session went on: its copy is written meanwhile. */
+/* The session goes on: its copy is written meanwhile. */
 static void
 take_continue(struct control *c)
 {
@@ -133,17 +134,21 @@ take_continue(struct control *c)
 
     if (!manager_wants(c) || control_receive(c->conn, &m, &fd, MSG_DONTWAIT) < 0)
         return;
-    on_message(c, &m, fd);
+    c->went_on = m.op == CONTROL_CONTINUE;
+    if (c->went_on)
+        on_message(c, &m, fd);
+    else
+        tell_failure(c, -EBUSY, "a copy of the session is being written");
     drop(&fd);
 }
 
-/* While a copy is written CONTINUE may come. */
+/* While a copy is written CONTINUE may come, once: whatever else comes ends it. */
 static int
 progress_of_copy(void *ctx, uint64_t done, uint64_t total)
 {
     struct control *c = ctx;
 
-    if (c->state == PAUSED)
+    if (!c->went_on)
         take_continue(c);
     return progress(ctx, done, total);
 }
@@ -153,20 +158,26 @@ on_save(struct control *c, const struct control_msg *m, int fd)
 {
     const bool copy = m->a & CONTROL_SAVE_COPY;
     _cleanup_err_ struct err e = ERR_INIT;
+    /* A copy is for the manager's own file, which keeps nobody waiting. */
+    const struct saving_options o = {.fd = fd,
+                                     .stop_fd = copy ? -1 : c->conn,
+                                     .progress = copy ? progress_of_copy : progress,
+                                     .ctx = c};
     struct saving *g = NULL;
     uint64_t written = 0;
     int rc;
 
     if (c->state == RUNS || c->state == EMPTY || fd < 0) {
-        tell_failure(c, -EINVAL, "the session is not paused");
+        tell_failure(c, -EINVAL,
+                     fd < 0 ? "a descriptor is missing" : "the session is not paused");
         return;
     }
+    c->went_on = false;
     rc = saving_new(c->s, m->b, copy, &g, &e);
     if (rc == 0 && copy)
         tell(c, CONTROL_COPIED, saving_bytes(g), 0);
     if (rc == 0)
-        rc = copy ? saving_write(g, fd, -1, progress_of_copy, c, &written, &e)
-                  : saving_write(g, fd, c->conn, progress, c, &written, &e);
+        rc = saving_write(g, &o, &written, &e);
     if (rc < 0)
         tell_failure(c, rc, err_msg(&e));
     else
@@ -208,7 +219,8 @@ on_restore(struct control *c, const struct control_msg *m, int fd)
     int rc;
 
     if (c->state != EMPTY || fd < 0) {
-        tell_failure(c, -EINVAL, "there is a session already");
+        tell_failure(c, -EINVAL,
+                     fd < 0 ? "a descriptor is missing" : "there is a session already");
         return;
     }
     rc = restore_session(c->s, &o, &e);

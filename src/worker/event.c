@@ -294,9 +294,10 @@ struct open_question {
 };
 
 struct open_questions {
-    struct session *s;
     struct open_question *all; /* owned */
     size_t n, cap;
+    struct object **user_events; /* that are not set, by the driver's handle; owned */
+    size_t n_user_events;
     int rc;
 };
 
@@ -322,16 +323,50 @@ open_add(struct open_questions *o, watch_fn *done, void *arg, struct object *eve
     o->all[o->n++] = (struct open_question){arg, done == callback_done, event};
 }
 
-static struct object *
-user_event_of(const struct session *s, cl_event event)
+static int
+by_handle(const void *a, const void *b)
 {
-    for (struct list *l = s->objects.next; l != &s->objects; l = l->next) {
-        struct object *o = container_of(l, struct object, node);
+    const uintptr_t x = (uintptr_t)(*(struct object *const *)a)->h.event,
+                    y = (uintptr_t)(*(struct object *const *)b)->h.event;
 
-        if (o->kind == KIND_event && event_of(o)->open && o->h.event == event)
-            return o;
+    return x < y ? -1 : x > y;
+}
+
+static int
+find_user_events(struct open_questions *o, const struct session *s)
+{
+    const size_t most = atomic_load(&s->open_user_events);
+
+    o->user_events = calloc(most + 1, sizeof(struct object *));
+    if (!o->user_events)
+        return -ENOMEM;
+    for (struct list *l = s->objects.next; l != &s->objects; l = l->next) {
+        struct object *event = container_of(l, struct object, node);
+
+        if (event->kind == KIND_event && event_of(event)->open && o->n_user_events < most)
+            o->user_events[o->n_user_events++] = event;
     }
-    return NULL;
+    if (o->n_user_events > 0)
+        qsort(o->user_events, o->n_user_events, sizeof(struct object *), by_handle);
+    return 0;
+}
+
+static struct object *
+user_event_of(const struct open_questions *o, cl_event event)
+{
+    size_t low = 0, high = o->n_user_events;
+
+    while (low < high) {
+        const size_t mid = low + (high - low) / 2;
+
+        if ((uintptr_t)o->user_events[mid]->h.event < (uintptr_t)event)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < o->n_user_events && o->user_events[low]->h.event == event
+               ? o->user_events[low]
+               : NULL;
 }
 
 static void
@@ -339,7 +374,7 @@ open_add_watch(void *ctx, cl_event event, watch_fn *done, void *arg)
 {
     struct open_questions *o = ctx;
 
-    open_add(o, done, arg, user_event_of(o->s, event));
+    open_add(o, done, arg, user_event_of(o, event));
 }
 
 static void
@@ -383,9 +418,10 @@ open_tell(const struct open_questions *o, event_question_fn *each, void *ctx)
 int
 event_questions(struct session *s, event_question_fn *each, void *ctx)
 {
-    struct open_questions o = {.s = s};
+    struct open_questions o = {0};
     int rc;
 
+    o.rc = find_user_events(&o, s);
     watches_each(s, open_add_watch, &o);
     for (struct list *l = s->objects.next; l != &s->objects; l = l->next) {
         struct object *event = container_of(l, struct object, node);
@@ -396,6 +432,7 @@ event_questions(struct session *s, event_question_fn *each, void *ctx)
     if (o.n > 0)
         qsort(o.all, o.n, sizeof *o.all, by_wait);
     rc = o.rc < 0 || !each ? o.rc : open_tell(&o, each, ctx);
+    free(o.user_events);
     free(o.all);
     return rc;
 }

@@ -76,8 +76,9 @@ charge_over(struct charge *c)
     /* What was destroyed although that was not to be expected. */
     if (!c->dying)
         memory_dying(&c->s->memory);
-    memory_died(&c->s->memory, c->bytes);
+    /* First: when nothing dies any more a paused session may be saved. */
     reply_reclaim(c->s, c->storage);
+    memory_died(&c->s->memory, c->bytes);
     free(c);
 }
 

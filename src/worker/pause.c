@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/pause.h"
 
+#include "base/io.h"
 #include "base/log.h"
 #include "worker/event.h"
 #include "worker/mem.h"
@@ -14,6 +15,11 @@
 /* A memcpy of a whole framebuffer takes less. */
 #define COPIES_END_MS 2000
 #define LOOK_NS 200000
+/*
+ * A driver lets go of a buffer some time after its last command. What it keeps for longer the guest
+ * has back neither as credit nor as a part of the heap once it is suspended.
+ */
+#define BUFFERS_END_NS UINT64_C(2000000000)
 
 static void
 look_again_soon(void)
@@ -34,23 +40,46 @@ is_drained(struct session *s)
     /* Others may have the turn: we hand on nothing. */
     gate_step(&s->gate, false);
     return !queues_run(s) && jobs_idle(&s->builds) && jobs_idle(&s->asks) &&
-           event_questions(s, NULL, NULL) != -EAGAIN;
+           event_questions(s, NULL, NULL) != -EAGAIN && !watches_run(&s->watches);
+}
+
+static bool
+buffers_die(struct session *s)
+{
+    uint64_t destroyed, dying;
+
+    memory_counts(&s->memory, &destroyed, &dying);
+    return dying > 0;
+}
+
+/* From is_drained() on only they and what kernels printed want into the ring. */
+static bool
+is_still(struct session *s, uint64_t *buffers_until_ns)
+{
+    if (!is_drained(s))
+        return false;
+    if (*buffers_until_ns == 0)
+        *buffers_until_ns = now_ns() + BUFFERS_END_NS;
+    return !buffers_die(s) || now_ns() >= *buffers_until_ns;
 }
 
 int
 session_pause(struct session *s, bool (*go_on)(void *ctx), void *ctx)
 {
+    uint64_t buffers_until_ns = 0;
+
     runner_pause(&s->runner);
     if (!channel_close_copies(&s->channel, COPIES_END_MS))
         log_warning("the guest does not end a copy of its own: its bytes may be mixed");
     queues_flush(s);
-    while (!is_drained(s)) {
+    while (!is_still(s, &buffers_until_ns)) {
         if (!go_on(ctx)) {
             session_continue(s);
             return -ECANCELED;
         }
         look_again_soon();
     }
+    replies_stand_still(s);
     return 0;
 }
 
@@ -59,6 +88,7 @@ session_continue(struct session *s)
 {
     if (!s->copies_stay_closed)
         channel_open_copies(&s->channel);
+    replies_go_on(s);
     s->runner.due = true;
     runner_resume(&s->runner);
     asks_resume(s);

@@ -33,35 +33,71 @@ program_new(struct session *s, struct guest_id id)
 }
 
 static void
-others_drop(struct session *s, struct program *p)
+others_drop(struct session *s, const struct program *p, struct program_others *o)
 {
-    for (cl_uint i = 0; i < p->n_others; i++) {
-        if (p->others[i] != p)
-            object_unref(s, &p->others[i]->o);
+    for (cl_uint i = 0; i < o->n; i++) {
+        if (o->all[i] != p)
+            object_unref(s, &o->all[i]->o);
     }
-    free(p->others);
-    p->others = NULL;
-    p->n_others = 0;
+    free(o->all);
+    *o = (struct program_others){0};
 }
 
 bool
-program_keep_others(struct session *s, struct program *p, uint64_t n,
+program_keep_others(struct program *p, struct program_others *o, uint64_t n,
                     struct object *const *programs)
 {
-    struct program **others = n > 0 ? calloc(n, sizeof(struct program *)) : NULL;
-
-    if (n > 0 && !others)
+    o->all = n > 0 ? calloc(n, sizeof(struct program *)) : NULL;
+    if (n > 0 && !o->all)
         return false;
-    for (uint64_t i = 0; i < n; i++) {
-        others[i] = program_of(programs[i]);
+    for (; o->n < n; o->n++) {
+        o->all[o->n] = program_of(programs[o->n]);
         /* Of itself it would keep itself for ever. */
-        if (others[i] != p)
-            object_ref(programs[i]);
+        if (o->all[o->n] != p)
+            object_ref(programs[o->n]);
     }
-    others_drop(s, p);
-    p->others = others;
-    p->n_others = (cl_uint)n;
     return true;
+}
+
+/* All but the first n. */
+static void
+builds_drop(struct session *s, struct program *p, size_t n)
+{
+    while (p->n_builds > n) {
+        struct program_build *b = &p->builds[--p->n_builds];
+
+        others_drop(s, p, &b->headers);
+        recipe_fini(&b->message);
+        allowance_give(s, LIMIT_PROGRAM_BYTES, b->kept_bytes);
+    }
+}
+
+/* The driver has refused the last one, and left the program as it was. */
+static bool
+last_was_refused(struct program *p)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&p->lock);
+
+    return p->n_builds > 0 && p->status == CL_INVALID_OPERATION &&
+           p->status_moment == p->builds[p->n_builds - 1].moment;
+}
+
+struct program_build *
+program_new_build(struct session *s, struct program *p, uint64_t kept_bytes)
+{
+    struct program_build *bigger;
+
+    if (atomic_load(&p->o.refs) == 1)
+        builds_drop(s, p, 0);
+    else if (last_was_refused(p))
+        builds_drop(s, p, p->n_builds - 1);
+    bigger = realloc(p->builds, (p->n_builds + 1) * sizeof *bigger);
+    if (!bigger)
+        return NULL;
+    p->builds = bigger;
+    p->builds[p->n_builds] = (struct program_build){
+        .program = p, .moment = session_moment(s), .kept_bytes = kept_bytes};
+    return &p->builds[p->n_builds++];
 }
 
 static void
@@ -102,10 +138,10 @@ program_fini(struct session *s, struct object *o)
 {
     struct program *p = program_of(o);
 
-    others_drop(s, p);
+    others_drop(s, p, &p->linked);
+    builds_drop(s, p, 0);
+    free(p->builds);
     constants_drop(s, p);
-    recipe_fini(&p->build);
-    allowance_give(s, LIMIT_PROGRAM_BYTES, p->kept_bytes);
     for (size_t i = 0; i < p->sizes.n; i++)
         free(p->sizes.all[i].name);
     free(p->sizes.all);
@@ -354,11 +390,13 @@ log_translate(struct program *p, const char *log)
 }
 
 void
-program_built(struct program *p, cl_int status)
+program_built(const struct program_job *j, cl_int status)
 {
+    struct program *p = j->program;
     _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&p->lock);
 
     p->status = status;
+    p->status_moment = j->moment;
     free(take_ptr(p->log));
 }
 

@@ -26,23 +26,38 @@ struct type_sizes {
     bool known;
 };
 
+/* Programs that another is made of. */
+struct program_others {
+    struct program **all; /* counted, owned */
+    cl_uint n;
+};
+
+/* A clBuildProgram or clCompileProgram. */
+struct program_build {
+    struct program *program;
+    uint64_t moment; /* of the message */
+    struct recipe message;
+    struct program_others headers;
+    uint64_t kept_bytes; /* of LIMIT_PROGRAM_BYTES, for that and `built` */
+};
+
 struct program {
-    struct object o;         /* its handle: by program_handle(), a link sets it late */
-    struct recipe build;     /* the last clBuildProgram or clCompileProgram */
-    uint64_t build_moment;   /* of that message */
-    struct program **others; /* what a link or the last compile took; counted, owned */
-    cl_uint n_others;
+    struct object o; /* its handle: by program_handle(), a link sets it late */
+    /* The last, and those before it that a kernel or a linked program may be made of; owned. */
+    struct program_build *builds;
+    size_t n_builds;
+    struct program_others linked; /* what a link took */
     struct program_constant {
         uint64_t moment;
         struct recipe set;
     } * constants; /* clSetProgramSpecializationConstant, in order; owned */
     size_t n_constants;
-    uint64_t kept_bytes; /* of LIMIT_PROGRAM_BYTES, for that and `built` */
-    uint64_t key;        /* of source, binaries or IL (worker/build_lock.h) */
+    uint64_t key; /* of source, binaries or IL (worker/build_lock.h) */
     /* One job at a time: a driver tells a binary's size and its bytes in two calls. */
     pthread_mutex_t driver_lock;
-    pthread_mutex_t lock; /* all below */
-    cl_int status;        /* of the last build, compile or link */
+    pthread_mutex_t lock;   /* all below */
+    cl_int status;          /* of the last build, compile or link that is over */
+    uint64_t status_moment; /* of that, 0: a link */
     char *
         log; /* of that, when it was made again: drivers name files of their own; owned */
     uint8_t *metadata; /* of the last build (docs/protocol.md), NULL: none */
@@ -56,9 +71,16 @@ struct program *program_of(struct object *o);
 struct program *program_new(struct session *s, struct guest_id id);
 void program_fini(struct session *s, struct object *o);
 
-/* Keeps the programs that it is made of, in place of those of before. false: no memory. */
-bool program_keep_others(struct session *s, struct program *p, uint64_t n,
+/* Keeps the programs that it, or a build of it, is made of. false: no memory. */
+bool program_keep_others(struct program *p, struct program_others *o, uint64_t n,
                          struct object *const *programs);
+
+/*
+ * Dispatcher: one more build, which takes so much of LIMIT_PROGRAM_BYTES already, and the end of
+ * those that nothing is made of. NULL: no memory.
+ */
+struct program_build *program_new_build(struct session *s, struct program *p,
+                                        uint64_t kept_bytes);
 
 /* NULL while its link is under way, or when that failed. Any thread. */
 cl_program program_handle(struct program *p);
@@ -69,6 +91,7 @@ struct program_job {
     struct session *s;
     struct program *program; /* counted */
     uint64_t tag, param_name;
+    uint64_t moment; /* of a build */
     struct extent out;
     cl_device_id *devices; /* owned; the driver holds them */
     cl_uint n_devices;
@@ -98,8 +121,8 @@ bool program_job_others(struct program_job *j, uint64_t n,
 /* The end of a question: the bytes, or an error. */
 void program_job_reply(struct program_job *j, cl_int rc, const void *data, size_t len);
 
-/* How its build, compile or link went. Any thread. */
-void program_built(struct program *p, cl_int status);
+/* How its build or compile went. Any thread. */
+void program_built(const struct program_job *j, cl_int status);
 
 /* The log of its last build in the guest's words, malloc'ed; NULL: there is none. */
 char *program_log(struct session *s, struct program *p);

@@ -152,7 +152,7 @@ text_goes_first(struct session *s, bool *wake)
     struct replies *r = &s->replies;
     uint32_t left = TEXT_ALL;
 
-    if (!r->first)
+    if (!r->first && !r->still)
         left = text_pass(s, TEXT_ALL, wake);
     if (left > 0)
         replies_wait_in_line(s, NULL, 0, left);
@@ -173,7 +173,7 @@ reply_frame(struct session *s, const void *frame, uint32_t len, bool text_first)
     pthread_mutex_lock(&r->lock);
     if (text_first && atomic_load_explicit(&r->text_expected, memory_order_relaxed))
         text_goes_first(s, &wake);
-    at = r->first ? NULL : ring_room(s, len);
+    at = r->first || r->still ? NULL : ring_room(s, len);
     if (at) {
         memcpy(at, frame, len);
         wake |= ring_commit(&s->channel.tx, len);
@@ -306,6 +306,8 @@ replies_flush_line(struct session *s, bool *wake)
 {
     struct replies *r = &s->replies;
 
+    if (r->still)
+        return false;
     while (r->first && replies_flush_first(s, wake))
         ;
     if (!r->first)
@@ -345,6 +347,24 @@ replies_pass_text(struct session *s)
 }
 
 /* ---- of a paused session ------------------------------------------------------------- */
+
+void
+replies_stand_still(struct session *s)
+{
+    _cleanup_unlock_ pthread_mutex_t *held = scope_lock(&s->replies.lock);
+
+    s->replies.still = true;
+}
+
+void
+replies_go_on(struct session *s)
+{
+    pthread_mutex_lock(&s->replies.lock);
+    s->replies.still = false;
+    pthread_mutex_unlock(&s->replies.lock);
+    /* The dispatcher may sleep, and know of nothing that waits. */
+    replies_flush(s);
+}
 
 /* Lock held. What is in the pipe, up to n bytes, as frames at the end of the line. */
 static void

@@ -28,7 +28,8 @@ struct replies {
     struct waiting_frame *first, **last;
     size_t waiting_bytes;
     _Atomic bool waiting;
-    int text_fd;                /* what kernels print; not blocking; -1: none */
+    bool still;  /* all wait in line: the session is paused, and its ring as it was */
+    int text_fd; /* what kernels print; not blocking; -1: none */
     _Atomic bool text_expected; /* so look into the pipe before each answer */
 };
 
@@ -54,6 +55,13 @@ void reply_announce_text(struct session *s);
  * thread.
  */
 bool replies_pass_text(struct session *s);
+
+/*
+ * Nothing more gets into the ring: who saves the session must find it as its counter says. And it
+ * may again.
+ */
+void replies_stand_still(struct session *s);
+void replies_go_on(struct session *s);
 
 /*
  * Paused: calls each for all frames that wait for room, with what kernels have printed among them.

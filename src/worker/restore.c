@@ -152,8 +152,8 @@ restore_channel(struct restorer *r)
         rc = snapshot_get_exact(r->reader, s->channel.page, s->channel.page_bytes, r->e);
     if (rc < 0)
         return rc;
-    ring_go_on(&s->channel.rx, r->head.commands_at, true);
-    if (ring_go_on(&s->channel.tx, r->head.replies_at, false) < 0)
+    if (ring_go_on(&s->channel.rx, r->head.commands_at, true) < 0 ||
+        ring_go_on(&s->channel.tx, r->head.replies_at, false) < 0)
         return restore_bad(r, "its rings");
     return 0;
 }
@@ -352,6 +352,8 @@ restore_session(struct session *s, const struct restore_options *o, struct err *
     rc = restore_sections(&r);
     /* It stays so until its guest is there: nothing is answered, nothing runs. */
     s->moments = r.head.moments;
+    for (size_t i = 0; i < r.n_made && rc == 0; i++)
+        object_unref(s, r.made[i].object);
     free(take_ptr(s->restoring.blob));
     snapshot_reader_free(r.reader);
     free(r.ops);

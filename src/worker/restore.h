@@ -26,7 +26,7 @@ typedef int restore_progress_fn(void *ctx, uint64_t done, uint64_t total);
 
 struct restore_options {
     int fd;          /* a stream of the snapshot begins here */
-    int stop_fd;     /* as soon as it is readable the work ends; -1: nothing ends it */
+    int stop_fd;     /* once it is readable the reading ends, even stuck */
     uint64_t number; /* the snapshot's */
     const struct guest_memory *memory;
     restore_progress_fn *progress;

@@ -131,6 +131,7 @@ made_add(struct restorer *r, uint64_t serial, struct object *o)
         r->cap_made = cap;
     }
     o->serial = serial;
+    object_ref(o);
     r->made[r->n_made++] = (struct made){serial, o};
     return 0;
 }
@@ -483,22 +484,14 @@ restore_record(struct restorer *r, struct dec *d)
 }
 
 static int
-restore_release(struct restorer *r, struct dec *d, uint64_t moment)
+restore_release(struct restorer *r, struct dec *d)
 {
     struct req_tessera_release release = {.object = NULL};
     struct object *o = table_find(&r->s->table, (struct guest_id){dec_u64(d, "id")});
 
     if (d->bad || !o)
         return restore_bad(r, "a release");
-    /* Something should still need it. */
-    if (atomic_load(&o->refs) == 1 && o->kind != KIND_queue) {
-        for (size_t i = 0; i < r->n_made; i++) {
-            if (r->made[i].object == o)
-                r->made[i].object = NULL;
-        }
-    }
     release.object = o;
-    (void)moment;
     return op_tessera_release(r->s, &release);
 }
 
@@ -683,7 +676,7 @@ restore_reply(struct restorer *r, struct dec *d)
 /* ---- the log ------------------------------------------------------------------------------ */
 
 static int
-restore_entry(struct restorer *r, uint64_t kind, uint64_t moment, struct dec *d)
+restore_entry(struct restorer *r, uint64_t kind, struct dec *d)
 {
     cl_int error;
 
@@ -707,7 +700,7 @@ restore_entry(struct restorer *r, uint64_t kind, uint64_t moment, struct dec *d)
     case ENTRY_RECORD:
         return restore_record(r, d);
     case ENTRY_RELEASE:
-        return restore_release(r, d, moment);
+        return restore_release(r, d);
     case ENTRY_PROGRAM:
         return restore_program(r, d);
     case ENTRY_ARGUMENTS:
@@ -778,7 +771,7 @@ restore_log(struct restorer *r)
         /* What is numbered now gets the numbers that it had. */
         if (head[1] > 0)
             r->s->moments = head[1] - 1;
-        rc = restore_entry(r, head[0], head[1], &d);
+        rc = restore_entry(r, head[0], &d);
         if (rc == 0)
             rc = restore_progress(r, sizeof head + head[2]);
         if (rc < 0)

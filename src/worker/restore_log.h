@@ -9,7 +9,8 @@
 /* An object by its serial. */
 struct made {
     uint64_t serial;
-    struct object *object; /* not counted; NULL: it is gone */
+    struct object
+        *object; /* counted: whatever the log says, it is there to the end of it */
 };
 
 /* Restoring, as far as it has come. */

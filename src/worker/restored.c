@@ -17,6 +17,21 @@ restored_of(struct session *s)
     return s->restored;
 }
 
+/* Room for one more than n: all of it, or NULL. */
+static void *
+room_for_one(void *all, size_t n, size_t *cap, size_t bytes)
+{
+    const size_t more = *cap ? 2 * *cap : 16;
+    void *bigger;
+
+    if (n < *cap)
+        return all;
+    bigger = realloc(all, more * bytes);
+    if (bigger)
+        *cap = more;
+    return bigger;
+}
+
 int
 restored_keep_question(struct session *s, const struct event_question *q)
 {
@@ -25,7 +40,8 @@ restored_keep_question(struct session *s, const struct event_question *q)
 
     if (!r)
         return -ENOMEM;
-    bigger = realloc(r->questions, (r->n_questions + 1) * sizeof *bigger);
+    bigger =
+        room_for_one(r->questions, r->n_questions, &r->cap_questions, sizeof *bigger);
     if (!bigger)
         return -ENOMEM;
     r->questions = bigger;
@@ -50,7 +66,7 @@ restored_keep_ask(struct session *s, uint64_t tag, uint64_t bytes)
 
     if (!r)
         return -ENOMEM;
-    bigger = realloc(r->asks, (r->n_asks + 1) * sizeof *bigger);
+    bigger = room_for_one(r->asks, r->n_asks, &r->cap_asks, sizeof *bigger);
     if (!bigger)
         return -ENOMEM;
     r->asks = bigger;

@@ -16,7 +16,7 @@ struct restored_ask {
 struct restored {
     struct restored_question *questions; /* owned */
     struct restored_ask *asks;           /* owned */
-    size_t n_questions, n_asks;
+    size_t n_questions, cap_questions, n_asks, cap_asks;
 };
 
 /* Copies it. 0 or -ENOMEM. */

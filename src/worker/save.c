@@ -378,8 +378,7 @@ saving_bytes(const struct saving *g)
 struct writing {
     struct saving *g;
     struct snapshot_writer *w;
-    saving_progress_fn *progress;
-    void *ctx;
+    const struct saving_options *options;
     uint64_t done;
 };
 
@@ -394,7 +393,7 @@ put(struct writing *w, const void *bytes, uint64_t len, struct err *e)
 
         w->done += n;
         if (rc == 0)
-            rc = w->progress(w->ctx, w->done, saving_bytes(w->g));
+            rc = w->options->progress(w->options->ctx, w->done, saving_bytes(w->g));
         if (rc < 0)
             return e->code ? rc : err_set(e, rc, "cancelled");
         p += n;
@@ -489,14 +488,11 @@ put_contents(struct writing *w, struct err *e)
 }
 
 int
-saving_write(struct saving *g, int fd, int stop_fd, saving_progress_fn *progress,
-             void *ctx, uint64_t *ret_written, struct err *e)
+saving_write(struct saving *g, const struct saving_options *o, uint64_t *ret_written,
+             struct err *e)
 {
-    struct writing w = {.g = g, .progress = progress, .ctx = ctx};
-    int rc = snapshot_writer_new(fd, true, &w.w, e);
-
-    if (rc == 0)
-        snapshot_writer_stop_by(w.w, stop_fd);
+    struct writing w = {.g = g, .options = o};
+    int rc = snapshot_writer_new_until(o->fd, true, o->stop_fd, &w.w, e);
 
     if (rc == 0)
         rc = put_section(&w, SAVED_SESSION, &g->head, sizeof g->head, e);

@@ -24,12 +24,16 @@ uint64_t saving_bytes(const struct saving *g);
 /* Called now and then; a negative errno ends the writing with it. */
 typedef int saving_progress_fn(void *ctx, uint64_t done, uint64_t total);
 
-/*
- * Writes a whole stream. *ret_written: the bytes that it took. stop_fd: ends it as soon as it is
- * readable; -1: nothing does.
- */
-int saving_write(struct saving *g, int fd, int stop_fd, saving_progress_fn *progress,
-                 void *ctx, uint64_t *ret_written, struct err *e);
+struct saving_options {
+    int fd;
+    int stop_fd; /* once it is readable the writing ends, even stuck; -1: it never does */
+    saving_progress_fn *progress;
+    void *ctx;
+};
+
+/* Writes a whole stream. *ret_written: the bytes that it took. */
+int saving_write(struct saving *g, const struct saving_options *o, uint64_t *ret_written,
+                 struct err *e);
 
 void saving_free(struct saving *g);
 

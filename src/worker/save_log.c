@@ -26,7 +26,7 @@ struct happening {
     union {
         struct object *object;
         const struct recipe *frame;
-        struct program *program;
+        const struct program_build *build;
         const struct command *command;
         const struct held *held;
     };
@@ -71,8 +71,9 @@ gather_program(struct happenings *h, struct program *p)
     for (size_t i = 0; i < p->n_constants; i++)
         happened(h, (struct happening){p->constants[i].moment, CHANGED,
                                        .frame = &p->constants[i].set});
-    if (p->build_moment)
-        happened(h, (struct happening){p->build_moment, BUILT, .program = p});
+    for (size_t i = 0; i < p->n_builds; i++)
+        happened(h,
+                 (struct happening){p->builds[i].moment, BUILT, .build = &p->builds[i]});
 }
 
 static void
@@ -168,41 +169,57 @@ save_event(struct session *s, struct bytes *log, struct object *o)
 static void
 save_kernel(struct session *s, struct bytes *log, struct object *o)
 {
-    char name[1024] = "";
+    _cleanup_free_ char *name = NULL;
     struct bytes b = {0};
+    size_t len = 0;
 
-    s->cl->clGetKernelInfo(o->h.kernel, CL_KERNEL_FUNCTION_NAME, sizeof name - 1, name,
-                           NULL);
+    s->cl->clGetKernelInfo(o->h.kernel, CL_KERNEL_FUNCTION_NAME, 0, NULL, &len);
+    name = calloc(1, len + 1);
+    if (name)
+        s->cl->clGetKernelInfo(o->h.kernel, CL_KERNEL_FUNCTION_NAME, len, name, NULL);
+    b.failed = !name;
     bytes_u64(&b, o->serial);
     bytes_u64(&b, o->id.v);
     bytes_u64(&b, kernel_of(o)->program->o.serial);
-    bytes_string(&b, name, strlen(name) + 1);
+    bytes_string(&b, name ? name : "", name ? strlen(name) + 1 : 1);
     entry(log, ENTRY_KERNEL, o->serial, &b);
 }
 
-static bool
-is_sibling(const struct object *a, const struct object *b)
+/* The serial of the last part that its message made: the ids of all are the message's end. */
+static uint64_t
+last_serial(const struct object *o)
 {
-    return b->kind == KIND_device && a->recipe.frame_len == b->recipe.frame_len &&
-           memcmp(a->recipe.frame, b->recipe.frame, a->recipe.frame_len) == 0;
+    const size_t words = o->recipe.frame_len / sizeof(uint64_t);
+    const uint64_t *ids = o->recipe.frame;
+    size_t after = 0;
+
+    while (after + 1 < words && ids[words - 1 - after] != o->id.v)
+        after++;
+    return o->serial + after;
 }
 
-/* Which parts of a device live of those that one message made: its last field tells their ids. */
+/* Another message may have had the same ids. */
+static bool
+is_sibling(const struct session *s, const struct object *o, const struct list *node)
+{
+    const struct object *other = container_of(node, struct object, node);
+
+    return node != &s->objects && other->kind == KIND_device &&
+           last_serial(other) == last_serial(o);
+}
+
+/* Which parts of a device live of those that one message made: nothing was made between them. */
 static void
 save_devices(struct session *s, struct bytes *log, const struct object *o)
 {
     struct bytes b = {0};
 
-    for (struct list *l = s->objects.next; l != &o->node; l = l->next) {
-        if (is_sibling(o, container_of(l, struct object, node)))
-            return;
-    }
+    if (is_sibling(s, o, o->node.prev))
+        return;
     bytes_string(&b, o->recipe.frame, o->recipe.frame_len);
-    for (const struct list *l = &o->node; l != &s->objects; l = l->next) {
+    for (const struct list *l = &o->node; is_sibling(s, o, l); l = l->next) {
         const struct object *other = container_of(l, struct object, node);
 
-        if (!is_sibling(o, other))
-            continue;
         bytes_u64(&b, other->id.v);
         bytes_u64(&b, other->serial);
     }
@@ -233,13 +250,13 @@ save_object(struct session *s, struct bytes *log, struct object *o)
 }
 
 static void
-save_build(struct bytes *log, struct program *p)
+save_build(struct bytes *log, const struct program_build *build)
 {
     struct bytes b = {0};
 
-    bytes_u64(&b, p->o.serial);
-    put_recipe(&b, &p->build);
-    entry(log, ENTRY_BUILD, p->build_moment, &b);
+    bytes_u64(&b, build->program->o.serial);
+    put_recipe(&b, &build->message);
+    entry(log, ENTRY_BUILD, build->moment, &b);
 }
 
 static void
@@ -338,7 +355,7 @@ save_happening(struct session *s, struct bytes *log, const struct happening *h)
         entry(log, ENTRY_FRAME, h->moment, &b);
         break;
     case BUILT:
-        save_build(log, h->program);
+        save_build(log, h->build);
         break;
     case RECORDED:
         save_recorded(log, h->command);

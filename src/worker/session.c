@@ -636,8 +636,10 @@ session_join(struct session *s, const struct rejoining *g)
     restored_ask_again(s);
     s->runner.due = true;
     rc = runner_leave(s);
+    if (rc < 0)
+        session_end(s, "%s", s->reason[0] ? s->reason : strerror(-rc));
     session_thread(s, runner_thread, s);
-    return rc;
+    return 0;
 }
 
 bool
@@ -729,8 +731,11 @@ session_sleep(struct session *s)
     rc = s->channel.transport->wait(&s->channel, timeout_ms);
     ring_awake(&s->channel.rx);
     spin_learn(&s->spin, spin_ns(&s->spin) + now_ns() - began);
-    if (rc < 0 && !ring_readable(&s->channel.rx))
+    if (rc < 0 && !ring_readable(&s->channel.rx)) {
+        /* A session that is paused ends when it goes on: it may be about to be saved. */
+        runner_enter(s);
         session_left(s);
+    }
 }
 
 /* Now and then, between messages. */

@@ -25,7 +25,7 @@ watches_init(struct watches *w)
 {
     pthread_mutex_init(&w->lock, NULL);
     list_init(&w->armed);
-    w->count = 0;
+    w->count = w->running = 0;
 }
 
 bool
@@ -49,6 +49,7 @@ static void
 watch_disarm(struct watches *w, struct watch *watch)
 {
     watch->fired = true;
+    w->running++;
     list_del(&watch->node);
     __atomic_store_n(&w->count, w->count - 1, __ATOMIC_RELAXED);
 }
@@ -56,8 +57,24 @@ watch_disarm(struct watches *w, struct watch *watch)
 static void
 watch_run(struct watch *w, cl_int status)
 {
+    struct watches *all = &w->s->watches;
+
     w->done(w->s, w->arg, status < 0 ? status : CL_SUCCESS);
     w->s->cl->clReleaseEvent(w->event);
+    pthread_mutex_lock(&all->lock);
+    all->running--;
+    pthread_mutex_unlock(&all->lock);
+}
+
+bool
+watches_run(struct watches *w)
+{
+    bool run;
+
+    pthread_mutex_lock(&w->lock);
+    run = w->running > 0;
+    pthread_mutex_unlock(&w->lock);
+    return run;
 }
 
 /* The driver's thread, or ours from inside clSetEventCallback. */

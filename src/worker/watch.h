@@ -25,6 +25,7 @@ struct watches {
     pthread_mutex_t lock;
     struct list armed;
     unsigned count;
+    unsigned running; /* continuations of what is armed no more; under the lock */
 };
 
 void watches_init(struct watches *w);
@@ -39,6 +40,9 @@ void watches_poll(struct session *s);
 /* Calls each for all that is watched, under the lock. */
 typedef void watch_each_fn(void *ctx, cl_event event, watch_fn *done, void *arg);
 void watches_each(struct session *s, watch_each_fn *each, void *ctx);
+
+/* Does a continuation run just now? It may be about to reply. */
+bool watches_run(struct watches *w);
 
 /* Is anything watched? A hint: no lock. */
 bool watches_any(const struct watches *w);

@@ -56,6 +56,27 @@ teardown() {
     ends_well "$log" "$started"
 }
 
+@test "a program follows its vGPU to another manager" {
+    local other=$BATS_TEST_TMPDIR/other program receiver
+    start_churn "$log" a --threads 1
+    program=$started
+    start "$BATS_TEST_TMPDIR/receive" env -u TESSERA_NO_START TESSERA_RUNTIME_DIR="$other/run" \
+        TESSERA_STATE_DIR="$other/state" "$TESSERA" receive --listen "$other.sock"
+    receiver=$started
+    within 10 test -S "$other.sock"
+    timeout 60 "$TESSERA" send a "$other.sock"
+    ended_with 0 "$receiver"
+    is_suspended a
+    churns_on "$log"
+    run_there() { TESSERA_RUNTIME_DIR=$other/run TESSERA_STATE_DIR=$other/state "$TESSERA" "$@"; }
+    [ "$(run_there show a -o json | jq -r '.sessions[0].waiting')" = false ]
+    "$TESSERA" delete a
+    churns_on "$log"
+    ends_well "$log" "$program"
+    run_there delete a
+    kill "$(cat "$other/run/tesserad.pid")"
+}
+
 @test "two programs of one vGPU, and one of another that goes on meanwhile" {
     local first second other
     "$TESSERA" create b --type $TYPE --gpu gpu0

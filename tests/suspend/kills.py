@@ -39,7 +39,10 @@ class Kills:
     # ---- what is there -----------------------------------------------------------------------
 
     def state(self):
-        """Of `a`: it is there, whatever was killed."""
+        """Of `a`: it is there, whatever was killed; an operation whose caller is gone is undone."""
+        hosts.until(lambda: (self.host.vgpu("a") or {}).get("state")
+                    not in ("suspending", "resuming"),
+                    lambda: f"an operation does not end: {self.host.tail()}")
         vgpu = self.host.vgpu("a")
         if vgpu is None or vgpu["state"] not in ("suspended", "running", "idle", "free"):
             raise hosts.Failed(f"vGPU 'a' is {vgpu and vgpu['state']}: {self.host.tail()}")

@@ -98,11 +98,30 @@ is_passing(int error)
            error == -ECONNRESET || error == -EUSERS || error == -ETOOMANYREFS;
 }
 
+static const char *
+socket_path(const struct session *s)
+{
+    return s->moved_to ? s->moved_to : s->device->route.socket_path;
+}
+
+/* The manager's words are a path: the vGPU is there now. */
+static int
+follow(struct session *s, const char *path)
+{
+    char *copy = path[0] == '/' ? strdup(path) : NULL;
+
+    if (!copy)
+        return -EPROTO;
+    free(s->moved_to);
+    s->moved_to = copy;
+    return -EAGAIN;
+}
+
 /* Its folder goes with it, and not before; of one that is mounted into a container the name. */
 static bool
-vgpu_is_deleted(const struct route *r)
+vgpu_is_deleted(const struct session *s)
 {
-    _cleanup_free_ char *path = strdup(r->socket_path);
+    _cleanup_free_ char *path = strdup(socket_path(s));
     struct stat st;
 
     if (!path)
@@ -114,16 +133,15 @@ vgpu_is_deleted(const struct route *r)
 static int
 socket_connect(struct session *s, char *reason)
 {
-    const struct route *r = &s->device->route;
     int rc = socket_new(s);
 
     if (rc >= 0)
-        rc = sock_connect_to(s->rejoin_fd, r->socket_path);
+        rc = sock_connect_to(s->rejoin_fd, socket_path(s));
     if (rc == 0)
         return 0;
     snprintf(reason, CONNECTION_REASON_BYTES, "cannot connect to its socket: %s",
              strerror(-rc));
-    if (rc != -ENOENT || !vgpu_is_deleted(r))
+    if (rc != -ENOENT || !vgpu_is_deleted(s))
         return -EAGAIN;
     snprintf(reason, CONNECTION_REASON_BYTES, "it was deleted while it was suspended");
     return -ENODEV;
@@ -180,6 +198,8 @@ try_socket(struct session *s, char *reason)
     rc = hello_rejoin(s->rejoin_fd, &h, s->memory, &w, reason);
     if (is_passing(rc))
         return -EAGAIN;
+    if (rc == -EREMOTE)
+        return follow(s, reason);
     if (rc == 0)
         rc = check_welcome(s, &w, reason);
     if (rc < 0)

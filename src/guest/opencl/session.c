@@ -59,6 +59,7 @@ session_free(struct session *s)
     windows_fini(&s->windows);
     pool_fini(&s->mems);
     pool_fini(&s->events);
+    free(s->moved_to);
     heap_fini(&s->heap);
     channel_fini(&s->channel);
     cleanup_closep(&s->memory[0]);

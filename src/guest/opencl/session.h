@@ -88,6 +88,7 @@ struct session {
     pthread_mutex_t rejoin_lock; /* who has it may have tx_lock, but none of the others */
     int rejoin_fd; /* a socket on its way to be channel.fd; under forks_lock() */
     unsigned rejoin_ms;
+    char *moved_to; /* its vGPU's socket since it has moved to another manager; owned */
 
     pthread_mutex_t tx_lock; /* the commands ring, all to the next lock */
     uint32_t tx_len;
