@@ -32,15 +32,25 @@ def test_programs_compute(_host, m):
     m.check(f"CLOCK_SLOP_MS={1 if m.patience == 1 else 20} guest_callbacks", 60)
 
 
+def test_buffers_are_as_before_over_suspend_and_resume(host, m):
+    m.check("(fb_limit churn 4 1; echo $? >/run/churned) >/run/churn 2>&1 &")
+    until(10 * m.patience, lambda: host.vgpu("v1")["used_bytes"] > 0)
+    host.tessera("suspend", "v1")
+    told = host.vgpu("v1")
+    assert not told["sessions"] and told["vm"]["connected"] == PORTS, told
+    status, told = m.run("clinfo")
+    assert "suspended: tessera resume v1" in told, (status, told)
+    host.tessera("resume", "v1")
+    m.check("while [ ! -e /run/churned ]; do sleep 0.1; done")
+    assert m.check("cat /run/churned").strip() == "0", m.check("cat /run/churn")
+
+
+@long
 def test_a_training_goes_on_over_suspend_and_resume(host, m):
     m.check(f"(echo begun; {TRAIN}; echo $? >/run/trained) >/run/training 2>&1 &")
     for patience in (30, 10):
         until(patience * m.patience, lambda: host.vgpu("v1")["used_bytes"] > 0)
         host.tessera("suspend", "v1")
-        told = host.vgpu("v1")
-        assert not told["sessions"] and told["vm"]["connected"] == PORTS, told
-        status, told = m.run("clinfo")
-        assert "suspended: tessera resume v1" in told, (status, told)
         host.tessera("resume", "v1")
         until(3 * m.patience, lambda: not any(s["waiting"] for s in host.vgpu("v1")["sessions"]))
     m.check("while [ ! -e /run/trained ]; do sleep 0.1; done", 60)
