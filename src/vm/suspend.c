@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Putting a domain away with its vGPUs. These first: what programs have on them is then at rest, and
- * what they share with the domain goes into its file with the rest of its memory. On the way back
- * the domain comes first, since it brings that memory; its programs wait until the vGPUs are there.
+ * Putting a domain away with its vGPUs. These first: what programs have on them is then at rest,
+ * and what they share with the domain goes into its file with the rest of its memory. On the way
+ * back the domain comes first, since it brings that memory; its programs wait until the vGPUs are
+ * there.
  */
 #include "vm/vm.h"
 
