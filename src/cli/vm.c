@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "cli/cli.h"
+#include "cli/operation.h"
 #include "vm/qemu_args.h"
 
 #include <ctype.h>
@@ -28,13 +29,14 @@ enum {
 
 static const struct args_usage usage = {
     .words = "attach|detach DOMAIN NAME | attach|detach DOMAIN --pci ADDRESS | list | "
-             "start|stop DOMAIN | xml|qemu-args|release NAME",
+             "start|stop|suspend|resume DOMAIN | xml|qemu-args|release NAME",
     .min_words = 1,
     .max_words = 3,
     .doc =
         "Gives vGPUs to libvirt's virtual machines. attach: puts the vGPU NAME, or whole "
         "PCI devices, into a domain; detach: takes them out. list: which VM has what. "
-        "start, stop: a domain with its vGPUs. xml: the devices of a vGPU for a domain's "
+        "start, stop: a domain with its vGPUs. suspend: puts both away, with all that "
+        "programs have there; resume: goes on. xml: the devices of a vGPU for a domain's "
         "XML. qemu-args: the same as arguments, for QEMU without libvirt. release: takes "
         "back what these two had made.",
     .options =
@@ -273,6 +275,41 @@ run_stop(const struct vm_args *a, const struct vm_what *w)
     return run_power(a, w, false);
 }
 
+static int
+run_put_away(const struct vm_args *a, const struct vm_what *w, bool away)
+{
+    const char *verb = away ? "suspend" : "resume";
+    _cleanup_err_ struct err e = ERR_INIT;
+    struct vm_result r = {0};
+    struct client *c;
+    struct vm *vm;
+    int rc = open_both(a, &c, &vm, verb);
+
+    if (rc)
+        return rc;
+    rc = away ? vm_suspend(vm, w->domain, operation_cancel_fd(), &r, &e)
+              : vm_resume(vm, w->domain, operation_cancel_fd(), &r, &e);
+    if (rc < 0)
+        rc = fail(c, &e, verb, w);
+    else
+        vm_say_power(a, w->domain, away ? "suspended" : "running", r.changed);
+    vm_close(vm);
+    client_free(c);
+    return rc;
+}
+
+static int
+run_suspend(const struct vm_args *a, const struct vm_what *w)
+{
+    return run_put_away(a, w, true);
+}
+
+static int
+run_resume(const struct vm_args *a, const struct vm_what *w)
+{
+    return run_put_away(a, w, false);
+}
+
 static void
 print_text(const json_t *answer)
 {
@@ -377,6 +414,8 @@ static const struct verb verbs[] = {
     {"list", "nothing", 0, 0, TAKES_CONNECT, run_list},
     {"start", "DOMAIN", 1, 1, TAKES_CONNECT, run_start},
     {"stop", "DOMAIN", 1, 1, TAKES_CONNECT | TAKES_FORCE, run_stop},
+    {"suspend", "DOMAIN", 1, 1, TAKES_CONNECT, run_suspend},
+    {"resume", "DOMAIN", 1, 1, TAKES_CONNECT, run_resume},
     {"xml", "NAME", 1, 1, TAKES_USER | TAKES_INDEX, run_xml},
     {"qemu-args", "NAME", 1, 1, TAKES_USER, run_qemu_args},
     {"release", "NAME", 1, 1, 0, run_release},
@@ -391,7 +430,7 @@ find_verb(const char *name, char **argv)
     }
     args_mistake(argv,
                  "'%s' is not known; there are: attach, detach, list, start, stop, "
-                 "xml, qemu-args, release",
+                 "suspend, resume, xml, qemu-args, release",
                  name);
 }
 

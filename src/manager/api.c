@@ -274,7 +274,7 @@ find_own(const struct api_call *c, struct vgpu **ret, struct err *e)
     return 0;
 }
 
-/* The same where it has to be one that runs, and is not in the middle of anything. */
+/* The same where it must not be in the middle of anything; it may be suspended. */
 static int
 find_own_settled(const struct api_call *c, struct vgpu **ret, struct err *e)
 {
@@ -285,11 +285,8 @@ find_own_settled(const struct api_call *c, struct vgpu **ret, struct err *e)
         return rc;
     if (v->deleting)
         return err_set(e, -EBUSY, "vGPU '%s' is being deleted", c->name);
-    if (v->operation)
+    if (v->operation || v->leaving)
         return err_set(e, -EBUSY, "vGPU '%s' is being suspended, resumed or cloned",
-                       c->name);
-    if (v->s.suspended.number)
-        return err_set(e, -EBUSY, "vGPU '%s' is suspended: tessera resume %s", c->name,
                        c->name);
     *ret = v;
     return 0;

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "manager/snapshot_head.h"
+#include "manager/vm.h"
 #include "manager/words.h"
 #include "manager/worker_link.h"
 #include "wire/hello.h"
@@ -65,13 +66,13 @@ take_socket(struct parked *p)
     return fd;
 }
 
-static struct session *
-find_waiting(const struct vgpu *v, const uint8_t *token)
+struct session *
+guests_find_waiting(const struct vgpu *v, const uint8_t *token, bool in_vm)
 {
     for (struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
         struct session *s = container_of(l, struct session, link);
 
-        if (s->waiting && !s->joining &&
+        if (s->waiting && !s->joining && (s->vm_port != 0) == in_vm &&
             memcmp(s->token, token, CONTROL_TOKEN_BYTES) == 0)
             return s;
     }
@@ -107,7 +108,7 @@ admit(struct parked *p)
 static void
 go_on(struct parked *p)
 {
-    struct session *s = find_waiting(p->v, p->token);
+    struct session *s = guests_find_waiting(p->v, p->token, false);
     int rc;
 
     if (!s) {
@@ -187,6 +188,7 @@ guests_route(struct vgpu *v)
     struct list *l, *tmp;
 
     list_for_each_safe(l, tmp, &v->parked) look(container_of(l, struct parked, link));
+    vm_route(v);
 }
 
 /* The limit that one more of that process would break, or LIMIT_COUNT. */
@@ -233,6 +235,9 @@ guests_send_to(struct session *s)
 {
     struct list *l, *tmp;
 
+    /* A port's session has its memory already: its guest comes when all is done. */
+    if (s->vm_port != 0)
+        return 0;
     list_for_each_safe(l, tmp, &s->vgpu->parked)
     {
         struct parked *p = container_of(l, struct parked, link);
@@ -247,6 +252,8 @@ void
 guests_joined(struct session *s)
 {
     session_waits_no_more(s);
+    if (s->port)
+        s->port->idle_bytes = 0;
     log_debug("vGPU '%s': the guest of worker %d is back", s->vgpu->s.name, (int)s->pid);
 }
 
@@ -257,6 +264,8 @@ guests_not_joined(struct session *s, const struct control_msg *m)
 
     printable_copy(words, m->words, sizeof words);
     s->joining = false;
+    if (s->port)
+        vm_port_is_free(take_ptr(s->port), false);
     log_warning("vGPU '%s': worker %d does not take its guest back: %s", s->vgpu->s.name,
                 (int)s->pid, words);
 }
@@ -305,7 +314,7 @@ tick(void *arg)
 void
 guests_watch(struct vgpu *v)
 {
-    if (v->nparked + v->nwaiting == 0)
+    if (v->nparked + v->nwaiting == 0 && !vm_any_parked(v))
         return;
     if (v->tick || alarm_new(&v->m->loop, tick, v, &v->tick) == 0)
         alarm_set(v->tick, TICK_MS);

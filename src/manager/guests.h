@@ -25,6 +25,10 @@ void guests_route(struct vgpu *v);
 /* Hands on to a session that is to be restored its guest, if that is parked. */
 int guests_send_to(struct session *s);
 
+/* Who waits for that guest, which came by a virtual machine's port or not; NULL: nobody. */
+struct session *guests_find_waiting(const struct vgpu *v, const uint8_t *token,
+                                    bool in_vm);
+
 /* The session's worker has answered CONTROL_GUEST. */
 void guests_joined(struct session *s);
 void guests_not_joined(struct session *s, const struct control_msg *m);

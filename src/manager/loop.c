@@ -83,6 +83,12 @@ watch_hang_up_only(struct watch *w)
 }
 
 void
+watch_readable(struct watch *w)
+{
+    uv_poll_start(&w->poll, UV_READABLE, watch_ready);
+}
+
+void
 watch_free(struct watch *w)
 {
     if (!w)

@@ -26,6 +26,9 @@ void watch_stop(struct watch *w);
 /* From now on ready comes when the other side hangs up, not for what there is to read. */
 void watch_hang_up_only(struct watch *w);
 
+/* As at first again. */
+void watch_readable(struct watch *w);
+
 /* Calls due once, delay_ms after each alarm_set(); setting it again moves it. */
 struct alarm;
 int alarm_new(uv_loop_t *loop, loop_fn *due, void *arg, struct alarm **ret);

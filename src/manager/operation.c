@@ -389,8 +389,6 @@ check_running(const struct vgpu *v, const char *what, struct err *e)
     if (v->unavailable)
         return err_set(e, -ENODEV, "vGPU '%s' is unavailable: %s", v->s.name,
                        v->unavailable);
-    if (vm_connected(v) > 0)
-        return vm_is_connected_error(v, what, e);
     return 0;
 }
 
@@ -439,8 +437,12 @@ check_clone(const struct manager *m, const struct vgpu *v,
 
     if (rc < 0)
         return rc;
-    return v->s.suspended.number ? check_resume(v, fd, e)
-                                 : check_running(v, "be cloned", e);
+    if (v->s.suspended.number)
+        return check_resume(v, fd, e);
+    /* A machine has one vGPU's memory: without the machine there is nobody for the clone. */
+    if (vm_connected(v) > 0)
+        return vm_is_connected_error(v, "be cloned", e);
+    return check_running(v, "be cloned", e);
 }
 
 static int

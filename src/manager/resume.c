@@ -7,6 +7,7 @@
 #include "manager/operation_internal.h"
 #include "manager/vgpu_internal.h"
 #include "manager/vgpu_suspend.h"
+#include "manager/vm.h"
 #include "manager/words.h"
 #include "manager/worker_link.h"
 
@@ -112,7 +113,9 @@ static bool
 is_wanted(const struct operation *op, const struct snapshot_session *s,
           const char *boot_id)
 {
-    if (op->is_new || s->vm_port)
+    if (s->vm_port)
+        return !op->is_new && op->v->vm;
+    if (op->is_new)
         return true;
     return strcmp(s->boot_id, boot_id) == 0 && guest_may_live(&s->guest);
 }
@@ -149,16 +152,40 @@ find_place(struct operation *op, struct vgpu_state *s, struct err *e)
                     op->r.vgpu, size);
 }
 
+/* Programs of a machine that is not there would be given memory that it overwrites when it is. */
+static int
+check_machine(const struct operation *op, struct err *e)
+{
+    const struct vgpu *v = op->v;
+    bool any = false;
+
+    for (unsigned i = 0; i < op->head->nsessions; i++)
+        any = any || op->head->sessions[i].vm_port != 0;
+    if (!any || !v || !v->vm || vm_connected(v) > 0)
+        return 0;
+    return err_set(
+        e, -EBUSY,
+        "programs of the virtual machine %s%swere using '%s', and it does not run: "
+        "tessera vm resume DOMAIN, or, to do without them, tessera vm detach",
+        v->s.vm.domain, v->s.vm.domain[0] ? " " : "", v->s.name);
+}
+
 static int
 settle(struct operation *op, struct err *e)
 {
     struct vgpu_state s = op->v ? op->v->s : (struct vgpu_state){0};
-    int rc = find_place(op, &s, e);
+    int rc = check_machine(op, e);
+
+    if (rc == 0)
+        rc = find_place(op, &s, e);
 
     if (rc == 0 && !op->v)
         rc = describe_new(op, &s, e);
     if (rc == 0 && !op->v)
         rc = make_new(op, &s, e);
+    if (rc < 0)
+        return rc;
+    rc = vm_check_size(op->v, s.framebuffer_bytes, e);
     if (rc < 0)
         return rc;
     op->before = op->v->s;
@@ -231,7 +258,7 @@ restore(struct operation *op, struct part *p)
     const struct control_msg m = {
         .op = CONTROL_RESTORE, .a = op->r.kind != OPERATION_CLONE, .b = op->head->number};
     const struct snapshot_session *from = &op->head->sessions[op->at];
-    int rc = session_restore(op->v, from, !op->is_new, &p->s);
+    int rc = session_restore(op->v, op->head, from, !op->is_new, &p->s);
 
     if (rc < 0) {
         operation_fail(op, rc, "no worker for the session of '%s': %s", from->program,

@@ -97,7 +97,7 @@ worker_start(const struct vgpu *v, const struct session *s, int guest)
     add_fd(&argv, "--control-fd", control, fds, &nfds);
     worker_arguments(&argv, v, s->slot);
     session_gate_arguments(v, s->gate, &argv, fds, &nfds);
-    if (s->port)
+    if (s->vm_port != 0)
         add_fd(&argv, "--bar-fd", v->vm->memory_fd, fds, &nfds);
     rc = jail_prepare(v, s->slot, &argv, &folders);
     if (rc < 0)
@@ -171,7 +171,8 @@ session_settle(struct vgpu *v, unsigned i)
     vgpu_totals_add(&v->past, &v->account->slot[i].gate);
     jail_session_over(v, i);
     worker_socket_remove(v, i);
-    if (vm_clear_slot(v, i))
+    /* Of a session that will be made again the memory stays: it is its guest's. */
+    if (v->s.suspended.number == 0 && vm_clear_slot(v, i))
         v->clearing++;
     else
         account_slot_free(v->account, i);
@@ -215,7 +216,7 @@ session_gone(void *arg)
         operation_session_gone(v->operation, s, why);
     session_settle(v, s->slot);
     if (s->port)
-        vm_port_is_free(s->port, !why && !s->told_to_end);
+        vm_port_is_free(s->port, !why && (!s->told_to_end || v->leaving));
     session_forget(s);
     vgpu_session_gone(v);
 }
@@ -271,7 +272,7 @@ session_start(const struct session *from, int guest, struct session **ret)
         atomic_store(&page->pid_start, ticks);
     /* Of a session that waits the worker notes it, when its guest is there. */
     atomic_store(&page->guest_pid, s.waiting ? 0 : (int32_t)s.guest.pid);
-    atomic_store(&page->vm_port, s.port ? s.port->number + 1 : 0);
+    atomic_store(&page->vm_port, s.vm_port);
     atomic_store(&page->pid, pid);
     pidfd = process_open_number(pid);
     s.pid = pid;
@@ -446,8 +447,8 @@ session_admit(struct vgpu *v, int guest, const struct peer *who)
 }
 
 int
-session_restore(struct vgpu *v, const struct snapshot_session *from, bool own,
-                struct session **ret)
+session_restore(struct vgpu *v, const struct snapshot_head *head,
+                const struct snapshot_session *from, bool own, struct session **ret)
 {
     struct session s = {.vgpu = v, .waiting = true};
     const int slot = account_slot_take(v->account);
@@ -457,9 +458,12 @@ session_restore(struct vgpu *v, const struct snapshot_session *from, bool own,
         return slot;
     s.slot = (unsigned)slot;
     memcpy(s.token, from->token, sizeof s.token);
-    if (own)
+    s.vm_port = (uint32_t)from->vm_port;
+    if (own && !s.vm_port)
         s.guest = from->guest;
     text_copy(v->account->slot[slot].program, ACCOUNT_PROGRAM_BYTES, from->program);
+    if (s.vm_port != 0)
+        snapshot_bar_put(head, (unsigned)from->slot, &v->account->bar, s.slot);
     rc = session_start_in(&s, -1, ret);
     if (rc < 0)
         return rc;
@@ -490,7 +494,7 @@ int
 session_accept_port(struct vm_port *p)
 {
     struct vgpu *v = p->v;
-    struct session s = {.vgpu = v, .port = p}, *started;
+    struct session s = {.vgpu = v, .port = p, .vm_port = p->number + 1}, *started;
     const int slot = v->nsessions < limit_of(&v->m->options->limits, LIMIT_SESSIONS)
                          ? account_slot_take(v->account)
                          : -1;
@@ -508,7 +512,7 @@ session_accept_port(struct vm_port *p)
 bool
 session_is_adopted_from_vm(const struct session *s)
 {
-    return s->adopted && atomic_load(&s->vgpu->account->slot[s->slot].vm_port) != 0;
+    return s->adopted && !s->waiting && !s->port && s->vm_port != 0;
 }
 
 void
@@ -540,6 +544,7 @@ session_adopt(struct vgpu *v, unsigned i)
                         .adopted = true,
                         .hidden = state == WORKER_HIDDEN,
                         .gate = SESSION_NO_GATE,
+                        .vm_port = atomic_load(&slot->vm_port),
                         .guest = {(uint64_t)atomic_load(&slot->guest_pid), 0}};
     struct session *adopted;
 

@@ -7,6 +7,7 @@
 #include "manager/vgpu.h"
 
 struct vm_port;
+struct snapshot_head;
 struct snapshot_session;
 
 struct session {
@@ -20,7 +21,8 @@ struct session {
     int gate;         /* in the GPU's turns; SESSION_NO_GATE: it is ungoverned */
     char verdict[ACCOUNT_REASON_BYTES]; /* why we killed it; "": we have not */
     struct watch *watch;                /* its pidfd */
-    struct vm_port *port;  /* by which its guest came; NULL: by the socket, or adopted */
+    struct vm_port *port; /* by which its guest came; NULL: by the socket, or adopted */
+    uint32_t vm_port; /* its guest is in a virtual machine: the last port's, + 1; or 0 */
     struct watch *control; /* the connection to its worker (worker_link.h), or NULL */
     bool waiting;          /* restored: its guest has yet to come back */
     bool joining;          /* a guest was handed on to it, and it has not answered yet */
@@ -54,8 +56,8 @@ void session_refuse(int guest, int status, const char *why);
  * Starts a worker that is to make a session again (CONTROL_RESTORE), which waits for the guest that
  * it had. own: that guest may still be here.
  */
-int session_restore(struct vgpu *v, const struct snapshot_session *from, bool own,
-                    struct session **ret);
+int session_restore(struct vgpu *v, const struct snapshot_head *head,
+                    const struct snapshot_session *from, bool own, struct session **ret);
 
 /*
  * Takes over the sessions in the account that still have a process; frees the other

@@ -137,6 +137,41 @@ token_is_zero(const uint8_t token[CONTROL_TOKEN_BYTES])
     return memcmp(token, zero, sizeof zero) == 0;
 }
 
+/* ---- a machine's memory ------------------------------------------------------------------- */
+
+void
+snapshot_bar_take(struct snapshot_head *h, const struct bar_map *m)
+{
+    unsigned before = BAR_MAP_FREE;
+
+    h->nextents = 0;
+    for (unsigned i = 1; i < BAR_MAP_CHUNKS; i++) {
+        const unsigned owner = atomic_load(&m->owner[i]);
+
+        if (owner >= 1 && owner <= ACCOUNT_SLOTS) {
+            if (owner != before || atomic_load(&m->first[i]))
+                h->extents[h->nextents++] =
+                    (struct snapshot_extent){(uint16_t)(owner - 1), (uint16_t)i, 0};
+            h->extents[h->nextents - 1].n++;
+        }
+        before = owner;
+    }
+}
+
+void
+snapshot_bar_put(const struct snapshot_head *h, unsigned from, struct bar_map *m,
+                 unsigned slot)
+{
+    for (unsigned i = 0; i < h->nextents; i++) {
+        const struct snapshot_extent *x = &h->extents[i];
+
+        for (unsigned k = x->first; x->slot == from && k < x->first + x->n; k++) {
+            atomic_store(&m->first[k], k == x->first);
+            atomic_store(&m->owner[k], (uint8_t)(slot + 1));
+        }
+    }
+}
+
 /* ---- reading ---------------------------------------------------------------------------- */
 
 static int
@@ -190,6 +225,49 @@ sessions_parse(const json_t *list, struct snapshot_head *h, struct err *e)
 }
 
 static int
+number_parse(const json_t *list, size_t i, unsigned least, unsigned most, uint16_t *ret)
+{
+    const json_t *n = json_array_get(list, i);
+
+    if (!json_is_integer(n) || json_integer_value(n) < least ||
+        json_integer_value(n) > most)
+        return -EINVAL;
+    *ret = (uint16_t)json_integer_value(n);
+    return 0;
+}
+
+/* Each begins where the one before has ended, or later; the first chunk is nobody's. */
+static int
+extent_parse(const json_t *list, unsigned least, struct snapshot_extent *ret)
+{
+    if (json_array_size(list) != 3 ||
+        number_parse(list, 0, 0, ACCOUNT_SLOTS - 1, &ret->slot) < 0 ||
+        number_parse(list, 1, least, BAR_MAP_CHUNKS - 1, &ret->first) < 0)
+        return -EINVAL;
+    return number_parse(list, 2, 1, BAR_MAP_CHUNKS - ret->first, &ret->n);
+}
+
+static int
+extents_parse(const json_t *list, struct snapshot_head *h, struct err *e)
+{
+    unsigned least = 1;
+
+    if (!list)
+        return 0;
+    if (!json_is_array(list) || json_array_size(list) > BAR_MAP_CHUNKS)
+        return err_set(e, -EINVAL, "'bar' is not a list of extents");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        struct snapshot_extent *x = &h->extents[i];
+
+        if (extent_parse(json_array_get(list, i), least, x) < 0)
+            return err_set(e, -EINVAL, "'bar': extent %zu is none", i);
+        least = x->first + x->n;
+    }
+    h->nextents = (unsigned)json_array_size(list);
+    return 0;
+}
+
+static int
 head_check(struct head_words *w, struct err *e)
 {
     const char *problem = vgpu_name_problem(w->head.name);
@@ -222,6 +300,8 @@ head_read(const json_t *o, struct snapshot_head *ret, struct err *e)
         rc = head_check(w, e);
     if (rc == 0)
         rc = sessions_parse(json_object_get(o, "sessions"), &w->head, e);
+    if (rc == 0)
+        rc = extents_parse(json_object_get(o, "bar"), &w->head, e);
     if (rc == 0)
         *ret = w->head;
     return rc;
@@ -272,19 +352,23 @@ char *
 snapshot_head_format(const struct snapshot_head *h)
 {
     char number[SNAPSHOT_NUMBER_BYTES], *text;
-    json_t *list = json_array(), *o;
+    json_t *list = json_array(), *bar = json_array(), *o;
 
     snapshot_number_format(h->number, number);
     for (unsigned i = 0; i < h->nsessions; i++)
         json_array_append_new(list, session_json(&h->sessions[i]));
-    o = json_pack("{si ss ss ss ss sI so so so sb sb so}", "version",
-                  SNAPSHOT_HEAD_VERSION, "number", number, "name", h->name, "uuid",
-                  h->uuid, "type", h->type, "framebuffer_bytes",
-                  (json_int_t)h->framebuffer_bytes, "gpu",
-                  printable_json(h->gpu, sizeof h->gpu), "device",
-                  printable_json(h->device, sizeof h->device), "driver",
-                  printable_json(h->driver, sizeof h->driver), "software",
-                  (int)h->software, "discrete", (int)h->discrete, "sessions", list);
+    for (unsigned i = 0; i < h->nextents; i++)
+        json_array_append_new(bar,
+                              json_pack("[iii]", (int)h->extents[i].slot,
+                                        (int)h->extents[i].first, (int)h->extents[i].n));
+    o = json_pack(
+        "{si ss ss ss ss sI so so so sb sb so so}", "version", SNAPSHOT_HEAD_VERSION,
+        "number", number, "name", h->name, "uuid", h->uuid, "type", h->type,
+        "framebuffer_bytes", (json_int_t)h->framebuffer_bytes, "gpu",
+        printable_json(h->gpu, sizeof h->gpu), "device",
+        printable_json(h->device, sizeof h->device), "driver",
+        printable_json(h->driver, sizeof h->driver), "software", (int)h->software,
+        "discrete", (int)h->discrete, "bar", bar, "sessions", list);
     text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     return text;

@@ -28,6 +28,11 @@ struct snapshot_session {
     uint64_t slot;
 };
 
+/* Of the memory that it shares with a virtual machine: what one session has in one piece. */
+struct snapshot_extent {
+    uint16_t slot, first, n; /* chunks (link/bar_map.h) */
+};
+
 struct snapshot_head {
     uint64_t number; /* random, not 0 */
     char name[VGPU_NAME_MAX + 1], uuid[UUID_TEXT_BYTES], type[TYPE_NAME_MAX];
@@ -36,11 +41,18 @@ struct snapshot_head {
     bool software, discrete;
     unsigned nsessions;
     struct snapshot_session sessions[ACCOUNT_SLOTS];
+    unsigned nextents;
+    struct snapshot_extent extents[BAR_MAP_CHUNKS]; /* in order */
 };
 
 /* -EINVAL with words when the bytes are not one of our version. */
 int snapshot_head_parse(const char *buf, size_t len, struct snapshot_head *ret,
                         struct err *e);
+
+/* Notes what sessions have in m, and gives a session that had `from` the same as `slot`. */
+void snapshot_bar_take(struct snapshot_head *h, const struct bar_map *m);
+void snapshot_bar_put(const struct snapshot_head *h, unsigned from, struct bar_map *m,
+                      unsigned slot);
 
 /* malloc'ed; NULL without memory. */
 char *snapshot_head_format(const struct snapshot_head *h);

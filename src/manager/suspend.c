@@ -96,6 +96,8 @@ describe(struct operation *op, struct err *e)
         }
         h->nsessions++;
     }
+    if (op->v->vm)
+        snapshot_bar_take(h, &op->v->account->bar);
     return 0;
 }
 

@@ -127,13 +127,12 @@ void
 vgpu_put_away(struct vgpu *v)
 {
     _cleanup_free_ char *path = vgpu_account_path(v);
+    _cleanup_err_ struct err e = ERR_INIT;
     struct gpu *g = v->gpu;
 
     v->leaving = false;
     alarm_free(take_ptr(v->patience));
     vgpu_ungovern(v);
-    vm_remove_files(v);
-    vm_forget(v);
     if (path)
         unlink(path);
     account_unmap(take_ptr(v->account));
@@ -144,6 +143,9 @@ vgpu_put_away(struct vgpu *v)
         g->used.gone_ns += v->past.used_ns;
         gpu_time_changed(v->m, g);
     }
+    /* A virtual machine keeps its memory, and may connect, but has nobody there. */
+    if (vm_resume(v, &e) < 0)
+        log_warning("vGPU '%s': %s", v->s.name, err_msg(&e));
     log_info("vGPU '%s': suspended", v->s.name);
 }
 
@@ -177,6 +179,7 @@ make_account(struct vgpu *v, struct err *e)
     rc = account_create(made, v->s.framebuffer_bytes, &v->account, &v->account_fd);
     if (rc == 0) {
         atomic_store(&v->account->suspended, 1);
+        bar_map_clear(&v->account->bar);
         if (rename(made, path) < 0)
             rc = -errno;
     }

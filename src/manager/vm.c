@@ -5,14 +5,17 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/sock.h"
+#include "manager/guests.h"
 #include "manager/session.h"
 #include "manager/vgpu_internal.h"
 #include "manager/words.h"
+#include "manager/worker_link.h"
 #include "wire/hello.h"
 #include "wire/virtio.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -80,7 +83,8 @@ memory_create(const struct vgpu *v, const struct vm *vm)
     fd = open(vm->memory_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0 || ftruncate(fd, (off_t)vm->memory_bytes) < 0)
         return -errno;
-    bar_map_clear(&v->account->bar);
+    if (v->account)
+        bar_map_clear(&v->account->bar);
     return take_fd(&fd);
 }
 
@@ -125,16 +129,35 @@ memory_make(const struct vgpu *v, struct vm *vm, struct err *e)
  * that has the vGPU must not find that.
  */
 static void
-memory_renew(const struct vgpu *v)
+memory_clear(const struct vgpu *v)
 {
     const struct vm *vm = v->vm;
 
-    if (!vm || vm_connected(v) > 0 || !bar_map_is_free(&v->account->bar))
-        return;
     if (fallocate(vm->memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, HEADER_BYTES,
                   (off_t)(vm->memory_bytes - HEADER_BYTES)) < 0 ||
         memory_write_header(v, vm) < 0)
         log_warning("cannot clear %s: %s", vm->memory_path, strerror(errno));
+}
+
+static void
+memory_renew(const struct vgpu *v)
+{
+    /* While it is suspended the memory is that of its sessions. */
+    if (v->vm && v->account && !v->s.suspended.number && vm_connected(v) == 0 &&
+        bar_map_is_free(&v->account->bar))
+        memory_clear(v);
+}
+
+/*
+ * Of a suspended vGPU, when the last connection is gone: a machine that was saved has the memory
+ * in its own file, and writes it here before it goes on; of one that was killed nobody needs it.
+ */
+static void
+memory_drop(const struct vgpu *v)
+{
+    if (v->vm && v->s.suspended.number && !v->operation && !v->leaving &&
+        vm_connected(v) == 0)
+        memory_clear(v);
 }
 
 struct clearing {
@@ -217,18 +240,25 @@ port_is_idle(struct vm_port *p, int fd)
         log_error("vGPU '%s': port %u cannot be watched", p->v->s.name, p->number);
 }
 
+/* QEMU's connection, as a worker reads any guest's. */
+static int
+port_take(struct vm_port *p)
+{
+    p->fd = fcntl(watch_fd(p->idle), F_DUPFD_CLOEXEC, 3);
+    watch_free(take_ptr(p->idle));
+    p->parked = false;
+    if (p->fd >= 0)
+        fcntl(p->fd, F_SETFL, fcntl(p->fd, F_GETFL) & ~O_NONBLOCK);
+    return p->fd;
+}
+
 static void
 port_start(struct vm_port *p)
 {
-    const int fd = fcntl(watch_fd(p->idle), F_DUPFD_CLOEXEC, 3);
     int rc;
 
-    watch_free(take_ptr(p->idle));
-    if (fd < 0)
+    if (port_take(p) < 0)
         return;
-    /* The worker reads it as it reads any guest's. */
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-    p->fd = fd;
     rc = session_accept_port(p);
     p->idle_bytes = rc == 0 ? 0 : p->idle_bytes + (unsigned)sizeof(struct hello);
     if (rc < 0)
@@ -239,7 +269,9 @@ static void
 port_lost(struct vm_port *p)
 {
     watch_free(take_ptr(p->idle));
+    p->parked = false;
     memory_renew(p->v);
+    memory_drop(p->v);
 }
 
 /* QEMU connects again in a second. */
@@ -253,6 +285,123 @@ port_rings_on(struct vm_port *p)
                     p->v->s.name, p->number);
 }
 
+/* ---- guests of a vGPU that is suspended, or was ------------------------------------------- */
+
+/* The port stays open for others. */
+static void
+port_refuse(struct vm_port *p, int status, const char *why)
+{
+    const int fd = watch_fd(p->idle);
+
+    p->idle_bytes += (unsigned)sizeof(struct hello);
+    if (hello_take(fd) < 0 || p->idle_bytes > IDLE_BYTES_MOST) {
+        port_lost(p);
+        return;
+    }
+    session_refuse(fd, status, why);
+    p->parked = false;
+    watch_readable(p->idle);
+}
+
+static void
+port_goes_on(struct vm_port *p, const struct hello *h)
+{
+    const struct control_msg m = {.op = CONTROL_GUEST};
+    struct session *s = guests_find_waiting(p->v, h->token, true);
+    int rc;
+
+    if (!s) {
+        port_refuse(p, -ESTALE, "the session is gone");
+        return;
+    }
+    if (port_take(p) < 0)
+        return;
+    rc = session_tell(s, &m, p->fd);
+    if (rc < 0) {
+        log_warning("vGPU '%s': worker %d does not take its guest back: %s", p->v->s.name,
+                    (int)s->pid, strerror(-rc));
+        vm_port_is_free(p, false);
+        return;
+    }
+    s->joining = true;
+    s->port = p;
+    s->vm_port = p->number + 1;
+    atomic_store(&p->v->account->slot[s->slot].vm_port, s->vm_port);
+}
+
+static void
+port_refuse_new(struct vm_port *p)
+{
+    char why[ACCOUNT_REASON_BYTES];
+
+    snprintf(why, sizeof why, "the vGPU is suspended: tessera resume %s on the host",
+             p->v->s.name);
+    port_refuse(p, -EUSERS, why);
+}
+
+static bool
+port_is_deserted(const struct vm_port *p)
+{
+    struct pollfd f = {.fd = watch_fd(p->idle), .events = POLLRDHUP};
+
+    return poll(&f, 1, 0) > 0 && f.revents != 0;
+}
+
+/* What is not taken stays readable: until something changes, hanging up is all there is to see. */
+static void
+port_park(struct vm_port *p)
+{
+    p->parked = true;
+    watch_hang_up_only(p->idle);
+    guests_watch(p->v);
+}
+
+static void
+port_look(struct vm_port *p)
+{
+    struct vgpu *v = p->v;
+    struct hello h;
+    int rc;
+    bool is_new;
+
+    if (guests_are_looked_at(v))
+        hello_take_older(watch_fd(p->idle));
+    rc = hello_peek(watch_fd(p->idle), &h);
+    is_new = rc == -EPROTO || (rc == 0 && hello_token_is_zero(&h));
+
+    if (rc == -EPIPE || port_is_deserted(p))
+        port_lost(p);
+    else if (!guests_are_looked_at(v) || (is_new && !v->held && !v->s.suspended.number))
+        port_start(p);
+    else if (rc == -EAGAIN || v->held || (v->s.suspended.number && !is_new))
+        port_park(p);
+    else if (is_new)
+        port_refuse_new(p);
+    else
+        port_goes_on(p, &h);
+}
+
+void
+vm_route(struct vgpu *v)
+{
+    for (unsigned i = 0; v->vm && i < BAR_PORTS; i++) {
+        if (v->vm->ports[i].parked)
+            port_look(&v->vm->ports[i]);
+    }
+}
+
+bool
+vm_any_parked(const struct vgpu *v)
+{
+    bool any = false;
+
+    for (unsigned i = 0; v->vm && i < BAR_PORTS; i++)
+        any = any || v->vm->ports[i].parked;
+    return any;
+}
+
+/* ---- connections -------------------------------------------------------------------------- */
+
 /* A guest begins to speak, or QEMU has left. */
 static void
 port_speaks(void *arg)
@@ -263,7 +412,7 @@ port_speaks(void *arg)
     if (rc < 0)
         port_lost(p);
     else if (rc > 0)
-        port_start(p);
+        port_look(p);
     else if (p->idle_bytes > IDLE_BYTES_MOST)
         port_rings_on(p);
 }
@@ -490,6 +639,21 @@ vm_detach(struct vgpu *v, struct err *e)
     vm_forget(v);
     v->s.vm = (struct vgpu_vm_state){0};
     return vgpu_state_save(v->m->folders.state_vgpus, &v->s, e);
+}
+
+int
+vm_check_size(const struct vgpu *v, uint64_t framebuffer_bytes, struct err *e)
+{
+    char size[SIZE_TEXT_BYTES];
+
+    if (!v->vm || bar_bytes_for(framebuffer_bytes) == v->vm->memory_bytes)
+        return 0;
+    size_format(framebuffer_bytes, size, sizeof size);
+    return err_set(
+        e, -ENOSPC,
+        "the only room for '%s' is a vGPU of %s: its virtual machine has memory "
+        "for one of its own size",
+        v->s.name, size);
 }
 
 unsigned

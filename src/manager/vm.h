@@ -20,6 +20,7 @@ struct vm_port {
     struct watch *listener;
     struct watch *idle;  /* QEMU's connection, as long as no guest speaks */
     unsigned idle_bytes; /* that came in vain since the last session */
+    bool parked;         /* who speaks there waits until the vGPU is resumed */
     int fd;              /* the same while a worker has it, else -1 */
 };
 
@@ -43,6 +44,13 @@ int vm_detach(struct vgpu *v, struct err *e);
 
 /* After a restart of the manager, or of the host. */
 int vm_resume(struct vgpu *v, struct err *e);
+
+/* What happens to who waits at the ports may be another now: looks at them. */
+void vm_route(struct vgpu *v);
+bool vm_any_parked(const struct vgpu *v);
+
+/* May a vGPU be of that size from now on? Its machine sees the memory as it was made. */
+int vm_check_size(const struct vgpu *v, uint64_t framebuffer_bytes, struct err *e);
 
 /* How many ports QEMU has connected. */
 unsigned vm_connected(const struct vgpu *v);

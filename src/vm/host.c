@@ -284,6 +284,18 @@ host_start(struct host_domain *d, struct err *e)
 }
 
 int
+host_save(struct host_domain *d, struct err *e)
+{
+    return virDomainManagedSave(d->dom, 0) < 0 ? fail(e, "libvirt cannot save it") : 0;
+}
+
+bool
+host_is_saved(const struct host_domain *d)
+{
+    return virDomainHasManagedSaveImage(d->dom, 0) == 1;
+}
+
+int
 host_shutdown(struct host_domain *d, struct err *e)
 {
     return virDomainShutdown(d->dom) < 0 ? fail(e, "libvirt cannot shut it down") : 0;

@@ -46,6 +46,9 @@ int host_xml(const struct host_domain *d, bool running, char **ret, struct err *
 int host_define(struct host *h, const char *xml, struct err *e);
 
 int host_start(struct host_domain *d, struct err *e);
+/* Into a file of libvirt's, from which its next start goes on (virsh managedsave). */
+int host_save(struct host_domain *d, struct err *e);
+bool host_is_saved(const struct host_domain *d);
 int host_shutdown(struct host_domain *d, struct err *e); /* asks the guest */
 int host_power_off(struct host_domain *d, struct err *e);
 

@@ -53,6 +53,9 @@ int job_add(struct job *j, struct change *c, struct vm_result *ret, struct err *
 /* Defines, takes out, and waits until the guest has let go. */
 int job_remove(struct job *j, struct change *c, struct vm_result *ret, struct err *e);
 
+/* Makes what its vGPUs need, before it starts: the host may have been started anew. */
+int job_prepare(struct vm *vm, const struct host_domain *d, struct err *e);
+
 /* What the manager says of a vGPU's VM. */
 struct given {
     bool exists; /* there is such a vGPU */

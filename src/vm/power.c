@@ -47,8 +47,8 @@ prepare_pci(struct vm *vm, const char *domain, const struct domain_parts *p,
 }
 
 /* The host may have been started anew: then memory and sockets are gone. */
-static int
-prepare(struct vm *vm, const struct host_domain *d, struct err *e)
+int
+job_prepare(struct vm *vm, const struct host_domain *d, struct err *e)
 {
     _cleanup_free_ char *xml = NULL;
     struct domain_parts p = {0};
@@ -75,7 +75,7 @@ vm_start(struct vm *vm, const char *domain, struct vm_result *ret, struct err *e
     *ret = (struct vm_result){.runs = true, .changed = !host_runs(d)};
     if (!ret->changed)
         return 0;
-    rc = prepare(vm, d, e);
+    rc = job_prepare(vm, d, e);
     return rc < 0 ? rc : host_start(d, e);
 }
 

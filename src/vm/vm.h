@@ -64,6 +64,15 @@ int vm_start(struct vm *vm, const char *domain, struct vm_result *ret, struct er
 int vm_stop(struct vm *vm, const char *domain, bool force, struct vm_result *ret,
             struct err *e);
 
+/*
+ * Suspends its vGPUs, then has libvirt save it; and the way back. All of it, or all is as before.
+ * cancel_fd calls off what is under way when it can be read from; -1: nothing does.
+ */
+int vm_suspend(struct vm *vm, const char *domain, int cancel_fd, struct vm_result *ret,
+               struct err *e);
+int vm_resume(struct vm *vm, const char *domain, int cancel_fd, struct vm_result *ret,
+              struct err *e);
+
 /* {"vms": […]}, docs/vm.md; *ret is the caller's. */
 int vm_list(struct vm *vm, json_t **ret, struct err *e);
 

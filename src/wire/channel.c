@@ -187,17 +187,24 @@ channel_map(struct channel *c, const struct welcome *w, int channel_fd, int heap
 }
 
 int
-channel_make_in_bar(struct channel *c, int bar_fd, uint64_t bar_bytes, uint64_t offset,
-                    uint32_t commands_bytes, uint32_t replies_bytes)
+channel_adopt_in_bar(struct channel *c, int bar_fd, uint64_t bar_bytes, uint64_t offset,
+                     uint32_t commands_bytes, uint32_t replies_bytes)
 {
-    int rc;
-
     *c = (struct channel){.fd = -1, .wake_fd = -1};
     if (!ring_size_ok(commands_bytes) || !ring_size_ok(replies_bytes))
         return -EINVAL;
-    rc = channel_attach(c, CHANNEL_WORKER,
-                        &(struct channel_parts){bar_fd, bar_fd, commands_bytes,
-                                                replies_bytes, bar_bytes, offset});
+    return channel_attach(c, CHANNEL_WORKER,
+                          &(struct channel_parts){bar_fd, bar_fd, commands_bytes,
+                                                  replies_bytes, bar_bytes, offset});
+}
+
+int
+channel_make_in_bar(struct channel *c, int bar_fd, uint64_t bar_bytes, uint64_t offset,
+                    uint32_t commands_bytes, uint32_t replies_bytes)
+{
+    int rc =
+        channel_adopt_in_bar(c, bar_fd, bar_bytes, offset, commands_bytes, replies_bytes);
+
     if (rc == 0)
         memset(c->page, 0, c->page_bytes);
     return rc;

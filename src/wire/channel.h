@@ -85,6 +85,7 @@ struct channel {
     _Atomic bool hung_up;      /* worker: what channel_watch_peer() found */
     struct guardian *guardian; /* guest, virtio: its thread that dies with the process */
     _Atomic uint32_t bells_sent; /* worker, virtio */
+    struct hello again;          /* worker, virtio: what its guest may say once more */
 };
 
 /* Transports: n kicks were sent or heard. */
@@ -159,6 +160,10 @@ uint64_t channel_bytes(uint32_t commands_bytes, uint32_t replies_bytes);
  */
 int channel_make_in_bar(struct channel *c, int bar_fd, uint64_t bar_bytes,
                         uint64_t offset, uint32_t commands_bytes, uint32_t replies_bytes);
+/* Worker: the same with what is there already, for a session that goes on. */
+int channel_adopt_in_bar(struct channel *c, int bar_fd, uint64_t bar_bytes,
+                         uint64_t offset, uint32_t commands_bytes,
+                         uint32_t replies_bytes);
 int channel_map_bar(struct channel *c, const struct welcome *w, int bar_fd,
                     uint64_t bar_bytes);
 

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/sock.h"
+#include "wire/virtio.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -122,6 +123,14 @@ hello_rejoin(int sock, const struct hello *h, const int memory[2], struct welcom
     return rc;
 }
 
+/*
+ * A machine that was saved and restored, or whose manager was started anew, has lost what it said;
+ * and nothing may tell.
+ */
+#define HELLO_AGAIN_MS 3000
+/* More than a program rings while it says its hello twice. */
+#define HELLO_BELLS_BETWEEN 256
+
 /* ---- through a port ---------------------------------------------------------------- */
 
 static int
@@ -225,19 +234,32 @@ port_welcome(int port, uint64_t end_ns, struct welcome *ret, uint8_t **ret_info,
     return 0;
 }
 
+static uint64_t
+deadline_ns(void)
+{
+    return now_ns() + HELLO_PORT_MS * UINT64_C(1000000);
+}
+
+static int
+port_say(int port, struct hello *h, uint64_t end_ns, struct preamble *ret_wanted,
+         char *reason)
+{
+    snprintf(reason, REASON_BYTES, "the worker hung up");
+    if (syscall(SYS_getrandom, h->nonce, sizeof h->nonce, 0) != (long)sizeof h->nonce)
+        return -EIO;
+    ret_wanted->magic = PREAMBLE_MAGIC;
+    memcpy(ret_wanted->nonce, h->nonce, sizeof ret_wanted->nonce);
+    return port_write(port, h, sizeof *h, end_ns);
+}
+
 int
 hello_exchange_port(int port, struct hello *h, struct welcome *ret, uint8_t **ret_info,
                     char *reason)
 {
-    const uint64_t end_ns = now_ns() + HELLO_PORT_MS * UINT64_C(1000000);
-    struct preamble wanted = {.magic = PREAMBLE_MAGIC};
-    int rc;
+    const uint64_t end_ns = deadline_ns();
+    struct preamble wanted;
+    int rc = port_say(port, h, end_ns, &wanted, reason);
 
-    snprintf(reason, REASON_BYTES, "the worker hung up");
-    if (syscall(SYS_getrandom, h->nonce, sizeof h->nonce, 0) != (long)sizeof h->nonce)
-        return -EIO;
-    memcpy(wanted.nonce, h->nonce, sizeof wanted.nonce);
-    rc = port_write(port, h, sizeof *h, end_ns);
     if (rc == 0)
         rc = preamble_find(port, &wanted, end_ns);
     if (rc == -EPIPE)
@@ -248,6 +270,44 @@ hello_exchange_port(int port, struct hello *h, struct welcome *ret, uint8_t **re
         snprintf(reason, REASON_BYTES,
                  "nobody answers on the host: is tesserad running there?");
     return rc;
+}
+
+/* Says it again and again until it is answered. */
+static int
+preamble_find_for_ever(int port, const struct hello *h, const struct preamble *wanted)
+{
+    uint8_t last[sizeof *wanted] = {0};
+    int rc = 0;
+
+    while (rc == 0 && memcmp(last, wanted, sizeof last) != 0) {
+        const uint64_t end_ns = now_ns() + HELLO_AGAIN_MS * UINT64_C(1000000);
+        uint8_t byte;
+
+        rc = port_read(port, &byte, 1, end_ns);
+        if (rc == -ETIMEDOUT) {
+            rc = port_write(port, h, sizeof *h, end_ns + 1000000);
+            if (rc == -ETIMEDOUT)
+                rc = 0;
+        } else if (rc == 0) {
+            memmove(last, last + 1, sizeof last - 1);
+            last[sizeof last - 1] = byte;
+        }
+    }
+    return rc;
+}
+
+int
+hello_rejoin_port(int port, struct hello *h, struct welcome *ret, char *reason)
+{
+    _cleanup_free_ uint8_t *info = NULL;
+    struct preamble wanted;
+    int rc = port_say(port, h, deadline_ns(), &wanted, reason);
+
+    if (rc == 0)
+        rc = preamble_find_for_ever(port, h, &wanted);
+    if (rc == -EPIPE)
+        return -ECONNRESET;
+    return rc == 0 ? port_welcome(port, deadline_ns(), ret, &info, reason) : rc;
 }
 
 /* ---- the worker -------------------------------------------------------------------- */
@@ -351,6 +411,26 @@ hello_take(int sock)
     return send(sock, &p, sizeof p, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof p
                ? 0
                : -EPROTO;
+}
+
+void
+hello_take_older(int sock)
+{
+    uint8_t bytes[2 * sizeof(struct hello) + HELLO_BELLS_BETWEEN];
+
+    for (;;) {
+        const ssize_t n = recv(sock, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+        size_t at = sizeof(struct hello);
+        uint32_t magic;
+
+        while (n > 0 && at < (size_t)n && is_bell(bytes[at]))
+            at++;
+        if (n < 0 || at + sizeof(struct hello) > (size_t)n)
+            return;
+        memcpy(&magic, bytes + at, sizeof magic);
+        if (magic != HELLO_MAGIC || recv(sock, bytes, at, MSG_DONTWAIT) != (ssize_t)at)
+            return;
+    }
 }
 
 int

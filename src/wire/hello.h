@@ -88,6 +88,13 @@ int hello_rejoin(int sock, const struct hello *h, const int memory[2],
                  struct welcome *ret, char *reason);
 
 /*
+ * The same through a virtio port, where it says its hello every few seconds until it is answered:
+ * whoever takes the first must be ready for copies of it. -ECONNRESET as hello_exchange_port();
+ * -ETIMEDOUT: it was answered, but not in full.
+ */
+int hello_rejoin_port(int port, struct hello *h, struct welcome *ret, char *reason);
+
+/*
  * Manager: looks at a hello without taking it. 0; -EAGAIN: it is not all there yet; -EPIPE: nobody
  * is; -EPROTO: it is no hello of our version. `zero` tells a new session from one to go on with.
  */
@@ -112,6 +119,12 @@ int hello_receive_port(int sock, uint64_t fingerprint, struct hello *ret, char *
  * not read.
  */
 int hello_take(int sock);
+
+/*
+ * Manager: takes all hellos off a port but the last, and the bells between them: whoever said
+ * those before says them again, or has gone.
+ */
+void hello_take_older(int sock);
 
 /*
  * Worker: sends a welcome; a refusal (status != 0) goes without descriptors and

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -34,8 +35,10 @@
 struct guardian {
     pthread_t thread;
     _Atomic uint32_t *owner;
-    uint32_t thread_id;     /* what the word says */
-    _Atomic uint32_t state; /* a futex: */
+    uint32_t thread_id;      /* what the word says */
+    _Atomic uint32_t state;  /* a futex: */
+    pthread_mutex_t reading; /* of the port, or of: */
+    bool taken;              /* for a hello */
 };
 
 enum { GUARDIAN_STARTS, GUARDIAN_HOLDS, GUARDIAN_ENDS };
@@ -165,6 +168,26 @@ page_is_ours(const struct channel *c)
            c->guardian->thread_id;
 }
 
+static bool
+worker_is_away(const struct channel *c)
+{
+    return atomic_load_explicit(&c->page->state, memory_order_acquire) ==
+           CHANNEL_SUSPENDED;
+}
+
+/* Bells, unless the port is another thread's, which waits there for an answer. */
+static int
+port_drain_ours(struct channel *c)
+{
+    int rc = -EPIPE;
+
+    pthread_mutex_lock(&c->guardian->reading);
+    if (!c->guardian->taken && !worker_is_away(c))
+        rc = port_drain(c);
+    pthread_mutex_unlock(&c->guardian->reading);
+    return rc;
+}
+
 static int
 port_wait(struct channel *c, int timeout_ms)
 {
@@ -173,14 +196,39 @@ port_wait(struct channel *c, int timeout_ms)
 
     do {
         n = bell_poll(c, timeout_ms < 0 ? PAGE_LOOK_MS : timeout_ms, &events);
-        if (!page_is_ours(c))
+        if (!page_is_ours(c) || worker_is_away(c))
             return -EPIPE;
     } while (n == 0 && timeout_ms < 0);
     if (n <= 0)
         return n;
-    if ((events & POLLIN) && port_drain(c) < 0)
+    if ((events & POLLIN) && port_drain_ours(c) < 0)
         return -EPIPE;
     return events & (POLLHUP | POLLERR | POLLNVAL) ? -EPIPE : 1;
+}
+
+bool
+channel_port_is_left(const struct channel *c)
+{
+    struct pollfd p = {.fd = c->fd};
+
+    return !page_is_ours(c) || worker_is_away(c) ||
+           (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL)));
+}
+
+void
+channel_port_take(struct channel *c)
+{
+    pthread_mutex_lock(&c->guardian->reading);
+    c->guardian->taken = true;
+    pthread_mutex_unlock(&c->guardian->reading);
+}
+
+void
+channel_port_give(struct channel *c)
+{
+    pthread_mutex_lock(&c->guardian->reading);
+    c->guardian->taken = false;
+    pthread_mutex_unlock(&c->guardian->reading);
 }
 
 static void
@@ -205,6 +253,7 @@ channel_use_port(struct channel *c, int port_fd)
 
     if (!g)
         return -ENOMEM;
+    pthread_mutex_init(&g->reading, NULL);
     g->owner = &c->page->owner;
     rc = guardian_start(g);
     if (rc < 0) {
@@ -241,6 +290,20 @@ owner_died(const struct channel *c)
     return atomic_load_explicit(&c->page->owner, memory_order_relaxed) & FUTEX_OWNER_DIED;
 }
 
+/* Takes off a copy of the hello that the session went on with; 0, or 1: it is something else. */
+static int
+copy_skip(const struct channel *c)
+{
+    struct hello h;
+    const ssize_t n = recv(c->fd, &h, sizeof h, MSG_PEEK | MSG_DONTWAIT);
+
+    if (c->again.magic != HELLO_MAGIC || n <= 0 || memcmp(&h, &c->again, (size_t)n) != 0)
+        return 1;
+    if (n == (ssize_t)sizeof h && recv(c->fd, &h, sizeof h, MSG_DONTWAIT) != n)
+        return 1;
+    return 0;
+}
+
 static int
 vm_wait(struct channel *c, int timeout_ms)
 {
@@ -254,6 +317,8 @@ vm_wait(struct channel *c, int timeout_ms)
         return n;
     /* What is no bell is the hello of another guest, and is left for its worker. */
     rc = events ? bells_skip(c->fd, &bells) : 0;
+    if (rc > 0)
+        rc = copy_skip(c);
     channel_count_kicks(c, bells);
     return rc != 0 || owner_died(c) ? -EPIPE : 1;
 }
@@ -292,6 +357,8 @@ channel_use_vm(struct channel *c, int socket_fd)
     c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (c->wake_fd < 0)
         return -errno;
+    /* A session that goes on: what its guest counts goes on, too. */
+    atomic_store(&c->bells_sent, atomic_load(&c->page->bells_read));
     c->transport = &vm_ops;
     c->fd = socket_fd;
     return 0;

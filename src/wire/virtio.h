@@ -31,6 +31,19 @@ is_bell(uint8_t byte)
 int channel_use_port(struct channel *c, int port_fd);
 
 /*
+ * Guest: the worker has left and will be back (CHANNEL_SUSPENDED), or its memory is not ours any
+ * more, or the port has nobody behind it.
+ */
+bool channel_port_is_left(const struct channel *c);
+
+/*
+ * Guest: from take to give the port is the caller's alone, for a hello; who would sleep on it is
+ * told -EPIPE.
+ */
+void channel_port_take(struct channel *c);
+void channel_port_give(struct channel *c);
+
+/*
  * Host: takes bells off the socket, some of them if there are many: a guest may ring without end.
  * 1: something else comes next, 0: nothing yet, or more bells, -EPIPE: QEMU has hung up. What was
  * taken is added to *bells.

@@ -5,6 +5,7 @@
 #include "link/bar_map.h"
 #include "wire/bar.h"
 #include "worker/reply.h"
+#include "worker/saved.h"
 #include "worker/session.h"
 
 #include <errno.h>
@@ -88,6 +89,28 @@ bar_make_channel(struct session *s, struct welcome *w)
         return rc;
     return channel_make_in_bar(&s->channel, s->bar.fd, s->bar.bytes, off,
                                w->commands_bytes, w->replies_bytes);
+}
+
+int
+bar_adopt_channel(struct session *s, const struct saved_session *h, bool *ret_fresh)
+{
+    const uint64_t bytes = channel_bytes(h->commands_bytes, h->replies_bytes);
+    int rc = bar_open(s);
+
+    if (rc == 0 && (h->heap_bytes != s->bar.bytes ||
+                    bar_map_extent(&s->account->bar, s->bar.chunk_bytes, s->options->slot,
+                                   h->channel_off) < bytes))
+        rc = -EPROTO;
+    if (rc == 0)
+        rc = channel_adopt_in_bar(&s->channel, s->bar.fd, s->bar.bytes, h->channel_off,
+                                  h->commands_bytes, h->replies_bytes);
+    if (rc < 0)
+        return rc;
+    s->bar.channel_off = h->channel_off;
+    s->boot = h->boot;
+    /* Memory that was made anew since has no session in it. */
+    *ret_fresh = atomic_load(&s->channel.page->state) != CHANNEL_SUSPENDED;
+    return 0;
 }
 
 /* ---- parts of the heap --------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct saved_session;
 struct session;
 struct welcome;
 
@@ -30,5 +31,11 @@ bar_is_used(const struct bar *b)
  * against its other users: a session that loses its bytes ends. 0, or a negative errno.
  */
 int bar_make_channel(struct session *s, struct welcome *w);
+
+/*
+ * The channel of a session that goes on, of which the snapshot says *h. *ret_fresh: the guest's
+ * bytes are not there. -EPROTO: the slot has no such part.
+ */
+int bar_adopt_channel(struct session *s, const struct saved_session *h, bool *ret_fresh);
 
 #endif

@@ -29,6 +29,8 @@
 
 #define PROGRESS_NS UINT64_C(50000000)
 #define HELLO_TIMEOUT_S 10
+/* No process of a virtual machine is seen from here: the page tells of its end. */
+#define DESERTED_LOOK_MS 1000
 
 enum control_state { RUNS, PAUSED, EMPTY, RESTORED, WAITS };
 
@@ -40,6 +42,7 @@ struct control {
     /* A guest that came before it could be served. */
     int guest;
     struct guest_memory memory;
+    struct hello hello;
     bool joined;
     bool went_on; /* the session, while its copy is written */
 };
@@ -230,6 +233,12 @@ on_restore(struct control *c, const struct control_msg *m, int fd)
     tell(c, CONTROL_RESTORED, 0, 0);
 }
 
+static bool
+is_in_vm(const struct control *c)
+{
+    return c->s->options->bar_fd >= 0;
+}
+
 static void
 forget_guest(struct control *c)
 {
@@ -244,6 +253,8 @@ refuse_guest(struct control *c, int rc, const char *words)
     struct welcome w = {.magic = WELCOME_MAGIC, .version = WIRE_VERSION, .status = rc};
 
     snprintf(w.reason, sizeof w.reason, "%s", words);
+    if (is_in_vm(c))
+        preamble_send(c->guest, c->hello.nonce);
     welcome_send(c->guest, &w, NULL, NULL);
     forget_guest(c);
     tell_failure(c, rc, words);
@@ -255,7 +266,6 @@ on_guest(struct control *c, int fd)
 {
     const struct timeval tv = {.tv_sec = HELLO_TIMEOUT_S};
     char reason[ACCOUNT_REASON_BYTES];
-    struct hello h;
     int rc;
 
     if (fd < 0 || c->state == RUNS || c->state == PAUSED) {
@@ -267,25 +277,34 @@ on_guest(struct control *c, int fd)
     c->guest = fd;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
-    rc = hello_receive_memory(fd, OPENCL_FINGERPRINT, &h, c->memory.fds, reason);
+    c->hello = (struct hello){0};
+    rc = is_in_vm(c) ? hello_receive_port(fd, OPENCL_FINGERPRINT, &c->hello, reason)
+                     : hello_receive_memory(fd, OPENCL_FINGERPRINT, &c->hello,
+                                            c->memory.fds, reason);
     if (rc < 0) {
         refuse_guest(c, rc, reason);
         return;
     }
-    memcpy(c->memory.token, h.token, sizeof h.token);
+    memcpy(c->memory.token, c->hello.token, sizeof c->hello.token);
 }
 
 static void
 join(struct control *c)
 {
     const bool brought = c->memory.fds[0] >= 0 && c->memory.fds[1] >= 0;
+    struct rejoining g = {
+        .fd = c->guest, .memory = brought ? c->memory.fds : NULL, .hello = &c->hello};
     int rc = 0;
 
-    if (memcmp(c->memory.token, c->s->token, sizeof c->s->token) != 0) {
+    /* What it said may still be there when it is not. */
+    if (session_is_deserted(c->s))
+        session_left(c->s);
+    if (memcmp(c->memory.token, c->s->token, sizeof c->s->token) != 0 ||
+        (is_in_vm(c) && c->hello.boot != c->s->boot)) {
         refuse_guest(c, -ESTALE, "the session is gone");
         return;
     }
-    rc = session_join(c->s, c->guest, brought ? c->memory.fds : NULL);
+    rc = session_join(c->s, &g);
     if (rc < 0) {
         refuse_guest(c, rc, "the memory that it brought is not its session's");
         return;
@@ -365,8 +384,10 @@ serve_one(struct control *c)
     struct control_msg m;
     int fd, rc;
 
-    if (poll(p, 2, -1) < 0)
+    if (poll(p, 2, c->state == WAITS && is_in_vm(c) ? DESERTED_LOOK_MS : -1) < 0)
         return;
+    if (c->state == WAITS && session_is_deserted(c->s))
+        session_left(c->s);
     if (p[1].revents) {
         rc = control_receive(c->conn, &m, &fd, MSG_DONTWAIT);
         if (rc == 0)

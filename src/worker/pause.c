@@ -118,6 +118,9 @@ session_leave_guest(struct session *s)
     /* Before it hangs up. */
     atomic_store_explicit(&s->channel.page->state, CHANNEL_SUSPENDED,
                           memory_order_release);
+    /* Its port stays connected: nothing else tells a guest that sleeps there. */
+    if (bar_is_used(&s->bar) && s->channel.transport)
+        s->channel.transport->kick(&s->channel);
     log_debug("suspended");
     atomic_store(&s->slot->state, SLOT_ENDED);
     _exit(0);

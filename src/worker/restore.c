@@ -63,6 +63,16 @@ guest_brought_memory(const struct restorer *r)
            memcmp(m->token, r->head.token, sizeof m->token) == 0;
 }
 
+static int
+adopt_in_bar(struct restorer *r)
+{
+    int rc = bar_adopt_channel(r->s, &r->head, &r->fresh);
+
+    return rc < 0 ? err_set(r->e, rc, "the memory of its virtual machine is another: %s",
+                            strerror(-rc))
+                  : 0;
+}
+
 /* The guest's memory if it is there, with its bytes; else memory of our own. */
 static int
 make_channel(struct restorer *r)
@@ -71,6 +81,10 @@ make_channel(struct restorer *r)
     const struct saved_session *h = &r->head;
     int rc;
 
+    if ((h->channel_off != 0) != (s->options->bar_fd >= 0))
+        return restore_bad(r, "a session of another kind of guest");
+    if (h->channel_off != 0)
+        return adopt_in_bar(r);
     if (guest_brought_memory(r)) {
         const int *fds = r->options->memory->fds;
 

@@ -101,6 +101,24 @@ pieces_find(struct pieces *p, const struct session *s, int fd, uint64_t off, uin
     return 0;
 }
 
+/* Of a machine's memory [off, end), but for page and rings, which may lie in the midst of it. */
+static int
+bar_pieces(struct saving *g, uint64_t off, uint64_t end)
+{
+    const struct session *s = g->s;
+    const struct bar *bar = &s->bar;
+    const uint64_t first = bar->channel_off;
+    const uint64_t after = first + bar_map_extent(&s->account->bar, bar->chunk_bytes,
+                                                  s->options->slot, first);
+    int rc = 0;
+
+    if (off < first)
+        rc = pieces_find(&g->heap, s, bar->fd, off, end < first ? end : first);
+    if (rc == 0 && end > after)
+        rc = pieces_find(&g->heap, s, bar->fd, off > after ? off : after, end);
+    return rc;
+}
+
 static int
 heap_pieces(struct saving *g)
 {
@@ -112,8 +130,7 @@ heap_pieces(struct saving *g)
         return pieces_find(&g->heap, s, s->memory_fds[1], 0, s->channel.heap_bytes);
     while (rc == 0 && bar_map_next(&s->account->bar, s->bar.chunk_bytes, s->options->slot,
                                    &off, &bytes)) {
-        if (off != s->bar.channel_off)
-            rc = pieces_find(&g->heap, s, s->bar.fd, off, off + bytes);
+        rc = bar_pieces(g, off, off + bytes);
         off += bytes;
     }
     return rc;
@@ -293,7 +310,9 @@ fill_head(struct saving *g, uint64_t number)
         .commands_at = s->channel.rx.cur,
         .replies_at = s->channel.tx.cur,
         .reserved_bytes = atomic_load(&s->slot->reserved_bytes),
-        .moments = s->moments};
+        .moments = s->moments,
+        .channel_off = s->bar.channel_off,
+        .boot = s->boot};
     memcpy(h->token, s->token, sizeof h->token);
     memcpy(h->program, s->slot->program, sizeof h->program);
     saved_driver(s, h->driver, sizeof h->driver);

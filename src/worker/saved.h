@@ -45,6 +45,9 @@ struct saved_session {
     uint32_t commands_at, replies_at; /* the worker's counters of its rings */
     uint64_t reserved_bytes;          /* of the framebuffer, used or not */
     uint64_t moments;
+    uint64_t
+        channel_off; /* in the memory of a virtual machine (wire/bar.h); 0: in none */
+    uint64_t boot;   /* of its kernel */
     char program[64];
     char driver[192]; /* device and driver, for programs that came as binaries */
 };

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -122,8 +123,8 @@ session_end(struct session *s, const char *fmt, ...)
     session_exit(s, reason);
 }
 
-/* Ended without a reason: a manager that did not start us cannot ask for our exit status. */
-static _Noreturn void
+/* Without a reason: a manager that did not start us cannot ask for our exit status. */
+void
 session_left(struct session *s)
 {
     log_debug("the guest left");
@@ -374,6 +375,8 @@ session_hello(struct session *s)
         session_refuse(s, -ETIMEDOUT, "the guest did not say hello");
     if (rc < 0)
         session_refuse(s, rc, reason);
+    if (!hello_token_is_zero(&h) && session_is_in_vm(s))
+        preamble_send(fd, h.nonce);
     if (!hello_token_is_zero(&h))
         session_refuse(s, -ESTALE, "the session is gone");
     memcpy(s->slot->program, h.program, sizeof s->slot->program);
@@ -565,7 +568,8 @@ session_welcome_back(struct session *s, bool with_memory)
                         .framebuffer_bytes = s->options->framebuffer_bytes,
                         .heap_bytes = s->channel.heap_bytes,
                         .commands_bytes = s->channel.rx.size,
-                        .replies_bytes = s->channel.tx.size};
+                        .replies_bytes = s->channel.tx.size,
+                        .channel_off = s->bar.channel_off};
 
     memcpy(w.token, s->token, sizeof w.token);
     return welcome_send(s->session_fd, &w, with_memory ? s->memory_fds : NULL, NULL);
@@ -588,25 +592,44 @@ session_take_memory(struct session *s, const int memory[2])
     return rc;
 }
 
+/*
+ * Before anything rings: in a machine's port a bell may not come between preamble and welcome; and
+ * through a socket the doorbell has to be there by then.
+ */
+static int
+session_greet_again(struct session *s, const struct rejoining *g)
+{
+    int rc = 0;
+
+    if (session_is_in_vm(s)) {
+        atomic_store(&s->account->boot, s->boot);
+        s->channel.again = *g->hello;
+        rc = preamble_send(s->session_fd, g->hello->nonce);
+        if (rc == 0)
+            rc = session_welcome_back(s, false);
+    }
+    s->restoring.active = false;
+    session_thread(s, print_main, s);
+    session_use_doorbell(s);
+    return session_is_in_vm(s) ? rc : session_welcome_back(s, g->memory == NULL);
+}
+
 int
-session_join(struct session *s, int fd, const int memory[2])
+session_join(struct session *s, const struct rejoining *g)
 {
     struct channel_page *page;
-    int rc = session_take_memory(s, memory);
+    int rc = session_take_memory(s, g->memory);
 
     if (rc < 0)
         return rc;
     page = s->channel.page;
-    s->session_fd = fd;
+    s->session_fd = g->fd;
     session_note_guest(s);
     memory_use_credit(&s->memory, &page->credit_bytes);
     atomic_store(&page->state, CHANNEL_RUNNING);
     if (!s->copies_stay_closed)
         channel_open_copies(&s->channel);
-    s->restoring.active = false;
-    session_thread(s, print_main, s);
-    session_use_doorbell(s);
-    if (session_welcome_back(s, memory == NULL) < 0)
+    if (session_greet_again(s, g) < 0)
         session_left(s);
     session_set_timeout(s, 0);
     runner_enter(s);
@@ -617,6 +640,16 @@ session_join(struct session *s, int fd, const int memory[2])
         session_end(s, "%s", s->reason[0] ? s->reason : strerror(-rc));
     session_thread(s, runner_thread, s);
     return 0;
+}
+
+bool
+session_is_deserted(const struct session *s)
+{
+    const uint64_t boot = atomic_load(&s->account->boot);
+
+    return bar_is_used(&s->bar) &&
+           ((atomic_load(&s->channel.page->owner) & FUTEX_OWNER_DIED) ||
+            (boot != 0 && boot != s->boot));
 }
 
 static void

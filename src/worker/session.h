@@ -160,11 +160,24 @@ int session_prepare_restored(struct session *s);
 /* It is all there: others may see it. */
 void session_is_restored(struct session *s);
 
+/* A guest that is back. */
+struct rejoining {
+    int fd;
+    const int *memory; /* two descriptors, or NULL: it brought none */
+    const struct hello *hello;
+};
+
 /*
- * Its guest is there: on fd, which is the session's then, with its memory or NULL. 0, or a negative
- * errno when that is not the session's memory.
+ * Its guest is there; fd is the session's then. 0, or a negative errno when the memory that it
+ * brought is not the session's.
  */
-int session_join(struct session *s, int fd, const int memory[2]);
+int session_join(struct session *s, const struct rejoining *g);
+
+/* It waits, in a virtual machine, for a program that has ended, or whose kernel has. */
+bool session_is_deserted(const struct session *s);
+
+/* The guest has left, or will not come: ends in order. */
+_Noreturn void session_left(struct session *s);
 
 /* Dispatcher: the number of what happens now, later than all before. */
 static inline uint64_t

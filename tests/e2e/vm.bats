@@ -362,7 +362,8 @@ connected() {
         run vm $words
         refused 2 "tessera vm --help"
     done <<'END'
-suspend vm1
+pause vm1
+suspend
 attach vm1
 attach vm1 a b
 attach vm1 a --pci 01:00.0

@@ -213,6 +213,8 @@ as_manager(int sock, int guest)
         if (rc == 0 && bells == before)
             abort();
     } while (rc == 0);
+    if (rc > 0)
+        hello_take_older(sock);
     if (rc > 0 && hello_take(sock) == 0 &&
         (recv(guest, &p, sizeof p, MSG_DONTWAIT) != sizeof p ||
          p.magic != PREAMBLE_MAGIC))

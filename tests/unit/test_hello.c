@@ -292,6 +292,60 @@ a_hang_up_before_the_answer_is_told_from_one_in_it(void **state)
     teardown(&other);
 }
 
+/* A lone one stays, and so does the last, be it half. */
+static void
+of_hellos_of_several_the_last_is_left(void **state)
+{
+    struct link *l = *state;
+    const struct hello first = l->h;
+
+    assert_int_equal(write_all(l->them, &l->h, sizeof l->h), 0);
+    hello_take_older(l->us);
+    assert_int_equal(hello_peek(l->us, &l->got), 0);
+    assert_memory_equal(&l->got, &first, sizeof first);
+    assert_int_equal(write_all(l->them, "\1\2\1", 3), 0);
+    l->h.pid = 18;
+    assert_int_equal(write_all(l->them, &l->h, sizeof l->h - 1), 0);
+    hello_take_older(l->us);
+    assert_int_equal(hello_peek(l->us, &l->got), 0);
+    assert_int_equal(l->got.pid, 17);
+    assert_int_equal(write_all(l->them, "", 1), 0);
+    assert_int_equal(write_all(l->them, &l->h, sizeof l->h), 0);
+    hello_take_older(l->us);
+    assert_int_equal(read_exact(l->us, &l->got, sizeof l->got), 0);
+    assert_memory_equal(&l->got, &l->h, sizeof l->h);
+    assert_int_equal(hello_peek(l->us, &l->got), -EAGAIN);
+}
+
+/* Nobody answers the first; and then comes what was meant for another. */
+static void
+hear_the_second(struct link *l)
+{
+    const uint8_t other[NONCE_BYTES] = {1};
+
+    for (int i = 0; i < 2; i++)
+        hello_receive_port(l->them, FINGERPRINT, &l->got, (char[160]){0});
+    preamble_send(l->them, other);
+    preamble_send(l->them, l->got.nonce);
+    l->w.info_bytes = 0;
+    welcome_send(l->them, &l->w, NULL, NULL);
+}
+
+static void
+who_is_not_answered_at_a_port_says_its_hello_again(void **state)
+{
+    struct link *l = *state;
+    struct welcome w;
+
+    l->play = hear_the_second;
+    pthread_create(&l->thread, NULL, play_main, l);
+    fcntl(l->us, F_SETFL, O_NONBLOCK);
+    assert_int_equal(hello_rejoin_port(l->us, &l->h, &w, l->reason), 0);
+    assert_int_equal(w.heap_bytes, l->w.heap_bytes);
+    assert_memory_equal(l->got.nonce, l->h.nonce, sizeof l->h.nonce);
+    pthread_join(l->thread, NULL);
+}
+
 /* ---- the guest's ear ----------------------------------------------------------------------- */
 
 static void
@@ -778,6 +832,8 @@ main(void)
         TEST(half_a_hello_is_not_taken),
         TEST(who_reads_no_refusal_keeps_nobody_waiting),
         TEST(a_hang_up_before_the_answer_is_told_from_one_in_it),
+        TEST(of_hellos_of_several_the_last_is_left),
+        TEST(who_is_not_answered_at_a_port_says_its_hello_again),
         TEST(a_welcome_brings_descriptors_and_information),
         TEST(a_refusal_reaches_the_guest_with_its_words),
         TEST(a_worker_of_another_version_is_named),

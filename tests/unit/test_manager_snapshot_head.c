@@ -30,7 +30,9 @@ sample(void)
                                 .driver = "5.0",
                                 .framebuffer_bytes = 536870912,
                                 .software = true,
-                                .nsessions = 2};
+                                .nsessions = 2,
+                                .nextents = 2,
+                                .extents = {{3, 1, 32}, {0, 40, 4056}}};
     h->sessions[0] = (struct snapshot_session){.token = {1, 2, 3},
                                                .program = "python3",
                                                .guest = {77, 123456},
@@ -114,6 +116,14 @@ values_out_of_range_are_refused(void **state)
         {"\"vm_port\":15", "\"vm_port\":2147483647"},
         {"\"sessions\":[", "\"sessions\":[1,"},
         {"\"sessions\":[", "\"others\":["},
+        {"[3,1,32]", "[64,1,32]"},
+        {"[3,1,32]", "[3,0,32]"},
+        {"[3,1,32]", "[3,1,40]"},
+        {"[3,1,32]", "[3,1,0]"},
+        {"[3,1,32]", "[3,1]"},
+        {"[0,40,4056]", "[0,40,4057]"},
+        {"\"bar\":", "\"bar\":1,\"x\":"},
+        {"[3,1,32]", "\"3,1,32\""},
     };
 
     (void)state;
@@ -145,6 +155,31 @@ more_sessions_than_a_vgpu_has_are_refused(void **state)
 }
 
 static void
+what_sessions_have_of_a_machines_memory_is_theirs_again(void **state)
+{
+    struct snapshot_head *h = sample();
+    struct bar_map *before = malloc(sizeof *before), *after = malloc(sizeof *after);
+    uint64_t off, bytes;
+
+    (void)state;
+    bar_map_clear(before);
+    bar_map_clear(after);
+    assert_int_equal(bar_map_take(before, 1, 3, 32, &off, &bytes), 0);
+    assert_int_equal(bar_map_take(before, 1, 3, 8, &off, &bytes), 0);
+    assert_int_equal(bar_map_take(before, 1, 0, 4, &off, &bytes), 0);
+    snapshot_bar_take(h, before);
+    assert_int_equal(h->nextents, 3);
+    snapshot_bar_put(h, 3, after, 63);
+    assert_int_equal(bar_map_extent(after, 1, 63, 1), 32);
+    assert_int_equal(bar_map_extent(after, 1, 63, 33), 8);
+    assert_int_equal(bar_map_take(after, 1, 5, 4, &off, &bytes), 0);
+    assert_int_equal(off, 41);
+    free(before);
+    free(after);
+    free(h);
+}
+
+static void
 words_of_others_are_written_printable(void **state)
 {
     struct snapshot_head *h = sample();
@@ -171,6 +206,7 @@ main(void)
         cmocka_unit_test(every_cut_off_head_is_refused),
         cmocka_unit_test(values_out_of_range_are_refused),
         cmocka_unit_test(more_sessions_than_a_vgpu_has_are_refused),
+        cmocka_unit_test(what_sessions_have_of_a_machines_memory_is_theirs_again),
         cmocka_unit_test(words_of_others_are_written_printable),
     };
 

@@ -221,6 +221,14 @@ class Domain(machine.Guest):
         self.tessera("start")
         self.connect()
 
+    def suspend(self):
+        self.close()
+        self.tessera("suspend")
+
+    def resume(self):
+        self.tessera("resume")
+        self.connect(begins=False)
+
     def reset(self):
         self.virsh("reset")
         self.wait_ready()

@@ -66,15 +66,16 @@ class Guest:
             told = console.read_text(errors="replace")[-2000:] if console.exists() else ""
             raise Failed(f"{what}\n{self.log()}{told}")
 
-    def connect(self):
-        """As soon as QEMU listens."""
+    def connect(self, begins=True):
+        """As soon as QEMU listens, to a machine that begins or goes on."""
         end = time.monotonic() + 30
         self.agent = socket.socket(socket.AF_UNIX)
         while self.agent.connect_ex(str(self.folder / "agent")) != 0:
             self.must_run(end, "QEMU does not listen")
             time.sleep(0.02)
         self.lines = self.agent.makefile("rw", encoding="ascii", newline="\n")
-        self.wait_ready()
+        if begins:
+            self.wait_ready()
 
     def wait_ready(self):
         self.agent.settimeout(60 * self.patience)

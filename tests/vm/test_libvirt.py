@@ -14,7 +14,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import libvirtd  # noqa: E402  (beside this file)
-from host import PORTS, TYPE, hold, let_go, long, main, sessions_are, until  # noqa: E402
+from host import (PORTS, TRAIN, TYPE, hold, let_go, long, main,  # noqa: E402
+                  sessions_are, trained, until)
 
 # QEMU tells a guest of no more devices of a controller; the tests have one there.
 LIVE_PORTS = 14
@@ -104,6 +105,24 @@ def test_the_manager_comes_back(host):
     until(5, lambda: connected(host, "first-gpu") == PORTS)
     computes(d)
     let_go(host, d, "first-gpu")
+
+
+@long
+def test_suspended_it_goes_on_with_its_programs(host):
+    d = first(host)
+    d.check(f"(echo begun; {TRAIN}; echo $? >/run/trained) >/run/training 2>&1 &")
+    until(30 * d.patience, lambda: host.vgpu("first-gpu")["used_bytes"] > 0)
+    d.suspend()
+    assert d.is_off() and host.vgpu("first-gpu")["state"] == "suspended"
+    memory = host.vgpu("first-gpu")["vm"]["memory"]
+    until(3, lambda: os.stat(memory).st_blocks * 512 < 1 << 20)
+    alone = host.command("resume", "first-gpu")
+    assert alone.returncode != 0 and "tessera vm resume" in alone.stdout, alone.stdout
+    d.resume()
+    d.check("while [ ! -e /run/trained ]; do sleep 0.1; done", 60)
+    inside = trained(d.check("cat /run/training; grep -qx 0 /run/trained"))
+    assert inside == trained(host.native(*TRAIN.split()).communicate(timeout=120)[0])
+    computes(d)
 
 
 @long

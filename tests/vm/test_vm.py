@@ -12,8 +12,8 @@ import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from host import (FRAMEBUFFER, PORTS, TYPE, hold, let_go, long,  # noqa: E402  (beside this file)
-                  main, sessions_are, until)
+from host import (FRAMEBUFFER, PORTS, TRAIN, TYPE, hold, let_go,  # noqa: E402  (beside this file)
+                  long, main, sessions_are, trained, until)
 
 
 def test_clinfo_finds_the_vgpu(host, m):
@@ -30,6 +30,43 @@ def test_programs_compute(_host, m):
         m.check(name, 60)
     # The host's clock is known as well as an answer comes soon: not where the machine is emulated.
     m.check(f"CLOCK_SLOP_MS={1 if m.patience == 1 else 20} guest_callbacks", 60)
+
+
+def test_buffers_are_as_before_over_suspend_and_resume(host, m):
+    m.check("(fb_limit churn 4 1; echo $? >/run/churned) >/run/churn 2>&1 &")
+    until(10 * m.patience, lambda: host.vgpu("v1")["used_bytes"] > 0)
+    host.tessera("suspend", "v1")
+    told = host.vgpu("v1")
+    assert not told["sessions"] and told["vm"]["connected"] == PORTS, told
+    status, told = m.run("clinfo")
+    assert "suspended: tessera resume v1" in told, (status, told)
+    host.tessera("resume", "v1")
+    m.check("while [ ! -e /run/churned ]; do sleep 0.1; done")
+    assert m.check("cat /run/churned").strip() == "0", m.check("cat /run/churn")
+
+
+@long
+def test_a_training_goes_on_over_suspend_and_resume(host, m):
+    m.check(f"(echo begun; {TRAIN}; echo $? >/run/trained) >/run/training 2>&1 &")
+    for patience in (30, 10):
+        until(patience * m.patience, lambda: host.vgpu("v1")["used_bytes"] > 0)
+        host.tessera("suspend", "v1")
+        host.tessera("resume", "v1")
+        until(3 * m.patience, lambda: not any(s["waiting"] for s in host.vgpu("v1")["sessions"]))
+    m.check("while [ ! -e /run/trained ]; do sleep 0.1; done", 60)
+    inside = trained(m.check("cat /run/training; grep -qx 0 /run/trained"))
+    assert inside == trained(host.native(*TRAIN.split()).communicate(timeout=120)[0])
+    until(3, sessions_are(host, "v1", 0))
+
+
+def test_a_program_that_ends_while_suspended_is_not_waited_for(host, m):
+    hold(m, 2)
+    until(10 * m.patience, lambda: host.vgpu("v1")["used_bytes"] == 2 << 20)
+    host.tessera("suspend", "v1")
+    m.check("kill -9 $(pidof fb_limit | cut -d' ' -f1)")
+    host.tessera("resume", "v1")
+    until(5, sessions_are(host, "v1", 1))
+    let_go(host, m)
 
 
 @long

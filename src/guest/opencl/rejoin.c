@@ -7,6 +7,7 @@
 #include "guest/opencl/connection.h"
 #include "guest/opencl/device.h"
 #include "guest/opencl/wait.h"
+#include "wire/virtio.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,11 +24,19 @@
 /* A connection that lasted for so long was somebody's who knows the session. */
 #define STOOD_MS 1000
 
+static bool
+is_in_vm(const struct session *s)
+{
+    return s->channel.guardian != NULL;
+}
+
 bool
 session_peer_hung_up(const struct session *s)
 {
     struct pollfd p = {.fd = s->channel.fd, .events = POLLRDHUP};
 
+    if (is_in_vm(s))
+        return channel_port_is_left(&s->channel);
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLRDHUP | POLLERR | POLLNVAL));
 }
 
@@ -85,8 +94,8 @@ socket_take(struct session *s)
 static bool
 is_passing(int error)
 {
-    return error == -ENODATA || error == -EPIPE || error == -ECONNRESET ||
-           error == -EUSERS || error == -ETOOMANYREFS;
+    return error == -ENODATA || error == -ETIMEDOUT || error == -EPIPE ||
+           error == -ECONNRESET || error == -EUSERS || error == -ETOOMANYREFS;
 }
 
 static const char *
@@ -150,9 +159,33 @@ check_welcome(const struct session *s, const struct welcome *w, char *reason)
     return -EPROTO;
 }
 
-/* 0; -EAGAIN: another try may succeed; else it is over. Waits while the vGPU is suspended. */
+/*
+ * The port stays open: its other end may be gone for a while, when the machine was saved meanwhile
+ * or the manager started again. Memory and guardian are where they were.
+ */
 static int
-try_once(struct session *s, char *reason)
+try_port(struct session *s, char *reason)
+{
+    struct pollfd p = {.fd = s->channel.fd, .events = POLLOUT};
+    struct welcome w;
+    struct hello h;
+    int rc;
+
+    snprintf(reason, CONNECTION_REASON_BYTES, "nobody answers on the host");
+    if (poll(&p, 1, 0) < 0 || (p.revents & (POLLHUP | POLLERR)))
+        return -EAGAIN;
+    connection_port_hello(&h);
+    memcpy(h.token, s->token, sizeof h.token);
+    channel_port_take(&s->channel);
+    rc = hello_rejoin_port(s->channel.fd, &h, &w, reason);
+    channel_port_give(&s->channel);
+    if (is_passing(rc))
+        return -EAGAIN;
+    return rc == 0 ? check_welcome(s, &w, reason) : rc;
+}
+
+static int
+try_socket(struct session *s, char *reason)
 {
     struct welcome w;
     struct hello h;
@@ -176,6 +209,13 @@ try_once(struct session *s, char *reason)
         snprintf(reason, CONNECTION_REASON_BYTES, "cannot take its new socket: %s",
                  strerror(-rc));
     return rc;
+}
+
+/* 0; -EAGAIN: another try may succeed; else it is over. Waits while the vGPU is suspended. */
+static int
+try_once(struct session *s, char *reason)
+{
+    return is_in_vm(s) ? try_port(s, reason) : try_socket(s, reason);
 }
 
 static int
@@ -227,7 +267,7 @@ session_lost(struct session *s)
 {
     bool goes_on = false;
 
-    if (s->memory[0] < 0 || s->memory[1] < 0)
+    if (!is_in_vm(s) && (s->memory[0] < 0 || s->memory[1] < 0))
         return false;
     pthread_mutex_lock(&s->rejoin_lock);
     /* Another thread may have been here in between. */

@@ -34,7 +34,8 @@ submit_peer_hung_up(struct session *s)
 {
     struct pollfd p = {.fd = s->channel.fd};
 
-    return poll(&p, 1, 1) > 0;
+    /* A port does not hang up when its worker leaves to be back. */
+    return poll(&p, 1, 1) > 0 || (s->heap_grows && session_peer_hung_up(s));
 }
 
 /*
