@@ -462,11 +462,10 @@ a_resume_that_is_not_complete_ends_with_its_manager(void **state)
     manager_hangs_up();
     assert_int_equal(worker_end(), 1);
     /* By the account the vGPU is suspended as before, until the resume counts. */
-    atomic_store(&w.account->suspended, 1);
     restore(fd);
+    atomic_store(&w.account->suspended, 1);
     manager_hangs_up();
     assert_int_equal(worker_end(), 1);
-    atomic_store(&w.account->suspended, 0);
     restore(fd);
     say(CONTROL_CONTINUE, 0, -1);
     manager_hangs_up();
