@@ -33,8 +33,8 @@ int peer_say(int sock, const char *no, struct err *e);
 int peer_say_where(int sock, const char *path, struct err *e);
 
 /*
- * Waits for the other's yes, and where it said that before (a path; "": it did not). -EREMOTEIO: it says no, with its words. -ENODATA: it is gone.
- * -ECANCELED: cancel_fd (-1: none) can be read from.
+ * Waits for the other's yes, and where it said that before (a path; "": it did not). -EREMOTEIO: it
+ * says no, with its words. -ENODATA: it is gone. -ECANCELED: cancel_fd (-1: none) can be read from.
  */
 int peer_hear(int sock, int cancel_fd, char where[PEER_PATH_BYTES], struct err *e);
 

@@ -21,7 +21,7 @@ request_started(struct session *s, const void *frame, size_t len, bool recipe)
     q->recipe = recipe;
     q->blob = NULL;
     q->blob_len = 0;
-    q->error = s->restoring.active ? s->restoring.error : CL_SUCCESS;
+    q->error = CL_SUCCESS;
     q->why = NULL;
     q->n_named = 0;
     q->scratch_used = 0;

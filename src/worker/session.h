@@ -68,8 +68,7 @@ struct request {
 
 /* A session that is being made again (restore.h): its messages come from a snapshot. */
 struct restoring {
-    bool active;  /* no answers, no content, and nothing reaches the driver's queues */
-    cl_int error; /* what the request had failed with */
+    bool active; /* no answers, no content, and nothing reaches the driver's queues */
     struct held *held; /* the last command that was held back */
     void *blob; /* the bytes that were in the heap; owned until the request takes them */
     uint64_t blob_len;

@@ -77,6 +77,14 @@ teardown() {
     kill "$(cat "$other/run/tesserad.pid")"
 }
 
+@test "a snapshot of an earlier version is read" {
+    local old=$BATS_TEST_DIRNAME/../state/v1/snapshot.tessera
+    "$TESSERA" snapshot "$old" -o json | jq -e '.name == "old" and (.sessions | length == 1)'
+    timeout 60 "$TESSERA" resume old --from "$old"
+    [ "$(of_vgpu old .type)" = cpu-256m ]
+    "$TESSERA" delete old
+}
+
 @test "two programs of one vGPU, and one of another that goes on meanwhile" {
     local first second other
     "$TESSERA" create b --type $TYPE --gpu gpu0

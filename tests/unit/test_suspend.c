@@ -2,6 +2,8 @@
 /* A worker's session is paused, saved, left and made again: in every order, cut off anywhere. */
 #include "suspend_world.h"
 
+#include <sys/sendfile.h>
+
 #define BYTES UINT64_C(65536)
 #define VALUE UINT64_C(0x0123456789abcdef)
 #define OTHER UINT64_C(0x5555aaaa5555aaaa)
@@ -600,6 +602,38 @@ saved_session(int fd)
     suspend(fd);
 }
 
+/*
+ * tests/state/v1/session.stream was written by the version that was the first to write one. KEEP
+ * names a file to write the like into.
+ */
+static void
+a_session_of_an_earlier_version_is_restored(void **state)
+{
+    const char *path = getenv("OLD_SESSION"), *keep = getenv("KEEP");
+    _cleanup_close_ int fd = new_file(),
+                        old = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+    (void)state;
+    if (keep) {
+        _cleanup_close_ int to =
+            open(keep, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+        saved_session(fd);
+        lseek(fd, 0, SEEK_SET);
+        assert_true(sendfile(to, fd, NULL, 1u << 30) > 0);
+    }
+    if (!path)
+        skip();
+    assert_true(old >= 0);
+    restore(old);
+    IS_TOLD(CONTROL_PAUSE, 0, -1, CONTROL_PAUSED);
+    IS_TOLD(CONTROL_SAVE, 0, fd, CONTROL_SAVED);
+    /* A buffer of so many bytes, channel and log. */
+    assert_true(w.heard.a > BYTES);
+    kill(w.pid, SIGTERM);
+    assert_int_equal(worker_end(), 1);
+}
+
 static void
 a_snapshot_that_is_damaged_or_cut_is_refused(void **state)
 {
@@ -834,6 +868,7 @@ main(int argc, char **argv)
         BOTH(a_resume_that_is_not_complete_ends_with_its_manager),
         BOTH(a_session_whose_guest_leaves_is_saved),
         BOTH(a_guest_that_leaves_before_its_welcome_ends_its_session),
+        BOTH(a_session_of_an_earlier_version_is_restored),
         BOTH(a_snapshot_that_is_damaged_or_cut_is_refused),
         BOTH(words_that_lie_end_the_restore_and_nothing_else),
         BOTH(an_object_that_is_gone_cannot_be_named),
