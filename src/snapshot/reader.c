@@ -5,15 +5,23 @@
 #include "snapshot/snapshot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 #include <zstd.h>
 
+/* So far ahead the disk reads, and so much at a time it is told of. */
+#define AHEAD_BYTES (32u << 20)
+#define AHEAD_STEP_BYTES (8u << 20)
+
 struct snapshot_reader {
     int fd, stop_fd, failed; /* stop_fd: -1 without */
+    off_t begin;             /* where in its file it begins; negative: it is no file */
+    uint64_t taken, ahead;   /* bytes from there; and those that the disk was told of */
     uint64_t check;
     struct snapshot_section section;
     bool in_section, ended;
@@ -76,12 +84,26 @@ read_until_stopped(const struct snapshot_reader *r, void *buf, size_t len)
     return 0;
 }
 
+/* The disk reads what comes next while this is looked at. */
+static void
+tell_disk(struct snapshot_reader *r)
+{
+    while (r->begin >= 0 && r->ahead < r->taken + AHEAD_BYTES) {
+        if (posix_fadvise(r->fd, r->begin + (off_t)r->ahead, AHEAD_STEP_BYTES,
+                          POSIX_FADV_WILLNEED) != 0)
+            r->begin = -1;
+        r->ahead += AHEAD_STEP_BYTES;
+    }
+}
+
 static int
 take(struct snapshot_reader *r, void *buf, size_t len, struct err *e)
 {
-    int rc =
-        r->stop_fd < 0 ? read_exact(r->fd, buf, len) : read_until_stopped(r, buf, len);
+    int rc;
 
+    tell_disk(r);
+    rc = r->stop_fd < 0 ? read_exact(r->fd, buf, len) : read_until_stopped(r, buf, len);
+    r->taken += len;
     if (rc == -ENODATA)
         return fail(r, rc, e, "is cut");
     return rc < 0 ? fail(r, rc, e, "cannot be read") : 0;
@@ -341,6 +363,7 @@ snapshot_reader_new_until(int fd, int stop_fd, struct snapshot_reader **ret,
     memset(r, 0, offsetof(struct snapshot_reader, block));
     r->fd = fd;
     r->stop_fd = stop_fd;
+    r->begin = lseek(fd, 0, SEEK_CUR);
     r->unpack = ZSTD_createDCtx();
     rc = r->unpack ? take_header(r, e) : err_set(e, -ENOMEM, "out of memory");
     if (rc < 0)
