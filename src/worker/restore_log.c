@@ -291,6 +291,31 @@ new_object(struct restorer *r, struct guest_id id, uint64_t kind)
     return table_is_free(&s->table, id) ? bare_object(s, id, kind) : NULL;
 }
 
+static void
+take_shape(struct mem *m, struct dec *d)
+{
+    const uint64_t *extent;
+
+    m->image_type = dec_u64(d, "image_type");
+    m->channel_order = dec_u64(d, "channel_order");
+    m->channel_type = dec_u64(d, "channel_type");
+    m->element = (uint32_t)dec_u64(d, "element");
+    extent = dec_u64s(d, "extent", 3);
+    memcpy(m->extent, extent, sizeof m->extent);
+}
+
+static bool
+take_queue(const struct restorer *r, struct object *o, struct dec *d)
+{
+    struct object *q = object_of_kind(r, dec_u64(d, "queue"), KIND_queue);
+
+    if (!q)
+        return false;
+    object_ref(q);
+    container_of(o, struct command_buffer, o)->queue = container_of(q, struct queue, o);
+    return true;
+}
+
 static int
 restore_failed(struct restorer *r, struct dec *d)
 {
@@ -306,7 +331,11 @@ restore_failed(struct restorer *r, struct dec *d)
     if (!o)
         return restore_bad(r, "the id of a failed object");
     o->error = error;
-    return made_now(r, serial, o);
+    if (kind == KIND_image)
+        take_shape(mem_of(o), d);
+    if (kind == KIND_command_buffer && !take_queue(r, o, d))
+        return restore_bad(r, "the queue of a failed command buffer");
+    return d->bad ? restore_bad(r, "a failed object") : made_now(r, serial, o);
 }
 
 static int

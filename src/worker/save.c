@@ -383,8 +383,8 @@ struct writing {
 };
 
 /*
- * Pages of the heap that the guest has written are not yet mapped here: all at once takes a third of
- * the time that one by one does. Where the kernel cannot (before Linux 5.14) they come one by one.
+ * Pages of the heap that the guest has written are not yet mapped here: all at once takes less than
+ * one by one. Where the kernel cannot (before Linux 5.14) they come one by one.
  */
 static void
 map_pages(const uint8_t *p, size_t len)

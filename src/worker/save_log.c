@@ -136,8 +136,20 @@ put_recipe(struct bytes *b, const struct recipe *r)
     bytes_string(b, r->blob, r->blob ? r->blob_len : 0);
 }
 
+/* What messages on it are checked against before they fail. */
 static void
-save_failed(struct bytes *log, const struct object *o)
+put_shape(struct bytes *b, const struct mem *m)
+{
+    bytes_u64(b, m->image_type);
+    bytes_u64(b, m->channel_order);
+    bytes_u64(b, m->channel_type);
+    bytes_u64(b, m->element);
+    for (unsigned i = 0; i < 3; i++)
+        bytes_u64(b, m->extent[i]);
+}
+
+static void
+save_failed(struct bytes *log, struct object *o)
 {
     struct bytes b = {0};
 
@@ -145,6 +157,10 @@ save_failed(struct bytes *log, const struct object *o)
     bytes_u64(&b, o->id.v);
     bytes_u64(&b, o->kind);
     bytes_u64(&b, (uint64_t)(int64_t)o->error);
+    if (o->kind == KIND_image)
+        put_shape(&b, mem_of(o));
+    if (o->kind == KIND_command_buffer)
+        bytes_u64(&b, container_of(o, struct command_buffer, o)->queue->o.serial);
     entry(log, ENTRY_FAILED, o->serial, &b);
 }
 

@@ -55,7 +55,11 @@ struct saved_session {
 enum saved_kind {
     ENTRY_OBJECT = 1,  /* serial, id, object kind, frame, blob */
     ENTRY_DEVICES = 2, /* frame; id and serial of each part that lives */
-    ENTRY_FAILED = 3,  /* serial, id, object kind, error */
+    /*
+     * serial, id, object kind, error; of an image its type, channel order, channel type, bytes of an
+     * element and extent[3]; of a command buffer the serial of its queue
+     */
+    ENTRY_FAILED = 3,
     ENTRY_EVENT =
         4, /* serial, id, status, serial of its queue or 0, has times, the times */
     ENTRY_KERNEL = 5,   /* serial, id, serial of its program, name */
