@@ -56,8 +56,8 @@ enum saved_kind {
     ENTRY_OBJECT = 1,  /* serial, id, object kind, frame, blob */
     ENTRY_DEVICES = 2, /* frame; id and serial of each part that lives */
     /*
-     * serial, id, object kind, error; of an image its type, channel order, channel type, bytes of an
-     * element and extent[3]; of a command buffer the serial of its queue
+     * serial, id, object kind, error; of an image its type, channel order, channel type, bytes of
+     * an element and extent[3]; of a command buffer the serial of its queue
      */
     ENTRY_FAILED = 3,
     ENTRY_EVENT =
