@@ -270,6 +270,16 @@ guests_not_joined(struct session *s, const struct control_msg *m)
                 (int)s->pid, words);
 }
 
+/* Also one whose parent has not asked for its status yet, and may never. */
+static bool
+has_ended(pid_t pid)
+{
+    _cleanup_close_ int fd = process_open_number(pid);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    return fd < 0 ? fd == -ESRCH : poll(&p, 1, 0) > 0;
+}
+
 bool
 guest_may_live(const struct process_id *guest)
 {
@@ -278,6 +288,8 @@ guest_may_live(const struct process_id *guest)
 
     if (pid <= 0)
         return true;
+    if (has_ended(pid))
+        return false;
     ticks = process_start_ticks(pid);
     /* Where /proc hides it (hidepid) it still has its number. */
     if (ticks == 0)

@@ -26,7 +26,7 @@ def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("socket")
     parser.add_argument("--magic", type=number, default=HELLO_MAGIC)
-    parser.add_argument("--version", type=number, default=3)
+    parser.add_argument("--version", type=number, default=4)
     parser.add_argument("--fingerprint", type=number, default=0)
     parser.add_argument("--bytes", type=number, default=HELLO.size)
     parser.add_argument("--serve", action="store_true")

@@ -27,7 +27,7 @@ hello() {
 
 @test "a guest library of another protocol version is refused, saying so" {
     hello --version 9
-    refused 1 "the guest library speaks protocol version 9" "speaks version 3" "one Tessera release"
+    refused 1 "the guest library speaks protocol version 9" "speaks version 4" "one Tessera release"
     within 2 last_error_says "protocol version 9"
     "$TESSERA" show a | grep -q "protocol version 9"
     says "$MANAGER_LOG" "vGPU 'a'.*protocol version 9"
@@ -35,7 +35,7 @@ hello() {
 
 @test "one of another build is refused, saying so" {
     hello --fingerprint 1
-    refused 1 "another build of protocol version 3"
+    refused 1 "another build of protocol version 4"
     within 2 last_error_says "another build"
 }
 
