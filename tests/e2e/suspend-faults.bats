@@ -11,6 +11,8 @@ setup() {
     options=(--build "$BUILD" --compiled "$COMPILED" --seed "${SUSPEND_SEED:-1}")
 }
 
+# The unit tests cut and alter each section of a smaller one.
+# bats test_tags=long
 @test "snapshots that are cut or altered are refused, and leave nothing" {
     /usr/bin/python3 "$BATS_TEST_DIRNAME/../suspend/damage.py" "${options[@]}" \
         --flips "${SUSPEND_FLIPS:-20}" --cuts "${SUSPEND_CUTS:-20}"
