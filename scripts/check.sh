@@ -192,9 +192,9 @@ e2e_files() {
     find tests/e2e -maxdepth 1 -name '*.bats' ! -name 'programs-*' 2>/dev/null | sort
 }
 
-# Of these pairs NAME and NAME-discrete the second runs under the sanitizers alone, for time (kills
-# and suspend not even there); both in check-full.
-readonly TWINS_UNDER_ASAN='/(compile|isolation|kills|manager|multi|suspend)-discrete\.bats$'
+# Of these pairs the second runs under the sanitizers alone, for time (suspend not even there); both
+# in check-full.
+readonly TWINS_UNDER_ASAN='/((compile|isolation|manager|multi|suspend)-discrete|kills-fake)\.bats$'
 
 some_e2e_files() {
     e2e_files | grep -vE "$TWINS_UNDER_ASAN"
@@ -215,8 +215,8 @@ sanitizer_files() {
 # makes no report, be it with PoCL or the fake back end. What is saved and restored of each kind of
 # object the unit tests know, too (suspend, suspend-discrete); suspend-cli has a manager of its own.
 some_sanitizer_files() {
-    local file twin i=0
-    for file in $(sanitizer_files | grep -vE '/(kills|suspend|suspend-cli|suspend-discrete)\.bats$'); do
+    local file twin i=0 without='/(kills|suspend|suspend-cli|suspend-discrete)\.bats$'
+    for file in $(sanitizer_files | grep -vE "$without"); do
         twin=${file%.bats}-discrete.bats
         if [[ $twin =~ $TWINS_UNDER_ASAN ]]; then
             file=$twin
