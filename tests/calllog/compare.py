@@ -532,12 +532,16 @@ class Log(Images, Held, Streams):
             self.place(line, args, args["memobj"])
 
     def at_work(self):
-        """Programs that the builder threads had last: they may not have come back to let go."""
-        last = {}
+        """Programs that the builder threads had last, which may not have come back to let go; and
+        their contexts, which a worker's program keeps."""
+        last, context = {}, {}
         for line in self.lines:
+            args = line["args"]
+            if line["call"].startswith("clCreateProgram") or line["call"] == "clLinkProgram":
+                context[args.get("ret")] = args.get("context")
             if line["call"] in BUILDS:
-                last[line["t"]] = line["args"].get("program") or line["args"].get("ret")
-        return set(last.values())
+                last[line["t"]] = args.get("program") or args.get("ret")
+        return set(last.values()) | {context.get(program) for program in last.values()}
 
 
 def is_empty(sizes):
