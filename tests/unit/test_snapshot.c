@@ -249,6 +249,13 @@ read_through(int fd, struct err *e)
     return n < 0 ? (int)n : rc;
 }
 
+/* A sanitizer makes each reader cost much, and does not look at what is found, but at how. */
+#ifdef __SANITIZE_ADDRESS__
+#define STRIDE 13
+#else
+#define STRIDE 1
+#endif
+
 static int
 sample(void)
 {
@@ -272,7 +279,7 @@ one_that_is_cut_anywhere_is_refused(void **state)
     const off_t len = lseek(fd, 0, SEEK_END);
 
     (void)state;
-    for (off_t cut = len - 1; cut >= 0; cut--) {
+    for (off_t cut = len - 1; cut >= 0; cut -= STRIDE) {
         struct err e = ERR_INIT;
 
         assert_int_equal(ftruncate(fd, cut), 0);
@@ -290,7 +297,7 @@ each_flipped_bit_is_found(void **state)
     const off_t len = lseek(fd, 0, SEEK_END);
 
     (void)state;
-    for (off_t at = 0; at < len; at++) {
+    for (off_t at = 0; at < len; at += STRIDE) {
         uint8_t byte, other;
         int rc;
 
