@@ -106,9 +106,9 @@ configure_tsan() {
 compile_tsan_tests() {
     local programs
     configure_tsan && ninja -C build-tsan --quiet build.ninja || return
-    mapfile -t programs < <(program_tests build-tsan "$1" '.cmd[0]')
-    [ "${#programs[@]}" -eq 0 ] ||
-        ninja -C build-tsan --quiet "${programs[@]#"$PWD/build-tsan/"}"
+    mapfile -t programs < <(program_tests build-tsan "$1" '.cmd[]' |
+        sed -nE "s:^($PWD/build-tsan|\.)/::p" | sort -u)
+    [ "${#programs[@]}" -eq 0 ] || ninja -C build-tsan --quiet "${programs[@]}"
 }
 
 compile_tsan() {
@@ -397,7 +397,7 @@ stage_tsan() {
     tsan_tests "$TSAN_SOME"
 }
 TSAN_SOME='arbiter|ring|channel|transport|session|rejoin|direct|wait|hold|mem|account|gate|guest'
-TSAN_SOME+='|worker|icd'
+TSAN_SOME+='|worker-(memory|table)|icd'
 readonly TSAN_SOME="(^|[^a-z])($TSAN_SOME)"
 
 # Drivers and interpreters are not instrumented: what they do among themselves is not told.

@@ -33,14 +33,17 @@ look_again_soon(void)
 static bool
 is_drained(struct session *s)
 {
+    /* First: what a job leaves to be buried is buried below. */
+    bool jobs_rest = jobs_idle(&s->builds) && jobs_idle(&s->asks);
+
     objects_bury(s);
     watches_poll(s);
     queues_retire(s);
     inflight_settle(s);
     /* Others may have the turn: we hand on nothing. */
     gate_step(&s->gate, false);
-    return !queues_run(s) && jobs_idle(&s->builds) && jobs_idle(&s->asks) &&
-           event_questions(s, NULL, NULL) != -EAGAIN && !watches_run(&s->watches);
+    return !queues_run(s) && jobs_rest && event_questions(s, NULL, NULL) != -EAGAIN &&
+           !watches_run(&s->watches);
 }
 
 static bool
