@@ -297,19 +297,6 @@ jail_vgpu_over(const struct vgpu *v)
     jail_sweep_groups(v->m);
 }
 
-/* NAME.SLOT of a session that there is. */
-static bool
-tmp_is_used(const struct manager *m, const char *entry)
-{
-    const char *dot = strrchr(entry, '.');
-    _cleanup_free_ char *name = dot ? strndup(entry, (size_t)(dot - entry)) : NULL;
-    const struct vgpu *v = name ? vgpu_find(m, name) : NULL;
-    const unsigned long slot = dot ? strtoul(dot + 1, NULL, 10) : ACCOUNT_SLOTS;
-
-    return v && v->account && slot < ACCOUNT_SLOTS &&
-           atomic_load(&v->account->slot[slot].state) != SLOT_FREE;
-}
-
 static void
 sweep_folder(struct manager *m, const char *folder,
              bool (*is_used)(const struct manager *m, const char *entry))
@@ -336,7 +323,7 @@ cache_is_used(const struct manager *m, const char *entry)
 void
 jail_sweep(struct manager *m)
 {
-    sweep_folder(m, m->folders.tmp, tmp_is_used);
+    sweep_folder(m, m->folders.tmp, vgpu_slot_file_is_used);
     sweep_folder(m, m->folders.cache, cache_is_used);
     jail_sweep_groups(m);
     trash_empty(m);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "manager/guests.h"
 #include "manager/operation_internal.h"
+#include "manager/trash.h"
 #include "manager/vgpu_suspend.h"
 #include "manager/words.h"
 #include "manager/worker_link.h"
@@ -479,7 +480,7 @@ static void
 suspend_abort(struct operation *op)
 {
     if (op->file.path && !op->file.beside)
-        snapshot_remove(op->m, vgpu_snapshot_path(op->m, op->r.vgpu));
+        trash_file(op->m, vgpu_snapshot_path(op->m, op->r.vgpu));
     for (unsigned i = 0; i < op->nparts; i++) {
         struct session *s = op->parts[i].s;
 

@@ -7,10 +7,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 struct removal {
     uv_work_t work;
     char *path;
+    int (*remove)(const char *path);
 };
 
 static void
@@ -19,7 +21,7 @@ removal_run(uv_work_t *work)
     struct removal *r = work->data;
 
     /* What is left is met again at the next start. */
-    remove_tree(r->path);
+    (void)r->remove(r->path);
 }
 
 static void
@@ -34,7 +36,7 @@ removal_done(uv_work_t *work, int status)
 
 /* Owns path. */
 static void
-removal_start(struct manager *m, char *path)
+removal_start(struct manager *m, char *path, int (*remove)(const char *path))
 {
     struct removal *r = path ? calloc(1, sizeof *r) : NULL;
 
@@ -43,9 +45,18 @@ removal_start(struct manager *m, char *path)
         return;
     }
     r->path = path;
+    r->remove = remove;
     r->work.data = r;
-    if (uv_queue_work(&m->loop, &r->work, removal_run, removal_done) < 0)
+    if (uv_queue_work(&m->loop, &r->work, removal_run, removal_done) < 0) {
+        removal_run(&r->work);
         removal_done(&r->work, 0);
+    }
+}
+
+void
+trash_file(struct manager *m, char *path)
+{
+    removal_start(m, path, unlink);
 }
 
 void
@@ -58,7 +69,7 @@ trash(struct manager *m, const char *path)
         if (!to)
             return;
         if (rename(path, to) == 0) {
-            removal_start(m, to);
+            removal_start(m, to, remove_tree);
             return;
         }
         free(to);
@@ -76,6 +87,7 @@ trash_empty(struct manager *m)
 
     while (d && (e = readdir(d))) {
         if (e->d_name[0] != '.')
-            removal_start(m, str_printf("%s/%s", m->folders.trash, e->d_name));
+            removal_start(m, str_printf("%s/%s", m->folders.trash, e->d_name),
+                          remove_tree);
     }
 }

@@ -10,6 +10,7 @@
 #include "manager/jail.h"
 #include "manager/operation.h"
 #include "manager/session.h"
+#include "manager/trash.h"
 #include "manager/vgpu_internal.h"
 #include "manager/vgpu_json.h"
 #include "manager/vgpu_suspend.h"
@@ -38,6 +39,18 @@ vgpu_find(const struct manager *m, const char *name)
             return v;
     }
     return NULL;
+}
+
+bool
+vgpu_slot_file_is_used(const struct manager *m, const char *entry)
+{
+    const char *dot = strchr(entry, '.');
+    _cleanup_free_ char *name = dot ? strndup(entry, (size_t)(dot - entry)) : NULL;
+    const struct vgpu *v = name ? vgpu_find(m, name) : NULL;
+    const unsigned long slot = dot ? strtoul(dot + 1, NULL, 10) : ACCOUNT_SLOTS;
+
+    return v && v->account && slot < ACCOUNT_SLOTS &&
+           atomic_load(&v->account->slot[slot].state) != SLOT_FREE;
 }
 
 struct vgpu *
@@ -116,7 +129,7 @@ vgpu_remove_files(const struct vgpu *v)
     if (account)
         unlink(account);
     if (v->s.suspended.own)
-        snapshot_remove(v->m, vgpu_snapshot_path(v->m, v->s.name));
+        trash_file(v->m, vgpu_snapshot_path(v->m, v->s.name));
     vgpu_container_remove(v->folder);
     rmdir(v->folder);
     jail_vgpu_over(v);

@@ -109,6 +109,9 @@ void vgpu_restore_all(struct manager *m);
 
 struct vgpu *vgpu_find(const struct manager *m, const char *name);
 
+/* Is there the session that a file's name, NAME.SLOT[.ENDING], says? */
+bool vgpu_slot_file_is_used(const struct manager *m, const char *entry);
+
 /*
  * Ends all sessions (SIGTERM, after a grace SIGKILL), then removes every trace.
  * w may be NULL; its link is taken out of the list before it is called.

@@ -7,6 +7,7 @@
 #include "manager/gpu_time.h"
 #include "manager/guests.h"
 #include "manager/session.h"
+#include "manager/trash.h"
 #include "manager/vgpu_internal.h"
 #include "manager/vm.h"
 #include "manager/words.h"
@@ -26,44 +27,6 @@ char *
 vgpu_snapshot_path(const struct manager *m, const char *name)
 {
     return str_printf("%s/%s" ENDING, m->folders.snapshots, name);
-}
-
-struct removal {
-    uv_work_t work;
-    char *path;
-};
-
-static void
-removal_run(uv_work_t *work)
-{
-    unlink(((struct removal *)work->data)->path);
-}
-
-static void
-removal_done(uv_work_t *work, int status)
-{
-    struct removal *r = work->data;
-
-    (void)status;
-    free(r->path);
-    free(r);
-}
-
-void
-snapshot_remove(struct manager *m, char *path)
-{
-    struct removal *r = path ? calloc(1, sizeof *r) : NULL;
-
-    if (!r) {
-        free(path);
-        return;
-    }
-    r->path = path;
-    r->work.data = r;
-    if (uv_queue_work(&m->loop, &r->work, removal_run, removal_done) < 0) {
-        removal_run(&r->work);
-        removal_done(&r->work, 0);
-    }
 }
 
 /* ---- suspend ---------------------------------------------------------------------------- */
@@ -227,7 +190,7 @@ vgpu_commit_resume(struct vgpu *v, bool is_new, struct err *e)
         return rc;
     }
     if (ours)
-        snapshot_remove(v->m, take_ptr(ours));
+        trash_file(v->m, take_ptr(ours));
     return 0;
 }
 
@@ -257,7 +220,7 @@ take_back(struct vgpu *v)
         return;
     }
     if (ours)
-        snapshot_remove(v->m, vgpu_snapshot_path(v->m, v->s.name));
+        trash_file(v->m, vgpu_snapshot_path(v->m, v->s.name));
     log_info("vGPU '%s': was about to be suspended, and runs on", v->s.name);
 }
 
@@ -307,6 +270,6 @@ snapshots_sweep(struct manager *m)
 
     while (d && (e = readdir(d))) {
         if (is_left_over(m, e->d_name))
-            snapshot_remove(m, str_printf("%s/%s", m->folders.snapshots, e->d_name));
+            trash_file(m, str_printf("%s/%s", m->folders.snapshots, e->d_name));
     }
 }

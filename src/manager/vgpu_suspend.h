@@ -16,9 +16,6 @@
 /* STATE/snapshots/NAME.tessera, malloc'ed. */
 char *vgpu_snapshot_path(const struct manager *m, const char *name);
 
-/* Removes a file beside the loop: it may be large. Owns path. */
-void snapshot_remove(struct manager *m, char *path);
-
 /*
  * The point of no return: the snapshot is whole, and its file, if any, has its name. On an error
  * nothing has changed. Then the workers leave; vgpu_is_away() comes when they have.

@@ -50,19 +50,6 @@ worker_socket_remove(const struct vgpu *v, unsigned slot)
     remove_file(v, slot, WAITING);
 }
 
-/* NAME.SLOT or NAME.SLOT.waiting of a session that there is. */
-static bool
-is_used(const struct manager *m, const char *entry)
-{
-    const char *dot = strchr(entry, '.');
-    _cleanup_free_ char *name = dot ? strndup(entry, (size_t)(dot - entry)) : NULL;
-    const struct vgpu *v = name ? vgpu_find(m, name) : NULL;
-    const unsigned long slot = dot ? strtoul(dot + 1, NULL, 10) : ACCOUNT_SLOTS;
-
-    return v && v->account && slot < ACCOUNT_SLOTS &&
-           atomic_load(&v->account->slot[slot].state) != SLOT_FREE;
-}
-
 void
 worker_sockets_sweep(const struct manager *m)
 {
@@ -70,7 +57,7 @@ worker_sockets_sweep(const struct manager *m)
     struct dirent *e;
 
     while (d && (e = readdir(d))) {
-        if (e->d_name[0] != '.' && !is_used(m, e->d_name))
+        if (e->d_name[0] != '.' && !vgpu_slot_file_is_used(m, e->d_name))
             unlinkat(dirfd(d), e->d_name, 0);
     }
 }
