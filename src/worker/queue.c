@@ -603,6 +603,47 @@ queue_last_event(struct session *s, struct queue *q)
     return marker;
 }
 
+/* One holder for each queue that is not complete, and one while they are asked. */
+struct all_complete {
+    _Atomic uint32_t holders;
+    watch_fn *done;
+    void *arg;
+};
+
+static void
+queue_is_complete(struct session *s, void *arg, cl_int status)
+{
+    struct all_complete *all = arg;
+
+    (void)status;
+    /* Whoever is last sees what the others did. */
+    if (atomic_fetch_sub_explicit(&all->holders, 1, memory_order_acq_rel) != 1)
+        return;
+    all->done(s, all->arg, CL_SUCCESS);
+    free(all);
+}
+
+void
+queues_when_complete(struct session *s, watch_fn *done, void *arg)
+{
+    struct all_complete *all = malloc(sizeof *all);
+
+    if (!all)
+        session_end(s, "the worker has no memory left");
+    *all = (struct all_complete){.holders = 1, .done = done, .arg = arg};
+    /* The list changes on this thread alone, so it can be read without its lock. */
+    for (struct list *l = s->queues.next; l != &s->queues; l = l->next) {
+        cl_event last = queue_last_event(s, container_of(l, struct queue, node));
+
+        if (!last)
+            continue;
+        atomic_fetch_add_explicit(&all->holders, 1, memory_order_relaxed);
+        watch_event(s, last, CL_COMPLETE, queue_is_complete, all);
+        s->cl->clReleaseEvent(last);
+    }
+    queue_is_complete(s, all, CL_SUCCESS);
+}
+
 /* Answers the tag when all that the driver has of the queue is complete. */
 static void
 queue_finish(struct session *s, struct queue *q, uint64_t tag)

@@ -11,6 +11,7 @@
 #include "gate/gate.h"
 #include "worker/cost.h"
 #include "worker/object.h"
+#include "worker/watch.h"
 
 #include <pthread.h>
 
@@ -85,6 +86,12 @@ cl_event queues_newest_counted(struct session *s);
 
 /* Charges and forgets the commands that are complete. Any thread. */
 void queue_harvest(struct session *s, struct queue *q);
+
+/*
+ * Dispatcher: calls done(arg) once, when all that the driver has of every queue is complete; now, if
+ * that is nothing.
+ */
+void queues_when_complete(struct session *s, watch_fn *done, void *arg);
 
 /* The error that commands of the queue left behind; told once. */
 cl_int queue_take_error(struct queue *q);

@@ -2,14 +2,26 @@
 #include "worker/sampler.h"
 
 #include "api/opencl_request.h"
+#include "worker/queue.h"
 
 #include <errno.h>
 
+static void
+sampler_is_unused(struct session *s, void *arg, cl_int status)
+{
+    (void)status;
+    s->cl->clReleaseSampler(arg);
+}
+
+/*
+ * Commands that are enqueued use it on (OpenCL 3.0, section 5.7.2), but not every driver keeps it for
+ * them: PoCL 3.1 frees it at once.
+ */
 void
 sampler_fini(struct session *s, struct object *o)
 {
     if (o->h.sampler)
-        s->cl->clReleaseSampler(o->h.sampler);
+        queues_when_complete(s, sampler_is_unused, o->h.sampler);
 }
 
 /* The older of the two calls: every driver has it, and the messages' fields are its arguments. */

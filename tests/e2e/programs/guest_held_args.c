@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define BUFFERS 3u
+#define LAUNCHES 32u /* with samplers */
 #define WIDTH ((size_t)50)
 #define HEIGHT (WORDS / WIDTH)
 
@@ -297,28 +298,44 @@ shift_host(uint32_t *p, const uint32_t *image, bool edge)
     }
 }
 
-/* Images and samplers, only the launches' afterwards. PoCL 3.1 forgets samplers at once. */
-static void
-images_and_samplers(void)
+static cl_sampler
+new_sampler(bool edge)
 {
-    static uint32_t host[8][WORDS], pixels[WORDS];
-    const size_t size[] = {WIDTH, HEIGHT};
-    cl_kernel shift = cl_kernel_of(program, "shift");
-    cl_mem b[8];
-    cl_sampler kept[8];
-    struct hold h;
     cl_int rc;
+    cl_sampler s = clCreateSampler(c.context, CL_FALSE,
+                                   edge ? CL_ADDRESS_CLAMP_TO_EDGE : CL_ADDRESS_CLAMP,
+                                   CL_FILTER_NEAREST, &rc);
 
+    OK(rc);
+    return s;
+}
+
+/*
+ * Images and samplers, only the launches' afterwards; one of so many steps keeps them from running
+ * before that. PoCL 3.1 forgets samplers at once: new ones would come in their place.
+ */
+static void
+images_and_samplers(uint32_t steps)
+{
+    static uint32_t host[LAUNCHES][WORDS], pixels[WORDS];
+    const size_t size[] = {WIDTH, HEIGHT};
+    cl_kernel shift = cl_kernel_of(program, "shift"),
+              busy = cl_kernel_of(program, "busy");
+    cl_sampler kept[LAUNCHES], others[LAUNCHES];
+    uint32_t host_first[WORDS];
+    cl_mem b[LAUNCHES], first = new_buffer(host_first, 9);
+    struct hold h;
+
+    set_mem(busy, 0, first);
     hold_begin(&h);
+    set_word(busy, 1, steps);
+    enqueue(&h, c.queue, busy, 1);
     set_word(shift, 3, WIDTH);
-    for (unsigned i = 0; i < 8; i++) {
+    for (unsigned i = 0; i < LAUNCHES; i++) {
         const bool edge = i % 3 == 1;
-        cl_sampler s = clCreateSampler(c.context, CL_FALSE,
-                                       edge ? CL_ADDRESS_CLAMP_TO_EDGE : CL_ADDRESS_CLAMP,
-                                       CL_FILTER_NEAREST, &rc);
+        cl_sampler s = new_sampler(edge);
         cl_mem image = new_image(pixels, 40 + i);
 
-        OK(rc);
         b[i] = new_buffer(host[i], i);
         set_mem(shift, 0, b[i]);
         set_mem(shift, 1, image);
@@ -332,13 +349,18 @@ images_and_samplers(void)
         OK(clReleaseMemObject(image));
     }
     OK(clReleaseKernel(shift));
+    OK(clReleaseKernel(busy));
     hold_open(&h);
-    for (unsigned i = 0; i < 8; i++) {
+    for (unsigned i = 0; i < LAUNCHES; i++)
+        others[i] = new_sampler(i % 3 != 1);
+    for (unsigned i = 0; i < LAUNCHES; i++) {
         compare(b[i], host[i], "images and samplers");
         if (pocl)
             OK(clReleaseSampler(kept[i]));
+        OK(clReleaseSampler(others[i]));
         OK(clReleaseMemObject(b[i]));
     }
+    OK(clReleaseMemObject(first));
     done("images and samplers as they were");
 }
 
@@ -383,7 +405,9 @@ main(int argc, char **argv)
     clones();
     if (!pocl && c.n_devices == 1) /* command buffers are of contexts with one device */
         recordings();
-    images_and_samplers();
+    images_and_samplers(
+        1); /* makes machine code of both, so that the next waits for nothing */
+    images_and_samplers(20 * 1000 * 1000);
     if (!pocl)
         buffers_that_are_gone();
     held_close();
