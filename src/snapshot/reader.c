@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "snapshot/ahead.h"
 #include "snapshot/format.h"
 #include "snapshot/snapshot.h"
 
@@ -14,19 +15,20 @@
 #include <xxhash.h>
 #include <zstd.h>
 
-/* So far ahead the disk reads, and so much at a time it is told of. */
-#define AHEAD_BYTES (32u << 20)
-#define AHEAD_STEP_BYTES (8u << 20)
+/* A file of which more than that has been read is read ahead. */
+#define AHEAD_AFTER_BYTES (2u << 20)
 
 struct snapshot_reader {
     int fd, stop_fd, failed; /* stop_fd: -1 without */
     off_t begin;             /* where in its file it begins; negative: it is no file */
-    uint64_t taken, ahead;   /* bytes from there; and those that the disk was told of */
+    uint64_t taken;          /* bytes from there */
+    struct ahead *ahead;     /* NULL: not read ahead, yet or at all */
     uint64_t check;
     struct snapshot_section section;
     bool in_section, ended;
-    uint64_t zeros;  /* left of a block of them */
-    size_t at, fill; /* of block: what is left is from at to fill */
+    uint64_t zeros;         /* left of a block of them */
+    const uint8_t *content; /* of another block: what is left is from at to fill */
+    size_t at, fill;
     ZSTD_DCtx *unpack;
     uint8_t block[BLOCK_MAX_BYTES];
     uint8_t stored[BLOCK_MAX_BYTES];
@@ -84,25 +86,35 @@ read_until_stopped(const struct snapshot_reader *r, void *buf, size_t len)
     return 0;
 }
 
-/* The disk reads what comes next while this is looked at. */
-static void
-tell_disk(struct snapshot_reader *r)
+static int
+take_ahead(struct snapshot_reader *r, void *room, size_t len, const uint8_t **ret)
 {
-    while (r->begin >= 0 && r->ahead < r->taken + AHEAD_BYTES) {
-        if (posix_fadvise(r->fd, r->begin + (off_t)r->ahead, AHEAD_STEP_BYTES,
-                          POSIX_FADV_WILLNEED) != 0)
-            r->begin = -1;
-        r->ahead += AHEAD_STEP_BYTES;
-    }
+    struct pollfd stop = {.fd = r->stop_fd, .events = POLLIN};
+
+    if (r->stop_fd >= 0 && poll(&stop, 1, 0) > 0)
+        return -ECANCELED;
+    return ahead_take(r->ahead, room, len, ret);
 }
 
+/* The next len bytes: at *ret until more is taken, which is room (of so many) or elsewhere. */
 static int
-take(struct snapshot_reader *r, void *buf, size_t len, struct err *e)
+take(struct snapshot_reader *r, void *room, size_t len, const uint8_t **ret,
+     struct err *e)
 {
     int rc;
 
-    tell_disk(r);
-    rc = r->stop_fd < 0 ? read_exact(r->fd, buf, len) : read_until_stopped(r, buf, len);
+    *ret = room;
+    if (r->begin >= 0 && !r->ahead && r->taken > AHEAD_AFTER_BYTES) {
+        r->ahead = ahead_new(r->fd, r->begin + (off_t)r->taken);
+        if (!r->ahead)
+            r->begin = -1;
+    }
+    if (r->ahead)
+        rc = take_ahead(r, room, len, ret);
+    else if (r->stop_fd < 0)
+        rc = read_exact(r->fd, room, len);
+    else
+        rc = read_until_stopped(r, room, len);
     r->taken += len;
     if (rc == -ENODATA)
         return fail(r, rc, e, "is cut");
@@ -113,11 +125,14 @@ take(struct snapshot_reader *r, void *buf, size_t len, struct err *e)
 static int
 take_head(struct snapshot_reader *r, void *head, size_t len, struct err *e)
 {
+    const uint8_t *bytes;
     uint64_t check;
-    int rc = take(r, head, len, e);
+    int rc = take(r, head, len, &bytes, e);
 
     if (rc < 0)
         return rc;
+    if (bytes != head)
+        memcpy(head, bytes, len);
     memcpy(&check, (const uint8_t *)head + len - sizeof check, sizeof check);
     if (check != XXH3_64bits_withSeed(head, len - sizeof check, r->check))
         return fail(r, -EBADMSG, e, "is damaged");
@@ -148,17 +163,17 @@ block_is_possible(const struct block_head *h)
 static int
 take_content(struct snapshot_reader *r, const struct block_head *h, struct err *e)
 {
-    uint8_t *to = h->kind == BLOCK_RAW ? r->block : r->stored;
-    int rc = take(r, to, h->stored_bytes, e);
     size_t n = h->stored_bytes;
+    int rc = take(r, r->stored, n, &r->content, e);
 
     if (rc < 0)
         return rc;
-    if (XXH3_64bits(to, h->stored_bytes) != h->data_check)
+    if (XXH3_64bits(r->content, n) != h->data_check)
         return fail(r, -EBADMSG, e, "is damaged");
-    if (h->kind == BLOCK_ZSTD)
-        n = ZSTD_decompressDCtx(r->unpack, r->block, BLOCK_MAX_BYTES, r->stored,
-                                h->stored_bytes);
+    if (h->kind == BLOCK_ZSTD) {
+        n = ZSTD_decompressDCtx(r->unpack, r->block, BLOCK_MAX_BYTES, r->content, n);
+        r->content = r->block;
+    }
     if (ZSTD_isError(n) || n != h->content_bytes)
         return fail(r, -EBADMSG, e, "is damaged");
     r->at = 0;
@@ -200,23 +215,66 @@ peek(struct snapshot_reader *r, uint64_t *ret_len, struct err *e)
     return 0;
 }
 
-/* To may be NULL (they are read over); sparse: zeros are there already. */
-static void
-consume(struct snapshot_reader *r, uint8_t *to, uint64_t len, bool sparse)
+/* Where bytes go: to memory, to a file, or nowhere. */
+struct sink {
+    uint8_t *memory;
+    int fd; /* -1: none */
+    off_t at;
+    bool sparse; /* zeros are there already */
+};
+
+static int
+sink_put(struct sink *to, const uint8_t *bytes, uint64_t len)
 {
+    while (to->fd >= 0 && len > 0) {
+        const ssize_t n = pwrite(to->fd, bytes, len, to->at);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -ENOSPC;
+        bytes += n;
+        len -= (uint64_t)n;
+        to->at += n;
+    }
+    if (to->memory) {
+        memcpy(to->memory, bytes, len);
+        to->memory += len;
+    }
+    return 0;
+}
+
+static void
+sink_skip_zeros(struct sink *to, uint64_t len)
+{
+    to->at += (off_t)len;
+    if (!to->memory)
+        return;
+    if (!to->sparse)
+        memset(to->memory, 0, len);
+    to->memory += len;
+}
+
+/* That much can be had at once. */
+static int
+consume(struct snapshot_reader *r, struct sink *to, uint64_t len, struct err *e)
+{
+    int rc = 0;
+
     if (r->zeros > 0) {
         r->zeros -= len;
-        if (to && !sparse)
-            memset(to, 0, len);
-        return;
+        sink_skip_zeros(to, len);
+        return 0;
     }
-    if (to)
-        memcpy(to, r->block + r->at, len);
+    rc = sink_put(to, r->content + r->at, len);
     r->at += len;
+    if (rc < 0)
+        err_set(e, r->failed = rc, "cannot write what a snapshot has: %s", strerror(-rc));
+    return rc;
 }
 
 static ssize_t
-get(struct snapshot_reader *r, uint8_t *to, size_t len, bool sparse, struct err *e)
+get(struct snapshot_reader *r, struct sink to, size_t len, struct err *e)
 {
     size_t done = 0;
 
@@ -232,22 +290,30 @@ get(struct snapshot_reader *r, uint8_t *to, size_t len, bool sparse, struct err 
             break;
         if (n > len - done)
             n = len - done;
-        consume(r, to ? to + done : NULL, n, sparse);
+        rc = consume(r, &to, n, e);
+        if (rc < 0)
+            return rc;
         done += n;
     }
     return (ssize_t)done;
 }
 
+static struct sink
+memory_sink(void *to, bool sparse)
+{
+    return (struct sink){.memory = to, .fd = -1, .sparse = sparse};
+}
+
 ssize_t
 snapshot_get(struct snapshot_reader *r, void *bytes, size_t len, struct err *e)
 {
-    return get(r, bytes, len, false, e);
+    return get(r, memory_sink(bytes, false), len, e);
 }
 
 static int
-get_exact(struct snapshot_reader *r, void *bytes, size_t len, bool sparse, struct err *e)
+get_exact(struct snapshot_reader *r, struct sink to, size_t len, struct err *e)
 {
-    const ssize_t n = get(r, bytes, len, sparse, e);
+    const ssize_t n = get(r, to, len, e);
 
     if (n < 0)
         return (int)n;
@@ -257,19 +323,20 @@ get_exact(struct snapshot_reader *r, void *bytes, size_t len, bool sparse, struc
 int
 snapshot_get_exact(struct snapshot_reader *r, void *bytes, size_t len, struct err *e)
 {
-    return get_exact(r, bytes, len, false, e);
+    return get_exact(r, memory_sink(bytes, false), len, e);
 }
 
 int
-snapshot_get_zeroed(struct snapshot_reader *r, void *zeroed, size_t len, struct err *e)
+snapshot_get_zeroed(struct snapshot_reader *r, int fd, off_t at, size_t len,
+                    struct err *e)
 {
-    return get_exact(r, zeroed, len, true, e);
+    return get_exact(r, (struct sink){.fd = fd, .at = at}, len, e);
 }
 
 ssize_t
 snapshot_get_sparse(struct snapshot_reader *r, void *zeroed, size_t cap, struct err *e)
 {
-    const ssize_t n = get(r, zeroed, cap, true, e);
+    const ssize_t n = get(r, memory_sink(zeroed, true), cap, e);
     uint64_t more;
     int rc;
 
@@ -291,7 +358,7 @@ finish_section(struct snapshot_reader *r, struct err *e)
 
         if (rc < 0)
             return rc;
-        consume(r, NULL, n, true);
+        consume(r, &(struct sink){.fd = -1}, n, NULL);
     }
     return 0;
 }
@@ -325,8 +392,9 @@ snapshot_next(struct snapshot_reader *r, struct snapshot_section *ret, struct er
 static int
 take_header(struct snapshot_reader *r, struct err *e)
 {
+    const uint8_t *bytes;
     struct snapshot_header h;
-    int rc = take(r, &h, sizeof h, e);
+    int rc = take(r, &h, sizeof h, &bytes, e);
 
     if (rc < 0)
         return rc;
@@ -378,6 +446,10 @@ snapshot_reader_free(struct snapshot_reader *r)
 {
     if (!r)
         return;
+    ahead_free(r->ahead);
+    /* Who reads on reads what follows. */
+    if (r->ahead)
+        lseek(r->fd, r->begin + (off_t)r->taken, SEEK_SET);
     ZSTD_freeDCtx(r->unpack);
     free(r);
 }

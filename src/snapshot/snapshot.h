@@ -77,11 +77,18 @@ ssize_t snapshot_get(struct snapshot_reader *r, void *bytes, size_t len, struct 
 /* Exactly so many: -EBADMSG where the section has fewer. */
 int snapshot_get_exact(struct snapshot_reader *r, void *bytes, size_t len, struct err *e);
 
-/* The same into memory that is zero: zeros are not written, so that it takes no room there. */
-int snapshot_get_zeroed(struct snapshot_reader *r, void *zeroed, size_t len,
+/*
+ * The same into a file, from `at` on, where it is zero: zeros are not written, so that they take no
+ * room. New pages of memory come cheaper so than by touching them, and where there are none left it
+ * fails with -ENOSPC.
+ */
+int snapshot_get_zeroed(struct snapshot_reader *r, int fd, off_t at, size_t len,
                         struct err *e);
 
-/* All that is left of the section, the same way: its length, -EFBIG when it is longer than cap. */
+/*
+ * All that is left of the section, into memory that is zero: its length, -EFBIG when it is longer
+ * than cap. Zeros are not written.
+ */
 ssize_t snapshot_get_sparse(struct snapshot_reader *r, void *zeroed, size_t cap,
                             struct err *e);
 

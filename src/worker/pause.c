@@ -100,7 +100,7 @@ session_continue(struct session *s)
 static void
 give_pages_back(struct session *s)
 {
-    const int fd = bar_is_used(&s->bar) ? s->bar.fd : s->memory_fds[1];
+    const int fd = session_heap_fd(s);
 
     mems_look_at_mappings(s);
     for (struct list *l = s->objects.next; l != &s->objects; l = l->next) {

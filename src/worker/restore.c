@@ -224,6 +224,7 @@ static int
 restore_range(struct restorer *r, uint64_t off, uint64_t len)
 {
     static uint8_t unwanted[1u << 16];
+    const int fd = session_heap_fd(r->s);
     int rc = 0;
 
     while (len > 0 && rc == 0) {
@@ -233,7 +234,7 @@ restore_range(struct restorer *r, uint64_t off, uint64_t len)
 
         if (!fill && n > sizeof unwanted)
             n = sizeof unwanted;
-        rc = fill ? snapshot_get_zeroed(r->reader, r->s->channel.heap + off, n, r->e)
+        rc = fill ? snapshot_get_zeroed(r->reader, fd, (off_t)off, n, r->e)
                   : snapshot_get_exact(r->reader, unwanted, n, r->e);
         if (rc == 0)
             rc = restore_progress(r, n);

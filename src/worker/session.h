@@ -145,6 +145,13 @@ int session_fail(struct session *s, const char *fmt, ...)
 _Noreturn void session_end(struct session *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The file that the heap is a mapping of, from its beginning. */
+static inline int
+session_heap_fd(const struct session *s)
+{
+    return bar_is_used(&s->bar) ? s->bar.fd : s->memory_fds[1];
+}
+
 bool session_is_dispatcher(const struct session *s);
 
 /* This thread has the run lock whenever it touches the session, as a dispatcher. */

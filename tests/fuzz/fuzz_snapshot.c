@@ -98,6 +98,7 @@ static void
 read_all(int fd, bool until)
 {
     static uint8_t buf[70000];
+    static int zeroed = -1;
     _cleanup_err_ struct err e = ERR_INIT;
     struct snapshot_section s;
     struct snapshot_reader *r;
@@ -119,8 +120,9 @@ read_all(int fd, bool until)
             snapshot_get_exact(r, buf, s.id % sizeof buf, &e);
             break;
         case 3:
-            memset(buf, 0, sizeof buf);
-            snapshot_get_zeroed(r, buf, s.id % sizeof buf, &e);
+            if (zeroed < 0)
+                zeroed = memfd_create("zeroed", MFD_CLOEXEC);
+            snapshot_get_zeroed(r, zeroed, 0, s.id % sizeof buf, &e);
             break;
         default:
             memset(buf, 0, sizeof buf);

@@ -195,6 +195,147 @@ sections_can_be_read_over(void **state)
     free(bytes);
 }
 
+/* A file on a disk, without a name. */
+static int
+disk_file(void)
+{
+    const char *folder = getenv("TMPDIR");
+    int fd = open(folder ? folder : "/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* Nothing of it is in the page cache, or all. */
+static void
+set_cached(int fd, bool cached)
+{
+    uint8_t buf[4096];
+    off_t at = 0;
+
+    assert_int_equal(fdatasync(fd), 0);
+    assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+    while (cached && pread(fd, buf, sizeof buf, at) > 0)
+        at += (off_t)sizeof buf;
+}
+
+/* Two large snapshots, one after the other, at no page's beginning. Returns where they end. */
+static off_t
+two_large_ones(int fd, const uint8_t *bytes, size_t len)
+{
+    assert_int_equal(write_all(fd, "12345", 5), 0);
+    for (uint64_t i = 0; i < 2; i++) {
+        struct snapshot_writer *w = writer(fd, i == 1);
+
+        put_section(w, 1, i, bytes, len);
+        put_section(w, 2, i, "end", 3);
+        assert_int_equal(snapshot_finish(w, NULL), 0);
+        snapshot_writer_free(w);
+    }
+    return lseek(fd, 0, SEEK_CUR);
+}
+
+/* Files are read ahead, and what follows a snapshot is the next reader's. */
+static void
+large_files_come_back_from_disk_and_cache(void **state)
+{
+    const size_t len = 21 * MIB + 12345;
+    uint8_t *want = content(len, 8), *got = malloc(len), end[3];
+    int fd = disk_file();
+    const off_t size = two_large_ones(fd, want, len);
+
+    (void)state;
+    for (unsigned cached = 0; cached < 2; cached++) {
+        set_cached(fd, cached);
+        assert_int_equal(lseek(fd, 5, SEEK_SET), 5);
+        for (uint64_t i = 0; i < 2; i++) {
+            int zeroed = memory_file();
+            struct snapshot_reader *r;
+
+            assert_int_equal(snapshot_reader_new(fd, &r, NULL), 0);
+            assert_section(r, 1, i);
+            assert_int_equal(snapshot_get_exact(r, got, 1000, NULL), 0);
+            assert_int_equal(snapshot_get_zeroed(r, zeroed, 1000, len - 1000, NULL), 0);
+            assert_int_equal(pwrite(zeroed, got, 1000, 0), 1000);
+            /* What ends with zeros is not so long. */
+            assert_int_equal(ftruncate(zeroed, (off_t)len), 0);
+            assert_int_equal(pread(zeroed, got, len, 0), len);
+            assert_memory_equal(got, want, len);
+            assert_section(r, 2, i);
+            assert_int_equal(snapshot_get_exact(r, end, 3, NULL), 0);
+            assert_memory_equal(end, "end", 3);
+            assert_section(r, 0, 0);
+            snapshot_reader_free(r);
+            close(zeroed);
+        }
+        assert_true(lseek(fd, 0, SEEK_CUR) == size);
+        assert_false(fcntl(fd, F_GETFL) & O_DIRECT);
+    }
+    close(fd);
+    free(want);
+    free(got);
+}
+
+static void
+large_files_that_are_cut_or_damaged_are_refused(void **state)
+{
+    const size_t len = 9 * MIB;
+    uint8_t *bytes = content(len, 4), byte;
+    int fd = disk_file();
+    const off_t size = two_large_ones(fd, bytes, len);
+    const off_t at = size - (off_t)MIB;
+
+    (void)state;
+    free(bytes);
+    /* The second, whose bytes are compressed: in the first place and alone. */
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    byte ^= 4;
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    for (unsigned cut = 0; cut < 2; cut++) {
+        struct snapshot_section s = {.kind = 1};
+        struct snapshot_reader *r;
+        int rc = 0;
+
+        assert_int_equal(lseek(fd, 5, SEEK_SET), 5);
+        for (unsigned i = 0; i < 2 - cut; i++) {
+            assert_int_equal(rc, 0);
+            assert_int_equal(snapshot_reader_new(fd, &r, NULL), 0);
+            while ((rc = snapshot_next(r, &s, NULL)) == 0 && s.kind != 0)
+                ;
+            assert_int_equal(rc < 0 ? snapshot_next(r, &s, NULL) : 0, rc);
+            snapshot_reader_free(r);
+        }
+        assert_int_equal(rc, cut ? -ENODATA : -EBADMSG);
+        assert_int_equal(ftruncate(fd, (off_t)(5 * MIB + 17)), 0);
+    }
+    close(fd);
+}
+
+/* No pages are left: an error, and no signal. */
+static void
+a_file_that_takes_no_more_is_an_error(void **state)
+{
+    uint8_t *bytes = content(30000, 6);
+    int fd = memory_file(), full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    struct snapshot_writer *w = writer(fd, false);
+    struct snapshot_reader *r;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    put_section(w, 1, 1, bytes, 30000);
+    assert_int_equal(snapshot_finish(w, NULL), 0);
+    r = reader(fd);
+    assert_section(r, 1, 1);
+    assert_int_equal(snapshot_get_zeroed(r, full, 0, 30000, &e), -ENOSPC);
+    assert_non_null(strstr(err_msg(&e), "No space"));
+    err_fini(&e);
+    snapshot_reader_free(r);
+    snapshot_writer_free(w);
+    close(full);
+    close(fd);
+    free(bytes);
+}
+
 static void
 zeros_take_no_room(void **state)
 {
@@ -430,6 +571,9 @@ main(void)
         cmocka_unit_test(what_was_written_comes_back),
         cmocka_unit_test(bytes_may_come_in_pieces),
         cmocka_unit_test(sections_can_be_read_over),
+        cmocka_unit_test(large_files_come_back_from_disk_and_cache),
+        cmocka_unit_test(large_files_that_are_cut_or_damaged_are_refused),
+        cmocka_unit_test(a_file_that_takes_no_more_is_an_error),
         cmocka_unit_test(zeros_take_no_room),
         cmocka_unit_test(one_that_is_cut_anywhere_is_refused),
         cmocka_unit_test(each_flipped_bit_is_found),
