@@ -1,66 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 #include "snapshot/ahead.h"
 
+#include "snapshot/belt.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#define PAGE_BYTES 4096u
-#define PIECE_BYTES (4u << 20)
-#define PIECES 3u
-
-struct piece {
-    uint8_t *bytes;
-    size_t fill;
-    int failed; /* after these */
-};
 
 struct ahead {
     int fd;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    unsigned read, taken; /* pieces so far; under the lock */
-    bool stop;            /* under the lock */
-    struct piece pieces[PIECES];
     off_t next; /* the thread's: a multiple of a page */
-    size_t at;  /* the taker's: in the piece `taken` */
-    uint8_t *memory;
+    size_t at;  /* the taker's: in the piece that is next */
+    struct belt belt;
 };
 
 /* Is more than half of it in the page cache? */
 static bool
 is_cached(int fd, off_t at)
 {
-    static const size_t n = PIECE_BYTES / PAGE_BYTES;
-    unsigned char there[PIECE_BYTES / PAGE_BYTES];
-    void *p = mmap(NULL, PIECE_BYTES, PROT_READ, MAP_SHARED, fd, at);
+    static const size_t n = BELT_PIECE_BYTES / BELT_PAGE_BYTES;
+    unsigned char there[BELT_PIECE_BYTES / BELT_PAGE_BYTES];
+    void *p = mmap(NULL, BELT_PIECE_BYTES, PROT_READ, MAP_SHARED, fd, at);
     size_t count = 0;
 
     if (p == MAP_FAILED)
         return true;
-    if (mincore(p, PIECE_BYTES, there) < 0)
+    if (mincore(p, BELT_PIECE_BYTES, there) < 0)
         memset(there, 1, n); /* it does not tell */
-    munmap(p, PIECE_BYTES);
+    munmap(p, BELT_PIECE_BYTES);
     for (size_t i = 0; i < n; i++)
         count += there[i] & 1;
     return count > n / 2;
 }
 
-/* At most so many: fewer at the file's end alone. */
+/* Fewer bytes than a piece has at the file's end alone. */
 static ssize_t
 read_piece(int fd, uint8_t *bytes, off_t at)
 {
     size_t done = 0;
 
-    while (done < PIECE_BYTES) {
-        ssize_t n = pread(fd, bytes + done, PIECE_BYTES - done, at + (off_t)done);
+    while (done < BELT_PIECE_BYTES) {
+        ssize_t n = pread(fd, bytes + done, BELT_PIECE_BYTES - done, at + (off_t)done);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -69,95 +51,66 @@ read_piece(int fd, uint8_t *bytes, off_t at)
         if (n == 0)
             break;
         done += (size_t)n;
-        if (done % PAGE_BYTES != 0)
+        /* Past the page cache nothing can be read from there on but the end. */
+        if (done % BELT_PAGE_BYTES != 0)
             break;
     }
     return (ssize_t)done;
 }
 
-/* Its flags are those of all who have it open: only while it is read. */
 static ssize_t
 read_piece_direct(int fd, uint8_t *bytes, off_t at)
 {
-    const int flags = fcntl(fd, F_GETFL);
+    const int flags = is_cached(fd, at) ? -1 : direct_begin(fd);
     ssize_t n;
 
-    if (flags < 0 || is_cached(fd, at) || fcntl(fd, F_SETFL, flags | O_DIRECT) < 0)
+    if (flags < 0)
         return -EINVAL;
     n = read_piece(fd, bytes, at);
-    fcntl(fd, F_SETFL, flags);
+    direct_end(fd, flags);
     return n;
 }
 
 static void
-piece_fill(struct ahead *a, struct piece *p)
+piece_fill(struct ahead *a, struct belt_piece *p)
 {
     ssize_t n = read_piece_direct(a->fd, p->bytes, a->next);
 
     if (n < 0)
         n = read_piece(a->fd, p->bytes, a->next);
-    p->failed = n < 0 ? (int)n : n < (ssize_t)PIECE_BYTES ? -ENODATA : 0;
+    p->failed = n < 0 ? (int)n : n < (ssize_t)BELT_PIECE_BYTES ? -ENODATA : 0;
     p->fill = n < 0 ? 0 : (size_t)n;
-    a->next += PIECE_BYTES;
+    a->next += BELT_PIECE_BYTES;
 }
 
 static void *
 reads(void *arg)
 {
     struct ahead *a = arg;
-    struct piece *p;
+    struct belt_piece *p;
+    int failed = 0;
 
-    pthread_mutex_lock(&a->lock);
-    do {
-        while (!a->stop && a->read - a->taken == PIECES)
-            pthread_cond_wait(&a->changed, &a->lock);
-        if (a->stop)
-            break;
-        p = &a->pieces[a->read % PIECES];
-        pthread_mutex_unlock(&a->lock);
+    while (failed == 0 && (p = belt_next_empty(&a->belt)) != NULL) {
         piece_fill(a, p);
-        pthread_mutex_lock(&a->lock);
-        a->read++;
-        pthread_cond_broadcast(&a->changed);
-    } while (p->failed == 0);
-    pthread_mutex_unlock(&a->lock);
+        failed = p->failed;
+        belt_filled(&a->belt);
+    }
     return NULL;
 }
 
-/* The piece that is taken from, once it has been read. */
-static struct piece *
-piece_wait(struct ahead *a)
-{
-    pthread_mutex_lock(&a->lock);
-    while (a->read == a->taken)
-        pthread_cond_wait(&a->changed, &a->lock);
-    pthread_mutex_unlock(&a->lock);
-    return &a->pieces[a->taken % PIECES];
-}
-
-static void
-piece_give_back(struct ahead *a)
-{
-    pthread_mutex_lock(&a->lock);
-    a->taken++;
-    pthread_cond_broadcast(&a->changed);
-    pthread_mutex_unlock(&a->lock);
-    a->at = 0;
-}
-
-/* A piece with something left, which may be the one before the failure that it returns. */
+/* A piece with something left, or the failure behind what there was. */
 static int
-piece_with_bytes(struct ahead *a, struct piece **ret)
+piece_with_bytes(struct ahead *a, struct belt_piece **ret)
 {
     for (;;) {
-        struct piece *p = piece_wait(a);
+        struct belt_piece *p = *ret = belt_next_full(&a->belt);
 
-        *ret = p;
         if (a->at < p->fill)
             return 0;
         if (p->failed < 0)
             return p->failed;
-        piece_give_back(a);
+        belt_emptied(&a->belt);
+        a->at = 0;
     }
 }
 
@@ -168,7 +121,7 @@ ahead_take(struct ahead *a, void *room, size_t len, const uint8_t **ret)
 
     *ret = room;
     while (done < len) {
-        struct piece *p;
+        struct belt_piece *p;
         const int rc = piece_with_bytes(a, &p);
         size_t n;
 
@@ -188,25 +141,18 @@ ahead_take(struct ahead *a, void *room, size_t len, const uint8_t **ret)
 struct ahead *
 ahead_new(int fd, off_t from)
 {
-    struct ahead *a = calloc(1, sizeof *a);
-    struct stat st;
+    const off_t at = from % (off_t)BELT_PAGE_BYTES;
+    struct ahead *a = is_regular_file(fd) ? malloc(sizeof *a) : NULL;
 
     if (!a)
         return NULL;
-    *a = (struct ahead){.fd = fd, .at = (size_t)from % PAGE_BYTES};
-    a->next = from - (off_t)a->at;
-    pthread_mutex_init(&a->lock, NULL);
-    pthread_cond_init(&a->changed, NULL);
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-        a->memory = aligned_alloc(PAGE_BYTES, PIECES * PIECE_BYTES);
-    for (unsigned i = 0; a->memory && i < PIECES; i++)
-        a->pieces[i].bytes = a->memory + (size_t)i * PIECE_BYTES;
-    if (!a->memory || pthread_create(&a->thread, NULL, reads, a) != 0) {
-        free(a->memory);
-        free(a);
-        return NULL;
-    }
-    return a;
+    a->fd = fd;
+    a->at = (size_t)at;
+    a->next = from - at;
+    if (belt_init(&a->belt, reads, a))
+        return a;
+    free(a);
+    return NULL;
 }
 
 void
@@ -214,13 +160,6 @@ ahead_free(struct ahead *a)
 {
     if (!a)
         return;
-    pthread_mutex_lock(&a->lock);
-    a->stop = true;
-    pthread_cond_broadcast(&a->changed);
-    pthread_mutex_unlock(&a->lock);
-    pthread_join(a->thread, NULL);
-    pthread_cond_destroy(&a->changed);
-    pthread_mutex_destroy(&a->lock);
-    free(a->memory);
+    belt_fini(&a->belt);
     free(a);
 }

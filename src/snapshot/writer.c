@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "snapshot/behind.h"
 #include "snapshot/format.h"
 #include "snapshot/snapshot.h"
 
@@ -21,8 +22,8 @@
 #define LEVEL 1 /* a suspend waits for it: the fastest that still finds much */
 /* After a block that did not become smaller so many are stored as they are, doubling. */
 #define SKIP_MOST 32u
-/* So much at a time is on its way to the disk while the next is put together. */
-#define DISK_STEP_BYTES (8u << 20)
+/* A file into which more than that has gone is written behind. */
+#define BEHIND_AFTER_BYTES (2u << 20)
 
 enum target { TARGET_FILE, TARGET_PIPE, TARGET_SOCKET };
 
@@ -31,10 +32,10 @@ struct snapshot_writer {
     enum target target;
     bool in_section;
     uint64_t sections, written, check;
-    off_t begin;         /* where in its file it begins; negative: it is no file */
-    uint64_t on_the_way; /* bytes that the disk was told of */
-    uint64_t zeros;      /* not yet written */
-    ZSTD_CCtx *compress; /* NULL: not wanted */
+    off_t begin;           /* where in its file it begins; negative: it is no file */
+    struct behind *behind; /* NULL: not written behind, yet or at all */
+    uint64_t zeros;        /* not yet written */
+    ZSTD_CCtx *compress;   /* NULL: not wanted */
     unsigned skip, skip_next;
     size_t fill; /* of block */
     uint8_t block[BLOCK_MAX_BYTES];
@@ -89,23 +90,49 @@ write_until_stopped(const struct snapshot_writer *w, const uint8_t *p, size_t le
 }
 
 static int
-write_out(const struct snapshot_writer *w, const void *p, size_t len)
+write_plain(const struct snapshot_writer *w, const void *p, size_t len)
 {
     return w->stop_fd < 0 ? write_all(w->fd, p, len) : write_until_stopped(w, p, len);
 }
 
-/* Whoever waits for the disk at the end waits for the last step alone. */
-static void
-tell_disk(struct snapshot_writer *w)
+static int
+write_behind(const struct snapshot_writer *w, const void *p, size_t len)
 {
-    const uint64_t len = w->written - w->on_the_way;
+    struct pollfd stop = {.fd = w->stop_fd, .events = POLLIN};
 
-    if (w->begin < 0 || len < DISK_STEP_BYTES)
-        return;
-    if (sync_file_range(w->fd, w->begin + (off_t)w->on_the_way, (off_t)len,
-                        SYNC_FILE_RANGE_WRITE) < 0)
-        w->begin = -1;
-    w->on_the_way = w->written;
+    if (w->stop_fd >= 0 && poll(&stop, 1, 0) > 0)
+        return -ECANCELED;
+    return behind_put(w->behind, p, len);
+}
+
+/* How many of the next len bytes are not written behind: all, none, or those of a page begun. */
+static size_t
+plain_part(struct snapshot_writer *w, size_t len)
+{
+    const uint64_t at = (uint64_t)w->begin + w->written;
+    const size_t lead = (size_t)(-at % PAGE_BYTES);
+
+    if (w->behind)
+        return 0;
+    if (w->begin < 0 || w->written < BEHIND_AFTER_BYTES || lead > len)
+        return len;
+    w->behind = behind_new(w->fd, (off_t)(at + lead));
+    if (w->behind)
+        return lead;
+    w->begin = -1;
+    return len;
+}
+
+static int
+write_out(struct snapshot_writer *w, const void *p, size_t len)
+{
+    const size_t plain = plain_part(w, len);
+    int rc = write_plain(w, p, plain);
+
+    if (rc == 0 && plain < len)
+        rc = write_behind(w, (const uint8_t *)p + plain, len - plain);
+    w->written += len;
+    return rc;
 }
 
 static int
@@ -116,11 +143,7 @@ write_parts(struct snapshot_writer *w, const void *head, size_t head_len,
 
     if (rc == 0 && len > 0)
         rc = write_out(w, data, len);
-    if (rc < 0)
-        return fail(w, rc, e);
-    w->written += head_len + len;
-    tell_disk(w);
-    return 0;
+    return rc < 0 ? fail(w, rc, e) : 0;
 }
 
 static int
@@ -280,6 +303,17 @@ snapshot_begin(struct snapshot_writer *w, uint32_t kind, uint64_t id, struct err
     return 0;
 }
 
+/* All is with the file, and its offset where it ends. */
+static int
+finish_behind(const struct snapshot_writer *w)
+{
+    int rc = w->behind ? behind_finish(w->behind) : 0;
+
+    if (rc == 0 && w->behind && lseek(w->fd, w->begin + (off_t)w->written, SEEK_SET) < 0)
+        rc = -errno;
+    return rc;
+}
+
 int
 snapshot_finish(struct snapshot_writer *w, struct err *e)
 {
@@ -288,7 +322,12 @@ snapshot_finish(struct snapshot_writer *w, struct err *e)
     if (w->failed < 0)
         return fail(w, w->failed, e);
     rc = end_section(w, e);
-    return rc < 0 ? rc : write_section_head(w, SECTION_END, w->sections, e);
+    if (rc == 0)
+        rc = write_section_head(w, SECTION_END, w->sections, e);
+    if (rc < 0)
+        return rc;
+    rc = finish_behind(w);
+    return rc < 0 ? fail(w, rc, e) : 0;
 }
 
 static enum target
@@ -347,6 +386,7 @@ snapshot_writer_free(struct snapshot_writer *w)
 {
     if (!w)
         return;
+    behind_free(w->behind);
     ZSTD_freeCCtx(w->compress);
     free(w);
 }
