@@ -102,6 +102,6 @@ op_tessera_device_clock(struct session *s, const struct req_tessera_device_clock
     }
     l->tag = r->tag;
     s->cl->clFlush(queue);
-    watch_event(s, l->mark.event, CL_COMPLETE, look_done, l);
+    watch_event(s, NULL, l->mark.event, CL_COMPLETE, look_done, l);
     return 0;
 }

@@ -21,6 +21,7 @@ event_new(struct session *s, const struct submission *sub, cl_int rc)
     if (!e)
         return -ENOMEM;
     e->queue = sub->queue;
+    e->behind = e->queue->lane.made;
     object_ref(&e->queue->o);
     if (rc == CL_SUCCESS) {
         e->o.h.event = sub->event;
@@ -112,8 +113,12 @@ op_tessera_completed_event(struct session *s, const struct req_tessera_completed
 int
 op_tessera_event_status(struct session *s, const struct req_tessera_event_status *r)
 {
+    const struct event *e = event_of(r->event);
     uint64_t status = (uint64_t)(int64_t)event_object_status(s, r->event);
 
+    /* What reads before it brought must be there when the guest sees it complete. */
+    if ((int64_t)status <= CL_COMPLETE && e->queue)
+        lane_tell(s, e->queue, e->behind);
     reply_bytes(s, r->tag, CL_SUCCESS, &status, sizeof status,
                 (struct extent){EXTENT_NONE, 0});
     return 0;
@@ -215,7 +220,7 @@ event_watch(struct session *s, const struct object *o, cl_int type, watch_fn *do
     if (event_of(o)->held)
         held_watch(s, event_of(o)->held, type, done, arg);
     else
-        watch_event(s, o->h.event, type, done, arg);
+        watch_event(s, event_of(o)->queue, o->h.event, type, done, arg);
 }
 
 static void

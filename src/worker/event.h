@@ -11,6 +11,7 @@
 struct event {
     struct object o;
     struct queue *queue; /* counted; NULL: a user event */
+    uint64_t behind;     /* so many commands of its lane (watch.h) */
     bool open;           /* a user event that is not set yet */
     struct held
         *held; /* the command that is held back; NULL: it is with the driver, or over */

@@ -449,7 +449,7 @@ waiters_tell(struct session *s, struct held *h, cl_event event, cl_int rc)
         struct held_waiter *next = w->next;
 
         if (rc == CL_SUCCESS)
-            watch_event(s, event, w->type, w->done, w->arg);
+            watch_event(s, h->queue, event, w->type, w->done, w->arg);
         else
             w->done(s, w->arg, rc);
         free(w);
@@ -465,6 +465,7 @@ held_event_is(struct session *s, struct held *h, cl_event event, cl_int rc)
     if (!e)
         return;
     e->held = NULL;
+    e->behind = h->queue->lane.made;
     e->o.error = rc;
     if (rc == CL_SUCCESS) {
         e->o.h.event = event;

@@ -38,6 +38,7 @@ queue_new(struct session *s, struct guest_id id)
         return NULL;
     pthread_mutex_init(&q->lock, NULL);
     list_init(&q->held);
+    lane_init(&q->lane);
     pthread_mutex_lock(&s->queues_lock);
     list_add_tail(&s->queues, &q->node);
     pthread_mutex_unlock(&s->queues_lock);
@@ -638,7 +639,7 @@ queues_when_complete(struct session *s, watch_fn *done, void *arg)
         if (!last)
             continue;
         atomic_fetch_add_explicit(&all->holders, 1, memory_order_relaxed);
-        watch_event(s, last, CL_COMPLETE, queue_is_complete, all);
+        watch_event(s, NULL, last, CL_COMPLETE, queue_is_complete, all);
         s->cl->clReleaseEvent(last);
     }
     queue_is_complete(s, all, CL_SUCCESS);
@@ -651,21 +652,21 @@ queue_finish(struct session *s, struct queue *q, uint64_t tag)
     cl_event last = queue_last_event(s, q);
     struct finish *f;
 
-    if (!last) {
+    if (!last && lane_is_clear(&q->lane)) {
         reply_status(s, tag, queue_take_error(q));
         return;
     }
     f = inflight_take(s, WAIT_INFLIGHT_BYTES) ? malloc(sizeof *f) : NULL;
-    if (!f) {
-        s->cl->clReleaseEvent(last);
+    if (f) {
+        *f = (struct finish){q, tag};
+        object_ref(&q->o);
+        s->cl->clFlush(q->o.h.queue);
+        watch_event(s, q, last, CL_COMPLETE, finish_done, f);
+    } else {
         reply_status(s, tag, CL_OUT_OF_HOST_MEMORY);
-        return;
     }
-    *f = (struct finish){q, tag};
-    object_ref(&q->o);
-    s->cl->clFlush(q->o.h.queue);
-    watch_event(s, last, CL_COMPLETE, finish_done, f);
-    s->cl->clReleaseEvent(last);
+    if (last)
+        s->cl->clReleaseEvent(last);
 }
 
 static int

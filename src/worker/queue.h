@@ -26,6 +26,7 @@ struct queue {
     bool out_of_order;    /* of the guest's making */
     bool profiling;       /* the guest asked for it; the driver's queue always profiles */
     bool released;        /* by the guest: lives on until its commands are complete */
+    struct lane lane;     /* unless it is out of order */
     pthread_mutex_t lock; /* all below */
     struct tracked *running;    /* a ring */
     uint32_t first, count, cap; /* cap: a power of two or 0 */

@@ -199,8 +199,8 @@ reply_frame(struct session *s, const void *frame, uint32_t len, bool text_first)
 }
 
 /*
- * Any thread: answers a waiter in its own word. false: it has none, or what kernels
- * printed must come before, through the ring.
+ * Any thread: answers a waiter in its own word. false: it has none, or what kernels printed, or
+ * frames that wait for room, must come before, through the ring.
  */
 static bool
 reply_to_waiter(struct session *s, uint64_t tag, int64_t status)
@@ -208,7 +208,8 @@ reply_to_waiter(struct session *s, uint64_t tag, int64_t status)
     struct waiter *w =
         s->restoring.active ? NULL : tag_waiter(s->channel.page->waiters, tag);
 
-    if (!w || atomic_load_explicit(&s->replies.text_expected, memory_order_relaxed))
+    if (!w || atomic_load_explicit(&s->replies.text_expected, memory_order_relaxed) ||
+        atomic_load(&s->replies.waiting))
         return false;
     waiter_done(w, status);
     return true;

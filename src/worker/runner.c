@@ -58,7 +58,7 @@ runner_watch_drain(struct session *s)
         atomic_store(&s->runner.drain_watched, false);
         return;
     }
-    watch_event(s, newest, CL_COMPLETE, drained, NULL);
+    watch_event(s, NULL, newest, CL_COMPLETE, drained, NULL);
     s->cl->clReleaseEvent(newest);
 }
 

@@ -48,7 +48,7 @@ transfer_end(struct session *s, struct submission *sub, cl_int rc,
     if (submission_end(s, sub, rc, t->tag_now) < 0)
         return -ENOMEM;
     s->cl->clFlush(sub->queue->o.h.queue);
-    watch_event(s, sub->event, CL_COMPLETE, transfer_done, later);
+    watch_command(s, sub->queue, sub->event, transfer_done, later);
     s->cl->clReleaseEvent(sub->event);
     return 0;
 }

@@ -12,7 +12,9 @@
 #include <CL/cl.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
+struct queue;
 struct session;
 
 /*
@@ -28,11 +30,40 @@ struct watches {
     unsigned running; /* continuations of what is armed no more; under the lock */
 };
 
-void watches_init(struct watches *w);
+/*
+ * Of a queue that is in order: drivers call back from several threads, but the guest must not hear of
+ * a command before it has what those before it read. All under the lock of the watches.
+ */
+struct lane {
+    struct list commands;  /* armed, in the queue's order */
+    struct list ready;     /* to be run, in the order to be told */
+    bool runs;             /* some thread is at them */
+    uint64_t made;         /* commands so far; the dispatcher's */
+    _Atomic uint64_t told; /* as many, from the first, whose continuations have ended */
+};
 
-/* Calls done(arg) when the event is at `type` (CL_COMPLETE …) or beyond, or has failed. */
-void watch_event(struct session *s, cl_event event, cl_int type, watch_fn *done,
-                 void *arg);
+void watches_init(struct watches *w);
+void lane_init(struct lane *l);
+
+/*
+ * Calls done(arg) when the event is at `type` (CL_COMPLETE …) or beyond, or has failed; after that of
+ * the commands before it in its queue q (NULL: of none). event NULL: it is there.
+ */
+void watch_event(struct session *s, struct queue *q, cl_event event, cl_int type,
+                 watch_fn *done, void *arg);
+
+/* Dispatcher: the same of the command that was enqueued last, when it is complete. */
+void watch_command(struct session *s, struct queue *q, cl_event event, watch_fn *done,
+                   void *arg);
+
+/*
+ * Dispatcher: returns when all has been told of as many commands of the queue, which are complete. It
+ * runs what is left of it, or waits for who does.
+ */
+void lane_tell(struct session *s, struct queue *q, uint64_t commands);
+
+/* Dispatcher: has it been told of all its commands? */
+bool lane_is_clear(const struct lane *l);
 
 /* Dispatcher: runs what the driver forgot. */
 void watches_poll(struct session *s);
