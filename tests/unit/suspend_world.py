@@ -101,8 +101,8 @@ class Guest:
 class Operation:
     def __init__(self, path, request, fd=None):
         self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(path)  # before: with a limit it fails at once where many wait
         self.sock.settimeout(LIMIT_S)
-        self.sock.connect(path)
         line = json.dumps(request).encode() + b"\n"
         extra = []
         if fd is not None:
