@@ -4,6 +4,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "worker/event.h"
+#include "worker/holes.h"
 #include "worker/mem.h"
 #include "worker/queue.h"
 #include "worker/session.h"
@@ -100,18 +101,11 @@ session_continue(struct session *s)
 static void
 give_pages_back(struct session *s)
 {
-    const int fd = session_heap_fd(s);
+    struct holes holes;
 
-    mems_look_at_mappings(s);
-    for (struct list *l = s->objects.next; l != &s->objects; l = l->next) {
-        struct extent hole;
-
-        if (mem_hole(container_of(l, struct object, node), &hole) &&
-            fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)hole.off,
-                      (off_t)hole.len) < 0)
-            log_warning("memory of a suspended session is not given back: %s",
-                        strerror(errno));
-    }
+    if (holes_find(s, &holes) == 0)
+        holes_give_back(&holes, session_heap_fd(s));
+    holes_fini(&holes);
 }
 
 void

@@ -158,58 +158,11 @@ restore_channel(struct restorer *r)
     return 0;
 }
 
-static int
-by_offset(const void *a, const void *b)
-{
-    const struct extent *x = a, *y = b;
-
-    return x->off < y->off ? -1 : x->off > y->off;
-}
-
-/* Whole pages of what the guest does not touch: they were given back when it was suspended. */
-static int
-find_holes(struct restorer *r)
-{
-    struct session *s = r->s;
-    size_t n = 0;
-
-    mems_look_at_mappings(s);
-    for (struct list *l = s->objects.next; l != &s->objects; l = l->next)
-        n++;
-    r->holes = calloc(n + 1, sizeof *r->holes);
-    if (!r->holes)
-        return err_set(r->e, -ENOMEM, "out of memory");
-    for (struct list *l = s->objects.next; l != &s->objects; l = l->next) {
-        if (mem_hole(container_of(l, struct object, node), &r->holes[r->n_holes]))
-            r->n_holes++;
-    }
-    if (r->n_holes > 0)
-        qsort(r->holes, r->n_holes, sizeof *r->holes, by_offset);
-    return 0;
-}
-
-/* The first hole that ends after off. */
-static const struct extent *
-hole_at(const struct restorer *r, uint64_t off)
-{
-    size_t low = 0, high = r->n_holes;
-
-    while (low < high) {
-        const size_t mid = low + (high - low) / 2;
-
-        if (r->holes[mid].off + r->holes[mid].len <= off)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < r->n_holes ? &r->holes[low] : NULL;
-}
-
 /* How many of the bytes from off on are alike: to be filled (*ret_fill), or the guest's. */
 static uint64_t
 run_of(const struct restorer *r, uint64_t off, uint64_t len, bool *ret_fill)
 {
-    const struct extent *hole = r->fresh ? NULL : hole_at(r, off);
+    const struct extent *hole = r->fresh ? NULL : holes_at(&r->holes, off);
     uint64_t n = len;
 
     *ret_fill = r->fresh || (hole && hole->off <= off);
@@ -252,8 +205,9 @@ restore_heap(struct restorer *r)
     ssize_t n;
     int rc = next_section(r, SAVED_HEAP, &section);
 
-    if (rc == 0)
-        rc = find_holes(r);
+    /* They were given back when it was suspended. */
+    if (rc == 0 && holes_find(r->s, &r->holes) < 0)
+        rc = err_set(r->e, -ENOMEM, "out of memory");
     while (rc == 0 && (n = snapshot_get(r->reader, head, sizeof head, r->e)) != 0) {
         if (n < 0)
             return (int)n;
@@ -357,6 +311,6 @@ restore_session(struct session *s, const struct restore_options *o, struct err *
     snapshot_reader_free(r.reader);
     free(r.ops);
     restored_objects_free(&r);
-    free(r.holes);
+    holes_fini(&r.holes);
     return rc;
 }

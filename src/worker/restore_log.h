@@ -3,6 +3,7 @@
 #define TESSERA_WORKER_RESTORE_LOG_H
 
 #include "snapshot/snapshot.h"
+#include "worker/holes.h"
 #include "worker/restore.h"
 #include "worker/saved.h"
 
@@ -25,9 +26,8 @@ struct restorer {
     struct made *made; /* the oldest first; owned */
     size_t n_made, cap_made;
     uint64_t last_moment;
-    bool fresh;           /* the heap is new; else it is the guest's, with its bytes */
-    struct extent *holes; /* of the guest's heap, by offset: to be filled again; owned */
-    size_t n_holes;
+    bool fresh;         /* the heap is new; else it is the guest's, with its bytes */
+    struct holes holes; /* of the guest's heap: to be filled again */
     uint64_t done;
 };
 
