@@ -98,6 +98,16 @@ void resume_begin(struct operation *op);
 /* "" where the kernel does not say. */
 void boot_id_read(char *buf, size_t cap);
 
+/*
+ * The head is read: makes the vGPU of that snapshot, which it gets a copy of, and lets it be
+ * suspended.
+ */
+void adopt_begin(struct operation *op);
+
+/* Makes the vGPU that the operation is to make, in memory alone; *s says where it is, and how large. */
+int resume_make_new(struct operation *op, struct vgpu_state *s, struct err *e);
+void resume_undo_new(struct operation *op);
+
 /* The clone's second half: op->head and the parts' files are there. */
 void resume_from_parts(struct operation *op);
 
