@@ -19,7 +19,8 @@
 
 /* What a domain has of ours. */
 struct domain_parts {
-    char *vgpus[DOMAIN_MOST_VGPUS]; /* names, owned */
+    char *vgpus[DOMAIN_MOST_VGPUS];  /* names, owned … */
+    char *labels[DOMAIN_MOST_VGPUS]; /* … and what the domain calls them (vgpu.h) */
     unsigned nvgpus;
     struct pci_list pci; /* every PCI device of the host that is passed to it … */
     bool ours[PCI_MOST]; /* … and whether Tessera put it there */
@@ -39,6 +40,7 @@ int domain_detach_pci(const char *xml, const struct pci_list *l, char **ret,
 int domain_parts(const char *xml, struct domain_parts *ret, struct err *e);
 void domain_parts_fini(struct domain_parts *p);
 bool domain_has_vgpu(const struct domain_parts *p, const char *name);
+const char *domain_label(const struct domain_parts *p, const char *name); /* or NULL */
 
 /* The devices of a vGPU as they would be in a domain, for people to put there. */
 char *domain_fragment(const struct vm_vgpu *v, unsigned index);

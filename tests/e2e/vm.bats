@@ -154,7 +154,7 @@ connected() {
     run vm detach vm1 a
     [ "$output" = "a: out of vm1" ]
     [ "$(vm_of a '')" = null ]
-    sed 's/\(tessera[-.]\)a\b/\1gone/g' "$BATS_TEST_TMPDIR/vm1.xml" >"$BATS_TEST_TMPDIR/vm2.xml"
+    sed 's/\(tessera[-.]\|vm\/\)a\b/\1gone/g' "$BATS_TEST_TMPDIR/vm1.xml" >"$BATS_TEST_TMPDIR/vm2.xml"
     sed -i 's/<name>vm1/<name>vm2/; /<uuid>/d' "$BATS_TEST_TMPDIR/vm2.xml"
     host vm2.xml
     run vm detach vm2 gone
@@ -261,7 +261,7 @@ connected() {
 
 @test "start: a vGPU that is gone is said with the way out" {
     becomes vm1.xml attach vm1 a
-    sed -i 's/\(tessera[-.]\)a\b/\1gone/g' "$BATS_TEST_TMPDIR/vm1.xml"
+    sed -i 's/\(tessera[-.]\|vm\/\)a\b/\1gone/g' "$BATS_TEST_TMPDIR/vm1.xml"
     run vm start vm1
     refused 1 "its vGPU 'gone'" "'tessera vm detach vm1 gone' starts it without"
 }

@@ -22,7 +22,8 @@ vgpu(void)
     static struct vm_vgpu v;
 
     if (!v.name) {
-        v = (struct vm_vgpu){.name = strdup("a"), .memory_bytes = UINT64_C(1) << 30};
+        v = (struct vm_vgpu){
+            .name = strdup("a"), .label = strdup("a"), .memory_bytes = UINT64_C(1) << 30};
         v.memory = strdup("/dev/shm/tessera-a");
         for (unsigned i = 0; i < VM_PORTS; i++)
             v.ports[i] = str_printf("/run/tessera/vm/a/port%u", i);
