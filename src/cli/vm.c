@@ -22,6 +22,7 @@ enum {
     TAKES_FORCE = 16,
     TAKES_USER = 32,
     TAKES_INDEX = 64,
+    TAKES_VGPU = 128,
 };
 
 #define USUAL_INDEX 1
@@ -29,14 +30,17 @@ enum {
 
 static const struct args_usage usage = {
     .words = "attach|detach DOMAIN NAME | attach|detach DOMAIN --pci ADDRESS | list | "
-             "start|stop|suspend|resume DOMAIN | xml|qemu-args|release NAME",
+             "start|stop|suspend|resume DOMAIN | clone DOMAIN NEW | "
+             "xml|qemu-args|release NAME",
     .min_words = 1,
     .max_words = 3,
     .doc =
         "Gives vGPUs to libvirt's virtual machines. attach: puts the vGPU NAME, or whole "
         "PCI devices, into a domain; detach: takes them out. list: which VM has what. "
         "start, stop: a domain with its vGPUs. suspend: puts both away, with all that "
-        "programs have there; resume: goes on. xml: the devices of a vGPU for a domain's "
+        "programs have there; resume: goes on. clone: a second domain with a copy of all "
+        "that one has, which goes on by itself. xml: the devices of a vGPU for a "
+        "domain's "
         "XML. qemu-args: the same as arguments, for QEMU without libvirt. release: takes "
         "back what these two had made.",
     .options =
@@ -55,6 +59,9 @@ static const struct args_usage usage = {
              offsetof(struct vm_args, user)},
             {"index", "N", "xml: of the virtio-serial controller (1)",
              offsetof(struct vm_args, index)},
+            {"vgpu", "NAME...",
+             "clone: what the new domain's vGPU is called, if not NEW; one for each",
+             offsetof(struct vm_args, vgpus)},
         },
 };
 
@@ -119,14 +126,14 @@ given(const struct vm_args *a)
     return (a->uri ? TAKES_CONNECT : 0u) | (a->live ? TAKES_LIVE : 0u) |
            (a->pci.n ? TAKES_PCI : 0u) | (a->print_xml ? TAKES_PRINT : 0u) |
            (a->force ? TAKES_FORCE : 0u) | (a->user ? TAKES_USER : 0u) |
-           (a->index ? TAKES_INDEX : 0u);
+           (a->index ? TAKES_INDEX : 0u) | (a->vgpus.n ? TAKES_VGPU : 0u);
 }
 
 static void
 check_options(const struct vm_args *a, const struct verb *v, char **argv)
 {
-    static const char *const names[] = {"connect", "live", "pci",  "print-xml",
-                                        "force",   "user", "index"};
+    static const char *const names[] = {"connect", "live", "pci",   "print-xml",
+                                        "force",   "user", "index", "vgpu"};
     const unsigned wrong = given(a) & ~v->takes;
 
     if (wrong)
@@ -310,6 +317,36 @@ run_resume(const struct vm_args *a, const struct vm_what *w)
     return run_put_away(a, w, false);
 }
 
+static int
+run_clone(const struct vm_args *a, const struct vm_what *w)
+{
+    struct vm_clone o = {.domain = w->domain,
+                         .name = w->name,
+                         .vgpus = a->vgpus.items,
+                         .nvgpus = a->vgpus.n,
+                         .progress = operation_progress};
+    _cleanup_err_ struct err e = ERR_INIT;
+    json_t *answer = NULL;
+    struct client *c;
+    struct vm *vm;
+    int rc = open_both(a, &c, &vm, "clone");
+
+    if (rc)
+        return rc;
+    o.cancel_fd = operation_cancel_fd();
+    operation_progress_begin();
+    rc = vm_clone(vm, &o, &answer, &e);
+    operation_progress_end();
+    if (rc < 0)
+        rc = operation_fail(c, rc, &e, "vm clone", w->domain);
+    else
+        cli_print(answer, a->args.json, vm_print_cloned);
+    json_decref(answer);
+    vm_close(vm);
+    client_free(c);
+    return rc;
+}
+
 static void
 print_text(const json_t *answer)
 {
@@ -416,6 +453,7 @@ static const struct verb verbs[] = {
     {"stop", "DOMAIN", 1, 1, TAKES_CONNECT | TAKES_FORCE, run_stop},
     {"suspend", "DOMAIN", 1, 1, TAKES_CONNECT, run_suspend},
     {"resume", "DOMAIN", 1, 1, TAKES_CONNECT, run_resume},
+    {"clone", "DOMAIN NEW", 2, 2, TAKES_CONNECT | TAKES_VGPU, run_clone},
     {"xml", "NAME", 1, 1, TAKES_USER | TAKES_INDEX, run_xml},
     {"qemu-args", "NAME", 1, 1, TAKES_USER, run_qemu_args},
     {"release", "NAME", 1, 1, 0, run_release},
@@ -430,7 +468,7 @@ find_verb(const char *name, char **argv)
     }
     args_mistake(argv,
                  "'%s' is not known; there are: attach, detach, list, start, stop, "
-                 "suspend, resume, xml, qemu-args, release",
+                 "suspend, resume, clone, xml, qemu-args, release",
                  name);
 }
 
@@ -450,7 +488,7 @@ read_words(const struct vm_args *a, const struct verb *v, struct vm_what *w, cha
         w->name = words[0];
     if (n > 1)
         w->name = words[1];
-    if (v->max == 2 && (w->name != NULL) == (a->pci.n > 0))
+    if (v->min == 1 && v->max == 2 && (w->name != NULL) == (a->pci.n > 0))
         args_mistake(argv, "vm %s takes %s", v->name, v->words);
 }
 

@@ -279,6 +279,21 @@ domain_detach_vgpu(const char *xml, const char *name, char **ret, struct err *e)
     return close_edit(&ed, doc, xml, ret, e);
 }
 
+int
+domain_lead_to(const char *xml, const struct vm_vgpu *vgpus, unsigned n, char **ret,
+               struct err *e)
+{
+    _cleanup_xml_doc_ xmlDoc *doc = NULL;
+    struct edit ed = {0};
+    int rc = domain_open(xml, &doc, &ed.devices, e);
+
+    if (rc < 0)
+        return rc;
+    for (unsigned i = 0; i < n; i++)
+        device_lead_to(&ed, &vgpus[i]);
+    return close_edit(&ed, doc, xml, ret, e);
+}
+
 char *
 domain_fragment(const struct vm_vgpu *v, unsigned index)
 {
@@ -445,6 +460,32 @@ domain_label(const struct domain_parts *p, const char *name)
             return p->labels[i];
     }
     return NULL;
+}
+
+/* The same text in both; false where one has none. */
+static bool
+same_text(const xmlNode *a, const xmlNode *b)
+{
+    xmlChar *x = a ? xmlNodeGetContent(a) : NULL, *y = b ? xmlNodeGetContent(b) : NULL;
+    const bool same = x && y && xmlStrEqual(x, y);
+
+    xmlFree(x);
+    xmlFree(y);
+    return same;
+}
+
+bool
+domain_is_same(const char *xml, const char *other)
+{
+    _cleanup_xml_doc_ xmlDoc *a = NULL, *b = NULL;
+    const xmlNode *x, *y;
+
+    if (xml_parse(xml, &a, NULL) < 0 || xml_parse(other, &b, NULL) < 0)
+        return false;
+    x = xmlDocGetRootElement(a);
+    y = xmlDocGetRootElement(b);
+    return same_text(xml_child(x, "name"), xml_child(y, "name")) &&
+           same_text(xml_child(x, "uuid"), xml_child(y, "uuid"));
 }
 
 const char *

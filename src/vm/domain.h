@@ -31,6 +31,10 @@ int domain_attach_vgpu(const char *xml, const struct vm_vgpu *v, char **ret,
                        struct err *e);
 int domain_detach_vgpu(const char *xml, const char *name, char **ret, struct err *e);
 
+/* The devices of vGPUs, by their labels, lead to these instead; those that are not there are none. */
+int domain_lead_to(const char *xml, const struct vm_vgpu *vgpus, unsigned n, char **ret,
+                   struct err *e);
+
 /* PCI devices of the host; one that the domain has already, by whomever, is left as it is. */
 int domain_attach_pci(const char *xml, const struct pci_list *l, char **ret,
                       struct err *e);
@@ -50,6 +54,9 @@ int domain_open(const char *xml, xmlDoc **ret, xmlNode **ret_devices, struct err
 
 /* May the vGPU's devices be added: is no name of theirs taken by what is not ours? */
 int domain_check_free(const xmlNode *devices, const struct vm_vgpu *v, struct err *e);
+
+/* Are both of one domain, by name and UUID? */
+bool domain_is_same(const char *xml, const char *other);
 
 /* What to do when there is no slot for one more PCI device. */
 const char *domain_slot_hint(const char *xml);

@@ -109,8 +109,8 @@ class Libvirtd:
         kind = "system" if ROOT else "session"
         self.uri = f"qemu+unix:///{kind}?socket={self.folder}/libvirt-sock"
         host.env["LIBVIRT_DEFAULT_URI"] = self.uri
+        host.env["XDG_CONFIG_HOME"] = str(self.folder / "config")  # holds saved memory
         self.env = dict(host.env, LIBVIRT_DRIVER_DIR=str(self.folder / "drivers"),
-                        XDG_CONFIG_HOME=str(self.folder / "config"),
                         XDG_CACHE_HOME=str(self.folder / "cache"),
                         XDG_RUNTIME_DIR=str(self.folder / "run"))
 
@@ -164,6 +164,10 @@ class Libvirtd:
         assert done.returncode == 0, f"virsh {' '.join(words)}: {done.stdout}"
         return done.stdout.strip()
 
+    def inside(self, *words):
+        """A command that sees libvirt's own files, as all do where they are in their places."""
+        return ["nsenter", f"--mount=/proc/{self.process.pid}/ns/mnt", *words] if ROOT else words
+
     def qemu(self, name):
         """The process of a domain."""
         guest = f"guest={name},".encode()
@@ -191,18 +195,22 @@ class Libvirtd:
 
 
 class Domain(machine.Guest):
-    """Defined, and not started. It has a slot for one more PCI device, as large as a vGPU's."""
+    """It has a slot for one more PCI device, as large as a vGPU's."""
 
-    def __init__(self, libvirtd, name, chipset="q35", serials=1):
+    def __init__(self, libvirtd, name):
         self.libvirtd, self.host, self.name = libvirtd, libvirtd.host, name
         super().__init__(libvirtd.folder / name, libvirtd.accel)
+
+    def define(self, chipset="q35", serials=1, more=""):
+        libvirtd, name = self.libvirtd, self.name
         xml = self.folder / "domain.xml"
         xml.write_text(DOMAIN.format(
             type=TYPE[libvirtd.accel], cpu=CPU[libvirtd.accel], name=name, machine=chipset,
-            devices=PCI[chipset] + "".join(SERIAL.format(n) for n in range(serials)),
+            devices=PCI[chipset] + "".join(SERIAL.format(n) for n in range(serials)) + more,
             memory=machine.MEMORY_MIB, image=libvirtd.image, folder=self.folder,
             command_line=machine.COMMAND_LINE))
         libvirtd.virsh("define", str(xml))
+        return self
 
     def virsh(self, command, *words):
         return self.libvirtd.virsh(command, self.name, *words)
@@ -228,6 +236,18 @@ class Domain(machine.Guest):
     def resume(self):
         self.tessera("resume")
         self.connect(begins=False)
+
+    def clone(self, name, *words):
+        """The domain of that name, which runs if this one has memory."""
+        copy = Domain(self.libvirtd, name)
+        command = self.libvirtd.inside(self.host.build / "tessera", "vm", "clone", self.name, name)
+        done = subprocess.run([*command, *words], env=self.host.env, text=True, check=False,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+        assert done.returncode == 0, f"clone of {self.name}: {done.stdout}"
+        if copy.runs():
+            copy.connect(begins=False)
+        return copy
 
     def reset(self):
         self.virsh("reset")

@@ -28,7 +28,7 @@ def daemon(host):
 
 @functools.cache
 def defined(host, name, chipset="q35", serials=1):
-    d = libvirtd.Domain(daemon(host), name, chipset, serials)
+    d = libvirtd.Domain(daemon(host), name).define(chipset, serials)
     host.ends.callback(d.close)
     host.tessera("create", "--type", TYPE, f"{name}-gpu")
     return d
@@ -123,6 +123,24 @@ def test_suspended_it_goes_on_with_its_programs(host):
     inside = trained(d.check("cat /run/training; grep -qx 0 /run/trained"))
     assert inside == trained(host.native(*TRAIN.split()).communicate(timeout=120)[0])
     computes(d)
+
+
+@long
+def test_one_snapshot_goes_on_three_times(host):
+    d = first(host)
+    d.check(f"(echo begun; {TRAIN}; echo $? >/run/trained) >/run/training 2>&1 &")
+    until(30 * d.patience, lambda: host.vgpu("first-gpu")["used_bytes"] > 0)
+    d.suspend()
+    copies = [d.clone(f"copy{n}") for n in range(3)]
+    assert host.vgpu("first-gpu")["state"] == "suspended" and d.is_off()
+    d.resume()
+    wanted = trained(host.native(*TRAIN.split()).communicate(timeout=120)[0])
+    for one in (*copies, d):
+        one.check("while [ ! -e /run/trained ]; do sleep 0.1; done", 180)
+        assert trained(one.check("cat /run/training; grep -qx 0 /run/trained")) == wanted, one.name
+    for one in copies:
+        computes(one)
+        one.tessera("stop", "--force")
 
 
 @long
