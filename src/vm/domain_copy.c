@@ -14,12 +14,6 @@
 
 /* ---- names ------------------------------------------------------------------------------ */
 
-static bool
-is_in_word(char c)
-{
-    return isalnum((unsigned char)c) || c == '_';
-}
-
 /* The next place from `at` on where the name stands by itself. */
 static const char *
 find_word(const char *text, const char *at, const char *word)
@@ -27,7 +21,8 @@ find_word(const char *text, const char *at, const char *word)
     const size_t len = strlen(word);
 
     while ((at = strstr(at, word))) {
-        if ((at == text || !is_in_word(at[-1])) && !is_in_word(at[len]))
+        if ((at == text || !isalnum((unsigned char)at[-1])) &&
+            !isalnum((unsigned char)at[len]))
             return at;
         at++;
     }
