@@ -23,10 +23,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* A QEMU that has ended is seen by the manager moments later. */
-#define DELETE_TRIES 50
-#define DELETE_WAIT_US 100000
-
 struct clone {
     struct vm *vm;
     const struct vm_clone *o;
@@ -463,20 +459,10 @@ restore(struct clone *c, struct err *e)
     if (!c->saved)
         return 0;
     tell(c, "starting", 0, 0);
-    return host_restore(c->vm->h, c->image, e);
+    return host_restore(c->vm->h, c->image, false, e);
 }
 
 /* ---- all of it --------------------------------------------------------------------------- */
-
-static void
-delete_vgpu(struct client *c, const char *name)
-{
-    for (int i = 0; i < DELETE_TRIES; i++) {
-        if (client_vgpu_delete(c, name, NULL, NULL) != -EBUSY)
-            return;
-        usleep(DELETE_WAIT_US);
-    }
-}
 
 static void
 remove_files(const struct clone *c)
@@ -495,7 +481,7 @@ undo(struct clone *c, struct err *e)
     if (c->domain && host_undefine(c->domain, NULL) < 0)
         err_wrap(e, "the domain '%s' stays ('virsh undefine')", c->o->name);
     for (unsigned i = 0; i < c->nvgpus; i++)
-        delete_vgpu(c->vm->c, c->names[i]);
+        pair_delete_vgpu(c->vm->c, c->names[i]);
     remove_files(c);
     c->of.cancel_fd = -1;
     if (c->paused && pair_bring_back(&c->of, NULL) < 0)

@@ -462,6 +462,27 @@ domain_label(const struct domain_parts *p, const char *name)
     return NULL;
 }
 
+int
+domain_name(const char *xml, char **ret, struct err *e)
+{
+    _cleanup_xml_doc_ xmlDoc *doc = NULL;
+    xmlChar *name = NULL;
+    const xmlNode *node;
+    int rc = xml_parse(xml, &doc, e);
+
+    if (rc < 0)
+        return rc;
+    node = xml_child(xmlDocGetRootElement(doc), "name");
+    if (node)
+        name = xmlNodeGetContent(node);
+    if (!name || !name[0])
+        rc = err_set(e, -EINVAL, "the domain's XML has no name");
+    else if (!(*ret = strdup((const char *)name)))
+        rc = err_set(e, -ENOMEM, "out of memory");
+    xmlFree(name);
+    return rc;
+}
+
 /* The same text in both; false where one has none. */
 static bool
 same_text(const xmlNode *a, const xmlNode *b)

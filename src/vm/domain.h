@@ -55,6 +55,8 @@ int domain_open(const char *xml, xmlDoc **ret, xmlNode **ret_devices, struct err
 /* May the vGPU's devices be added: is no name of theirs taken by what is not ours? */
 int domain_check_free(const xmlNode *devices, const struct vm_vgpu *v, struct err *e);
 
+int domain_name(const char *xml, char **ret, struct err *e);
+
 /* Are both of one domain, by name and UUID? */
 bool domain_is_same(const char *xml, const char *other);
 

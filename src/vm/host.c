@@ -330,9 +330,23 @@ host_is_saved(const struct host_domain *d)
 }
 
 int
-host_restore(struct host *h, const char *path, struct err *e)
+host_save_to(struct host_domain *d, const char *path, struct err *e)
 {
-    return virDomainRestoreFlags(h->conn, path, NULL, 0) < 0
+    return virDomainSave(d->dom, path) < 0 ? fail(e, "libvirt cannot save it") : 0;
+}
+
+int
+host_go_on(struct host_domain *d, struct err *e)
+{
+    return virDomainResume(d->dom) < 0 ? fail(e, "libvirt cannot let it go on") : 0;
+}
+
+int
+host_restore(struct host *h, const char *path, bool paused, struct err *e)
+{
+    const unsigned flags = paused ? VIR_DOMAIN_SAVE_PAUSED : 0;
+
+    return virDomainRestoreFlags(h->conn, path, NULL, flags) < 0
                ? fail(e, "libvirt cannot restore it")
                : 0;
 }

@@ -56,8 +56,11 @@ int host_start(struct host_domain *d, struct err *e);
 /* Into a file of libvirt's, from which its next start goes on (virsh managedsave). */
 int host_save(struct host_domain *d, struct err *e);
 bool host_is_saved(const struct host_domain *d);
-/* The domain that a file of saved memory names goes on from there; the file stays. */
-int host_restore(struct host *h, const char *path, struct err *e);
+/* Into that file, which libvirt makes; its next start knows nothing of it. */
+int host_save_to(struct host_domain *d, const char *path, struct err *e);
+/* The domain that such a file names is there again, and goes on, or is paused; the file stays. */
+int host_restore(struct host *h, const char *path, bool paused, struct err *e);
+int host_go_on(struct host_domain *d, struct err *e);    /* one that is paused */
 int host_shutdown(struct host_domain *d, struct err *e); /* asks the guest */
 int host_power_off(struct host_domain *d, struct err *e);
 

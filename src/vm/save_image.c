@@ -13,7 +13,7 @@
 #define VERSION 2u
 
 /* Numbers of 32 bits, in the byte order of the machine that wrote them. */
-enum { AT_VERSION = 16, AT_DATA_BYTES = 20, AT_COOKIE = 32 };
+enum { AT_VERSION = 16, AT_DATA_BYTES = 20, AT_RUNS = 24, AT_COOKIE = 32 };
 
 static uint32_t
 number(const uint8_t *buf, size_t at)
@@ -68,6 +68,7 @@ save_image_parse(const uint8_t *buf, size_t len, struct save_image *ret, struct 
         return rc;
     memcpy(i.header, buf, sizeof i.header);
     i.data_bytes = number(buf, AT_DATA_BYTES);
+    i.runs = number(buf, AT_RUNS) != 0;
     cookie = number(buf, AT_COOKIE);
     if (len - SAVE_IMAGE_HEADER_BYTES < i.data_bytes)
         return err_set(e, -EINVAL, "the saved memory is cut");

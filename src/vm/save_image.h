@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,7 @@
 struct save_image {
     uint8_t header[SAVE_IMAGE_HEADER_BYTES];
     uint32_t data_bytes;
+    bool runs;    /* it did when it was saved, and does when it is restored */
     char *xml;    /* owned */
     char *cookie; /* owned; NULL: there is none */
 };

@@ -2,7 +2,7 @@
 /* Putting a domain away with its vGPUs, and the way back. */
 #include "vm/vm.h"
 
-#include "vm/pair.h"
+#include "vm/stored.h"
 
 #include <errno.h>
 
@@ -38,4 +38,16 @@ vm_resume(struct vm *vm, const char *domain, int cancel_fd, struct vm_result *re
     for (unsigned i = 0; i < p.parts.nvgpus; i++)
         ret->changed = ret->changed || p.done[i];
     return rc;
+}
+
+int
+vm_suspend_to(struct vm *vm, const char *domain, const char *folder, int cancel_fd,
+              struct err *e)
+{
+    _cleanup_pair_ struct pair p = {.domain = NULL};
+    int rc = pair_open(vm, domain, cancel_fd, &p, e);
+
+    if (rc == 0 && !host_runs(p.domain))
+        rc = err_set(e, -EINVAL, "it does not run");
+    return rc == 0 ? stored_put_away(&p, folder, e) : rc;
 }

@@ -73,7 +73,37 @@ put_file(const char *name, off_t bytes)
     assert_int_equal(write(fd, data, (size_t)bytes), bytes);
 }
 
-enum { OFF, SAVED, RUNS };
+enum { OFF, SAVED, RUNS, STORED, STORED_ELSEWHERE };
+
+static void
+put_text(const char *name, const char *text)
+{
+    _cleanup_free_ char *path = path_of(name);
+
+    assert_int_equal(write_file_atomic(path, text, strlen(text), 0600), 0);
+}
+
+/* As vm_suspend_to() leaves it. */
+static void
+put_away(struct host_domain *d)
+{
+    _cleanup_free_ char *folder = path_of("saved"), *memory = path_of("saved/memory");
+
+    assert_int_equal(mkdir(folder, 0700), 0);
+    put_text("saved/domain.xml", d->xml);
+    put_text("saved/a.tessera", "a");
+    put_text("saved/b.tessera", "b");
+    put_memory_at(d, memory);
+}
+
+/* A manager and a libvirt that know nothing of it. */
+static void
+forget(struct host_domain *d)
+{
+    free(take_ptr(d->xml));
+    vgpu_of("a")->exists = false;
+    vgpu_of("b")->exists = false;
+}
 
 static void
 begin(int state)
@@ -89,8 +119,12 @@ begin(int state)
     put_file("data.raw", 100);
     put_file("cd.iso", 100);
     put_file("vm1_VARS.fd", 100);
-    vgpu_make("a", state == SAVED);
-    vgpu_make("b", state == SAVED);
+    vgpu_make("a", state == SAVED || state >= STORED);
+    vgpu_make("b", state == SAVED || state >= STORED);
+    if (state >= STORED)
+        put_away(d);
+    if (state == STORED_ELSEWHERE)
+        forget(d);
     if (state == SAVED) {
         put_memory(d);
         d->saved = true;
@@ -130,6 +164,25 @@ resume_it(struct err *e)
     struct vm_result r;
 
     return vm_resume(&vm, "vm1", world.cancel_fd, &r, e);
+}
+
+static int
+suspend_to(struct err *e)
+{
+    _cleanup_free_ char *folder = path_of("saved");
+
+    return vm_suspend_to(&vm, "vm1", folder, world.cancel_fd, e);
+}
+
+static int
+resume_from(struct err *e)
+{
+    _cleanup_free_ char *folder = path_of("saved"), *name = NULL;
+    int rc = vm_resume_from(&vm, NULL, folder, world.cancel_fd, &name, e);
+
+    if (rc == 0)
+        assert_string_equal(name, "vm1");
+    return rc;
 }
 
 /* ---- whatever fails --------------------------------------------------------------------------- */
@@ -198,6 +251,18 @@ a_resume_that_fails_leaves_all_as_before(void **state)
     (void)state;
     assert_int_equal(fails_everywhere(SAVED, resume_it), 5); /* xml, two for it, vGPUs */
     assert_true(called_off_everywhere(SAVED, resume_it) > 0);
+}
+
+static void
+a_folder_that_fails_leaves_all_as_before(void **state)
+{
+    (void)state;
+    assert_int_equal(fails_everywhere(RUNS, suspend_to), 5);
+    assert_true(called_off_everywhere(RUNS, suspend_to) > 0);
+    assert_int_equal(fails_everywhere(STORED, resume_from), 8);
+    assert_true(called_off_everywhere(STORED, resume_from) > 0);
+    assert_int_equal(fails_everywhere(STORED_ELSEWHERE, resume_from), 10);
+    assert_true(called_off_everywhere(STORED_ELSEWHERE, resume_from) > 0);
 }
 
 static void
@@ -329,6 +394,69 @@ a_clone_of_one_that_is_off_is_off(void **state)
 }
 
 static void
+a_folder_holds_all_of_it(void **state)
+{
+    _cleanup_free_ char *after = NULL, *back = NULL;
+
+    (void)state;
+    begin(RUNS);
+    assert_int_equal(suspend_to(NULL), 0);
+    after = world_text();
+    assert_non_null(strstr(after, "domain vm1\nvgpu a suspended\nvgpu b suspended\n"));
+    assert_non_null(strstr(after,
+                           "file saved\nfile saved/a.tessera\nfile saved/b.tessera\n"
+                           "file saved/domain.xml\nfile saved/memory\n"));
+    forget(&world.domains[0]);
+    assert_int_equal(resume_from(NULL), 0);
+    back = world_text();
+    assert_non_null(strstr(back, "domain vm1 runs\nvgpu a\nvgpu b\n"));
+    assert_non_null(strstr(back, "file saved/memory\n"));
+    world_end();
+}
+
+static void
+folder_refused(const char *domain, const char *words)
+{
+    _cleanup_free_ char *folder = path_of("saved"), *before = world_text(), *after = NULL;
+    _cleanup_err_ struct err e = ERR_INIT;
+    char *name = NULL;
+
+    assert_true(vm_resume_from(&vm, domain, folder, -1, &name, &e) < 0);
+    if (!strstr(err_msg(&e), words))
+        fail_msg("'%s' is not in '%s'", words, err_msg(&e));
+    after = world_text();
+    assert_string_equal(after, before);
+}
+
+static void
+a_folder_that_does_not_fit_is_refused(void **state)
+{
+    struct host_domain *d = &world.domains[0];
+    _cleanup_err_ struct err e = ERR_INIT;
+
+    (void)state;
+    begin(STORED);
+    assert_int_equal(suspend_to(&e), -EINVAL);
+    folder_refused("vm2", "holds the domain 'vm1'");
+    d->runs = true;
+    folder_refused(NULL, "runs already");
+    assert_int_equal(suspend_to(&e), -EEXIST);
+    d->runs = false;
+    d->saved = true;
+    folder_refused(NULL, "suspended again since");
+    d->saved = false;
+    vgpu_of("b")->suspended = false;
+    folder_refused(NULL, "its vGPU 'b': it is not suspended");
+    put_text("saved/domain.xml", "<domain><name>vm1</name></domain>");
+    folder_refused(NULL, "memory is of another domain");
+    put_text("saved/memory", "x");
+    folder_refused(NULL, "no memory that libvirt saved");
+    put_text("saved/domain.xml", "x");
+    folder_refused(NULL, "XML");
+    world_end();
+}
+
+static void
 refused(const struct vm_clone *o, const char *words)
 {
     _cleanup_err_ struct err e = ERR_INIT;
@@ -428,6 +556,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_suspend_that_fails_leaves_all_as_before),
         cmocka_unit_test(a_resume_that_fails_leaves_all_as_before),
+        cmocka_unit_test(a_folder_that_fails_leaves_all_as_before),
+        cmocka_unit_test(a_folder_holds_all_of_it),
+        cmocka_unit_test(a_folder_that_does_not_fit_is_refused),
         cmocka_unit_test(a_clone_that_fails_leaves_all_as_before),
         cmocka_unit_test(a_clone_that_is_called_off_leaves_all_as_before),
         cmocka_unit_test(a_disk_that_is_copied_half_is_removed),

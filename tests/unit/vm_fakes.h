@@ -29,7 +29,7 @@
 
 struct host_domain {
     char name[NAME_BYTES];
-    bool runs, saved;
+    bool runs, saved, paused;
     char *xml;
 };
 
@@ -126,20 +126,29 @@ path_of(const char *file)
 
 /* What libvirt would have written of a domain, and of a machine with memory. */
 static void
-put_memory(const struct host_domain *d)
+put_memory_at(const struct host_domain *d, const char *path)
 {
     const uint32_t xml = (uint32_t)strlen(d->xml) + 1;
     const uint32_t numbers[] = {2, xml + 1024, 1, 0, 0};
     char header[SAVE_IMAGE_HEADER_BYTES] = "LibvirtQemudSave";
-    _cleanup_free_ char *path = str_printf("%s/%s.save", world.folder, d->name);
     _cleanup_fclose_ FILE *f = fopen(path, "w");
 
+    if (!f)
+        abort();
     memcpy(header + 16, numbers, sizeof numbers);
     fwrite(header, sizeof header, 1, f);
     fwrite(d->xml, xml, 1, f);
     for (unsigned i = 0; i < 1024; i++)
         fputc(0, f);
     fputs("QEVM", f);
+}
+
+static void
+put_memory(const struct host_domain *d)
+{
+    _cleanup_free_ char *path = str_printf("%s/%s.save", world.folder, d->name);
+
+    put_memory_at(d, path);
 }
 
 static void
@@ -156,22 +165,37 @@ no_points(const struct dirent *d)
     return strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0;
 }
 
+static void
+print_files(FILE *f, const char *folder)
+{
+    struct dirent **names = NULL;
+    int n = scandir(folder, &names, no_points, alphasort);
+
+    for (int i = 0; i < n; i++) {
+        _cleanup_free_ char *path = str_printf("%s/%s", folder, names[i]->d_name);
+
+        fprintf(f, "file %s\n", path + strlen(world.folder) + 1);
+        if (names[i]->d_type == DT_DIR)
+            print_files(f, path);
+        free(names[i]);
+    }
+    free(names);
+}
+
 /* The caller's. */
 static char *
 world_text(void)
 {
-    struct dirent **names = NULL;
     char *text = NULL;
     size_t len = 0;
     FILE *f = open_memstream(&text, &len);
-    int n = scandir(world.folder, &names, no_points, alphasort);
 
     for (unsigned i = 0; i < MOST; i++) {
         const struct host_domain *d = &world.domains[i];
 
         if (d->xml)
-            fprintf(f, "domain %s%s%s\n", d->name, d->runs ? " runs" : "",
-                    d->saved ? " saved" : "");
+            fprintf(f, "domain %s%s%s%s\n", d->name, d->runs ? " runs" : "",
+                    d->saved ? " saved" : "", d->paused ? " paused" : "");
     }
     for (unsigned i = 0; i < MOST; i++) {
         const struct fake_vgpu *v = &world.vgpus[i];
@@ -179,11 +203,7 @@ world_text(void)
         if (v->exists)
             fprintf(f, "vgpu %s%s\n", v->name, v->suspended ? " suspended" : "");
     }
-    for (int i = 0; i < n; i++) {
-        fprintf(f, "file %s\n", names[i]->d_name);
-        free(names[i]);
-    }
-    free(names);
+    print_files(f, world.folder);
     fclose(f);
     return text;
 }
@@ -341,7 +361,29 @@ host_save(struct host_domain *d, struct err *e)
 }
 
 int
-host_restore(struct host *h, const char *path, struct err *e)
+host_save_to(struct host_domain *d, const char *path, struct err *e)
+{
+    int rc = call("save-to", e);
+
+    if (rc < 0)
+        return rc;
+    put_memory_at(d, path);
+    d->runs = false;
+    return 0;
+}
+
+int
+host_go_on(struct host_domain *d, struct err *e)
+{
+    int rc = call("go-on", e);
+
+    if (rc == 0)
+        d->paused = false;
+    return rc;
+}
+
+int
+host_restore(struct host *h, const char *path, bool paused, struct err *e)
 {
     _cleanup_save_image_ struct save_image i = {.xml = NULL};
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -355,6 +397,7 @@ host_restore(struct host *h, const char *path, struct err *e)
         abort();
     text_between(i.xml, "<name>", name);
     domain_of(name)->runs = true;
+    domain_of(name)->paused = paused;
     return 0;
 }
 
@@ -364,7 +407,7 @@ host_power_off(struct host_domain *d, struct err *e)
     int rc = call("power-off", e);
 
     if (rc == 0)
-        d->runs = false;
+        d->runs = d->paused = false;
     return rc;
 }
 
@@ -471,7 +514,7 @@ client_operate(struct client *c, const struct client_operation *o, json_t **ret,
                struct err *e)
 {
     struct pollfd p = {.fd = o->cancel_fd, .events = POLLIN};
-    struct fake_vgpu *v = vgpu_of(o->vgpu);
+    struct fake_vgpu *v = vgpu_at(o->vgpu);
     int rc = call(o->op, e);
 
     (void)c;
@@ -482,6 +525,8 @@ client_operate(struct client *c, const struct client_operation *o, json_t **ret,
         return err_set(e, -ECANCELED, "called off");
     if (strcmp(o->op, "clone") == 0)
         vgpu_make(o->name, o->suspended);
+    else if (!v)
+        vgpu_make(o->vgpu, o->suspended);
     else
         v->suspended = strcmp(o->op, "suspend") == 0;
     return 0;
