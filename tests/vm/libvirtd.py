@@ -69,6 +69,8 @@ DOMAIN = """<domain type='{type}' xmlns:qemu='http://libvirt.org/schemas/domain/
   </qemu:commandline>
 </domain>
 """
+DISK = """<disk type='file' device='disk'><driver name='qemu' type='raw'/>
+      <source file='{}'/><target dev='vda' bus='virtio'/></disk>"""
 SERIAL = "<controller type='virtio-serial' index='{}' ports='31'/>"
 CPU = {"kvm": "<cpu mode='host-passthrough' migratable='off'/>", "tcg": "<cpu mode='maximum'/>"}
 TYPE = {"kvm": "kvm", "tcg": "qemu"}
@@ -138,8 +140,17 @@ class Libvirtd:
                       if not line.startswith("libvirt-qemu:")]
             lines = [*others, f"libvirt-qemu:x:{mine}"]
             (self.folder / file).write_text("\n".join(lines) + "\n")
-        for folder in (self.host.folder, self.host.folder / "run"):
-            folder.chmod(0o711)  # it may enter
+        self.lets_in(self.host)
+
+    def lets_in(self, host):
+        """Who runs QEMU may enter a manager's folders."""
+        for folder in (host.folder, host.folder / "run"):
+            folder.chmod(0o711)
+
+    def serves(self, host):
+        """Domains may have another manager's vGPUs, too."""
+        host.env["LIBVIRT_DEFAULT_URI"] = self.uri
+        self.lets_in(host)
 
     def start(self):
         self.put_files()
@@ -229,13 +240,17 @@ class Domain(machine.Guest):
         self.tessera("start")
         self.connect()
 
-    def suspend(self):
+    def suspend(self, *words):
         self.close()
-        self.tessera("suspend")
+        self.tessera("suspend", *words)
 
-    def resume(self):
-        self.tessera("resume")
+    def resume(self, *words):
+        self.tessera("resume", *words)
         self.connect(begins=False)
+
+    def moves_to(self, host):
+        """Another manager's vGPUs are its from now on."""
+        self.host = host
 
     def clone(self, name, *words):
         """The domain of that name, which runs if this one has memory."""

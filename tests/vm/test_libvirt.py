@@ -14,7 +14,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import libvirtd  # noqa: E402  (beside this file)
-from host import (PORTS, TRAIN, TYPE, hold, let_go, long, main,  # noqa: E402
+from host import (PORTS, TRAIN, Host, TYPE, hold, let_go, long, main,  # noqa: E402
                   sessions_are, trained, until)
 
 # QEMU tells a guest of no more devices of a controller; the tests have one there.
@@ -32,6 +32,16 @@ def defined(host, name, chipset="q35", serials=1):
     host.ends.callback(d.close)
     host.tessera("create", "--type", TYPE, f"{name}-gpu")
     return d
+
+
+@functools.cache
+def second(host):
+    """A manager beside the host's, which the same libvirt's domains may have vGPUs of."""
+    other = Host(host.build, host.image, host.folder / "second")
+    other.start()
+    host.ends.callback(other.stop)
+    daemon(host).serves(other)
+    return other
 
 
 def first(host):
@@ -61,6 +71,22 @@ def finds_it(d):
 def computes(d):
     assert d.check("clinfo -l").count("Device #") == 1
     d.check("guest_transfer", 60)
+
+
+def begin_training(host, d, vgpu):
+    """It is under way, and far from its end."""
+    d.check("rm -f /run/trained /run/training")
+    d.check(f"({TRAIN}; echo $? >/run/trained) >/run/training 2>&1 &")
+    until(30 * d.patience, lambda: host.vgpu(vgpu)["used_bytes"] > 0)
+    d.check("[ ! -e /run/trained ]")
+
+
+def trained_as_natively(host, *domains):
+    """All come to the end that the training has without Tessera."""
+    wanted = trained(host.native(*TRAIN.split()).communicate(timeout=120)[0])
+    for d in domains:
+        d.check("while [ ! -e /run/trained ]; do sleep 0.1; done", 180)
+        assert trained(d.check("cat /run/training; grep -qx 0 /run/trained")) == wanted, d.name
 
 
 def connected(host, name):
@@ -110,8 +136,7 @@ def test_the_manager_comes_back(host):
 @long
 def test_suspended_it_goes_on_with_its_programs(host):
     d = first(host)
-    d.check(f"(echo begun; {TRAIN}; echo $? >/run/trained) >/run/training 2>&1 &")
-    until(30 * d.patience, lambda: host.vgpu("first-gpu")["used_bytes"] > 0)
+    begin_training(host, d, "first-gpu")
     d.suspend()
     assert d.is_off() and host.vgpu("first-gpu")["state"] == "suspended"
     memory = host.vgpu("first-gpu")["vm"]["memory"]
@@ -119,28 +144,68 @@ def test_suspended_it_goes_on_with_its_programs(host):
     alone = host.command("resume", "first-gpu")
     assert alone.returncode != 0 and "tessera vm resume" in alone.stdout, alone.stdout
     d.resume()
-    d.check("while [ ! -e /run/trained ]; do sleep 0.1; done", 60)
-    inside = trained(d.check("cat /run/training; grep -qx 0 /run/trained"))
-    assert inside == trained(host.native(*TRAIN.split()).communicate(timeout=120)[0])
+    trained_as_natively(host, d)
     computes(d)
 
 
 @long
 def test_one_snapshot_goes_on_three_times(host):
     d = first(host)
-    d.check(f"(echo begun; {TRAIN}; echo $? >/run/trained) >/run/training 2>&1 &")
-    until(30 * d.patience, lambda: host.vgpu("first-gpu")["used_bytes"] > 0)
+    begin_training(host, d, "first-gpu")
     d.suspend()
     copies = [d.clone(f"copy{n}") for n in range(3)]
     assert host.vgpu("first-gpu")["state"] == "suspended" and d.is_off()
     d.resume()
-    wanted = trained(host.native(*TRAIN.split()).communicate(timeout=120)[0])
-    for one in (*copies, d):
-        one.check("while [ ! -e /run/trained ]; do sleep 0.1; done", 180)
-        assert trained(one.check("cat /run/training; grep -qx 0 /run/trained")) == wanted, one.name
+    trained_as_natively(host, *copies, d)
     for one in copies:
         computes(one)
         one.tessera("stop", "--force")
+
+
+@long
+def test_a_folder_goes_on_at_the_same_and_at_a_second_manager(host):
+    d = defined(host, "mover")
+    d.tessera("attach", "mover-gpu")
+    d.start()
+    begin_training(host, d, "mover-gpu")
+    d.suspend("--to", f"{host.folder}/once")
+    assert d.is_off() and host.vgpu("mover-gpu")["state"] == "suspended"
+    d.resume("--from", f"{host.folder}/once")
+    d.check("[ ! -e /run/trained ]")
+    d.suspend("--to", f"{host.folder}/twice")
+    host.tessera("delete", "mover-gpu")
+    other = second(host)
+    d.moves_to(other)
+    d.resume("--from", f"{host.folder}/twice")
+    trained_as_natively(host, d)
+    computes(d)
+    d.tessera("stop", "--force")
+    d.tessera("detach", "mover-gpu")
+
+
+@long
+def test_a_running_one_is_cloned_with_its_disk(host):
+    disk = daemon(host).folder / "running.img"
+    disk.write_bytes(b"disk" * (1 << 20))
+    disk.chmod(0o666)
+    d = libvirtd.Domain(daemon(host), "running").define(more=libvirtd.DISK.format(disk))
+    host.ends.callback(d.close)
+    host.tessera("create", "--type", TYPE, "running-gpu")
+    d.tessera("attach", "running-gpu")
+    d.start()
+    begin_training(host, d, "running-gpu")
+    d.close()
+    copy = d.clone("twin", "--vgpu", "twins-gpu")
+    d.connect(begins=False)
+    assert disk.with_name("twin.img").read_bytes() == disk.read_bytes()
+    assert d.row("running-gpu")["running"] and copy.row("twins-gpu")["running"]
+    trained_as_natively(host, d, copy)
+    # What the copy is started with is whole, too: it boots, and knows its vGPU.
+    copy.tessera("stop", "--force")
+    copy.start()
+    computes(copy)
+    copy.tessera("stop", "--force")
+    d.tessera("stop", "--force")
 
 
 @long
