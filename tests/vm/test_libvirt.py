@@ -183,15 +183,32 @@ def test_a_folder_goes_on_at_the_same_and_at_a_second_manager(host):
     d.tessera("detach", "mover-gpu")
 
 
+def with_disk(host, name):
+    """A domain with a vGPU and a disk, and the disk's path."""
+    disk = daemon(host).folder / f"{name}.img"
+    disk.write_bytes(b"disk" * (1 << 20))
+    d = libvirtd.Domain(daemon(host), name).define(more=libvirtd.DISK.format(disk))
+    host.ends.callback(d.close)
+    host.tessera("create", "--type", TYPE, f"{name}-gpu")
+    d.tessera("attach", f"{name}-gpu")
+    return d, disk
+
+
+def test_one_that_is_off_is_cloned(host):
+    d, disk = with_disk(host, "plain")
+    copy = d.clone("other", "--vgpu", "others-gpu")
+    assert copy.is_off() and copy.row("others-gpu")["config"]
+    assert disk.with_name("other.img").read_bytes() == disk.read_bytes()
+    one, two = d.virsh("dumpxml"), copy.virsh("dumpxml")
+    assert "/plain" not in two and "ua-tessera-plain-gpu-port15" in two, two
+    assert d.virsh("domuuid") != copy.virsh("domuuid")
+    copy.tessera("detach", "others-gpu")
+    assert "tessera" not in copy.virsh("dumpxml") and one == d.virsh("dumpxml")
+
+
 @long
 def test_a_running_one_is_cloned_with_its_disk(host):
-    disk = daemon(host).folder / "running.img"
-    disk.write_bytes(b"disk" * (1 << 20))
-    disk.chmod(0o666)
-    d = libvirtd.Domain(daemon(host), "running").define(more=libvirtd.DISK.format(disk))
-    host.ends.callback(d.close)
-    host.tessera("create", "--type", TYPE, "running-gpu")
-    d.tessera("attach", "running-gpu")
+    d, disk = with_disk(host, "running")
     d.start()
     begin_training(host, d, "running-gpu")
     d.close()
