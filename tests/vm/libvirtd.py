@@ -252,14 +252,18 @@ class Domain(machine.Guest):
         """Another manager's vGPUs are its from now on."""
         self.host = host
 
+    def begin_clone(self, name, *words):
+        command = self.libvirtd.inside(self.host.build / "tessera", "vm", "clone", self.name, name)
+        return subprocess.Popen([*command, *words], env=self.host.env, text=True,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT)
+
     def clone(self, name, *words):
         """The domain of that name, which runs if this one has memory."""
         copy = Domain(self.libvirtd, name)
-        command = self.libvirtd.inside(self.host.build / "tessera", "vm", "clone", self.name, name)
-        done = subprocess.run([*command, *words], env=self.host.env, text=True, check=False,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT)
-        assert done.returncode == 0, f"clone of {self.name}: {done.stdout}"
+        process = self.begin_clone(name, *words)
+        said, _ = process.communicate()
+        assert process.returncode == 0, f"clone of {self.name}: {said}"
         if copy.runs():
             copy.connect(begins=False)
         return copy

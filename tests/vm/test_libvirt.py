@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import pathlib
+import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -212,6 +213,13 @@ def test_a_running_one_is_cloned_with_its_disk(host):
     d.start()
     begin_training(host, d, "running-gpu")
     d.close()
+    begun = d.begin_clone("twin", "--vgpu", "twins-gpu")
+    until(60, disk.with_name("twin.img").exists)
+    begun.send_signal(signal.SIGINT)
+    assert begun.wait(120) == 128 + signal.SIGINT, begun.stdout.read()
+    assert not disk.with_name("twin.img").exists() and d.runs()
+    assert host.command("show", "twins-gpu").returncode != 0
+    assert "twin" not in daemon(host).virsh("list", "--all")
     copy = d.clone("twin", "--vgpu", "twins-gpu")
     d.connect(begins=False)
     assert disk.with_name("twin.img").read_bytes() == disk.read_bytes()
