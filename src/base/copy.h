@@ -14,8 +14,8 @@ struct copy_watch {
 
 /*
  * Makes `to`, an empty regular file, what `from`, another one, is: by sharing its blocks where the
- * file system can, else with its holes. The offset of `from` is anywhere afterwards. 0 or a negative
- * errno: -ECANCELED, -ENODATA when it became shorter meanwhile.
+ * file system can, else with its holes. The offset of `from` is anywhere afterwards. 0 or a
+ * negative errno: -ECANCELED, -ENODATA when it became shorter meanwhile.
  */
 int copy_file(int from, int to, const struct copy_watch *w);
 

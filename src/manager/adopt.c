@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vGPU that is made of a snapshot and stays suspended: what a virtual machine's copy needs, whose
- * memory must be there before its programs' sessions are. The snapshot is copied, so that either may
- * be resumed and go without the other.
+ * A vGPU that is made of a snapshot and stays suspended: what a virtual machine's copy needs,
+ * whose memory must be there before its programs' sessions are. The snapshot is copied, so that
+ * either may be resumed and go without the other.
  */
 #include "base/cleanup.h"
 #include "base/copy.h"

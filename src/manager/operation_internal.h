@@ -73,8 +73,8 @@ void operation_work(struct operation *op, int (*run)(struct operation *op, struc
                     void (*then)(struct operation *op));
 
 /*
- * It has failed: aborts later, when nothing of it runs and nobody is inside. The first words count,
- * and nothing more is heard.
+ * It has failed: aborts later, when nothing of it runs and nobody is inside. The first words
+ * count, and nothing more is heard.
  */
 void operation_fail(struct operation *op, int rc, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -104,7 +104,10 @@ void boot_id_read(char *buf, size_t cap);
  */
 void adopt_begin(struct operation *op);
 
-/* Makes the vGPU that the operation is to make, in memory alone; *s says where it is, and how large. */
+/*
+ * Makes the vGPU that the operation is to make, in memory alone; *s says where it is, and how
+ * large.
+ */
 int resume_make_new(struct operation *op, struct vgpu_state *s, struct err *e);
 void resume_undo_new(struct operation *op);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A copy of a domain, in steps of which each leaves what it made in struct clone, so that undo() can
- * take it away again, from the last to the first:
+ * A copy of a domain, in steps of which each leaves what it made in struct clone, so that undo()
+ * can take it away again, from the last to the first:
  *
  *   look ▸ pause ▸ vGPUs ▸ disks ▸ memory ▸ the original goes on ▸ define ▸ restore ▸ resume vGPUs
  *

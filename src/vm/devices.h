@@ -4,8 +4,8 @@
  * it is found, added, made to look as it should, and removed. Inside src/vm only.
  *
  * One struct edit per change of a document. Its functions go on after an error (no memory), which
- * `failed` then tells; `changed` says whether the document is another than before. What others
- * put into an element of ours (an address, a boot order) stays.
+ * `failed` then tells; `changed` says whether the document is another than before. What others put
+ * into an element of ours (an address, a boot order) stays.
  */
 #ifndef TESSERA_VM_DEVICES_H
 #define TESSERA_VM_DEVICES_H
@@ -27,15 +27,18 @@ struct serial_port {
 };
 
 /*
- * Aliases: ua-tessera-LABEL, -LABEL-serialK, -LABEL-portN; ua-tessera-pci-0000-01-00-0. By the label,
- * since QEMU finds the memory in a machine that was saved by this name.
+ * Aliases: ua-tessera-LABEL, -LABEL-serialK, -LABEL-portN; ua-tessera-pci-0000-01-00-0. By the
+ * label, since QEMU finds the memory in a machine that was saved by this name.
  */
 void alias_of_memory(const char *label, char buf[ALIAS_BYTES]);
 void alias_of_serial(const char *label, unsigned k, char buf[ALIAS_BYTES]);
 void alias_of_port(const char *label, unsigned i, char buf[ALIAS_BYTES]);
 void alias_of_pci(const struct pci_address *a, char buf[ALIAS_BYTES]);
 
-/* What the domain calls the vGPU that a <shmem> of ours is of, inside the tree; NULL: it is not ours. */
+/*
+ * What the domain calls the vGPU that a <shmem> of ours is of, inside the tree; NULL: it is not
+ * ours.
+ */
 const char *device_label(const xmlNode *shmem);
 
 /* The name of the vGPU that the domain calls so: where its ports lead tells. */

@@ -31,7 +31,9 @@ int domain_attach_vgpu(const char *xml, const struct vm_vgpu *v, char **ret,
                        struct err *e);
 int domain_detach_vgpu(const char *xml, const char *name, char **ret, struct err *e);
 
-/* The devices of vGPUs, by their labels, lead to these instead; those that are not there are none. */
+/*
+ * The devices of vGPUs, by their labels, lead to these instead; those that are not there are none.
+ */
 int domain_lead_to(const char *xml, const struct vm_vgpu *vgpus, unsigned n, char **ret,
                    struct err *e);
 

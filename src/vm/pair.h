@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A domain and its vGPUs, put away and brought back together. The vGPUs are suspended first: what
- * programs have on them is then at rest, and what they share with the domain goes into its file with
- * the rest of its memory. On the way back the domain comes first, since it brings that memory; its
- * programs wait until the vGPUs are there. Inside src/vm only.
+ * programs have on them is then at rest, and what they share with the domain goes into its file
+ * with the rest of its memory. On the way back the domain comes first, since it brings that
+ * memory; its programs wait until the vGPUs are there. Inside src/vm only.
  *
  * What they had is then with the manager and with libvirt, or in a folder (stored.c):
  *   domain.xml      what the domain is started with

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The files that libvirt saves a machine's memory to (libvirt's src/qemu/qemu_saveimage.h), as far as
- * a copy of a machine needs them: libvirt itself restores no machine under another name, so the
+ * The files that libvirt saves a machine's memory to (libvirt's src/qemu/qemu_saveimage.h), as far
+ * as a copy of a machine needs them: libvirt itself restores no machine under another name, so the
  * domain's XML in the copy becomes the new one's. What is not the XML is left as it is.
  *
- *   | header, 92 bytes | the domain's XML, NUL | a cookie of libvirt's, NUL | room | QEMU's stream |
- *                      |<------------------------ data_bytes ---------------->|
+ *   | 92 bytes | the domain's XML, NUL | a cookie of libvirt's, NUL | room | QEMU's stream |
+ *    header    |<-------------------- data_bytes -------------------->|
  */
 #ifndef TESSERA_VM_SAVE_IMAGE_H
 #define TESSERA_VM_SAVE_IMAGE_H
@@ -27,15 +27,17 @@ struct save_image {
     char *cookie; /* owned; NULL: there is none */
 };
 
-/* Pure. -EINVAL with words: it is none, a cut one, or of a later libvirt or another byte order. */
+/*
+ * Pure. -EINVAL with words: it is none, a cut one, or of a later libvirt or another byte order.
+ */
 int save_image_parse(const uint8_t *buf, size_t len, struct save_image *ret,
                      struct err *e);
 void save_image_fini(struct save_image *i);
 #define _cleanup_save_image_ __attribute__((cleanup(save_image_fini)))
 
 /*
- * Header and data with another XML, as long as before: *ret is malloc'ed. -ENOSPC where there is no
- * room for so much longer an XML; libvirt leaves 64 KiB.
+ * Header and data with another XML, as long as before: *ret is malloc'ed. -ENOSPC where there is
+ * no room for so much longer an XML; libvirt leaves 64 KiB.
  */
 int save_image_format(const struct save_image *i, const char *xml, uint8_t **ret,
                       size_t *ret_len, struct err *e);

@@ -76,8 +76,8 @@ int vm_resume(struct vm *vm, const char *domain, int cancel_fd, struct vm_result
 
 /*
  * The same into a folder that is made, and out of one, which stays: at the same manager, or at
- * another one, where the vGPUs are made. On the way back domain may be NULL; *ret is what it is, the
- * caller's.
+ * another one, where the vGPUs are made. On the way back domain may be NULL; *ret is what it is,
+ * the caller's.
  */
 int vm_suspend_to(struct vm *vm, const char *domain, const char *folder, int cancel_fd,
                   struct err *e);
@@ -85,14 +85,15 @@ int vm_resume_from(struct vm *vm, const char *domain, const char *folder, int ca
                    char **ret, struct err *e);
 
 /*
- * A domain of another name with a copy of all that this one has: its disks, vGPUs of their own, and,
- * if it runs or is suspended, its memory, from which the new one goes on. One that runs is suspended
- * for as long as it is copied. On an error nothing of the new one is left, and the other is as before.
+ * A domain of another name with a copy of all that this one has: its disks, vGPUs of their own,
+ * and, if it runs or is suspended, its memory, from which the new one goes on. One that runs is
+ * suspended for as long as it is copied. On an error nothing of the new one is left, and the other
+ * is as before.
  */
 struct vm_clone {
     const char *domain, *name;
-    const char *const
-        *vgpus; /* names of the new ones, in the domain's order; none: after `name` */
+    /* What the new ones are called, in the domain's order; none: after `name`. */
+    const char *const *vgpus;
     unsigned nvgpus;
     int cancel_fd; /* as above */
     void *user;

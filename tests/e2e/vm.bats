@@ -154,7 +154,8 @@ connected() {
     run vm detach vm1 a
     [ "$output" = "a: out of vm1" ]
     [ "$(vm_of a '')" = null ]
-    sed 's/\(tessera[-.]\|vm\/\)a\b/\1gone/g' "$BATS_TEST_TMPDIR/vm1.xml" >"$BATS_TEST_TMPDIR/vm2.xml"
+    sed 's/\(tessera[-.]\|vm\/\)a\b/\1gone/g' "$BATS_TEST_TMPDIR/vm1.xml" \
+        >"$BATS_TEST_TMPDIR/vm2.xml"
     sed -i 's/<name>vm1/<name>vm2/; /<uuid>/d' "$BATS_TEST_TMPDIR/vm2.xml"
     host vm2.xml
     run vm detach vm2 gone

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory that libvirt saved: with its own XML again it is the same, and with another one as long. */
+/*
+ * Memory that libvirt saved: with its own XML again it is the same, and with another one as long.
+ */
 #include "base/cleanup.h"
 #include "vm/save_image.h"
 

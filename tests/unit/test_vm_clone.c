@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A domain with its vGPUs is suspended, resumed and cloned; and whichever call fails, or whenever it is
- * called off, all is as before.
+ * A domain with its vGPUs is suspended, resumed and cloned; and whichever call fails, or whenever
+ * it is called off, all is as before.
  */
 #include "vm/vm.h"
 #include "vm_fakes.h"
@@ -19,7 +19,7 @@
 
 static struct vm vm;
 
-/* ---- the domain ------------------------------------------------------------------------------ */
+/* ---- the domain --------------------------------------------------------------------- */
 
 #define DISK_BYTES (3 << 20)
 
@@ -185,7 +185,7 @@ resume_from(struct err *e)
     return rc;
 }
 
-/* ---- whatever fails --------------------------------------------------------------------------- */
+/* ---- whatever fails ----------------------------------------------------------------- */
 
 /* Each of its calls fails once; returns how many it has. */
 static unsigned
@@ -322,7 +322,7 @@ what_is_in_the_way_stays(void **state)
     world_end();
 }
 
-/* ---- what comes of it --------------------------------------------------------------------------- */
+/* ---- what comes of it --------------------------------------------------------------- */
 
 static void
 a_clone_of_a_suspended_one_goes_on(void **state)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A libvirt and a manager for the tests of what src/vm does with both: they stand in for host.c, the
- * client and job_prepare(). Each call that can fail is counted; one of them fails, or is when the
- * caller calls off. world_text() is all there is, to compare before with after.
+ * A libvirt and a manager for the tests of what src/vm does with both: they stand in for host.c,
+ * the client and job_prepare(). Each call that can fail is counted; one of them fails, or is when
+ * the caller calls off. world_text() is all there is, to compare before with after.
  */
 #ifndef TESSERA_TESTS_VM_FAKES_H
 #define TESSERA_TESTS_VM_FAKES_H
@@ -63,7 +63,7 @@ call(const char *what, struct err *e)
     return err_set(e, -EIO, "%s fails", what);
 }
 
-/* ---- the world ----------------------------------------------------------------------------- */
+/* ---- the world ---------------------------------------------------------------------- */
 
 static struct host_domain *
 domain_at(const char *name)
@@ -227,7 +227,7 @@ world_end(void)
     close(world.cancel_fd);
 }
 
-/* ---- libvirt --------------------------------------------------------------------------------- */
+/* ---- libvirt ------------------------------------------------------------------------ */
 
 int
 host_find(struct host *h, const char *name, struct host_domain **ret, struct err *e)
@@ -427,7 +427,7 @@ job_prepare(struct vm *vm, const struct host_domain *d, struct err *e)
     return call("prepare", e);
 }
 
-/* ---- the manager ------------------------------------------------------------------------------- */
+/* ---- the manager -------------------------------------------------------------------- */
 
 static json_t *
 vgpu_answer(const struct fake_vgpu *v)
