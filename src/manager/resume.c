@@ -103,8 +103,10 @@ resume_make_new(struct operation *op, struct vgpu_state *s, struct err *e)
 
     if (rc < 0)
         return rc;
-    if (!v)
-        return err_set(e, -ENOMEM, "out of memory");
+    if (!v) {
+        err_set(e, -ENOMEM, "out of memory");
+        return -ENOMEM;
+    }
     vgpu_insert(v);
     op->is_new = true;
     operation_take(op, v, true);

@@ -340,7 +340,7 @@ static int
 copy_one(struct clone *c, struct copy_file *f, struct err *e)
 {
     _cleanup_close_ int from = -1, to = -1;
-    struct stat st;
+    struct stat st = {.st_mode = 0};
     int rc = open_regular(f->from, &from, &st, e);
 
     if (rc == -ENOENT && f->optional)
@@ -390,7 +390,7 @@ text_of_copy(const struct clone *c, const char *xml, char **ret, struct err *e)
 static int
 open_image(const struct clone *c, int *ret_fd, char **ret_path, struct err *e)
 {
-    struct stat st;
+    struct stat st = {.st_mode = 0};
     int rc = host_saved_path(c->vm->h, host_name(c->of.domain), ret_path, e);
 
     if (rc == 0)

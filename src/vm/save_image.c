@@ -78,7 +78,8 @@ save_image_parse(const uint8_t *buf, size_t len, struct save_image *ret, struct 
     if (rc < 0)
         return rc;
     *ret = i;
-    i = (struct save_image){.data_bytes = 0};
+    ret->xml = take_ptr(i.xml);
+    ret->cookie = take_ptr(i.cookie);
     return 0;
 }
 

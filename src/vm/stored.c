@@ -188,7 +188,7 @@ undo(const struct stored *s)
 static int
 check_name(const struct stored *s, const char *domain, struct err *e)
 {
-    if (!domain || strcmp(domain, s->name) == 0)
+    if (!domain || (s->name && strcmp(domain, s->name) == 0))
         return 0;
     return err_set(e, -EINVAL, "%s holds the domain '%s'", s->folder, s->name);
 }

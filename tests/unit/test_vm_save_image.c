@@ -17,6 +17,12 @@
 #define DATA_BYTES 64u
 #define IMAGE_BYTES (SAVE_IMAGE_HEADER_BYTES + DATA_BYTES + 4)
 
+static void
+put(uint8_t *to, const void *from, size_t len)
+{
+    memcpy(to, from, len);
+}
+
 /* As libvirt 9.0 writes one, with four bytes of QEMU's behind it. */
 static void
 fill(uint8_t image[IMAGE_BYTES])
@@ -24,10 +30,10 @@ fill(uint8_t image[IMAGE_BYTES])
     const uint32_t numbers[] = {2, DATA_BYTES, 1, 0, 5};
 
     memset(image, 0, IMAGE_BYTES);
-    memcpy(image, "LibvirtQemudSave", 16);
+    put(image, "LibvirtQemudSave", 16);
     memcpy(image + 16, numbers, sizeof numbers);
     memcpy(image + SAVE_IMAGE_HEADER_BYTES, "<a/>\0<cookie/>", 15);
-    memcpy(image + IMAGE_BYTES - 4, "QEVM", 4);
+    put(image + IMAGE_BYTES - 4, "QEVM", 4);
 }
 
 static int
@@ -119,7 +125,7 @@ what_is_no_image_is_refused_in_words(void **state)
         refused(image, sizeof image, rows[i].words);
     }
     fill(image);
-    memcpy(image, "LibvirtQemudPart", 16);
+    put(image, "LibvirtQemudPart", 16);
     refused(image, sizeof image, "not whole");
     refused(image, 0, "no memory");
     fill(image);
