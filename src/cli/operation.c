@@ -66,9 +66,14 @@ phase_words(const char *phase)
     static const struct {
         const char *phase, *words;
     } rows[] = {
-        {"pausing", "pausing the programs"}, {"writing", "writing the snapshot"},
-        {"reading", "reading the snapshot"}, {"restoring", "restoring the sessions"},
+        {"pausing", "pausing the programs"},
+        {"writing", "writing the snapshot"},
+        {"reading", "reading the snapshot"},
+        {"restoring", "restoring the sessions"},
         {"copying", "copying the snapshot"},
+        {"saving", "saving the machine"},
+        {"copying-machine", "copying disks and memory"},
+        {"starting", "starting the machine"},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -76,6 +81,18 @@ phase_words(const char *phase)
             return rows[i].words;
     }
     return "working";
+}
+
+void
+operation_progress_begin(void)
+{
+    progress_start_late(BAR_AFTER_MS);
+}
+
+void
+operation_progress_end(void)
+{
+    progress_end();
 }
 
 void
@@ -94,9 +111,9 @@ operation_run(struct client *c, struct client_operation *o, json_t **ret, struct
 
     o->cancel_fd = operation_cancel_fd();
     o->progress = operation_progress;
-    progress_start_late(BAR_AFTER_MS);
+    operation_progress_begin();
     rc = client_operate(c, o, ret, e);
-    progress_end();
+    operation_progress_end();
     if (rc == 0 && ret)
         json_object_del(*ret, "event");
     return rc;

@@ -19,8 +19,10 @@ int operation_cancel_fd(void);
 int operation_run(struct client *c, struct client_operation *o, json_t **ret,
                   struct err *e);
 
-/* The same bar for what a command itself moves. */
+/* The same bar for what a command itself moves, between these two. */
+void operation_progress_begin(void);
 void operation_progress(void *user, const char *phase, uint64_t done, uint64_t total);
+void operation_progress_end(void);
 
 /* cli_fail(), and the exit status: 128 + the signal where it was called off by one. */
 int operation_fail(const struct client *c, int rc, struct err *e, const char *task,

@@ -4,7 +4,6 @@
 
 #include "base/cleanup.h"
 #include "cli/cli.h"
-#include "cli/operation.h"
 #include "vm/qemu_args.h"
 
 #include <ctype.h>
@@ -22,6 +21,9 @@ enum {
     TAKES_FORCE = 16,
     TAKES_USER = 32,
     TAKES_INDEX = 64,
+    TAKES_VGPU = 128,
+    TAKES_TO = 256,
+    TAKES_FROM = 512,
 };
 
 #define USUAL_INDEX 1
@@ -29,14 +31,17 @@ enum {
 
 static const struct args_usage usage = {
     .words = "attach|detach DOMAIN NAME | attach|detach DOMAIN --pci ADDRESS | list | "
-             "start|stop|suspend|resume DOMAIN | xml|qemu-args|release NAME",
+             "start|stop|suspend|resume DOMAIN | clone DOMAIN NEW | "
+             "xml|qemu-args|release NAME",
     .min_words = 1,
     .max_words = 3,
     .doc =
         "Gives vGPUs to libvirt's virtual machines. attach: puts the vGPU NAME, or whole "
         "PCI devices, into a domain; detach: takes them out. list: which VM has what. "
         "start, stop: a domain with its vGPUs. suspend: puts both away, with all that "
-        "programs have there; resume: goes on. xml: the devices of a vGPU for a domain's "
+        "programs have there; resume: goes on. clone: a second domain with a copy of all "
+        "that one has, which goes on by itself. xml: the devices of a vGPU for a "
+        "domain's "
         "XML. qemu-args: the same as arguments, for QEMU without libvirt. release: takes "
         "back what these two had made.",
     .options =
@@ -55,6 +60,13 @@ static const struct args_usage usage = {
              offsetof(struct vm_args, user)},
             {"index", "N", "xml: of the virtio-serial controller (1)",
              offsetof(struct vm_args, index)},
+            {"vgpu", "NAME...",
+             "clone: what the new domain's vGPU is called, if not NEW; one for each",
+             offsetof(struct vm_args, vgpus)},
+            {"to", "FOLDER", "suspend: into a folder that is made, to be kept or moved",
+             offsetof(struct vm_args, to)},
+            {"from", "FOLDER", "resume: what was suspended into it, here",
+             offsetof(struct vm_args, from)},
         },
 };
 
@@ -119,14 +131,15 @@ given(const struct vm_args *a)
     return (a->uri ? TAKES_CONNECT : 0u) | (a->live ? TAKES_LIVE : 0u) |
            (a->pci.n ? TAKES_PCI : 0u) | (a->print_xml ? TAKES_PRINT : 0u) |
            (a->force ? TAKES_FORCE : 0u) | (a->user ? TAKES_USER : 0u) |
-           (a->index ? TAKES_INDEX : 0u);
+           (a->index ? TAKES_INDEX : 0u) | (a->vgpus.n ? TAKES_VGPU : 0u) |
+           (a->to ? TAKES_TO : 0u) | (a->from ? TAKES_FROM : 0u);
 }
 
 static void
 check_options(const struct vm_args *a, const struct verb *v, char **argv)
 {
-    static const char *const names[] = {"connect", "live", "pci",  "print-xml",
-                                        "force",   "user", "index"};
+    static const char *const names[] = {"connect", "live",  "pci",  "print-xml", "force",
+                                        "user",    "index", "vgpu", "to",        "from"};
     const unsigned wrong = given(a) & ~v->takes;
 
     if (wrong)
@@ -145,24 +158,6 @@ how_of(const struct vm_args *a)
     return a->live ? VM_LIVE : VM_NEXT_START;
 }
 
-/* Connects to both sides; on an error the words are said. */
-static int
-open_both(const struct vm_args *a, struct client **ret_c, struct vm **ret,
-          const char *task)
-{
-    const struct vm_options o = {.uri = a->uri, .sysfs = getenv("TESSERA_SYSFS")};
-    _cleanup_err_ struct err e = ERR_INIT;
-    struct client *c = cli_client(false, EXIT_FAILED);
-
-    if (vm_open(c, &o, ret, &e) < 0) {
-        cli_fail(c, &e, "vm %s", task);
-        client_free(c);
-        return EXIT_FAILED;
-    }
-    *ret_c = c;
-    return 0;
-}
-
 /* "vm attach 'vm1' 'train-0'", or without a vGPU. */
 static int
 fail(struct client *c, struct err *e, const char *verb, const struct vm_what *w)
@@ -179,7 +174,7 @@ run_attach(const struct vm_args *a, const struct vm_what *w)
     struct vm_result r = {0};
     struct client *c;
     struct vm *vm;
-    int rc = open_both(a, &c, &vm, "attach");
+    int rc = vm_open_both(a, &c, &vm, "attach");
 
     if (rc)
         return rc;
@@ -202,7 +197,7 @@ run_detach(const struct vm_args *a, const struct vm_what *w)
     struct vm_result r = {0};
     struct client *c;
     struct vm *vm;
-    int rc = open_both(a, &c, &vm, "detach");
+    int rc = vm_open_both(a, &c, &vm, "detach");
 
     if (rc)
         return rc;
@@ -225,7 +220,7 @@ run_list(const struct vm_args *a, const struct vm_what *w)
     json_t *answer;
     struct client *c;
     struct vm *vm;
-    int rc = open_both(a, &c, &vm, "list");
+    int rc = vm_open_both(a, &c, &vm, "list");
 
     (void)w;
     if (rc)
@@ -249,7 +244,7 @@ run_power(const struct vm_args *a, const struct vm_what *w, bool on)
     struct vm_result r = {0};
     struct client *c;
     struct vm *vm;
-    int rc = open_both(a, &c, &vm, on ? "start" : "stop");
+    int rc = vm_open_both(a, &c, &vm, on ? "start" : "stop");
 
     if (rc)
         return rc;
@@ -273,41 +268,6 @@ static int
 run_stop(const struct vm_args *a, const struct vm_what *w)
 {
     return run_power(a, w, false);
-}
-
-static int
-run_put_away(const struct vm_args *a, const struct vm_what *w, bool away)
-{
-    const char *verb = away ? "suspend" : "resume";
-    _cleanup_err_ struct err e = ERR_INIT;
-    struct vm_result r = {0};
-    struct client *c;
-    struct vm *vm;
-    int rc = open_both(a, &c, &vm, verb);
-
-    if (rc)
-        return rc;
-    rc = away ? vm_suspend(vm, w->domain, operation_cancel_fd(), &r, &e)
-              : vm_resume(vm, w->domain, operation_cancel_fd(), &r, &e);
-    if (rc < 0)
-        rc = fail(c, &e, verb, w);
-    else
-        vm_say_power(a, w->domain, away ? "suspended" : "running", r.changed);
-    vm_close(vm);
-    client_free(c);
-    return rc;
-}
-
-static int
-run_suspend(const struct vm_args *a, const struct vm_what *w)
-{
-    return run_put_away(a, w, true);
-}
-
-static int
-run_resume(const struct vm_args *a, const struct vm_what *w)
-{
-    return run_put_away(a, w, false);
 }
 
 static void
@@ -414,8 +374,10 @@ static const struct verb verbs[] = {
     {"list", "nothing", 0, 0, TAKES_CONNECT, run_list},
     {"start", "DOMAIN", 1, 1, TAKES_CONNECT, run_start},
     {"stop", "DOMAIN", 1, 1, TAKES_CONNECT | TAKES_FORCE, run_stop},
-    {"suspend", "DOMAIN", 1, 1, TAKES_CONNECT, run_suspend},
-    {"resume", "DOMAIN", 1, 1, TAKES_CONNECT, run_resume},
+    {"suspend", "DOMAIN", 1, 1, TAKES_CONNECT | TAKES_TO, vm_run_suspend},
+    {"resume", "DOMAIN, or --from FOLDER", 0, 1, TAKES_CONNECT | TAKES_FROM,
+     vm_run_resume},
+    {"clone", "DOMAIN NEW", 2, 2, TAKES_CONNECT | TAKES_VGPU, vm_run_clone},
     {"xml", "NAME", 1, 1, TAKES_USER | TAKES_INDEX, run_xml},
     {"qemu-args", "NAME", 1, 1, TAKES_USER, run_qemu_args},
     {"release", "NAME", 1, 1, 0, run_release},
@@ -430,7 +392,7 @@ find_verb(const char *name, char **argv)
     }
     args_mistake(argv,
                  "'%s' is not known; there are: attach, detach, list, start, stop, "
-                 "suspend, resume, xml, qemu-args, release",
+                 "suspend, resume, clone, xml, qemu-args, release",
                  name);
 }
 
@@ -450,7 +412,9 @@ read_words(const struct vm_args *a, const struct verb *v, struct vm_what *w, cha
         w->name = words[0];
     if (n > 1)
         w->name = words[1];
-    if (v->max == 2 && (w->name != NULL) == (a->pci.n > 0))
+    if (v->run == vm_run_resume && n == 0 && !a->from)
+        args_mistake(argv, "vm %s takes %s", v->name, v->words);
+    if (v->min == 1 && v->max == 2 && (w->name != NULL) == (a->pci.n > 0))
         args_mistake(argv, "vm %s takes %s", v->name, v->words);
 }
 

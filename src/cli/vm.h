@@ -8,14 +8,14 @@
 
 struct vm_args {
     struct args args;
-    const char *uri, *user, *index;
-    struct args_list pci;
+    const char *uri, *user, *index, *to, *from;
+    struct args_list pci, vgpus;
     bool live, force, print_xml;
 };
 
 /* What is attached or detached: a vGPU's name, or PCI devices. */
 struct vm_what {
-    const char *domain, *name; /* name NULL: the devices */
+    const char *domain, *name; /* name NULL: the devices; clone: the new domain's */
     struct pci_list pci;
 };
 
@@ -27,6 +27,18 @@ void vm_say_detached(const struct vm_args *a, const struct vm_what *w,
 /* `power` is what the domain is now: "running", "off". */
 void vm_say_power(const struct vm_args *a, const char *domain, const char *power,
                   bool changed);
+
+/* Connects to both sides; on an error the words are said. */
+int vm_open_both(const struct vm_args *a, struct client **ret_c, struct vm **ret,
+                 const char *task);
+
+/* vm_away.c */
+int vm_run_suspend(const struct vm_args *a, const struct vm_what *w);
+int vm_run_resume(const struct vm_args *a, const struct vm_what *w);
+int vm_run_clone(const struct vm_args *a, const struct vm_what *w);
+
+/* The answer of vm_clone(), for people. */
+void vm_print_cloned(const json_t *answer);
 
 /* The table of `tessera vm list`. */
 void vm_print_list(const json_t *answer);

@@ -105,6 +105,31 @@ vm_say_detached(const struct vm_args *a, const struct vm_what *w,
         printf("%s: was not in %s\n", what, w->domain);
 }
 
+static void
+print_paused(const json_t *answer)
+{
+    const json_int_t ms = json_integer_value(json_object_get(answer, "paused_ms"));
+
+    if (ms > 0)
+        printf("%s paused for %" JSON_INTEGER_FORMAT ".%" JSON_INTEGER_FORMAT " s\n",
+               json_text_of(answer, "of", "-"), ms / 1000, ms % 1000 / 100);
+}
+
+void
+vm_print_cloned(const json_t *answer)
+{
+    const json_t *vgpus = json_object_get(answer, "vgpus");
+    const size_t n = json_array_size(vgpus);
+
+    printf("%s: %s, a copy of %s", json_text_of(answer, "domain", "-"),
+           json_text_of(answer, "state", "-"), json_text_of(answer, "of", "-"));
+    for (size_t i = 0; i < n; i++)
+        printf("%s%s", i == 0 ? ", with " : ", ",
+               json_string_value(json_array_get(vgpus, i)));
+    printf("\n");
+    print_paused(answer);
+}
+
 void
 vm_say_power(const struct vm_args *a, const char *domain, const char *power, bool changed)
 {

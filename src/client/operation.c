@@ -55,6 +55,8 @@ ask(const struct talk *t, struct err *e)
         return err_set(e, -EINVAL, "the name, the GPU or the file is not UTF-8");
     if (o->written)
         json_object_set_new(line, "confirm", json_true());
+    if (o->suspended)
+        json_object_set_new(line, "suspended", json_true());
     rc = send_line(t->sock, line, o->fd);
     json_decref(line);
     /* It refuses some without having read all: its words are there to be read. */

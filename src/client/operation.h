@@ -22,6 +22,8 @@ struct client_operation {
      * the caller's, and is used up to the snapshot's end. -1: the manager's own file.
      */
     int fd;
+    bool
+        suspended; /* resume of one that does not exist, clone: it stays so, into a copy */
     int cancel_fd; /* calls the operation off when it can be read from; -1: nothing does */
 
     /* All are called by client_operate() in its thread, with this. */

@@ -437,7 +437,7 @@ check_clone(const struct manager *m, const struct vgpu *v,
 
     if (rc < 0)
         return rc;
-    if (v->s.suspended.number)
+    if (v->s.suspended.number || r->suspended)
         return check_resume(v, fd, e);
     /* A machine has one vGPU's memory: without the machine there is nobody for the clone. */
     if (vm_connected(v) > 0)
@@ -454,6 +454,8 @@ check(const struct manager *m, const struct request_operation *r, const struct p
 
     if (!v && r->kind == OPERATION_RESUME && fd >= 0)
         return 0; /* it is made */
+    if (v && r->kind == OPERATION_RESUME && r->suspended)
+        return check_name_free(m, r->vgpu, e);
     if (!v)
         return err_set(e, -ENOENT, "there is no vGPU '%s'", r->vgpu);
     rc = check_owner(v, who, e);

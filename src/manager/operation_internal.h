@@ -73,8 +73,8 @@ void operation_work(struct operation *op, int (*run)(struct operation *op, struc
                     void (*then)(struct operation *op));
 
 /*
- * It has failed: aborts later, when nothing of it runs and nobody is inside. The first words count,
- * and nothing more is heard.
+ * It has failed: aborts later, when nothing of it runs and nobody is inside. The first words
+ * count, and nothing more is heard.
  */
 void operation_fail(struct operation *op, int rc, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -97,6 +97,19 @@ void resume_begin(struct operation *op);
 
 /* "" where the kernel does not say. */
 void boot_id_read(char *buf, size_t cap);
+
+/*
+ * The head is read: makes the vGPU of that snapshot, which it gets a copy of, and lets it be
+ * suspended.
+ */
+void adopt_begin(struct operation *op);
+
+/*
+ * Makes the vGPU that the operation is to make, in memory alone; *s says where it is, and how
+ * large.
+ */
+int resume_make_new(struct operation *op, struct vgpu_state *s, struct err *e);
+void resume_undo_new(struct operation *op);
 
 /* The clone's second half: op->head and the parts' files are there. */
 void resume_from_parts(struct operation *op);

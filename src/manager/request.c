@@ -40,8 +40,9 @@ static const struct field_table gpu_table = {gpu_fields, 6, false};
 static const struct field vm_fields[] = {
     FIELD(struct request_vm, domain, FIELD_STRING, false),
     FIELD(struct request_vm, uid, FIELD_U64, false),
+    FIELD(struct request_vm, label, FIELD_STRING, false),
 };
-static const struct field_table vm_table = {vm_fields, 2, false};
+static const struct field_table vm_table = {vm_fields, 3, false};
 
 static const struct field moved_fields[] = {
     FIELD(struct request_moved, socket, FIELD_STRING, true),
@@ -75,8 +76,9 @@ static const struct field operation_fields[] = {
     OPERATION_FIELD(gpu, FIELD_STRING, false),
     OPERATION_FIELD(file, FIELD_STRING, false),
     OPERATION_FIELD(confirm, FIELD_BOOL, false),
+    OPERATION_FIELD(suspended, FIELD_BOOL, false),
 };
-static const struct field_table operation_table = {operation_fields, 6, false};
+static const struct field_table operation_table = {operation_fields, 7, false};
 
 static const char *const operation_words[] = {[OPERATION_SUSPEND] = "suspend",
                                               [OPERATION_RESUME] = "resume",
@@ -197,9 +199,12 @@ request_parse_vm(const char *buf, size_t len, struct request_vm *ret, struct err
 {
     struct request_vm r = {.uid = ABSENT};
     int rc = fields_parse(buf, len, &vm_table, &r, e);
+    const char *problem = rc == 0 && r.label[0] ? vgpu_name_problem(r.label) : NULL;
 
     if (rc < 0)
         return rc;
+    if (problem)
+        return err_set(e, -EINVAL, "the label '%s' %s", r.label, problem);
     r.has_uid = r.uid != ABSENT;
     if (r.has_uid && r.uid > UINT_MAX)
         return err_set(e, -EINVAL, "'uid' is %llu: no user", (unsigned long long)r.uid);
@@ -250,6 +255,9 @@ check_operation(const struct request_operation *r, struct err *e)
         return err_set(e, -EINVAL, "'confirm' goes with suspend");
     if (r->gpu[0] && r->kind == OPERATION_SUSPEND)
         return err_set(e, -EINVAL, "'gpu' does not go with suspend");
+    if (r->suspended && (r->gpu[0] || r->kind == OPERATION_SUSPEND))
+        return err_set(e, -EINVAL,
+                       "'suspended' goes with resume and clone, and not with 'gpu'");
     return 0;
 }
 

@@ -41,8 +41,9 @@ struct request_gpu {
 /* PUT /v1/vgpus/NAME/vm */
 struct request_vm {
     bool has_uid;
-    uint64_t uid;               /* whom QEMU runs as */
-    char domain[VM_NAME_BYTES]; /* "": not told */
+    uint64_t uid;                   /* whom QEMU runs as */
+    char domain[VM_NAME_BYTES];     /* "": not told */
+    char label[REQUEST_NAME_BYTES]; /* "": as it is, or the vGPU's name */
 };
 
 /* PUT /v1/vgpus/NAME/moved */
@@ -63,7 +64,8 @@ struct request_operation {
     char vgpu[REQUEST_NAME_BYTES], name[REQUEST_NAME_BYTES]; /* name: the clone's */
     char gpu[REQUEST_NAME_BYTES];                            /* "" = any */
     char file[SNAPSHOT_PATH_BYTES]; /* what the descriptor is, for the record */
-    bool confirm; /* the caller says when the snapshot is in its place */
+    bool confirm;   /* the caller says when the snapshot is in its place */
+    bool suspended; /* what is made stays suspended, into a copy of the snapshot */
 };
 
 int request_parse_operation(const char *buf, size_t len, struct request_operation *ret,

@@ -95,13 +95,18 @@ describe_new(struct operation *op, struct vgpu_state *s, struct err *e)
     return vgpu_pick_uuid(s, e);
 }
 
-static int
-make_new(struct operation *op, const struct vgpu_state *s, struct err *e)
+int
+resume_make_new(struct operation *op, struct vgpu_state *s, struct err *e)
 {
-    struct vgpu *v = vgpu_new(op->m, s);
+    int rc = describe_new(op, s, e);
+    struct vgpu *v = rc == 0 ? vgpu_new(op->m, s) : NULL;
 
-    if (!v)
-        return err_set(e, -ENOMEM, "out of memory");
+    if (rc < 0)
+        return rc;
+    if (!v) {
+        err_set(e, -ENOMEM, "out of memory");
+        return -ENOMEM;
+    }
     vgpu_insert(v);
     op->is_new = true;
     operation_take(op, v, true);
@@ -180,9 +185,7 @@ settle(struct operation *op, struct err *e)
         rc = find_place(op, &s, e);
 
     if (rc == 0 && !op->v)
-        rc = describe_new(op, &s, e);
-    if (rc == 0 && !op->v)
-        rc = make_new(op, &s, e);
+        rc = resume_make_new(op, &s, e);
     if (rc < 0)
         return rc;
     rc = vm_check_size(op->v, s.framebuffer_bytes, e);
@@ -226,7 +229,10 @@ head_read(struct operation *op)
     /* A clone's source is free for others: its file stays open here. */
     if (op->r.kind == OPERATION_CLONE)
         operation_release(op);
-    begin_restoring(op);
+    if (op->r.suspended)
+        adopt_begin(op);
+    else
+        begin_restoring(op);
 }
 
 /* ---- restoring -------------------------------------------------------------------------- */
@@ -354,8 +360,8 @@ session_gone(struct operation *op, struct part *p, const char *why)
 
 /* ---- failing ---------------------------------------------------------------------------- */
 
-static void
-undo_new(struct operation *op)
+void
+resume_undo_new(struct operation *op)
 {
     struct vgpu *v = take_ptr(op->v);
 
@@ -376,7 +382,7 @@ undo(struct operation *op)
     struct vgpu *v = op->v;
 
     if (op->is_new) {
-        undo_new(op);
+        resume_undo_new(op);
         return;
     }
     vgpu_put_away(v);
@@ -398,7 +404,7 @@ resume_abort(struct operation *op)
 
     if (!op->placed) {
         if (op->is_new)
-            undo_new(op);
+            resume_undo_new(op);
         else
             operation_end(op);
         return;

@@ -34,19 +34,18 @@ static const struct field owner_fields[] = {
 };
 static const struct field_table owner_table = {owner_fields, 2, false};
 
-#define VM_FIELD(member, kind)                                                           \
+#define VM_FIELD(member, kind, required)                                                 \
     {                                                                                    \
-#member, kind, true, offsetof(struct vgpu_state, vm.member),                     \
+#member, kind, required, offsetof(struct vgpu_state, vm.member),                 \
             sizeof(((struct vgpu_state *)0)->vm.member), NULL                            \
     }
 
 static const struct field vm_fields[] = {
-    VM_FIELD(attached, FIELD_BOOL),
-    VM_FIELD(has_uid, FIELD_BOOL),
-    VM_FIELD(uid, FIELD_U64),
-    VM_FIELD(domain, FIELD_STRING),
+    VM_FIELD(attached, FIELD_BOOL, true), VM_FIELD(has_uid, FIELD_BOOL, true),
+    VM_FIELD(uid, FIELD_U64, true),       VM_FIELD(domain, FIELD_STRING, true),
+    VM_FIELD(label, FIELD_STRING, false),
 };
-static const struct field_table vm_table = {vm_fields, 4, false};
+static const struct field_table vm_table = {vm_fields, 5, false};
 
 struct suspended_words {
     char number[SNAPSHOT_NUMBER_BYTES], file[SNAPSHOT_PATH_BYTES],
@@ -101,6 +100,8 @@ state_check(const struct vgpu_state *s, struct err *e)
         return err_set(e, -EINVAL, "'max_instances' is out of range");
     if (s->framebuffer_bytes == 0 || s->start_bytes > INT64_MAX - s->framebuffer_bytes)
         return err_set(e, -EINVAL, "'framebuffer_bytes' is out of range");
+    if (s->vm.label[0] && (problem = vgpu_name_problem(s->vm.label)))
+        return err_set(e, -EINVAL, "the label '%s' %s", s->vm.label, problem);
     if (s->owner.pid > INT_MAX || s->owner_uid > UINT_MAX || s->vm.uid > UINT_MAX)
         return err_set(e, -EINVAL, "the owner is out of range");
     if (s->owner.pid == 0 && s->owner.start_ticks != 0)
@@ -182,9 +183,10 @@ vgpu_state_format(const struct vgpu_state *s)
                                       "start_ticks", (json_int_t)s->owner.start_ticks));
     if (o && s->vm.attached)
         json_object_set_new(o, "vm",
-                            json_pack("{sb sb sI ss}", "attached", 1, "has_uid",
+                            json_pack("{sb sb sI ss ss*}", "attached", 1, "has_uid",
                                       (int)s->vm.has_uid, "uid", (json_int_t)s->vm.uid,
-                                      "domain", s->vm.domain));
+                                      "domain", s->vm.domain, "label",
+                                      s->vm.label[0] ? s->vm.label : NULL));
     if (o && s->suspended.number)
         json_object_set_new(o, "suspended", suspended_json(&s->suspended));
     text = json_dumps(o, JSON_INDENT(2));

@@ -25,6 +25,8 @@ struct vgpu_vm_state {
     bool attached, has_uid;
     uint64_t uid;               /* whom QEMU runs as, if it was told */
     char domain[VM_NAME_BYTES]; /* for people; "": unknown */
+    /* What the machine calls it, as a machine's copy knows the names of before; "": its name. */
+    char label[VGPU_NAME_MAX + 1];
 };
 
 #define SNAPSHOT_PATH_BYTES 1024

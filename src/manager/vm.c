@@ -88,6 +88,13 @@ memory_create(const struct vgpu *v, const struct vm *vm)
     return take_fd(&fd);
 }
 
+/* A machine that was copied has the header of before in its memory, and ports of that name. */
+static const char *
+vm_label(const struct vgpu *v)
+{
+    return v->s.vm.label[0] ? v->s.vm.label : v->s.name;
+}
+
 static int
 memory_write_header(const struct vgpu *v, const struct vm *vm)
 {
@@ -96,7 +103,7 @@ memory_write_header(const struct vgpu *v, const struct vm *vm)
         uint8_t page[HEADER_BYTES];
     } first = {.page = {0}};
 
-    bar_header_fill(&first.h, v->s.name, vm->memory_bytes, v->s.framebuffer_bytes);
+    bar_header_fill(&first.h, vm_label(v), vm->memory_bytes, v->s.framebuffer_bytes);
     return pwrite(vm->memory_fd, &first, sizeof first, 0) == (ssize_t)sizeof first
                ? 0
                : -errno;
@@ -594,6 +601,14 @@ vm_check_user(const struct vgpu *v, const struct request_vm *r, struct err *e)
                    v->s.name, (unsigned)geteuid(), (unsigned long long)r->uid);
 }
 
+/* What has been made is another user's, or has another name for the machine. */
+static bool
+is_made_otherwise(const struct vgpu *v, const struct request_vm *r)
+{
+    return (r->has_uid && memory_owner(v) != r->uid) ||
+           (r->label[0] && strcmp(r->label, vm_label(v)) != 0);
+}
+
 int
 vm_attach(struct vgpu *v, const struct request_vm *r, struct err *e)
 {
@@ -605,12 +620,14 @@ vm_attach(struct vgpu *v, const struct request_vm *r, struct err *e)
     if (v->unavailable)
         return err_set(e, -ENODEV, "vGPU '%s' is unavailable: %s", v->s.name,
                        v->unavailable);
-    if (v->vm && r->has_uid && memory_owner(v) != r->uid) {
+    if (v->vm && is_made_otherwise(v, r)) {
         if (vm_connected(v) > 0)
-            return vm_is_connected_error(v, "be given to another user", e);
+            return vm_is_connected_error(v, "be given to another user or name", e);
         vm_forget(v);
     }
     v->s.vm.attached = true;
+    if (r->label[0])
+        text_copy(v->s.vm.label, sizeof v->s.vm.label, r->label);
     if (r->has_uid) {
         v->s.vm.has_uid = true;
         v->s.vm.uid = r->uid;
@@ -715,8 +732,9 @@ vm_json(const struct vgpu *v)
         json_array_append_new(ports, json_string(path ? path : ""));
     }
     return json_pack(
-        "{so so ss sI so si}", "domain",
-        v->s.vm.domain[0] ? json_string(v->s.vm.domain) : json_null(), "uid",
+        "{so ss so ss sI so si}", "domain",
+        v->s.vm.domain[0] ? json_string(v->s.vm.domain) : json_null(), "label",
+        vm_label(v), "uid",
         v->s.vm.has_uid ? json_integer((json_int_t)v->s.vm.uid) : json_null(), "memory",
         v->vm->memory_path, "memory_bytes", (json_int_t)v->vm->memory_bytes, "ports",
         ports, "connected", (int)vm_connected(v));

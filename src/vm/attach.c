@@ -180,6 +180,23 @@ add_vgpu(struct job *j, const struct vm_vgpu *v, struct vm_result *ret, struct e
     return rc;
 }
 
+/* A domain that is a copy goes on calling it as before, whatever became of the vGPU meanwhile. */
+static int
+give(const struct job *j, const char *name, struct vm_vgpu *ret, struct err *e)
+{
+    struct vm_gift g = {.name = name, .domain = host_name(j->domain)};
+    struct domain_parts p = {0};
+    int rc = domain_parts(j->config, &p, e);
+
+    if (rc < 0)
+        return rc;
+    g.label = domain_label(&p, name);
+    g.uid = host_uid(j->vm->h, j->config);
+    rc = vm_vgpu_give(j->vm->c, &g, ret, e);
+    domain_parts_fini(&p);
+    return rc;
+}
+
 int
 vm_attach(struct vm *vm, const char *domain, const char *name, enum vm_how how,
           struct vm_result *ret, struct err *e)
@@ -195,7 +212,7 @@ vm_attach(struct vm *vm, const char *domain, const char *name, enum vm_how how,
     if (rc == 0)
         rc = check_all(&j, name, &before, e);
     if (rc == 0)
-        rc = vm_vgpu_give(vm->c, name, domain, host_uid(vm->h, j.config), &v, e);
+        rc = give(&j, name, &v, e);
     if (rc < 0)
         return rc;
     rc = add_vgpu(&j, &v, ret, e);
@@ -218,7 +235,7 @@ vm_prepare(struct client *c, const char *name, long uid, struct vm_vgpu *ret,
     } else {
         rc = is_passthrough(v) ? check_card(c, v, e) : 0;
         if (rc == 0)
-            rc = vm_vgpu_give(c, name, NULL, uid, ret, e);
+            rc = vm_vgpu_give(c, &(struct vm_gift){.name = name, .uid = uid}, ret, e);
     }
     json_decref(v);
     return rc;

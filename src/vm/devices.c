@@ -13,21 +13,21 @@
 /* ---- aliases ----------------------------------------------------------------------- */
 
 void
-alias_of_memory(const char *name, char buf[ALIAS_BYTES])
+alias_of_memory(const char *label, char buf[ALIAS_BYTES])
 {
-    snprintf(buf, ALIAS_BYTES, PREFIX "%.64s", name);
+    snprintf(buf, ALIAS_BYTES, PREFIX "%.64s", label);
 }
 
 void
-alias_of_serial(const char *name, unsigned k, char buf[ALIAS_BYTES])
+alias_of_serial(const char *label, unsigned k, char buf[ALIAS_BYTES])
 {
-    snprintf(buf, ALIAS_BYTES, PREFIX "%.64s-serial%u", name, k);
+    snprintf(buf, ALIAS_BYTES, PREFIX "%.64s-serial%u", label, k);
 }
 
 void
-alias_of_port(const char *name, unsigned i, char buf[ALIAS_BYTES])
+alias_of_port(const char *label, unsigned i, char buf[ALIAS_BYTES])
 {
-    snprintf(buf, ALIAS_BYTES, PREFIX "%.64s-port%u", name, i);
+    snprintf(buf, ALIAS_BYTES, PREFIX "%.64s-port%u", label, i);
 }
 
 /* An alias may hold no colon and no point. */
@@ -53,7 +53,7 @@ device_has_alias(const xmlNode *device, const char *alias)
 }
 
 const char *
-device_vgpu(const xmlNode *shmem)
+device_label(const xmlNode *shmem)
 {
     const char *alias = alias_in(shmem);
 
@@ -61,6 +61,53 @@ device_vgpu(const xmlNode *shmem)
         return NULL;
     alias += strlen(PREFIX);
     return vm_name_is_good(alias) ? alias : NULL;
+}
+
+/* "/run/tessera/vm/NAME/port0" */
+static bool
+vgpu_of_path(const char *path, char buf[VM_NAME_BYTES])
+{
+    const char *end = path ? strrchr(path, '/') : NULL, *begin = end;
+
+    while (begin && begin > path && begin[-1] != '/')
+        begin--;
+    if (!begin || end - begin >= VM_NAME_BYTES)
+        return false;
+    memcpy(buf, begin, (size_t)(end - begin));
+    buf[end - begin] = '\0';
+    return vm_name_is_good(buf);
+}
+
+void
+device_vgpu(const xmlNode *devices, const char *label, char buf[VM_NAME_BYTES])
+{
+    for (unsigned i = 0; i < VM_PORTS; i++) {
+        char alias[ALIAS_BYTES];
+
+        alias_of_port(label, i, alias);
+        if (vgpu_of_path(
+                xml_attr(xml_child(device_find(devices, "channel", alias), "source"),
+                         "path"),
+                buf))
+            return;
+    }
+    snprintf(buf, VM_NAME_BYTES, "%s", label);
+}
+
+void
+device_label_of(const xmlNode *devices, const char *name, char buf[VM_NAME_BYTES])
+{
+    for (const xmlNode *d = xml_child(devices, "shmem"); d; d = xml_next(d, "shmem")) {
+        const char *label = device_label(d);
+
+        if (label)
+            device_vgpu(devices, label, buf);
+        if (label && strcmp(buf, name) == 0) {
+            snprintf(buf, VM_NAME_BYTES, "%s", label);
+            return;
+        }
+    }
+    snprintf(buf, VM_NAME_BYTES, "%s", name);
 }
 
 bool
@@ -263,7 +310,7 @@ device_put_memory(struct edit *ed, const struct vm_vgpu *v)
     char alias[ALIAS_BYTES], size[NUMBER_BYTES];
     xmlNode *d, *in;
 
-    alias_of_memory(v->name, alias);
+    alias_of_memory(v->label, alias);
     snprintf(size, sizeof size, "%" PRIu64, v->memory_bytes >> 20);
     d = find_or_make(ed, "shmem", alias);
     put_attr(ed, d, "name", strrchr(v->memory, '/') + 1);
@@ -276,12 +323,12 @@ device_put_memory(struct edit *ed, const struct vm_vgpu *v)
 }
 
 xmlNode *
-device_put_serial(struct edit *ed, const char *name, unsigned k, unsigned index)
+device_put_serial(struct edit *ed, const char *label, unsigned k, unsigned index)
 {
     char alias[ALIAS_BYTES];
     xmlNode *d;
 
-    alias_of_serial(name, k, alias);
+    alias_of_serial(label, k, alias);
     d = find_or_make(ed, "controller", alias);
     put_attr(ed, d, "type", "virtio-serial");
     put_number(ed, d, "index", index);
@@ -296,8 +343,8 @@ device_put_port(struct edit *ed, const struct vm_vgpu *v, unsigned i,
     char alias[ALIAS_BYTES], name[ALIAS_BYTES];
     xmlNode *d, *in;
 
-    alias_of_port(v->name, i, alias);
-    snprintf(name, sizeof name, "tessera.%.64s.%u", v->name, i);
+    alias_of_port(v->label, i, alias);
+    snprintf(name, sizeof name, "tessera.%.64s.%u", v->label, i);
     d = find_or_make(ed, "channel", alias);
     put_attr(ed, d, "type", "unix");
     in = put_child(ed, d, "source");
@@ -315,6 +362,21 @@ device_put_port(struct edit *ed, const struct vm_vgpu *v, unsigned i,
     put_number(ed, in, "bus", 0);
     put_number(ed, in, "port", at->port);
     return finish(ed, d, alias);
+}
+
+void
+device_lead_to(struct edit *ed, const struct vm_vgpu *v)
+{
+    char alias[ALIAS_BYTES];
+
+    alias_of_memory(v->label, alias);
+    if (device_find(ed->devices, "shmem", alias))
+        device_put_memory(ed, v);
+    for (unsigned i = 0; i < VM_PORTS; i++) {
+        alias_of_port(v->label, i, alias);
+        put_attr(ed, xml_child(device_find(ed->devices, "channel", alias), "source"),
+                 "path", v->ports[i]);
+    }
 }
 
 static void

@@ -117,16 +117,16 @@ check_aliases(const xmlNode *devices, const struct vm_vgpu *v, struct err *e)
 {
     char alias[ALIAS_BYTES];
 
-    alias_of_memory(v->name, alias);
+    alias_of_memory(v->label, alias);
     if (alias_taken(devices, "shmem", alias))
         return refuse_alias(alias, e);
     for (unsigned k = 0; k < VM_SERIALS; k++) {
-        alias_of_serial(v->name, k, alias);
+        alias_of_serial(v->label, k, alias);
         if (alias_taken(devices, "controller", alias))
             return refuse_alias(alias, e);
     }
     for (unsigned i = 0; i < VM_PORTS; i++) {
-        alias_of_port(v->name, i, alias);
+        alias_of_port(v->label, i, alias);
         if (alias_taken(devices, "channel", alias))
             return refuse_alias(alias, e);
     }
@@ -140,7 +140,7 @@ check_by_hand(const xmlNode *devices, const struct vm_vgpu *v, struct err *e)
     const char *file = strrchr(v->memory, '/') + 1;
     char alias[ALIAS_BYTES], port[ALIAS_BYTES];
 
-    alias_of_memory(v->name, alias);
+    alias_of_memory(v->label, alias);
     for (const xmlNode *d = xml_child(devices, "shmem"); d; d = xml_next(d, "shmem")) {
         if (xml_attr_is(d, "name", file) && !device_has_alias(d, alias))
             return err_set(e, -EEXIST,
@@ -148,7 +148,7 @@ check_by_hand(const xmlNode *devices, const struct vm_vgpu *v, struct err *e)
                            "'tessera vm attach': remove it ('virsh edit')",
                            file);
     }
-    snprintf(port, sizeof port, "tessera.%s.", v->name);
+    snprintf(port, sizeof port, "tessera.%s.", v->label);
     for (const xmlNode *d = xml_child(devices, "channel"); d;
          d = xml_next(d, "channel")) {
         const char *name = xml_attr(xml_child(d, "target"), "name");
@@ -164,22 +164,40 @@ check_by_hand(const xmlNode *devices, const struct vm_vgpu *v, struct err *e)
     return 0;
 }
 
+/* In a copy of a domain a vGPU has the name of another one, which may come there, too. */
+static int
+check_label(const xmlNode *devices, const struct vm_vgpu *v, struct err *e)
+{
+    char other[VM_NAME_BYTES], alias[ALIAS_BYTES];
+
+    alias_of_memory(v->label, alias);
+    device_vgpu(devices, v->label, other);
+    if (!device_find(devices, "shmem", alias) || strcmp(other, v->name) == 0)
+        return 0;
+    return err_set(e, -EEXIST,
+                   "the domain is a copy, which calls its vGPU '%s' by the name '%s': "
+                   "detach that first, or attach another",
+                   other, v->label);
+}
+
 int
 domain_check_free(const xmlNode *devices, const struct vm_vgpu *v, struct err *e)
 {
     int rc = check_aliases(devices, v, e);
 
+    if (rc == 0)
+        rc = check_label(devices, v, e);
     return rc < 0 ? rc : check_by_hand(devices, v, e);
 }
 
 /* The controller that is there keeps its index; others get the first free one from `least` on. */
 static unsigned
-index_of_serial(const xmlNode *devices, const char *name, unsigned k, unsigned least)
+index_of_serial(const xmlNode *devices, const char *label, unsigned k, unsigned least)
 {
     char alias[ALIAS_BYTES];
     unsigned index;
 
-    alias_of_serial(name, k, alias);
+    alias_of_serial(label, k, alias);
     if (xml_attr_number(device_find(devices, "controller", alias), "index", &index))
         return index;
     return room_serial_index(devices, least);
@@ -190,9 +208,9 @@ put_vgpu(struct edit *ed, const struct vm_vgpu *v, unsigned least)
 {
     device_put_memory(ed, v);
     for (unsigned k = 0; k < VM_SERIALS; k++) {
-        const unsigned index = index_of_serial(ed->devices, v->name, k, least);
+        const unsigned index = index_of_serial(ed->devices, v->label, k, least);
 
-        device_put_serial(ed, v->name, k, index);
+        device_put_serial(ed, v->label, k, index);
         for (unsigned i = 0; i < VM_SERIAL_PORTS; i++)
             device_put_port(ed, v, k * VM_SERIAL_PORTS + i,
                             &(struct serial_port){index, i + 1});
@@ -225,13 +243,13 @@ remove_by_alias(struct edit *ed, const char *element, const char *alias)
 
 /* A controller that somebody else's channel is on stays, as theirs. */
 static void
-remove_serial(struct edit *ed, const char *name, unsigned k)
+remove_serial(struct edit *ed, const char *label, unsigned k)
 {
     char alias[ALIAS_BYTES];
     unsigned index;
     xmlNode *d;
 
-    alias_of_serial(name, k, alias);
+    alias_of_serial(label, k, alias);
     d = device_find(ed->devices, "controller", alias);
     if (xml_attr_number(d, "index", &index) && room_serial_used(ed->devices, index))
         device_remove(ed, xml_child(d, "alias"));
@@ -244,19 +262,35 @@ domain_detach_vgpu(const char *xml, const char *name, char **ret, struct err *e)
 {
     _cleanup_xml_doc_ xmlDoc *doc = NULL;
     struct edit ed = {0};
-    char alias[ALIAS_BYTES];
+    char alias[ALIAS_BYTES], label[VM_NAME_BYTES];
     int rc = domain_open(xml, &doc, &ed.devices, e);
 
     if (rc < 0)
         return rc;
-    alias_of_memory(name, alias);
+    device_label_of(ed.devices, name, label);
+    alias_of_memory(label, alias);
     remove_by_alias(&ed, "shmem", alias);
     for (unsigned i = 0; i < VM_PORTS; i++) {
-        alias_of_port(name, i, alias);
+        alias_of_port(label, i, alias);
         remove_by_alias(&ed, "channel", alias);
     }
     for (unsigned k = 0; k < VM_SERIALS; k++)
-        remove_serial(&ed, name, k);
+        remove_serial(&ed, label, k);
+    return close_edit(&ed, doc, xml, ret, e);
+}
+
+int
+domain_lead_to(const char *xml, const struct vm_vgpu *vgpus, unsigned n, char **ret,
+               struct err *e)
+{
+    _cleanup_xml_doc_ xmlDoc *doc = NULL;
+    struct edit ed = {0};
+    int rc = domain_open(xml, &doc, &ed.devices, e);
+
+    if (rc < 0)
+        return rc;
+    for (unsigned i = 0; i < n; i++)
+        device_lead_to(&ed, &vgpus[i]);
     return close_edit(&ed, doc, xml, ret, e);
 }
 
@@ -347,12 +381,20 @@ domain_detach_pci(const char *xml, const struct pci_list *l, char **ret, struct 
 /* ---- looking --------------------------------------------------------------------------- */
 
 static int
-add_vgpu(struct domain_parts *p, const char *name)
+add_vgpu(struct domain_parts *p, const xmlNode *devices, const xmlNode *shmem)
 {
-    if (!name || p->nvgpus == DOMAIN_MOST_VGPUS || domain_has_vgpu(p, name))
+    const char *label = device_label(shmem);
+    char name[VM_NAME_BYTES];
+
+    if (!label || p->nvgpus == DOMAIN_MOST_VGPUS)
+        return 0;
+    device_vgpu(devices, label, name);
+    if (domain_has_vgpu(p, name))
         return 0;
     p->vgpus[p->nvgpus] = strdup(name);
-    return p->vgpus[p->nvgpus] ? (int)++p->nvgpus : -ENOMEM;
+    p->labels[p->nvgpus] = strdup(label);
+    p->nvgpus++;
+    return p->vgpus[p->nvgpus - 1] && p->labels[p->nvgpus - 1] ? 0 : -ENOMEM;
 }
 
 static void
@@ -379,7 +421,7 @@ domain_parts(const char *xml, struct domain_parts *ret, struct err *e)
         return rc;
     devices = xml_child(xmlDocGetRootElement(doc), "devices");
     for (d = xml_child(devices, "shmem"); d && rc >= 0; d = xml_next(d, "shmem"))
-        rc = add_vgpu(&p, device_vgpu(d));
+        rc = add_vgpu(&p, devices, d);
     for (d = xml_child(devices, "hostdev"); d; d = xml_next(d, "hostdev"))
         add_pci(&p, d);
     if (rc < 0) {
@@ -393,8 +435,10 @@ domain_parts(const char *xml, struct domain_parts *ret, struct err *e)
 void
 domain_parts_fini(struct domain_parts *p)
 {
-    for (unsigned i = 0; i < p->nvgpus; i++)
+    for (unsigned i = 0; i < p->nvgpus; i++) {
         free(p->vgpus[i]);
+        free(p->labels[i]);
+    }
     *p = (struct domain_parts){0};
 }
 
@@ -402,10 +446,67 @@ bool
 domain_has_vgpu(const struct domain_parts *p, const char *name)
 {
     for (unsigned i = 0; i < p->nvgpus; i++) {
-        if (strcmp(p->vgpus[i], name) == 0)
+        if (p->vgpus[i] && strcmp(p->vgpus[i], name) == 0)
             return true;
     }
     return false;
+}
+
+const char *
+domain_label(const struct domain_parts *p, const char *name)
+{
+    for (unsigned i = 0; i < p->nvgpus; i++) {
+        if (strcmp(p->vgpus[i], name) == 0)
+            return p->labels[i];
+    }
+    return NULL;
+}
+
+int
+domain_name(const char *xml, char **ret, struct err *e)
+{
+    _cleanup_xml_doc_ xmlDoc *doc = NULL;
+    xmlChar *name = NULL;
+    const xmlNode *node;
+    int rc = xml_parse(xml, &doc, e);
+
+    if (rc < 0)
+        return rc;
+    node = xml_child(xmlDocGetRootElement(doc), "name");
+    if (node)
+        name = xmlNodeGetContent(node);
+    if (!name || !name[0])
+        rc = err_set(e, -EINVAL, "the domain's XML has no name");
+    else if (!(*ret = strdup((const char *)name)))
+        rc = err_set(e, -ENOMEM, "out of memory");
+    xmlFree(name);
+    return rc;
+}
+
+/* The same text in both; false where one has none. */
+static bool
+same_text(const xmlNode *a, const xmlNode *b)
+{
+    xmlChar *x = a ? xmlNodeGetContent(a) : NULL, *y = b ? xmlNodeGetContent(b) : NULL;
+    const bool same = x && y && xmlStrEqual(x, y);
+
+    xmlFree(x);
+    xmlFree(y);
+    return same;
+}
+
+bool
+domain_is_same(const char *xml, const char *other)
+{
+    _cleanup_xml_doc_ xmlDoc *a = NULL, *b = NULL;
+    const xmlNode *x, *y;
+
+    if (xml_parse(xml, &a, NULL) < 0 || xml_parse(other, &b, NULL) < 0)
+        return false;
+    x = xmlDocGetRootElement(a);
+    y = xmlDocGetRootElement(b);
+    return same_text(xml_child(x, "name"), xml_child(y, "name")) &&
+           same_text(xml_child(x, "uuid"), xml_child(y, "uuid"));
 }
 
 const char *

@@ -249,6 +249,28 @@ host_xml(const struct host_domain *d, bool running, char **ret, struct err *e)
     return *ret ? 0 : fail(e, "read the XML of '%s'", host_name(d));
 }
 
+int
+host_saved_xml(const struct host_domain *d, char **ret, struct err *e)
+{
+    *ret = virDomainManagedSaveGetXMLDesc(d->dom, VIR_DOMAIN_SAVE_IMAGE_XML_SECURE);
+    return *ret ? 0 : fail(e, "read the saved XML of '%s'", host_name(d));
+}
+
+int
+host_saved_path(const struct host *h, const char *domain, char **ret, struct err *e)
+{
+    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+
+    if (!strstr(h->uri, ":///session"))
+        *ret = str_printf("/var/lib/libvirt/qemu/save/%s.save", domain);
+    else if (config && config[0] == '/')
+        *ret = str_printf("%s/libvirt/qemu/save/%s.save", config, domain);
+    else
+        *ret =
+            str_printf("%s/.config/libvirt/qemu/save/%s.save", home ? home : "", domain);
+    return *ret ? 0 : err_set(e, -ENOMEM, "out of memory");
+}
+
 /* libvirt's words for a bus without room differ from bus to bus. */
 static bool
 lacks_slot(const char *words)
@@ -278,6 +300,18 @@ host_define(struct host *h, const char *xml, struct err *e)
 }
 
 int
+host_undefine(struct host_domain *d, struct err *e)
+{
+    const unsigned flags =
+        VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_KEEP_NVRAM;
+
+    /* A driver that knows no firmware knows no such flag. */
+    if (virDomainUndefineFlags(d->dom, flags) < 0 && virDomainUndefine(d->dom) < 0)
+        return fail(e, "libvirt cannot undefine it");
+    return 0;
+}
+
+int
 host_start(struct host_domain *d, struct err *e)
 {
     return virDomainCreate(d->dom) < 0 ? fail(e, "libvirt cannot start it") : 0;
@@ -293,6 +327,28 @@ bool
 host_is_saved(const struct host_domain *d)
 {
     return virDomainHasManagedSaveImage(d->dom, 0) == 1;
+}
+
+int
+host_save_to(struct host_domain *d, const char *path, struct err *e)
+{
+    return virDomainSave(d->dom, path) < 0 ? fail(e, "libvirt cannot save it") : 0;
+}
+
+int
+host_go_on(struct host_domain *d, struct err *e)
+{
+    return virDomainResume(d->dom) < 0 ? fail(e, "libvirt cannot let it go on") : 0;
+}
+
+int
+host_restore(struct host *h, const char *path, bool paused, struct err *e)
+{
+    const unsigned flags = paused ? VIR_DOMAIN_SAVE_PAUSED : 0;
+
+    return virDomainRestoreFlags(h->conn, path, NULL, flags) < 0
+               ? fail(e, "libvirt cannot restore it")
+               : 0;
 }
 
 int

@@ -42,13 +42,25 @@ const char *host_state(const struct host_domain *d); /* "running", "shut off", â
 /* Its XML with secrets: of the running domain, or what it will be started with. */
 int host_xml(const struct host_domain *d, bool running, char **ret, struct err *e);
 
-/* Replaces what a domain will be started with. */
+/* The same, as its memory was saved with (host_is_saved()). */
+int host_saved_xml(const struct host_domain *d, char **ret, struct err *e);
+
+/* Where libvirt keeps that memory. It does not tell: this is where it always has it. */
+int host_saved_path(const struct host *h, const char *domain, char **ret, struct err *e);
+
+/* Replaces what a domain will be started with, or makes it. */
 int host_define(struct host *h, const char *xml, struct err *e);
+int host_undefine(struct host_domain *d, struct err *e); /* files of its stay */
 
 int host_start(struct host_domain *d, struct err *e);
 /* Into a file of libvirt's, from which its next start goes on (virsh managedsave). */
 int host_save(struct host_domain *d, struct err *e);
 bool host_is_saved(const struct host_domain *d);
+/* Into that file, which libvirt makes; its next start knows nothing of it. */
+int host_save_to(struct host_domain *d, const char *path, struct err *e);
+/* The domain that such a file names is there again, and goes on, or is paused; the file stays. */
+int host_restore(struct host *h, const char *path, bool paused, struct err *e);
+int host_go_on(struct host_domain *d, struct err *e);    /* one that is paused */
 int host_shutdown(struct host_domain *d, struct err *e); /* asks the guest */
 int host_power_off(struct host_domain *d, struct err *e);
 

@@ -73,7 +73,7 @@ plan_memory(struct live_plan *p, struct edit *ed, const struct vm_vgpu *v,
     unsigned bus = 0;
     xmlNode *d;
 
-    alias_of_memory(v->name, alias);
+    alias_of_memory(v->label, alias);
     if (device_find(ed->devices, "shmem", alias))
         return 0;
     room = room_pci_slot(ed->devices, &bus);
@@ -90,13 +90,13 @@ plan_memory(struct live_plan *p, struct edit *ed, const struct vm_vgpu *v,
 }
 
 static unsigned
-ports_missing(const xmlNode *devices, const char *name)
+ports_missing(const xmlNode *devices, const char *label)
 {
     char alias[ALIAS_BYTES];
     unsigned n = 0;
 
     for (unsigned i = 0; i < VM_PORTS; i++) {
-        alias_of_port(name, i, alias);
+        alias_of_port(label, i, alias);
         n += device_find(devices, "channel", alias) == NULL;
     }
     return n;
@@ -104,10 +104,10 @@ ports_missing(const xmlNode *devices, const char *name)
 
 /* As many as there is room for; *ret_n of them are new. */
 static int
-find_ports(const xmlNode *devices, const char *name, struct serial_port *ports,
+find_ports(const xmlNode *devices, const char *label, struct serial_port *ports,
            unsigned *ret_n, struct err *e)
 {
-    const unsigned missing = ports_missing(devices, name);
+    const unsigned missing = ports_missing(devices, label);
     const unsigned room = room_serial_ports(devices, ports, missing);
     const unsigned has = VM_PORTS - missing;
 
@@ -128,14 +128,14 @@ plan_ports(struct live_plan *p, struct edit *ed, const struct vm_vgpu *v, struct
 {
     struct serial_port ports[VM_PORTS];
     unsigned n = 0, next = 0;
-    int rc = find_ports(ed->devices, v->name, ports, &n, e);
+    int rc = find_ports(ed->devices, v->label, ports, &n, e);
 
-    p->ports = VM_PORTS - ports_missing(ed->devices, v->name) + n;
+    p->ports = VM_PORTS - ports_missing(ed->devices, v->label) + n;
     for (unsigned i = 0; i < VM_PORTS && next < n && rc == 0; i++) {
         char alias[ALIAS_BYTES];
         xmlNode *d;
 
-        alias_of_port(v->name, i, alias);
+        alias_of_port(v->label, i, alias);
         if (device_find(ed->devices, "channel", alias))
             continue;
         d = device_put_port(ed, v, i, &ports[next++]);
@@ -205,17 +205,20 @@ int
 live_plan_remove_vgpu(const char *xml, const char *name, struct live_plan *ret,
                       struct err *e)
 {
-    char alias[ALIAS_BYTES];
+    char alias[ALIAS_BYTES], label[VM_NAME_BYTES];
     struct draft d;
     int rc = draft_begin(xml, &d, e);
 
+    if (rc == 0)
+        device_label_of(d.ed.devices, name, label);
     for (unsigned i = VM_PORTS; i-- > 0 && rc == 0;) {
-        alias_of_port(name, i, alias);
+        alias_of_port(label, i, alias);
         rc = plan_removal(&d, "channel", alias, e);
     }
-    alias_of_memory(name, alias);
-    if (rc == 0)
+    if (rc == 0) {
+        alias_of_memory(label, alias);
         rc = plan_removal(&d, "shmem", alias, e);
+    }
     return draft_end(&d, rc, ret);
 }
 

@@ -43,14 +43,14 @@ add_port(json_t *args, const struct vm_vgpu *v, unsigned i)
     _cleanup_free_ char *path = escaped(v->ports[i]);
 
     add(args, "-chardev",
-        path ? str_printf("socket,id=tessera-%s-port%u,path=%s,reconnect=1", v->name, i,
+        path ? str_printf("socket,id=tessera-%s-port%u,path=%s,reconnect=1", v->label, i,
                           path)
              : NULL);
     add(args, "-device",
         str_printf(
             "virtserialport,bus=tessera-%s-serial%u.0,nr=%u,chardev=tessera-%s-port%u,"
             "name=tessera.%s.%u",
-            v->name, i / VM_SERIAL_PORTS, i % VM_SERIAL_PORTS + 1, v->name, i, v->name,
+            v->label, i / VM_SERIAL_PORTS, i % VM_SERIAL_PORTS + 1, v->label, i, v->label,
             i));
 }
 
@@ -62,12 +62,12 @@ qemu_args_json(const struct vm_vgpu *v)
     add(args, "-object",
         str_printf("memory-backend-file,id=tessera-%s,mem-path=%s,size=%" PRIu64
                    ",share=on",
-                   v->name, v->memory, v->memory_bytes));
+                   v->label, v->memory, v->memory_bytes));
     add(args, "-device",
-        str_printf("ivshmem-plain,memdev=tessera-%s,master=on", v->name));
+        str_printf("ivshmem-plain,memdev=tessera-%s,master=on", v->label));
     for (unsigned k = 0; k < VM_SERIALS; k++)
         add(args, "-device",
-            str_printf("virtio-serial-pci,id=tessera-%s-serial%u,max_ports=%u", v->name,
+            str_printf("virtio-serial-pci,id=tessera-%s-serial%u,max_ports=%u", v->label,
                        k, VM_SERIAL_PORTS + 1));
     for (unsigned i = 0; i < VM_PORTS; i++)
         add_port(args, v, i);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define SHM_FOLDER "/dev/shm/"
-#define NAME_MOST_BYTES 48
 #define LEAST_BYTES (UINT64_C(1) << 20)
 
 bool
@@ -15,7 +14,7 @@ vm_name_is_good(const char *name)
 {
     const size_t len = strlen(name);
 
-    return len > 0 && len <= NAME_MOST_BYTES && name[0] != '-' && name[len - 1] != '-' &&
+    return len > 0 && len < VM_NAME_BYTES && name[0] != '-' && name[len - 1] != '-' &&
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
 }
 
@@ -97,13 +96,17 @@ parse_all(const json_t *vgpu, struct vm_vgpu *v, struct err *e)
     const json_t *vm = json_object_get(vgpu, "vm");
     const char *name = json_string_value(json_object_get(vgpu, "name"));
     const char *domain = json_string_value(json_object_get(vm, "domain"));
+    const char *label = json_string_value(json_object_get(vm, "label"));
     int rc;
 
     if (!name || !vm_name_is_good(name))
         return err_set(e, -EPROTO, "the manager's answer names no vGPU");
+    if (label && !vm_name_is_good(label))
+        return err_set(e, -EPROTO, "the manager's label of the vGPU is none");
     if (!json_is_object(vm))
         return err_set(e, -EPROTO, "the manager's answer says nothing of a VM");
-    if (take_text(&v->name, name) < 0 || (domain && take_text(&v->domain, domain) < 0))
+    if (take_text(&v->name, name) < 0 || take_text(&v->label, label ? label : name) < 0 ||
+        (domain && take_text(&v->domain, domain) < 0))
         return err_set(e, -ENOMEM, "out of memory");
     v->connected = (unsigned)json_integer_value(json_object_get(vm, "connected"));
     rc = parse_memory(vm, v, e);
@@ -127,6 +130,7 @@ void
 vm_vgpu_fini(struct vm_vgpu *v)
 {
     free(v->name);
+    free(v->label);
     free(v->memory);
     free(v->domain);
     for (unsigned i = 0; i < VM_PORTS; i++)
@@ -146,17 +150,18 @@ call(struct client *c, const char *method, const char *name, const json_t *body,
 }
 
 int
-vm_vgpu_give(struct client *c, const char *name, const char *domain, long uid,
-             struct vm_vgpu *ret, struct err *e)
+vm_vgpu_give(struct client *c, const struct vm_gift *g, struct vm_vgpu *ret,
+             struct err *e)
 {
-    json_t *body = json_pack("{ss*}", "domain", domain), *answer = NULL;
+    json_t *body = json_pack("{ss* ss*}", "domain", g->domain, "label", g->label);
+    json_t *answer = NULL;
     int rc;
 
     if (!body)
         return err_set(e, -EINVAL, "the domain's name is not UTF-8");
-    if (uid != VM_NO_UID)
-        json_object_set_new(body, "uid", json_integer(uid));
-    rc = call(c, "PUT", name, body, &answer, e);
+    if (g->uid != VM_NO_UID)
+        json_object_set_new(body, "uid", json_integer(g->uid));
+    rc = call(c, "PUT", g->name, body, &answer, e);
     if (rc == 0)
         rc = vm_vgpu_parse(answer, ret, e);
     json_decref(answer);

@@ -21,10 +21,12 @@
 #define VM_SERIALS 2
 #define VM_SERIAL_PORTS (VM_PORTS / VM_SERIALS)
 #define VM_NO_UID (-1L)
+#define VM_NAME_BYTES 49 /* with the NUL */
 
 /* All of it owned; vm_vgpu_fini() accepts one that is zeroed. */
 struct vm_vgpu {
     char *name;
+    char *label;  /* what the machine calls it: its name, but in a copy of a machine */
     char *memory; /* the file that is the guest's BAR, below /dev/shm */
     uint64_t memory_bytes;
     char *ports[VM_PORTS]; /* Unix sockets that QEMU connects to */
@@ -43,12 +45,16 @@ int vm_vgpu_parse(const json_t *vgpu, struct vm_vgpu *ret, struct err *e);
 void vm_vgpu_fini(struct vm_vgpu *v);
 #define _cleanup_vm_vgpu_ __attribute__((cleanup(vm_vgpu_fini)))
 
-/*
- * Has the manager make the memory and the sockets for QEMU, which runs as uid (VM_NO_UID: as the
- * vGPU's owner or root). domain may be NULL. The same again changes nothing.
- */
-int vm_vgpu_give(struct client *c, const char *name, const char *domain, long uid,
-                 struct vm_vgpu *ret, struct err *e);
+struct vm_gift {
+    const char *name;
+    const char *domain; /* for people; NULL: not told */
+    const char *label;  /* NULL: as it is */
+    long uid;           /* whom QEMU runs as; VM_NO_UID: the vGPU's owner, or root */
+};
+
+/* Has the manager make the memory and the sockets for QEMU. The same again changes nothing. */
+int vm_vgpu_give(struct client *c, const struct vm_gift *g, struct vm_vgpu *ret,
+                 struct err *e);
 
 /* Has them taken away; -EBUSY while QEMU is connected. */
 int vm_vgpu_take(struct client *c, const char *name, struct err *e);

@@ -14,6 +14,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct vm;
 
@@ -72,6 +73,36 @@ int vm_suspend(struct vm *vm, const char *domain, int cancel_fd, struct vm_resul
                struct err *e);
 int vm_resume(struct vm *vm, const char *domain, int cancel_fd, struct vm_result *ret,
               struct err *e);
+
+/*
+ * The same into a folder that is made, and out of one, which stays: at the same manager, or at
+ * another one, where the vGPUs are made. On the way back domain may be NULL; *ret is what it is,
+ * the caller's.
+ */
+int vm_suspend_to(struct vm *vm, const char *domain, const char *folder, int cancel_fd,
+                  struct err *e);
+int vm_resume_from(struct vm *vm, const char *domain, const char *folder, int cancel_fd,
+                   char **ret, struct err *e);
+
+/*
+ * A domain of another name with a copy of all that this one has: its disks, vGPUs of their own,
+ * and, if it runs or is suspended, its memory, from which the new one goes on. One that runs is
+ * suspended for as long as it is copied. On an error nothing of the new one is left, and the other
+ * is as before.
+ */
+struct vm_clone {
+    const char *domain, *name;
+    /* What the new ones are called, in the domain's order; none: after `name`. */
+    const char *const *vgpus;
+    unsigned nvgpus;
+    int cancel_fd; /* as above */
+    void *user;
+    /* As of struct client_operation; may be NULL. */
+    void (*progress)(void *user, const char *phase, uint64_t done, uint64_t total);
+};
+
+/* *ret is the caller's: {"domain", "of", "uuid", "state", "vgpus", "files", "paused_ms"}. */
+int vm_clone(struct vm *vm, const struct vm_clone *o, json_t **ret, struct err *e);
 
 /* {"vms": […]}, docs/vm.md; *ret is the caller's. */
 int vm_list(struct vm *vm, json_t **ret, struct err *e);

@@ -81,6 +81,10 @@ class Handler(fake_manager.Handler):
 
     def do_POST(self):
         body = self.body()
+        if "type" in body:
+            VGPUS[body["name"]] = vgpu(body["name"], "gpu0")
+            self.answer(201, VGPUS[body["name"]])
+            return
         card = next(g for g in GPUS if g["name"] == body["gpu"])
         if card["vgpus"]:
             self.refuse(409, "in-use", f"{card['name']} has vGPUs")

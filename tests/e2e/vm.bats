@@ -154,7 +154,8 @@ connected() {
     run vm detach vm1 a
     [ "$output" = "a: out of vm1" ]
     [ "$(vm_of a '')" = null ]
-    sed 's/\(tessera[-.]\)a\b/\1gone/g' "$BATS_TEST_TMPDIR/vm1.xml" >"$BATS_TEST_TMPDIR/vm2.xml"
+    sed 's/\(tessera[-.]\|vm\/\)a\b/\1gone/g' "$BATS_TEST_TMPDIR/vm1.xml" \
+        >"$BATS_TEST_TMPDIR/vm2.xml"
     sed -i 's/<name>vm1/<name>vm2/; /<uuid>/d' "$BATS_TEST_TMPDIR/vm2.xml"
     host vm2.xml
     run vm detach vm2 gone
@@ -261,7 +262,7 @@ connected() {
 
 @test "start: a vGPU that is gone is said with the way out" {
     becomes vm1.xml attach vm1 a
-    sed -i 's/\(tessera[-.]\)a\b/\1gone/g' "$BATS_TEST_TMPDIR/vm1.xml"
+    sed -i 's/\(tessera[-.]\|vm\/\)a\b/\1gone/g' "$BATS_TEST_TMPDIR/vm1.xml"
     run vm start vm1
     refused 1 "its vGPU 'gone'" "'tessera vm detach vm1 gone' starts it without"
 }
@@ -347,6 +348,31 @@ connected() {
     refused 1 "not put there by 'tessera vm attach'"
 }
 
+@test "clone: of a domain that is off, with a vGPU and files of its own" {
+    local disk=$BATS_TEST_TMPDIR/vm1.img
+    echo data >"$disk"
+    domain vm1 5 "<disk type='file' device='disk'><source file='$disk'/>
+        <target dev='vda' bus='virtio'/></disk>" >"$BATS_TEST_TMPDIR/vm1.xml"
+    becomes vm1.xml attach vm1 a
+    run vm clone vm1 vm2
+    refused 1 "vm clone 'vm1'" "a domain 'vm2' exists already"
+    run vm clone vm1 vm3 --vgpu b
+    refused 1 "a vGPU 'b' exists already"
+    run ! test -e "$BATS_TEST_TMPDIR/vm3.img"
+    run vm clone vm1 vm3
+    [ "$output" = "vm3: off, a copy of vm1, with vm3" ]
+    cmp "$disk" "$BATS_TEST_TMPDIR/vm3.img"
+    [ "$(vm_of vm3 .domain)" = vm3 ]
+    vm clone vm1 vm4 --vgpu c -o json | jq -e --arg disk "$BATS_TEST_TMPDIR/vm4.img" '
+        .domain == "vm4" and .of == "vm1" and .state == "off" and .vgpus == ["c"] and
+        .files == [$disk] and .paused_ms == 0'
+    run vm clone vm1 vm3 --vgpu d
+    refused 1 "cannot make $BATS_TEST_TMPDIR/vm3.img"
+    run "$TESSERA" show d
+    refused 1 "there is no vGPU"
+    echo data | cmp - "$BATS_TEST_TMPDIR/vm3.img"
+}
+
 @test "libvirt: which one, and what if it is not there" {
     run vm list --connect test:///no/such/file
     refused 1 "cannot reach libvirt at test:///no/such/file" "--connect"
@@ -373,6 +399,9 @@ attach vm1 a --live --print-xml
 list vm1
 start
 stop vm1 --live
+clone vm1
+clone vm1 vm2 --live
+suspend vm1 --vgpu a
 xml a --connect test:///default
 xml a --index x
 qemu-args a --user nobody-of-that-name

@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "vm/dac.h"
 #include "vm/domain.h"
+#include "vm/domain_copy.h"
 #include "vm/live.h"
 
 #include <stdlib.h>
@@ -22,7 +23,8 @@ vgpu(void)
     static struct vm_vgpu v;
 
     if (!v.name) {
-        v = (struct vm_vgpu){.name = strdup("a"), .memory_bytes = UINT64_C(1) << 30};
+        v = (struct vm_vgpu){
+            .name = strdup("a"), .label = strdup("a"), .memory_bytes = UINT64_C(1) << 30};
         v.memory = strdup("/dev/shm/tessera-a");
         for (unsigned i = 0; i < VM_PORTS; i++)
             v.ports[i] = str_printf("/run/tessera/vm/a/port%u", i);
@@ -94,6 +96,34 @@ plug_in(const char *xml)
     live_plan_fini(&p);
 }
 
+static void
+lead(const char *xml)
+{
+    _cleanup_free_ char *once = NULL, *twice = NULL;
+
+    if (domain_lead_to(xml, vgpu(), 1, &once, NULL) < 0)
+        return;
+    must(domain_lead_to(once, vgpu(), 1, &twice, NULL) == 0);
+}
+
+/* The name is in most texts of the corpus. */
+static void
+copy(const char *xml)
+{
+    _cleanup_free_ char *text = NULL, *name = NULL;
+    _cleanup_err_ struct err e = ERR_INIT;
+    struct domain_copy c;
+
+    must(domain_copy_init(&c, "vm1", "vm2", NULL) == 0);
+    if (domain_copy_look(&c, xml, &e) < 0 || domain_copy_apply(&c, xml, &text, &e) < 0) {
+        must(e.msg != NULL);
+    } else {
+        must(domain_name(text, &name, NULL) == 0 && strcmp(name, "vm2") == 0);
+        must(domain_is_same(text, text) && !domain_is_same(text, xml));
+    }
+    domain_copy_fini(&c);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -104,6 +134,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     attach_and_detach(xml);
     pass_through(xml);
     plug_in(xml);
+    lead(xml);
+    copy(xml);
     dac_uid(xml, xml);
     domain_slot_hint(xml);
     fragment = domain_fragment(vgpu(), (unsigned)size);

@@ -270,8 +270,8 @@ class World(unittest.TestCase):
         self.assertEqual(got["event"], "done", got)
         return got
 
-    def clone(self, source, name, fd=None):
-        return self.operation({"op": "clone", "vgpu": source, "name": name}, fd).end()
+    def clone(self, source, name, fd=None, **more):
+        return self.operation({"op": "clone", "vgpu": source, "name": name, **more}, fd).end()
 
     def fails(self, code, words, op, name="a", fd=None, **more):
         got = self.do(op, name, fd, **more)

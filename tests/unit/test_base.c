@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "base/copy.h"
 #include "base/err.h"
 #include "base/io.h"
 #include "base/list.h"
@@ -541,6 +542,83 @@ a_descriptor_of_stdio_is_moved_above_it(void **state)
     close(saved);
 }
 
+/* ---- copies ---------------------------------------------------------------------- */
+
+#define COPIED_BYTES (3 << 20)
+
+/* A megabyte of data, one that is a hole, and one that begins with a letter. */
+static int
+open_with_hole(const char *name)
+{
+    _cleanup_free_ char *path = in_folder(name);
+    const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    _cleanup_free_ char *data = malloc(1 << 20);
+
+    memset(data, 'x', 1 << 20);
+    assert_int_equal(pwrite(fd, data, 1 << 20, 0), 1 << 20);
+    assert_int_equal(pwrite(fd, "y", 1, 2 << 20), 1);
+    assert_int_equal(ftruncate(fd, COPIED_BYTES), 0);
+    return fd;
+}
+
+static int
+open_new(const char *name)
+{
+    _cleanup_free_ char *path = in_folder(name);
+
+    return open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
+static void
+count_copied(void *user, uint64_t bytes)
+{
+    *(uint64_t *)user += bytes;
+}
+
+static void
+a_copy_is_the_same_with_its_holes(void **state)
+{
+    _cleanup_close_ int from = open_with_hole("from"), to = open_new("to");
+    _cleanup_free_ char *a = malloc(COPIED_BYTES), *b = malloc(COPIED_BYTES);
+    uint64_t copied = 0;
+    const struct copy_watch w = {-1, &copied, count_copied};
+    struct stat st, of;
+
+    (void)state;
+    assert_int_equal(copy_file(from, to, &w), 0);
+    assert_int_equal(copied, COPIED_BYTES);
+    assert_int_equal(pread(from, a, COPIED_BYTES, 0), COPIED_BYTES);
+    assert_int_equal(pread(to, b, COPIED_BYTES, 0), COPIED_BYTES);
+    assert_memory_equal(a, b, COPIED_BYTES);
+    assert_int_equal(fstat(from, &of) | fstat(to, &st), 0);
+    assert_int_equal(st.st_size, COPIED_BYTES);
+    assert_true(st.st_blocks <= of.st_blocks);
+}
+
+static void
+a_copy_is_called_off(void **state)
+{
+    _cleanup_close_ int from = open_with_hole("from"), to = open_new("to");
+    int off[2];
+
+    (void)state;
+    assert_int_equal(pipe(off), 0);
+    assert_int_equal(close(off[1]), 0);
+    assert_int_equal(copy_file(from, to, &(struct copy_watch){.cancel_fd = off[0]}),
+                     -ECANCELED);
+    close(off[0]);
+}
+
+static void
+a_copy_that_cannot_be_written_is_an_error(void **state)
+{
+    _cleanup_close_ int from = open_with_hole("from"), full = open("/dev/full", O_RDWR);
+
+    (void)state;
+    assert_true(copy_file(from, full, &(struct copy_watch){.cancel_fd = -1}) < 0);
+    assert_true(copy_file(-1, full, &(struct copy_watch){.cancel_fd = -1}) < 0);
+}
+
 #define IN_FOLDER(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -575,6 +653,9 @@ main(void)
         IN_FOLDER(a_file_in_the_way_is_left_alone),
         IN_FOLDER(a_socket_may_have_a_path_of_any_length),
         IN_FOLDER(a_socket_that_is_not_there_is_an_error),
+        IN_FOLDER(a_copy_is_the_same_with_its_holes),
+        IN_FOLDER(a_copy_is_called_off),
+        IN_FOLDER(a_copy_that_cannot_be_written_is_an_error),
     };
 
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);

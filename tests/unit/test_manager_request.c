@@ -282,6 +282,8 @@ operations_that_make_no_sense_are_refused(void **state)
         "{\"op\": \"resume\", \"vgpu\": \"../a\"}",
         "{\"op\": \"resume\", \"vgpu\": \"a\", \"confirm\": true}",
         "{\"op\": \"suspend\", \"vgpu\": \"a\", \"gpu\": \"gpu0\"}",
+        "{\"op\": \"suspend\", \"vgpu\": \"a\", \"suspended\": true}",
+        "{\"op\": \"resume\", \"vgpu\": \"a\", \"gpu\": \"g\", \"suspended\": true}",
         "{\"op\": \"suspend\", \"vgpu\": \"a\", \"speed\": 1}",
     };
 

@@ -26,6 +26,7 @@ static const struct vgpu_state sample = {
     .owner_uid = 1000,
     .created_unix = 1750000000,
     .owner = {.pid = 77, .start_ticks = 123456789},
+    .vm = {.attached = true, .domain = "vm2", .label = "train"},
     .suspended = {.number = 0xfedcba9876543210, .file = "/somewhere/train"},
 };
 
@@ -44,6 +45,9 @@ assert_same(const struct vgpu_state *a, const struct vgpu_state *b)
     assert_int_equal(a->created_unix, b->created_unix);
     assert_int_equal(a->owner.pid, b->owner.pid);
     assert_int_equal(a->owner.start_ticks, b->owner.start_ticks);
+    assert_int_equal(a->vm.attached, b->vm.attached);
+    assert_string_equal(a->vm.domain, b->vm.domain);
+    assert_string_equal(a->vm.label, b->vm.label);
     assert_int_equal(a->suspended.number, b->suspended.number);
     assert_int_equal(a->suspended.own, b->suspended.own);
     assert_string_equal(a->suspended.file, b->suspended.file);

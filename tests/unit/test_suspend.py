@@ -175,6 +175,79 @@ class Clones(World):
         self.assertEqual([v["name"] for v in self.api("GET", "/v1/vgpus")["vgpus"]], ["a"])
 
 
+class Adopted(World):
+    """Made of a snapshot, and suspended until they are resumed."""
+
+    def test_a_clone_that_stays_suspended(self):
+        self.create()
+        self.join(program="train")
+        self.ok("suspend")
+        done = self.clone("a", "b", suspended=True)
+        self.assertEqual(done["vgpu"]["snapshot"], self.own_file("b"))
+        with open(self.own_file(), "rb") as a, open(self.own_file("b"), "rb") as b:
+            self.assertEqual(a.read(), b.read())
+        self.assertEqual(os.stat(self.own_file("b")).st_mode & 0o777, 0o600)
+        self.is_away("b")
+        self.restart()
+        self.is_away("b")
+        self.ok("resume")
+        done = self.ok("resume", "b")
+        self.assertEqual([s["program"] for s in done["vgpu"]["sessions"]], ["train"])
+        self.is_clean("b")
+
+    def test_of_a_file_at_another_manager(self):
+        self.create()
+        self.join(program="train")
+        with self.file() as f:
+            self.ok("suspend", fd=f.fileno())
+            self.api("DELETE", "/v1/vgpus/a")
+            f.seek(0)
+            self.ok("resume", fd=f.fileno(), suspended=True)
+            f.seek(0)
+            self.fails("name-taken", "exists", "resume", fd=f.fileno(), suspended=True)
+        self.is_away()
+        self.ok("resume")
+
+    def test_its_machine_keeps_the_name_that_it_knows(self):
+        self.create()
+        self.ok("suspend")
+        self.clone("a", "b", suspended=True)
+        self.assertEqual(self.api("PUT", "/v1/vgpus/b/vm", {})["vm"]["label"], "b")
+        self.assertEqual(self.api("PUT", "/v1/vgpus/b/vm", {"label": "a"})["vm"]["label"], "a")
+        self.restart()
+        vm = self.vgpu("b")["vm"] or self.api("PUT", "/v1/vgpus/b/vm", {})["vm"]
+        self.assertEqual(vm["label"], "a")
+        with open(vm["memory"], "rb") as f:
+            self.assertEqual(f.read(128)[32:34], b"a\0")
+        self.api("DELETE", "/v1/vgpus/b/vm")
+        self.assertEqual(self.api("PUT", "/v1/vgpus/b/vm", {})["vm"]["label"], "b")
+
+    def is_refused(self, words, fd=None):
+        self.assertRegex(self.clone("a", "b", fd, suspended=True).get("message", ""), words)
+
+    def test_refused_and_nothing_is_left(self):
+        self.create()
+        self.is_refused("not suspended")
+        with self.file() as f:
+            self.ok("suspend", fd=f.fileno())
+            r, w = os.pipe()
+            f.seek(0)
+            os.write(w, f.read(65536))
+            os.close(w)
+            self.is_refused("made of a file", r)
+            os.close(r)
+            os.mkdir(self.own_file("b"))
+            f.seek(0)
+            self.is_refused("b.tessera", f.fileno())
+            os.rmdir(self.own_file("b"))
+            self.assertEqual(os.listdir(self.state + "/snapshots"), [])
+            self.assertEqual(os.listdir(self.state + "/vgpus"), ["a.json"])
+            self.assertEqual(len(self.api("GET", "/v1/vgpus")["vgpus"]), 1)
+            f.seek(0)
+            self.ok("resume", fd=f.fileno())
+        self.is_clean()
+
+
 class Parking(World):
     options = ["--limit", "sessions=4", "--limit", "process-sessions=3"]
 

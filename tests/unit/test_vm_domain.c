@@ -123,6 +123,40 @@ detaching_undoes_attaching(void **state)
     assert_string_equal(again, before);
 }
 
+/* As in a copy of a domain: the devices of a, which lead to b. */
+static struct vm_vgpu
+copied_vgpu(void)
+{
+    struct vm_vgpu v = world_vgpu("b");
+
+    free(v.label);
+    v.label = strdup("a");
+    return v;
+}
+
+static void
+a_copy_knows_its_vgpu_by_the_name_of_before(void **state)
+{
+    _cleanup_free_ char *a = attached(PC_DOMAIN, "a", 1), *b = NULL, *none = NULL;
+    _cleanup_free_ char *before = rewritten(PC_DOMAIN);
+    _cleanup_vm_vgpu_ struct vm_vgpu v = copied_vgpu();
+    struct domain_parts p;
+
+    (void)state;
+    assert_int_equal(domain_attach_vgpu(PC_DOMAIN, &v, &b, NULL), 1);
+    assert_int_equal(world_count(b, "\"ua-tessera-a"), 19);
+    assert_int_equal(world_count(b, "/run/tessera/vm/b/port"), 16);
+    assert_int_equal(domain_parts(b, &p, NULL), 0);
+    assert_int_equal(p.nvgpus, 1);
+    assert_string_equal(p.vgpus[0], "b");
+    assert_string_equal(domain_label(&p, "b"), "a");
+    assert_null(domain_label(&p, "a"));
+    domain_parts_fini(&p);
+    refuses(b, -EEXIST, "calls its vGPU 'b' by the name 'a'");
+    none = detached(b, "b", 1);
+    assert_string_equal(none, before);
+}
+
 static void
 an_element_that_was_changed_is_made_right_and_keeps_its_place(void **state)
 {
@@ -338,6 +372,7 @@ main(void)
         cmocka_unit_test(what_others_put_there_stays),
         cmocka_unit_test(a_second_time_nothing_changes),
         cmocka_unit_test(detaching_undoes_attaching),
+        cmocka_unit_test(a_copy_knows_its_vgpu_by_the_name_of_before),
         cmocka_unit_test(an_element_that_was_changed_is_made_right_and_keeps_its_place),
         cmocka_unit_test(a_slot_that_libvirt_chose_stays),
         cmocka_unit_test(a_controller_that_others_use_stays_theirs),

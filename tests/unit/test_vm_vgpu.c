@@ -51,6 +51,22 @@ with(const char *key, json_t *value)
 }
 
 static void
+a_vgpu_has_its_name_or_a_label(void **state)
+{
+    _cleanup_vm_vgpu_ struct vm_vgpu v = {0}, copied = {0};
+    json_t *a = answer(), *b = with("label", json_string("old"));
+
+    (void)state;
+    assert_int_equal(vm_vgpu_parse(a, &v, NULL), 0);
+    assert_string_equal(v.label, "a");
+    assert_int_equal(vm_vgpu_parse(b, &copied, NULL), 0);
+    assert_string_equal(copied.label, "old");
+    refused(with("label", json_string("../x")), "label");
+    json_decref(a);
+    json_decref(b);
+}
+
+static void
 an_answer_is_taken_whole(void **state)
 {
     _cleanup_vm_vgpu_ struct vm_vgpu v = {0};
@@ -160,6 +176,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_taken_whole),
+        cmocka_unit_test(a_vgpu_has_its_name_or_a_label),
         cmocka_unit_test(what_qemu_could_not_take_is_refused),
         cmocka_unit_test(a_port_that_is_no_path_is_refused),
         cmocka_unit_test(names_are_the_managers),

@@ -49,7 +49,8 @@
 static inline struct vm_vgpu
 world_vgpu(const char *name)
 {
-    struct vm_vgpu v = {.name = strdup(name), .memory_bytes = UINT64_C(1) << 30};
+    struct vm_vgpu v = {
+        .name = strdup(name), .label = strdup(name), .memory_bytes = UINT64_C(1) << 30};
 
     v.memory = str_printf("/dev/shm/tessera-%s", name);
     for (unsigned i = 0; i < VM_PORTS; i++)

@@ -69,6 +69,8 @@ DOMAIN = """<domain type='{type}' xmlns:qemu='http://libvirt.org/schemas/domain/
   </qemu:commandline>
 </domain>
 """
+DISK = """<disk type='file' device='disk'><driver name='qemu' type='raw'/>
+      <source file='{}'/><target dev='vda' bus='virtio'/></disk>"""
 SERIAL = "<controller type='virtio-serial' index='{}' ports='31'/>"
 CPU = {"kvm": "<cpu mode='host-passthrough' migratable='off'/>", "tcg": "<cpu mode='maximum'/>"}
 TYPE = {"kvm": "kvm", "tcg": "qemu"}
@@ -109,8 +111,8 @@ class Libvirtd:
         kind = "system" if ROOT else "session"
         self.uri = f"qemu+unix:///{kind}?socket={self.folder}/libvirt-sock"
         host.env["LIBVIRT_DEFAULT_URI"] = self.uri
+        host.env["XDG_CONFIG_HOME"] = str(self.folder / "config")  # holds saved memory
         self.env = dict(host.env, LIBVIRT_DRIVER_DIR=str(self.folder / "drivers"),
-                        XDG_CONFIG_HOME=str(self.folder / "config"),
                         XDG_CACHE_HOME=str(self.folder / "cache"),
                         XDG_RUNTIME_DIR=str(self.folder / "run"))
 
@@ -138,8 +140,17 @@ class Libvirtd:
                       if not line.startswith("libvirt-qemu:")]
             lines = [*others, f"libvirt-qemu:x:{mine}"]
             (self.folder / file).write_text("\n".join(lines) + "\n")
-        for folder in (self.host.folder, self.host.folder / "run"):
-            folder.chmod(0o711)  # it may enter
+        self.lets_in(self.host)
+
+    def lets_in(self, host):
+        """Who runs QEMU may enter a manager's folders."""
+        for folder in (host.folder, host.folder / "run"):
+            folder.chmod(0o711)
+
+    def serves(self, host):
+        """Domains may have another manager's vGPUs, too."""
+        host.env["LIBVIRT_DEFAULT_URI"] = self.uri
+        self.lets_in(host)
 
     def start(self):
         self.put_files()
@@ -163,6 +174,10 @@ class Libvirtd:
         done = self.command(*words)
         assert done.returncode == 0, f"virsh {' '.join(words)}: {done.stdout}"
         return done.stdout.strip()
+
+    def inside(self, *words):
+        """A command that sees libvirt's own files, as all do where they are in their places."""
+        return ["nsenter", f"--mount=/proc/{self.process.pid}/ns/mnt", *words] if ROOT else words
 
     def qemu(self, name):
         """The process of a domain."""
@@ -191,18 +206,22 @@ class Libvirtd:
 
 
 class Domain(machine.Guest):
-    """Defined, and not started. It has a slot for one more PCI device, as large as a vGPU's."""
+    """It has a slot for one more PCI device, as large as a vGPU's."""
 
-    def __init__(self, libvirtd, name, chipset="q35", serials=1):
+    def __init__(self, libvirtd, name):
         self.libvirtd, self.host, self.name = libvirtd, libvirtd.host, name
         super().__init__(libvirtd.folder / name, libvirtd.accel)
+
+    def define(self, chipset="q35", serials=1, more=""):
+        libvirtd, name = self.libvirtd, self.name
         xml = self.folder / "domain.xml"
         xml.write_text(DOMAIN.format(
             type=TYPE[libvirtd.accel], cpu=CPU[libvirtd.accel], name=name, machine=chipset,
-            devices=PCI[chipset] + "".join(SERIAL.format(n) for n in range(serials)),
+            devices=PCI[chipset] + "".join(SERIAL.format(n) for n in range(serials)) + more,
             memory=machine.MEMORY_MIB, image=libvirtd.image, folder=self.folder,
             command_line=machine.COMMAND_LINE))
         libvirtd.virsh("define", str(xml))
+        return self
 
     def virsh(self, command, *words):
         return self.libvirtd.virsh(command, self.name, *words)
@@ -221,13 +240,33 @@ class Domain(machine.Guest):
         self.tessera("start")
         self.connect()
 
-    def suspend(self):
+    def suspend(self, *words):
         self.close()
-        self.tessera("suspend")
+        self.tessera("suspend", *words)
 
-    def resume(self):
-        self.tessera("resume")
+    def resume(self, *words):
+        self.tessera("resume", *words)
         self.connect(begins=False)
+
+    def moves_to(self, host):
+        """Another manager's vGPUs are its from now on."""
+        self.host = host
+
+    def begin_clone(self, name, *words):
+        command = self.libvirtd.inside(self.host.build / "tessera", "vm", "clone", self.name, name)
+        return subprocess.Popen([*command, *words], env=self.host.env, text=True,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT)
+
+    def clone(self, name, *words):
+        """The domain of that name, which runs if this one has memory."""
+        copy = Domain(self.libvirtd, name)
+        process = self.begin_clone(name, *words)
+        said, _ = process.communicate()
+        assert process.returncode == 0, f"clone of {self.name}: {said}"
+        if copy.runs():
+            copy.connect(begins=False)
+        return copy
 
     def reset(self):
         self.virsh("reset")

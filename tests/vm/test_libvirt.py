@@ -10,11 +10,12 @@ import functools
 import json
 import os
 import pathlib
+import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import libvirtd  # noqa: E402  (beside this file)
-from host import (PORTS, TRAIN, TYPE, hold, let_go, long, main,  # noqa: E402
+from host import (PORTS, TRAIN, Host, TYPE, hold, let_go, long, main,  # noqa: E402
                   sessions_are, trained, until)
 
 # QEMU tells a guest of no more devices of a controller; the tests have one there.
@@ -28,10 +29,20 @@ def daemon(host):
 
 @functools.cache
 def defined(host, name, chipset="q35", serials=1):
-    d = libvirtd.Domain(daemon(host), name, chipset, serials)
+    d = libvirtd.Domain(daemon(host), name).define(chipset, serials)
     host.ends.callback(d.close)
     host.tessera("create", "--type", TYPE, f"{name}-gpu")
     return d
+
+
+@functools.cache
+def second(host):
+    """A manager beside the host's, which the same libvirt's domains may have vGPUs of."""
+    other = Host(host.build, host.image, host.folder / "second")
+    other.start()
+    host.ends.callback(other.stop)
+    daemon(host).serves(other)
+    return other
 
 
 def first(host):
@@ -61,6 +72,22 @@ def finds_it(d):
 def computes(d):
     assert d.check("clinfo -l").count("Device #") == 1
     d.check("guest_transfer", 60)
+
+
+def begin_training(host, d, vgpu):
+    """It is under way, and far from its end."""
+    d.check("rm -f /run/trained /run/training")
+    d.check(f"({TRAIN}; echo $? >/run/trained) >/run/training 2>&1 &")
+    until(30 * d.patience, lambda: host.vgpu(vgpu)["used_bytes"] > 0)
+    d.check("[ ! -e /run/trained ]")
+
+
+def trained_as_natively(host, *domains):
+    """All come to the end that the training has without Tessera."""
+    wanted = trained(host.native(*TRAIN.split()).communicate(timeout=120)[0])
+    for d in domains:
+        d.check("while [ ! -e /run/trained ]; do sleep 0.1; done", 180)
+        assert trained(d.check("cat /run/training; grep -qx 0 /run/trained")) == wanted, d.name
 
 
 def connected(host, name):
@@ -110,8 +137,7 @@ def test_the_manager_comes_back(host):
 @long
 def test_suspended_it_goes_on_with_its_programs(host):
     d = first(host)
-    d.check(f"(echo begun; {TRAIN}; echo $? >/run/trained) >/run/training 2>&1 &")
-    until(30 * d.patience, lambda: host.vgpu("first-gpu")["used_bytes"] > 0)
+    begin_training(host, d, "first-gpu")
     d.suspend()
     assert d.is_off() and host.vgpu("first-gpu")["state"] == "suspended"
     memory = host.vgpu("first-gpu")["vm"]["memory"]
@@ -119,10 +145,92 @@ def test_suspended_it_goes_on_with_its_programs(host):
     alone = host.command("resume", "first-gpu")
     assert alone.returncode != 0 and "tessera vm resume" in alone.stdout, alone.stdout
     d.resume()
-    d.check("while [ ! -e /run/trained ]; do sleep 0.1; done", 60)
-    inside = trained(d.check("cat /run/training; grep -qx 0 /run/trained"))
-    assert inside == trained(host.native(*TRAIN.split()).communicate(timeout=120)[0])
+    trained_as_natively(host, d)
     computes(d)
+
+
+@long
+def test_one_snapshot_goes_on_three_times(host):
+    d = first(host)
+    begin_training(host, d, "first-gpu")
+    d.suspend()
+    copies = [d.clone(f"copy{n}") for n in range(3)]
+    assert host.vgpu("first-gpu")["state"] == "suspended" and d.is_off()
+    d.resume()
+    trained_as_natively(host, *copies, d)
+    for one in copies:
+        computes(one)
+        one.tessera("stop", "--force")
+
+
+@long
+def test_a_folder_goes_on_at_the_same_and_at_a_second_manager(host):
+    d = defined(host, "mover")
+    d.tessera("attach", "mover-gpu")
+    d.start()
+    begin_training(host, d, "mover-gpu")
+    d.suspend("--to", f"{host.folder}/once")
+    assert d.is_off() and host.vgpu("mover-gpu")["state"] == "suspended"
+    d.resume("--from", f"{host.folder}/once")
+    d.check("[ ! -e /run/trained ]")
+    d.suspend("--to", f"{host.folder}/twice")
+    host.tessera("delete", "mover-gpu")
+    other = second(host)
+    d.moves_to(other)
+    d.resume("--from", f"{host.folder}/twice")
+    trained_as_natively(host, d)
+    computes(d)
+    d.tessera("stop", "--force")
+    d.tessera("detach", "mover-gpu")
+
+
+def with_disk(host, name):
+    """A domain with a vGPU and a disk, and the disk's path."""
+    disk = daemon(host).folder / f"{name}.img"
+    disk.write_bytes(b"disk" * (1 << 20))
+    d = libvirtd.Domain(daemon(host), name).define(more=libvirtd.DISK.format(disk))
+    host.ends.callback(d.close)
+    host.tessera("create", "--type", TYPE, f"{name}-gpu")
+    d.tessera("attach", f"{name}-gpu")
+    return d, disk
+
+
+def test_one_that_is_off_is_cloned(host):
+    d, disk = with_disk(host, "plain")
+    copy = d.clone("other", "--vgpu", "others-gpu")
+    assert copy.is_off() and copy.row("others-gpu")["config"]
+    assert disk.with_name("other.img").read_bytes() == disk.read_bytes()
+    one, two = d.virsh("dumpxml"), copy.virsh("dumpxml")
+    assert "/plain" not in two and "ua-tessera-plain-gpu-port15" in two, two
+    assert d.virsh("domuuid") != copy.virsh("domuuid")
+    copy.tessera("detach", "others-gpu")
+    assert "tessera" not in copy.virsh("dumpxml") and one == d.virsh("dumpxml")
+
+
+@long
+def test_a_running_one_is_cloned_with_its_disk(host):
+    d, disk = with_disk(host, "running")
+    d.start()
+    begin_training(host, d, "running-gpu")
+    d.close()
+    begun = d.begin_clone("twin", "--vgpu", "twins-gpu")
+    until(60, disk.with_name("twin.img").exists)
+    begun.send_signal(signal.SIGINT)
+    assert begun.wait(120) == 128 + signal.SIGINT, begun.stdout.read()
+    assert not disk.with_name("twin.img").exists() and d.runs()
+    assert host.command("show", "twins-gpu").returncode != 0
+    assert "twin" not in daemon(host).virsh("list", "--all")
+    copy = d.clone("twin", "--vgpu", "twins-gpu")
+    d.connect(begins=False)
+    assert disk.with_name("twin.img").read_bytes() == disk.read_bytes()
+    assert d.row("running-gpu")["running"] and copy.row("twins-gpu")["running"]
+    trained_as_natively(host, d, copy)
+    # What the copy is started with is whole, too: it boots, and knows its vGPU.
+    copy.tessera("stop", "--force")
+    copy.start()
+    computes(copy)
+    copy.tessera("stop", "--force")
+    d.tessera("stop", "--force")
 
 
 @long
