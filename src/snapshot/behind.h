@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file written behind by a thread, in large pieces that go past the page cache (O_DIRECT): whoever
- * makes the bytes waits for the disk alone, and no new pages are needed. One writer; the file's
- * offset stays where it is.
+ * A file written behind by a thread, in large pieces that go past the page cache (O_DIRECT):
+ * whoever makes the bytes waits for the disk alone, and no new pages are needed. One writer; the
+ * file's offset stays where it is.
  */
 #ifndef TESSERA_SNAPSHOT_BEHIND_H
 #define TESSERA_SNAPSHOT_BEHIND_H

@@ -89,8 +89,8 @@ cl_event queues_newest_counted(struct session *s);
 void queue_harvest(struct session *s, struct queue *q);
 
 /*
- * Dispatcher: calls done(arg) once, when all that the driver has of every queue is complete; now, if
- * that is nothing.
+ * Dispatcher: calls done(arg) once, when all that the driver has of every queue is complete; now,
+ * if that is nothing.
  */
 void queues_when_complete(struct session *s, watch_fn *done, void *arg);
 

@@ -14,8 +14,8 @@ sampler_is_unused(struct session *s, void *arg, cl_int status)
 }
 
 /*
- * Commands that are enqueued use it on (OpenCL 3.0, section 5.7.2), but not every driver keeps it for
- * them: PoCL 3.1 frees it at once.
+ * Commands that are enqueued use it on (OpenCL 3.0, section 5.7.2), but not every driver keeps it
+ * for them: PoCL 3.1 frees it at once.
  */
 void
 sampler_fini(struct session *s, struct object *o)

@@ -410,8 +410,8 @@ map_pages(const uint8_t *p, size_t len)
 }
 
 /*
- * Of one step. What is zero needs no room from here on, suspended or not: giving pages back takes as
- * long as looking at them, so that is done meanwhile.
+ * Of one step. What is zero needs no room from here on, suspended or not: giving pages back takes
+ * as long as looking at them, so that is done meanwhile.
  */
 static int
 put_step(struct writing *w, const uint8_t *p, size_t len, struct err *e)

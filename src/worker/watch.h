@@ -31,8 +31,8 @@ struct watches {
 };
 
 /*
- * Of a queue that is in order: drivers call back from several threads, but the guest must not hear of
- * a command before it has what those before it read. All under the lock of the watches.
+ * Of a queue that is in order: drivers call back from several threads, but the guest must not hear
+ * of a command before it has what those before it read. All under the lock of the watches.
  */
 struct lane {
     struct list commands;  /* armed, in the queue's order */
@@ -46,8 +46,8 @@ void watches_init(struct watches *w);
 void lane_init(struct lane *l);
 
 /*
- * Calls done(arg) when the event is at `type` (CL_COMPLETE …) or beyond, or has failed; after that of
- * the commands before it in its queue q (NULL: of none). event NULL: it is there.
+ * Calls done(arg) when the event is at `type` (CL_COMPLETE …) or beyond, or has failed; after that
+ * of the commands before it in its queue q (NULL: of none). event NULL: it is there.
  */
 void watch_event(struct session *s, struct queue *q, cl_event event, cl_int type,
                  watch_fn *done, void *arg);
@@ -57,8 +57,8 @@ void watch_command(struct session *s, struct queue *q, cl_event event, watch_fn 
                    void *arg);
 
 /*
- * Dispatcher: returns when all has been told of as many commands of the queue, which are complete. It
- * runs what is left of it, or waits for who does.
+ * Dispatcher: returns when all has been told of as many commands of the queue, which are complete.
+ * It runs what is left of it, or waits for who does.
  */
 void lane_tell(struct session *s, struct queue *q, uint64_t commands);
 

@@ -25,7 +25,7 @@ static char folder[] = "/tmp/tessera-test-XXXXXX";
 struct waiter {
     pthread_t thread;
     pthread_barrier_t *all; /* where those meet who have the turn together; NULL: alone */
-    _Atomic bool got;
+    _Atomic bool began, got;
     int turn;
 };
 
@@ -34,6 +34,7 @@ waiter_main(void *arg)
 {
     struct waiter *w = arg;
 
+    atomic_store(&w->began, true);
     w->turn = build_lock(folder, KEY);
     atomic_store(&w->got, true);
     if (w->all)
@@ -111,7 +112,11 @@ who_waited_goes_on_with_all_others_who_did(void **state)
         w[i].all = &all;
         waiter_start(&w[i]);
     }
-    usleep(A_WHILE_US);
+    for (unsigned i = 0; i < WAITERS; i++) {
+        while (!atomic_load(&w[i].began))
+            usleep(A_WHILE_US);
+    }
+    usleep(10 * A_WHILE_US); /* who comes too late has not waited */
     close(turn);
     for (unsigned i = 0; i < WAITERS; i++)
         waiter_end(&w[i]);

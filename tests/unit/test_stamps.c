@@ -144,7 +144,8 @@ what_the_driver_took_is_not_time_held(void **state)
 {
     static struct session s = {.cl = &table};
     struct event e = {0};
-    struct held h = {.event = &e, .since_ns = now_ns() - 5 * MS};
+    struct queue q = {.out_of_order = true};
+    struct held h = {.event = &e, .queue = &q, .since_ns = now_ns() - 5 * MS};
     cl_event event = NULL;
 
     (void)state;
