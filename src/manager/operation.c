@@ -275,6 +275,8 @@ operation_end(struct operation *op)
         v->operation = NULL;
         v->held = false;
     }
+    /* Who is told that it failed finds nothing of it. */
+    snapshot_file_fini(&op->file);
     if (c.ended)
         c.ended(c.arg, &op->error, done ? v : NULL, op->bytes, op->paused_ms);
     if (!done)

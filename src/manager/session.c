@@ -212,6 +212,7 @@ session_gone(void *arg)
     else
         log_debug("vGPU '%s': session of worker %d is over", v->s.name, (int)s->pid);
     session_gate_end(v, s->gate);
+    session_hear_rest(s);
     if (v->operation)
         operation_session_gone(v->operation, s, why);
     session_settle(v, s->slot);

@@ -109,6 +109,21 @@ control_readable(void *arg)
         operation_worker_hung_up(s->vgpu->operation, s);
 }
 
+void
+session_hear_rest(struct session *s)
+{
+    struct control_msg m;
+    int fd, rc = 0;
+
+    /* What is heard may be the last. */
+    while (rc == 0 && s->control) {
+        rc = control_receive(watch_fd(s->control), &m, &fd, MSG_DONTWAIT);
+        cleanup_closep(&fd);
+        if (rc == 0)
+            heard(s, &m);
+    }
+}
+
 static int
 connect_to_worker(struct session *s)
 {

@@ -31,6 +31,9 @@ void worker_sockets_sweep(const struct manager *m);
 int session_tell(struct session *s, const struct control_msg *m, int fd);
 int session_tell_op(struct session *s, enum control_op op);
 
+/* The worker is gone: what it had said before is heard. */
+void session_hear_rest(struct session *s);
+
 /* Hangs up: what it still answers belongs to nothing any more. */
 void session_hang_up(struct session *s);
 

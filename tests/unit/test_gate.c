@@ -509,8 +509,8 @@ what_comes_before_it_is_no_part_of_the_slice(void **state)
 {
     struct world *w = *state;
 
-    offer(w, 3 * MS, TURN_KEEP);
-    begin_late(w, 5 * MS);
+    offer(w, 6 * MS, TURN_KEEP);
+    begin_late(w, 9 * MS);
     assert_true(goes(w, MS));
     gate_step(&w->gate, true);
     assert_false(given(w));
