@@ -24,6 +24,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly dir=build-fuzz corpora=tests/fuzz/corpus
 readonly optimization=${FUZZ_OPTIMIZATION:-0}
+# A run of less than so many seconds begins with about so many inputs: it would be over before it
+# had read all. With them all `coverage` runs each program once.
+readonly SHORT_S=10 SHORT_INPUTS=120
 
 # targets: the programs there.
 targets() {
@@ -37,14 +40,14 @@ configured() {
 }
 
 # One build for both: what feeds a decoder also counts the lines that it reaches. Without
-# warnings, which the other builds give; debug information is for where a finding is.
+# warnings, which the other builds give; with a linker that takes a third of the time.
 configure() {
     local flags='-fsanitize=fuzzer-no-link -fno-sanitize-recover=all -w -gline-tables-only'
     flags+=' -fprofile-instr-generate=/dev/null -fcoverage-mapping'
     if [ ! -f "$dir/build.ninja" ]; then
-        CC=clang meson setup "$dir" -Dfuzz=true -Dwerror=false -Dwarning_level=0 -Ddebug=false \
-            -Doptimization="$optimization" -Db_sanitize=address,undefined -Db_lundef=false \
-            -Dc_args="$flags" -Dc_link_args=-fprofile-instr-generate >&2
+        CC=clang CC_LD=gold meson setup "$dir" -Dfuzz=true -Dwerror=false -Dwarning_level=0 \
+            -Ddebug=false -Doptimization="$optimization" -Db_sanitize=address,undefined \
+            -Db_lundef=false -Dc_args="$flags" -Dc_link_args=-fprofile-instr-generate >&2
     elif ! configured; then
         meson configure "$dir" -Doptimization="$optimization"
     fi
@@ -101,6 +104,25 @@ seeds() {
     fi
 }
 
+# part NAME FOLDER...: links some of the inputs into a folder and prints it. Targets that share them
+# have different ones.
+part() {
+    local name=$1 to=$dir/part/$1 files picked=() step i=0 program
+    shift
+    mapfile -t files < <(find "$@" -type f | LC_ALL=C sort)
+    step=$((${#files[@]} / SHORT_INPUTS + 1))
+    for program in "$dir"/tests/fuzz/"$(shared "$name")"*.p; do
+        [[ $program != */"$name.p" ]] || break
+        i=$((i + 1))
+    done
+    for ((i %= step; i < ${#files[@]}; i += step)); do
+        picked+=("${files[i]}")
+    done
+    rm -rf "$to" && mkdir -p "$to"
+    ln -t "$to" "${picked[@]}"
+    echo "$to"
+}
+
 run() {
     local exe=$1 seconds=$2 name corpus args=() folders=()
     name=$(basename "$exe")
@@ -108,19 +130,24 @@ run() {
     mkdir -p "$corpus" "$dir/findings"
     mapfile -t args < <(dictionary "$name")
     mapfile -t folders < <(seeds "$name")
+    if [ "$seconds" -lt "$SHORT_S" ] && [ "${#folders[@]}" -gt 0 ]; then
+        mapfile -t folders < <(part "$name" "${folders[@]}")
+    fi
     args+=("$corpus" "${folders[@]}")
     exec "$exe" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="$dir/findings/$name-" "${args[@]}"
 }
 
-# profile EXE: what its corpus reaches.
+# profile EXE: what its corpus reaches. One that an input breaks leaves no profile.
 profile() {
     local name folders
     name=$(basename "$1")
     mapfile -t folders < <(seeds "$name")
     [ "${#folders[@]}" -gt 0 ] || return 0
     LLVM_PROFILE_FILE=$dir/profiles/$name.profraw "$1" -runs=0 "${folders[@]}" \
-        >"$dir/profiles/$name.log" 2>&1 || tail -n 20 "$dir/profiles/$name.log" >&2
+        >"$dir/profiles/$name.log" 2>&1 && return
+    tail -n 20 "$dir/profiles/$name.log" >&2
+    touch "$dir/profiles/failed"
 }
 
 coverage() {
@@ -140,6 +167,7 @@ coverage() {
     llvm-cov-14 export -format=lcov -instr-profile="$dir/all.profdata" "${objects[@]}" \
         >"$dir/lines.lcov"
     /usr/bin/python3 tests/fuzz/coverage.py tests/fuzz/decoders.txt "$dir/lines.lcov"
+    [ ! -e "$dir/profiles/failed" ]
 }
 
 # merge NAME EXE FOLDER...: what of these reaches something new, as the corpus of NAME.
