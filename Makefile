@@ -134,7 +134,7 @@ host-package: ## a .deb for hosts, into build/packages
 	$(call package,host)
 
 clean: ## remove all build trees
-	rm -rf $(BUILD) build-asan build-tsan build-fuzz build-fuzz-cov
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22

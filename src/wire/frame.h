@@ -60,6 +60,12 @@ struct extent {
     uint64_t off, len;
 };
 
+/*
+ * Storage of a memory object begins at a multiple of it, whatever the object's size: at least
+ * CL_DEVICE_MEM_BASE_ADDR_ALIGN of every device met.
+ */
+#define HEAP_GRANULE 256u /* bytes */
+
 /* Values of clCreateBuffer's `content`: what the new storage holds. */
 enum buffer_content {
     CONTENT_NONE = 0,     /* undefined, as the specification allows */

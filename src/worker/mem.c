@@ -163,6 +163,9 @@ mem_check_content(struct session *s, uint64_t size, struct extent storage,
     if (storage.off != EXTENT_NONE && !s->shared_storage)
         return request_bad_field(s, "storage",
                                  "this device's buffers are not in the heap");
+    /* A driver that takes it as it is leaves kernels with elements that are not aligned. */
+    if (storage.off != EXTENT_NONE && storage.off % HEAP_GRANULE != 0)
+        return request_bad_field(s, "storage", "not aligned");
     if (storage.off != EXTENT_NONE && storage.len < size)
         return request_bad_field(s, "storage", "shorter than the buffer");
     if (content > CONTENT_INITIAL)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The control API behind its transport, in a manager of the fake back end: requests one after the
- * other, each a byte for the method, a path up to a NUL, a body up to a byte of 0xff.
+ * other, each a byte for the method, a path up to a NUL, a body up to a byte of 0xff. Methods from
+ * 128 on are another user's.
  */
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #define WAIT_ROUNDS 100000
+#define ANOTHER_USER 65533u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -50,12 +52,12 @@ start(void)
 
 /* What is answered is JSON or text, with a status that HTTP knows. */
 static void
-request(const char *method, const char *path, const uint8_t *body, size_t len)
+request(uid_t uid, const char *method, const char *path, const uint8_t *body, size_t len)
 {
     struct api_call c;
 
     api_call_init(&c, &manager);
-    c.peer = (struct peer){.pid = getpid(), .uid = geteuid()};
+    c.peer = (struct peer){.pid = getpid(), .uid = uid};
     c.body = malloc(len + 1);
     memcpy(c.body, body, len);
     c.body_len = len;
@@ -78,7 +80,7 @@ delete_all(void)
         const struct vgpu *v = container_of(manager.vgpus.next, struct vgpu, link);
         _cleanup_free_ char *path = str_printf("/v1/vgpus/%s", v->s.name);
 
-        request("DELETE", path, (const uint8_t *)"", 0);
+        request(geteuid(), "DELETE", path, (const uint8_t *)"", 0);
     }
 }
 
@@ -98,7 +100,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         end = memchr(body, 0xff, size - (size_t)(body - data));
         if (!end)
             end = data + size;
-        request(methods[data[0] % 5], (const char *)data + 1, body, (size_t)(end - body));
+        request(data[0] < 128 ? geteuid() : ANOTHER_USER, methods[data[0] % 5],
+                (const char *)data + 1, body, (size_t)(end - body));
         if (end == data + size)
             break;
         size -= (size_t)(end + 1 - data);

@@ -67,6 +67,24 @@ start(void)
     close(null);
 }
 
+/* As `tessera send` ends. */
+static int
+cmd_moved(int argc, char **argv)
+{
+    const struct client_options o = {.no_start = true};
+    _cleanup_err_ struct err e = ERR_INIT;
+    struct client *c;
+    int rc;
+
+    if (client_new(&o, &c, &e) < 0)
+        abort();
+    rc = client_vgpu_moved(c, argv[1], argv[argc - 1], &e);
+    client_free(c);
+    if (rc > 0 || (rc < 0 && !e.msg))
+        abort();
+    return rc < 0;
+}
+
 static char *list[] = {"tessera list", NULL};
 static char *list_json[] = {"tessera list", "-o", "json", NULL};
 static char *gpus[] = {"tessera gpus", NULL};
@@ -75,6 +93,7 @@ static char *show[] = {"tessera show", "train", NULL};
 static char *set[] = {"tessera gpu", "set", "gpu0", "--mode", "equal-size", NULL};
 static char *delete[] = {"tessera delete", "train", NULL};
 static char *create[] = {"tessera create", "train", "--type", "cpu-1g", NULL};
+static char *moved[] = {"moved", "the first", "/run/qemu/gpu.sock", NULL};
 
 static const struct {
     int (*run)(int argc, char **argv);
@@ -83,7 +102,7 @@ static const struct {
 } runs[] = {
     {cmd_list, list, 1},     {cmd_list, list_json, 3}, {cmd_gpus, gpus, 1},
     {cmd_types, types, 1},   {cmd_show, show, 2},      {cmd_gpu, set, 5},
-    {cmd_delete, delete, 2}, {cmd_create, create, 4},
+    {cmd_delete, delete, 2}, {cmd_create, create, 4},  {cmd_moved, moved, 3},
 };
 
 int

@@ -4,8 +4,8 @@
  * 2 descriptors come with the bytes, 4 they begin with the right magic and version, 8 they go on
  * with the right fingerprint, 16 we are a guest at a virtio port: the bytes come after a
  * preamble, which 32 spoils. 64 we are a worker at a port, 128 a manager there that turns the guest
- * away. 1 and 16 together: we go on with a session: 64 as its worker, else as its guest. What a
- * guest accepts it maps, and so does a worker.
+ * away. 1 and 16 together: we go on with a session: 64 as its worker, else as its guest. 16 and 64
+ * without 1: we go on with one at a port. What a guest accepts it maps, and so does a worker.
  */
 #include "base/io.h"
 #include "base/sock.h"
@@ -137,7 +137,7 @@ host_main(void *arg)
 }
 
 static void
-at_port(int port, struct host *host)
+at_port(int port, struct host *host, bool again)
 {
     struct hello h = {.magic = HELLO_MAGIC, .version = WIRE_VERSION};
     char reason[160] = "";
@@ -145,11 +145,14 @@ at_port(int port, struct host *host)
     struct welcome w;
     struct channel c;
     pthread_t thread;
+    int rc;
 
     if (pthread_create(&thread, NULL, host_main, host) != 0)
         abort();
     fcntl(port, F_SETFL, O_NONBLOCK);
-    if (hello_exchange_port(port, &h, &w, &info, reason) == 0) {
+    rc = again ? hello_rejoin_port(port, &h, &w, reason)
+               : hello_exchange_port(port, &h, &w, &info, reason);
+    if (rc == 0) {
         if (host->spoil)
             abort();
         if (channel_map_bar(&c, &w, memory(), MEMORY_BYTES) == 0) {
@@ -232,7 +235,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(bytes, data + 1, size - 1);
     put_greeting(data[0], bytes, size - 1);
     if ((data[0] & 17) == 16) {
-        at_port(pair[1], &(struct host){pair[0], data[0] & 32, bytes, size - 1});
+        at_port(pair[1], &(struct host){pair[0], data[0] & 32, bytes, size - 1},
+                data[0] & 64);
         close(pair[0]);
         close(pair[1]);
         return 0;

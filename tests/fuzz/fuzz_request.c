@@ -14,6 +14,7 @@ parse(unsigned method, const char *body, size_t len, struct err *e)
     struct request_gpu gpu;
     struct request_shutdown shutdown;
     struct request_vm vm;
+    struct request_moved moved;
     static struct request_operation operation;
     int rc;
 
@@ -21,6 +22,12 @@ parse(unsigned method, const char *body, size_t len, struct err *e)
     if (method >= 0xf0) {
         rc = request_parse_operation(body, len, &operation, e);
         if (rc == 0 && (operation.kind == OPERATION_CLONE) != (operation.name[0] != '\0'))
+            abort();
+        return rc;
+    }
+    if (method >= 0xe0) {
+        rc = request_parse_moved(body, len, &moved, e);
+        if (rc == 0 && moved.socket[0] != '/')
             abort();
         return rc;
     }

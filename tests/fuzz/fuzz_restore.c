@@ -10,7 +10,6 @@
 
 #include "api/opencl_request.h"
 #include "snapshot/snapshot.h"
-#include "worker/saved.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,8 +47,7 @@ may_go_on(void *ctx, uint64_t done, uint64_t total)
 static bool
 too_wild(const uint8_t *data, size_t size)
 {
-    return memmem(data, size, "hang", 4) || memmem(data, size, "crash", 5) ||
-           memmem(data, size, "spin", 4);
+    return memmem(data, size, "hang", 4) || memmem(data, size, "crash", 5);
 }
 
 /* ---- the stream ---------------------------------------------------------------------------- */
@@ -84,12 +82,14 @@ put_head(struct snapshot_writer *w, const uint8_t *data, size_t len, uint8_t swi
          struct saved_session *ret)
 {
     struct saved_session *h = ret;
+    struct packed_head p = {0};
 
-    if (len < sizeof *h) {
+    if (len < offsetof(struct packed_head, program)) {
         put_section(w, SAVED_SESSION, 0, data, len, 0);
         return;
     }
-    memcpy(h, data, sizeof *h);
+    memcpy(&p, data, len < sizeof p ? len : sizeof p);
+    head_unpack(&p, h);
     if (!(switches & SWITCH_OTHER))
         h->number = SNAPSHOT_NUMBER;
     if (h->commands_bytes > RING_MOST)

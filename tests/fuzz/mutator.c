@@ -342,7 +342,7 @@ op_pick(void)
         return helpers[rnd(sizeof helpers / sizeof *helpers)];
     do
         op = (unsigned)rnd(OPENCL_OPS);
-    while (!message_of(op) || messages[op].family != FUZZ_FAMILY);
+    while (!message_of(op) || messages[op].family != fuzz_family);
     return op;
 }
 
@@ -477,7 +477,7 @@ switches_change(void)
     if (chance(50))
         frames.switches[0] ^= 1u << rnd(4);
     else
-        frames.switches[1 + rnd(3)] = (uint8_t)rnd(64);
+        frames.switches[1 + rnd(3)] = (uint8_t)rnd(128);
 }
 
 static void

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* libFuzzer's own hooks; the family of calls that a target is about is FUZZ_FAMILY. */
+/* libFuzzer's own hooks. */
 #ifndef TESSERA_FUZZ_MUTATOR_H
 #define TESSERA_FUZZ_MUTATOR_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* The family of calls that a target is about: enum family of frames.h. */
+extern const unsigned fuzz_family;
 
 #define FRAME_SWITCHES 8u /* bytes before the first frame */
 

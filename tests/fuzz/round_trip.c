@@ -7,7 +7,6 @@
 #include "worker/event.h"
 #include "worker/mem.h"
 #include "worker/save.h"
-#include "worker/saved.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -307,6 +306,50 @@ compare(struct sections *a, struct sections *b)
 
 /* ---- as a seed ----------------------------------------------------------------------------- */
 
+void
+head_pack(const struct saved_session *h, struct packed_head *ret)
+{
+    *ret = (struct packed_head){
+        .version = h->version,
+        .flags = h->flags,
+        .number = h->number,
+        .heap_bytes = h->heap_bytes,
+        .commands_bytes = h->commands_bytes,
+        .replies_bytes = h->replies_bytes,
+        .commands_at = h->commands_at,
+        .replies_at = h->replies_at,
+        .reserved_bytes = h->reserved_bytes,
+        .moments = h->moments,
+        .channel_off = h->channel_off,
+        .boot = h->boot,
+    };
+    memcpy(ret->token, h->token, sizeof ret->token);
+    memcpy(ret->program, h->program, sizeof ret->program);
+    memcpy(ret->driver, h->driver, sizeof ret->driver);
+}
+
+void
+head_unpack(const struct packed_head *p, struct saved_session *ret)
+{
+    *ret = (struct saved_session){
+        .version = p->version,
+        .flags = p->flags,
+        .number = p->number,
+        .heap_bytes = p->heap_bytes,
+        .commands_bytes = p->commands_bytes,
+        .replies_bytes = p->replies_bytes,
+        .commands_at = p->commands_at,
+        .replies_at = p->replies_at,
+        .reserved_bytes = p->reserved_bytes,
+        .moments = p->moments,
+        .channel_off = p->channel_off,
+        .boot = p->boot,
+    };
+    memcpy(ret->token, p->token, sizeof ret->token);
+    memcpy(ret->program, p->program, sizeof ret->program);
+    memcpy(ret->driver, p->driver, sizeof ret->driver);
+}
+
 static size_t
 without_zeros(const uint8_t *bytes, size_t len)
 {
@@ -348,6 +391,22 @@ shorten_heap(struct section *s)
     s->len = to;
 }
 
+/* In place: it is a section of its own, whose bytes are malloc'ed. */
+static void
+pack_head(struct section *s)
+{
+    struct saved_session h;
+    struct packed_head *p = malloc(sizeof *p);
+
+    if (!p || s->len != sizeof h)
+        abort();
+    memcpy(&h, s->bytes, sizeof h);
+    head_pack(&h, p);
+    free(s->bytes);
+    s->bytes = (uint8_t *)p;
+    s->len = sizeof *p;
+}
+
 static void
 write_seed(const char *folder, int fd)
 {
@@ -373,7 +432,10 @@ write_seed(const char *folder, int fd)
 
         if (s->kind == SAVED_OPS)
             continue;
-        if (s->kind == SAVED_HEAP) {
+        if (s->kind == SAVED_SESSION) {
+            pack_head(s);
+            whole = s->len;
+        } else if (s->kind == SAVED_HEAP) {
             shorten_heap(s);
             whole = s->len;
         } else if (s->kind == SAVED_CHANNEL) {

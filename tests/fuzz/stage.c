@@ -8,10 +8,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-/* Of a launch, in one dimension: what the driver itself would do for hours is no finding. */
+/* What the driver itself would do for hours is no finding: of a launch, in one dimension. */
 #define GLOBAL_MOST 255u
+/* And of `spin`, which takes so many microseconds. */
+#define SPIN_MASK 0x3ffu
 
 static _Thread_local bool is_dispatcher;
 
@@ -72,6 +75,18 @@ tame_launch(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions,
         return CL_OUT_OF_RESOURCES;
     return untamed->clEnqueueNDRangeKernel(queue, kernel, dimensions, offset, global,
                                            local, n_waits, waits, event);
+}
+
+static cl_int CL_API_CALL
+tame_arg(cl_kernel kernel, cl_uint index, size_t size, const void *value)
+{
+    cl_uint tame;
+
+    if (size != sizeof tame || !value)
+        return untamed->clSetKernelArg(kernel, index, size, value);
+    memcpy(&tame, value, sizeof tame);
+    tame &= SPIN_MASK;
+    return untamed->clSetKernelArg(kernel, index, sizeof tame, &tame);
 }
 
 /* ---- callbacks: a session is not over before the driver's threads have made all of them ---- */
@@ -180,6 +195,7 @@ open_device(struct session *s)
     untamed = s->device.cl;
     tamed = *untamed;
     tamed.clEnqueueNDRangeKernel = tame_launch;
+    tamed.clSetKernelArg = tame_arg;
     tamed.clSetEventCallback = set_event_callback;
     tamed.clSetMemObjectDestructorCallback = set_mem_callback;
     tamed.clSetContextDestructorCallback = set_context_callback;

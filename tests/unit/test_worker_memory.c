@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Framebuffer and credit: exact to the byte, whatever the guest writes into its word. */
+#include "worker/mem.h"
 #include "worker/memory.h"
+#include "worker/session.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -312,6 +315,21 @@ who_waits_for_a_destruction_is_woken_by_it(void **state)
     account_unmap(a);
 }
 
+/* A driver that uses it as it is would give kernels elements that are not aligned. */
+static void
+storage_that_begins_inside_a_granule_is_refused(void **state)
+{
+    static struct session s = {.shared_storage = true};
+    const struct extent none = {EXTENT_NONE, 0};
+    const struct extent good = {3 * HEAP_GRANULE, 4096}, bad = {15, 4096};
+
+    (void)state;
+    assert_int_equal(mem_check_content(&s, 4096, good, CONTENT_NONE, none), 0);
+    assert_int_equal(mem_check_content(&s, 4096, none, CONTENT_NONE, none), 0);
+    assert_int_equal(mem_check_content(&s, 4096, bad, CONTENT_NONE, none), -EPROTO);
+    assert_non_null(strstr(s.reason, "storage: not aligned"));
+}
+
 int
 main(void)
 {
@@ -326,6 +344,7 @@ main(void)
         cmocka_unit_test(unused_credit_of_another_session_can_be_had),
         cmocka_unit_test(two_racing_sessions_share_the_limit_exactly),
         cmocka_unit_test(who_waits_for_a_destruction_is_woken_by_it),
+        cmocka_unit_test(storage_that_begins_inside_a_granule_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,13 +8,13 @@
 #ifndef TESSERA_GUEST_OPENCL_HEAP_H
 #define TESSERA_GUEST_OPENCL_HEAP_H
 
+#include "wire/frame.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define HEAP_GRANULE                                                                     \
-    256u           /* bytes; at least CL_DEVICE_MEM_BASE_ADDR_ALIGN of every device met */
 #define HEAP_FL 48 /* first-level classes: powers of two of granules */
 #define HEAP_SL 16 /* second-level classes in each */
 
