@@ -233,9 +233,11 @@ restore_led(const struct pair *p, int from, const struct save_image *i, const ch
 {
     _cleanup_free_ char *to = str_printf("%s/." PAIR_MEMORY "-XXXXXX", p->folder);
     const struct copy_watch w = {.cancel_fd = p->cancel_fd};
-    int rc =
-        to ? copies_image(from, i, xml, &w, to, e) : err_set(e, -ENOMEM, "out of memory");
+    int rc;
 
+    if (!to)
+        return err_set(e, -ENOMEM, "out of memory");
+    rc = copies_image(from, i, xml, &w, to, e);
     if (rc < 0)
         return rc;
     rc = host_restore(p->vm->h, to, true, e);
