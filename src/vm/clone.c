@@ -10,15 +10,13 @@
 #include "vm/vm.h"
 
 #include "base/cleanup.h"
-#include "base/copy.h"
 #include "base/io.h"
 #include "client/operation.h"
+#include "vm/copies.h"
 #include "vm/domain_copy.h"
 #include "vm/pair.h"
-#include "vm/save_image.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -127,25 +125,48 @@ check_vgpus(const struct clone *c, struct err *e)
     return 0;
 }
 
+/* It is read there, and its copy lies beside it for a while. */
+static int
+check_memory_folder(const struct clone *c, struct err *e)
+{
+    _cleanup_free_ char *path = NULL;
+    int rc = host_saved_path(c->vm->h, c->o->domain, &path, e);
+
+    if (rc < 0)
+        return rc;
+    *strrchr(path, '/') = '\0';
+    if (access(path, R_OK | W_OK | X_OK) == 0)
+        return 0;
+    return err_set(e, -errno, "libvirt's folder of saved memory, %s: %s (%s)", path,
+                   strerror(errno),
+                   geteuid() == 0 ? "this libvirt has another"
+                                  : "to copy memory at qemu:///system takes root");
+}
+
+static int
+look_at_memory(struct clone *c, struct err *e)
+{
+    _cleanup_free_ char *running = NULL;
+    const struct host_domain *d = c->of.domain;
+    int rc = check_memory_folder(c, e);
+
+    if (rc < 0)
+        return rc;
+    rc = host_runs(d) ? host_xml(d, true, &running, e) : host_saved_xml(d, &c->saved, e);
+    return rc == 0 ? look_at(c, running ? running : c->saved, e) : rc;
+}
+
 /* What would be in the way is found before anything is paused. */
 static int
 look(struct clone *c, struct err *e)
 {
-    _cleanup_free_ char *running = NULL;
     const struct host_domain *d = c->of.domain;
     int rc = host_xml(d, false, &c->config, e);
 
     if (rc == 0)
         rc = check_name(c, e);
-    if (rc == 0 && host_runs(d)) {
-        rc = host_xml(d, true, &running, e);
-        if (rc == 0)
-            rc = look_at(c, running, e);
-    } else if (rc == 0 && host_is_saved(d)) {
-        rc = host_saved_xml(d, &c->saved, e);
-        if (rc == 0)
-            rc = look_at(c, c->saved, e);
-    }
+    if (rc == 0 && (host_runs(d) || host_is_saved(d)))
+        rc = look_at_memory(c, e);
     if (rc == 0)
         rc = look_at(c, c->config, e);
     if (rc == 0)
@@ -291,66 +312,12 @@ copied(void *user, uint64_t bytes)
 }
 
 static int
-copy_bytes(struct clone *c, int from, int to, const char *path, struct err *e)
-{
-    const struct copy_watch w = {c->o->cancel_fd, c, copied};
-    int rc = copy_file(from, to, &w);
-
-    if (rc == -ECANCELED)
-        return err_set(e, rc, "called off");
-    return rc < 0 ? err_set(e, rc, "%s cannot be copied: %s", path, strerror(-rc)) : 0;
-}
-
-/* Whoever may use the original may use the copy. */
-static int
-make_like(const char *path, const struct stat *st, int *ret_fd, struct err *e)
-{
-    _cleanup_close_ int fd =
-        open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int rc;
-
-    if (fd < 0)
-        return err_set(e, -errno, "cannot make %s: %s", path, strerror(errno));
-    if ((geteuid() == 0 && fchown(fd, st->st_uid, st->st_gid) < 0) ||
-        fchmod(fd, st->st_mode & 0777) < 0) {
-        rc = err_set(e, -errno, "cannot make %s: %s", path, strerror(errno));
-        unlink(path);
-        return rc;
-    }
-    *ret_fd = take_fd(&fd);
-    return 0;
-}
-
-static int
-open_regular(const char *path, int *ret_fd, struct stat *st, struct err *e)
-{
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0 || fstat(fd, st) < 0)
-        return err_set(e, -errno, "cannot read %s: %s", path, strerror(errno));
-    if (!S_ISREG(st->st_mode))
-        return err_set(e, -EOPNOTSUPP, "%s is no regular file, and only these are copied",
-                       path);
-    *ret_fd = take_fd(&fd);
-    return 0;
-}
-
-/* From here on the file is undo's to remove. */
-static int
 copy_one(struct clone *c, struct copy_file *f, struct err *e)
 {
-    _cleanup_close_ int from = -1, to = -1;
-    struct stat st = {.st_mode = 0};
-    int rc = open_regular(f->from, &from, &st, e);
+    const struct copy_watch w = {c->o->cancel_fd, c, copied};
+    int rc = copies_file(f->from, f->to, &w, &f->made, e);
 
-    if (rc == -ENOENT && f->optional)
-        return 0;
-    if (rc == 0)
-        rc = make_like(f->to, &st, &to, e);
-    if (rc < 0)
-        return rc;
-    f->made = true;
-    return copy_bytes(c, from, to, f->from, e);
+    return rc == -ENOENT && f->optional && !f->made ? 0 : rc;
 }
 
 static uint64_t
@@ -386,21 +353,6 @@ text_of_copy(const struct clone *c, const char *xml, char **ret, struct err *e)
     return rc < 0 ? rc : 0;
 }
 
-/* libvirt's file, which it must be for us to read: its own is root's. */
-static int
-open_image(const struct clone *c, int *ret_fd, char **ret_path, struct err *e)
-{
-    struct stat st = {.st_mode = 0};
-    int rc = host_saved_path(c->vm->h, host_name(c->of.domain), ret_path, e);
-
-    if (rc == 0)
-        rc = open_regular(*ret_path, ret_fd, &st, e);
-    return rc < 0 ? err_wrap(e, "its saved memory (%s)",
-                             geteuid() == 0 ? "libvirt has it elsewhere"
-                                            : "root may, at qemu:///system")
-                  : 0;
-}
-
 /* Where libvirt has its files elsewhere, there may be those of another one's domain. */
 static int
 check_image(const struct clone *c, const struct save_image *i, struct err *e)
@@ -410,36 +362,45 @@ check_image(const struct clone *c, const struct save_image *i, struct err *e)
                : err_set(e, -ESTALE, "the saved memory is of another domain");
 }
 
+/* What is in libvirt's file, and where that is. */
+static int
+read_image(const struct clone *c, struct save_image *ret, int *ret_fd, char **ret_path,
+           struct err *e)
+{
+    int rc = host_saved_path(c->vm->h, c->o->domain, ret_path, e);
+
+    if (rc == 0)
+        rc = copies_open(*ret_path, ret_fd, e);
+    if (rc == 0)
+        rc = save_image_read(*ret_fd, ret, e);
+    if (rc == 0)
+        rc = check_image(c, ret, e);
+    return rc < 0 ? err_wrap(e, "its saved memory") : 0;
+}
+
 static int
 copy_image(struct clone *c, struct err *e)
 {
+    const struct copy_watch w = {c->o->cancel_fd, c, copied};
     _cleanup_save_image_ struct save_image i = {.xml = NULL};
-    _cleanup_free_ char *path = NULL, *xml = NULL;
-    _cleanup_close_ int from = -1, to = -1;
-    int rc;
+    _cleanup_free_ char *path = NULL, *xml = NULL, *to = NULL;
+    _cleanup_close_ int from = -1;
+    int rc = c->saved ? read_image(c, &i, &from, &path, e) : 0;
 
-    if (!c->saved)
-        return 0;
-    rc = open_image(c, &from, &path, e);
-    if (rc == 0)
-        rc = save_image_read(from, &i, e);
-    if (rc == 0)
-        rc = check_image(c, &i, e);
-    if (rc == 0)
-        rc = text_of_copy(c, i.xml, &xml, e);
+    if (rc < 0 || !c->saved)
+        return rc;
+    rc = text_of_copy(c, i.xml, &xml, e);
     if (rc < 0)
         return rc;
-    c->image = str_printf("%.*s.%s.tessera-XXXXXX", (int)(strrchr(path, '/') + 1 - path),
-                          path, c->o->name);
-    to = c->image ? mkostemp(c->image, O_CLOEXEC) : -1;
-    if (to < 0) {
-        rc = err_set(e, -errno, "cannot make a copy of %s: %s", path, strerror(errno));
-        free(take_ptr(c->image));
-        return rc;
-    }
+    to = str_printf("%.*s.%s.tessera-XXXXXX", (int)(strrchr(path, '/') + 1 - path), path,
+                    c->o->name);
+    if (!to)
+        return err_set(e, -ENOMEM, "out of memory");
     c->total += bytes_of(path);
-    rc = copy_bytes(c, from, to, path, e);
-    return rc == 0 ? save_image_write(to, &i, xml, e) : rc;
+    rc = copies_image(from, &i, xml, &w, to, e);
+    if (rc == 0)
+        c->image = take_ptr(to);
+    return rc;
 }
 
 static int

@@ -2,10 +2,9 @@
 #include "vm/pair.h"
 
 #include "base/cleanup.h"
-#include "base/copy.h"
 #include "base/io.h"
 #include "client/operation.h"
-#include "vm/save_image.h"
+#include "vm/copies.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -229,24 +228,20 @@ pair_put_away(struct pair *p, struct err *e)
 
 /* The memory may have been saved with another manager's vGPUs, whose files are elsewhere. */
 static int
-restore_led(const struct pair *p, const char *path, int from, const struct save_image *i,
-            const char *xml, struct err *e)
+restore_led(const struct pair *p, int from, const struct save_image *i, const char *xml,
+            struct err *e)
 {
-    _cleanup_free_ char *beside = str_printf("%s/." PAIR_MEMORY "-XXXXXX", p->folder);
+    _cleanup_free_ char *to = str_printf("%s/." PAIR_MEMORY "-XXXXXX", p->folder);
     const struct copy_watch w = {.cancel_fd = p->cancel_fd};
-    _cleanup_close_ int to = beside ? mkostemp(beside, O_CLOEXEC) : -1;
     int rc;
 
-    if (to < 0)
-        return err_set(e, -errno, "cannot copy %s: %s", path, strerror(errno));
-    rc = copy_file(from, to, &w);
+    if (!to)
+        return err_set(e, -ENOMEM, "out of memory");
+    rc = copies_image(from, i, xml, &w, to, e);
     if (rc < 0)
-        err_set(e, rc, "cannot copy %s: %s", path, strerror(-rc));
-    if (rc == 0)
-        rc = save_image_write(to, i, xml, e);
-    if (rc == 0)
-        rc = host_restore(p->vm->h, beside, true, e);
-    unlink(beside);
+        return rc;
+    rc = host_restore(p->vm->h, to, true, e);
+    unlink(to);
     return rc;
 }
 
@@ -299,7 +294,7 @@ restore(struct pair *p, struct err *e)
     if (rc < 0)
         return rc;
     p->stays_paused = !i.runs;
-    return rc > 0 ? restore_led(p, path, fd, &i, xml, e)
+    return rc > 0 ? restore_led(p, fd, &i, xml, e)
                   : host_restore(p->vm->h, path, true, e);
 }
 

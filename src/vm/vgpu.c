@@ -153,7 +153,9 @@ int
 vm_vgpu_give(struct client *c, const struct vm_gift *g, struct vm_vgpu *ret,
              struct err *e)
 {
-    json_t *body = json_pack("{ss* ss*}", "domain", g->domain, "label", g->label);
+    const bool labelled = g->label && strcmp(g->label, g->name) != 0;
+    json_t *body =
+        json_pack("{ss* ss*}", "domain", g->domain, "label", labelled ? g->label : NULL);
     json_t *answer = NULL;
     int rc;
 

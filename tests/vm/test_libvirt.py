@@ -90,6 +90,14 @@ def trained_as_natively(host, *domains):
         assert trained(d.check("cat /run/training; grep -qx 0 /run/trained")) == wanted, d.name
 
 
+def remove(d, vgpu):
+    """Others need the room that its vGPU has."""
+    if not d.is_off():
+        d.tessera("stop", "--force")
+    d.tessera("detach", vgpu)
+    d.host.tessera("delete", vgpu)
+
+
 def connected(host, name):
     return host.vgpu(name)["vm"]["connected"]
 
@@ -160,7 +168,7 @@ def test_one_snapshot_goes_on_three_times(host):
     trained_as_natively(host, *copies, d)
     for one in copies:
         computes(one)
-        one.tessera("stop", "--force")
+        remove(one, one.name)
 
 
 @long
@@ -180,8 +188,7 @@ def test_a_folder_goes_on_at_the_same_and_at_a_second_manager(host):
     d.resume("--from", f"{host.folder}/twice")
     trained_as_natively(host, d)
     computes(d)
-    d.tessera("stop", "--force")
-    d.tessera("detach", "mover-gpu")
+    remove(d, "mover-gpu")
 
 
 def with_disk(host, name):
@@ -203,8 +210,9 @@ def test_one_that_is_off_is_cloned(host):
     one, two = d.virsh("dumpxml"), copy.virsh("dumpxml")
     assert "/plain" not in two and "ua-tessera-plain-gpu-port15" in two, two
     assert d.virsh("domuuid") != copy.virsh("domuuid")
-    copy.tessera("detach", "others-gpu")
+    remove(copy, "others-gpu")
     assert "tessera" not in copy.virsh("dumpxml") and one == d.virsh("dumpxml")
+    remove(d, "plain-gpu")
 
 
 @long
@@ -229,8 +237,8 @@ def test_a_running_one_is_cloned_with_its_disk(host):
     copy.tessera("stop", "--force")
     copy.start()
     computes(copy)
-    copy.tessera("stop", "--force")
-    d.tessera("stop", "--force")
+    remove(copy, "twins-gpu")
+    remove(d, "running-gpu")
 
 
 @long
