@@ -37,9 +37,6 @@ int snapshot_begin(struct snapshot_writer *w, uint32_t kind, uint64_t id, struct
 /* Adds to the section; the caller may change the bytes afterwards. */
 int snapshot_put(struct snapshot_writer *w, const void *bytes, size_t len, struct err *e);
 
-/* The same of as many zeros. */
-int snapshot_put_zeros(struct snapshot_writer *w, uint64_t len, struct err *e);
-
 /* Ends the snapshot. Without it what was written is no whole one, and a reader says so. */
 int snapshot_finish(struct snapshot_writer *w, struct err *e);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "base/zero.h"
 #include "snapshot/behind.h"
 #include "snapshot/format.h"
 #include "snapshot/snapshot.h"
@@ -226,24 +225,10 @@ flush(struct snapshot_writer *w, struct err *e)
     return rc < 0 ? rc : flush_zeros(w, e);
 }
 
-static int
-check_put(struct snapshot_writer *w, struct err *e)
+static bool
+is_zero(const uint8_t *p, size_t len)
 {
-    if (w->failed < 0)
-        return fail(w, w->failed, e);
-    return w->in_section ? 0 : fail(w, -EINVAL, e);
-}
-
-int
-snapshot_put_zeros(struct snapshot_writer *w, uint64_t len, struct err *e)
-{
-    int rc = check_put(w, e);
-
-    if (rc == 0)
-        rc = flush_block(w, e);
-    if (rc == 0)
-        w->zeros += len;
-    return rc;
+    return len > 0 && p[0] == 0 && memcmp(p, p + 1, len - 1) == 0;
 }
 
 /* At most a page, of one kind. */
@@ -252,8 +237,11 @@ put_page(struct snapshot_writer *w, const uint8_t *p, size_t len, struct err *e)
 {
     int rc;
 
-    if (len == PAGE_BYTES && is_zero(p, len))
-        return snapshot_put_zeros(w, len, e);
+    if (len == PAGE_BYTES && is_zero(p, len)) {
+        rc = flush_block(w, e);
+        w->zeros += len;
+        return rc;
+    }
     rc = flush_zeros(w, e);
     if (rc == 0 && w->fill + len > BLOCK_MAX_BYTES)
         rc = flush_block(w, e);
@@ -268,8 +256,12 @@ int
 snapshot_put(struct snapshot_writer *w, const void *bytes, size_t len, struct err *e)
 {
     const uint8_t *p = bytes;
-    int rc = check_put(w, e);
+    int rc = 0;
 
+    if (w->failed < 0)
+        return fail(w, w->failed, e);
+    if (!w->in_section)
+        return fail(w, -EINVAL, e);
     while (len > 0 && rc == 0) {
         const size_t n = len < PAGE_BYTES ? len : PAGE_BYTES;
 

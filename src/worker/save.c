@@ -3,11 +3,9 @@
 
 #include "api/opencl_request.h"
 #include "base/cleanup.h"
-#include "base/zero.h"
 #include "link/bar_map.h"
 #include "snapshot/snapshot.h"
 #include "worker/content.h"
-#include "worker/holes.h"
 #include "worker/restore.h"
 #include "worker/save_log.h"
 #include "worker/saved.h"
@@ -55,8 +53,6 @@ struct saving {
     struct driver_content *contents; /* owned */
     size_t n_contents;
     uint64_t content_bytes;
-    struct holes holes; /* none, when it goes on */
-    struct zero_pages zeros;
     void *copy; /* of all that is in heap and contents; NULL: the session stays paused */
     size_t copy_bytes;
 };
@@ -332,7 +328,6 @@ saving_new(struct session *s, uint64_t number, bool copy, struct saving **ret,
     if (!g)
         return err_set(e, -ENOMEM, "out of memory");
     g->s = s;
-    zero_pages_init(&g->zeros, session_heap_fd(s), &g->holes);
     mems_look_at_mappings(s);
     rc = save_log(s, &g->log);
     fill_head(g, number);
@@ -346,8 +341,6 @@ saving_new(struct session *s, uint64_t number, bool copy, struct saving **ret,
     }
     if (rc == 0)
         rc = contents_find(g);
-    if (rc == 0 && !copy)
-        rc = holes_find(s, &g->holes);
     if (rc < 0)
         err_set(e, rc, "cannot put the session together: %s", strerror(-rc));
     if (rc == 0 && copy)
@@ -364,8 +357,6 @@ saving_free(struct saving *g)
 {
     if (!g)
         return;
-    zero_pages_fini(&g->zeros);
-    holes_fini(&g->holes);
     contents_let_go(g);
     if (g->copy)
         munmap(g->copy, g->copy_bytes);
@@ -409,24 +400,6 @@ map_pages(const uint8_t *p, size_t len)
 #endif
 }
 
-/*
- * Of one step. What is zero needs no room from here on, suspended or not: giving pages back takes
- * as long as looking at them, so that is done meanwhile.
- */
-static int
-put_step(struct writing *w, const uint8_t *p, size_t len, struct err *e)
-{
-    const struct session *s = w->g->s;
-
-    map_pages(p, len);
-    if (!is_zero(p, len))
-        return snapshot_put(w->w, p, len, e);
-    if (w->g->holes.n > 0 && p >= s->channel.heap &&
-        p < s->channel.heap + s->channel.heap_bytes)
-        zero_pages_give_back(&w->g->zeros, (uint64_t)(p - s->channel.heap), len);
-    return snapshot_put_zeros(w->w, len, e);
-}
-
 static int
 put(struct writing *w, const void *bytes, uint64_t len, struct err *e)
 {
@@ -434,8 +407,10 @@ put(struct writing *w, const void *bytes, uint64_t len, struct err *e)
 
     while (len > 0) {
         const size_t n = len < STEP_BYTES ? (size_t)len : STEP_BYTES;
-        int rc = put_step(w, p, n, e);
+        int rc;
 
+        map_pages(p, n);
+        rc = snapshot_put(w->w, p, n, e);
         w->done += n;
         if (rc == 0)
             rc = w->options->progress(w->options->ctx, w->done, saving_bytes(w->g));
