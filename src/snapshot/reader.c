@@ -432,6 +432,7 @@ snapshot_reader_new_until(int fd, int stop_fd, struct snapshot_reader **ret,
     r->fd = fd;
     r->stop_fd = stop_fd;
     r->begin = lseek(fd, 0, SEEK_CUR);
+    r->content = r->block;
     r->unpack = ZSTD_createDCtx();
     rc = r->unpack ? take_header(r, e) : err_set(e, -ENOMEM, "out of memory");
     if (rc < 0)
