@@ -397,7 +397,7 @@ stage_tsan() {
     tsan_tests "$TSAN_SOME"
 }
 TSAN_SOME='arbiter|ring|channel|transport|session|rejoin|direct|wait|hold|mem|account|gate|guest'
-TSAN_SOME+='|worker-(memory|table)|icd'
+TSAN_SOME+='|worker-(memory|table)|icd|watch|snapshot'
 readonly TSAN_SOME="(^|[^a-z])($TSAN_SOME)"
 
 # Drivers and interpreters are not instrumented: what they do among themselves is not told.

@@ -391,7 +391,7 @@ read_through(int fd, struct err *e)
 }
 
 /* A sanitizer makes each reader cost much, and does not look at what is found, but at how. */
-#ifdef __SANITIZE_ADDRESS__
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 #define STRIDE 13
 #else
 #define STRIDE 1
