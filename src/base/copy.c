@@ -31,23 +31,6 @@ tell(const struct copy_watch *w, off_t bytes)
         w->copied(w->user, (uint64_t)bytes);
 }
 
-static int
-write_at(int fd, const char *buf, size_t len, off_t at)
-{
-    while (len > 0) {
-        const ssize_t n = pwrite(fd, buf, len, at);
-
-        if (n < 0 && errno != EINTR)
-            return -errno;
-        if (n > 0) {
-            buf += n;
-            len -= (size_t)n;
-            at += n;
-        }
-    }
-    return 0;
-}
-
 /* Where the kernel cannot copy by itself: between these two file systems, or at all. */
 static ssize_t
 copy_by_hand(int from, int to, off_t at, size_t len)
@@ -61,7 +44,7 @@ copy_by_hand(int from, int to, off_t at, size_t len)
     n = pread(from, buf, len < BUFFER_BYTES ? len : BUFFER_BYTES, at);
     if (n < 0)
         return errno == EINTR ? 0 : -errno;
-    rc = n > 0 ? write_at(to, buf, (size_t)n, at) : -ENODATA;
+    rc = n > 0 ? pwrite_all(to, buf, (size_t)n, at) : -ENODATA;
     return rc < 0 ? rc : n;
 }
 

@@ -54,6 +54,25 @@ write_all(int fd, const void *buf, size_t len)
 }
 
 int
+pwrite_all(int fd, const void *buf, size_t len, off_t at)
+{
+    const char *p = buf;
+
+    while (len > 0) {
+        const ssize_t n = pwrite(fd, p, len, at);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -ENOSPC;
+        p += n;
+        len -= (size_t)n;
+        at += n;
+    }
+    return 0;
+}
+
+int
 read_exact(int fd, void *buf, size_t len)
 {
     char *p = buf;

@@ -20,6 +20,9 @@ int fd_above_stdio(int fd);
 /* Writes all of buf, going on after short writes and EINTR. */
 int write_all(int fd, const void *buf, size_t len);
 
+/* The same at an offset; the file's own stays where it is. -ENOSPC also where nothing is taken. */
+int pwrite_all(int fd, const void *buf, size_t len, off_t at);
+
 /* Reads exactly len bytes; -ENODATA when the peer ends before that. */
 int read_exact(int fd, void *buf, size_t len);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "snapshot/behind.h"
 
+#include "base/io.h"
 #include "snapshot/belt.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct behind {
     int fd;
@@ -17,23 +17,6 @@ struct behind {
     struct belt belt;
 };
 
-static int
-write_at(int fd, const uint8_t *bytes, size_t len, off_t at)
-{
-    while (len > 0) {
-        const ssize_t n = pwrite(fd, bytes, len, at);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -ENOSPC;
-        bytes += n;
-        len -= (size_t)n;
-        at += n;
-    }
-    return 0;
-}
-
 /* Whole pages; a part that was written past the page cache before it failed is written again. */
 static int
 write_piece(int fd, const uint8_t *bytes, size_t len, off_t at)
@@ -42,10 +25,10 @@ write_piece(int fd, const uint8_t *bytes, size_t len, off_t at)
     int rc = -EINVAL;
 
     if (flags >= 0) {
-        rc = write_at(fd, bytes, len, at);
+        rc = pwrite_all(fd, bytes, len, at);
         direct_end(fd, flags);
     }
-    return rc == -EINVAL ? write_at(fd, bytes, len, at) : rc;
+    return rc == -EINVAL ? pwrite_all(fd, bytes, len, at) : rc;
 }
 
 static void *
@@ -92,7 +75,7 @@ behind_finish(struct behind *b)
 {
     belt_drain(&b->belt);
     if (b->failed == 0 && b->fill > 0)
-        b->failed = write_at(b->fd, belt_next_empty(&b->belt)->bytes, b->fill, b->next);
+        b->failed = pwrite_all(b->fd, belt_next_empty(&b->belt)->bytes, b->fill, b->next);
     return b->failed;
 }
 

@@ -226,22 +226,14 @@ struct sink {
 static int
 sink_put(struct sink *to, const uint8_t *bytes, uint64_t len)
 {
-    while (to->fd >= 0 && len > 0) {
-        const ssize_t n = pwrite(to->fd, bytes, len, to->at);
+    const int rc = to->fd >= 0 ? pwrite_all(to->fd, bytes, len, to->at) : 0;
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -ENOSPC;
-        bytes += n;
-        len -= (uint64_t)n;
-        to->at += n;
-    }
+    to->at += (off_t)len;
     if (to->memory) {
         memcpy(to->memory, bytes, len);
         to->memory += len;
     }
-    return 0;
+    return rc;
 }
 
 static void

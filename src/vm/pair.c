@@ -278,16 +278,27 @@ lead(const struct pair *p, const char *xml, char **ret, struct err *e)
     return rc;
 }
 
+int
+pair_open_memory(const struct pair *p, char **ret_path, int *ret_fd,
+                 struct save_image *ret, struct err *e)
+{
+    char *path = *ret_path = str_printf("%s/" PAIR_MEMORY, p->folder);
+
+    *ret_fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (*ret_fd < 0)
+        return err_set(e, -errno, "cannot read %s: %s", path ? path : PAIR_MEMORY,
+                       strerror(errno));
+    return save_image_read(*ret_fd, ret, e);
+}
+
 /* It is paused, so that what it was saved with stays true until its vGPUs are there. */
 static int
 restore(struct pair *p, struct err *e)
 {
     _cleanup_save_image_ struct save_image i = {.xml = NULL};
-    _cleanup_free_ char *path = str_printf("%s/" PAIR_MEMORY, p->folder), *xml = NULL;
-    _cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    int rc = fd < 0 ? err_set(e, -errno, "cannot read %s: %s", path ? path : PAIR_MEMORY,
-                              strerror(errno))
-                    : save_image_read(fd, &i, e);
+    _cleanup_free_ char *path = NULL, *xml = NULL;
+    _cleanup_close_ int fd = -1;
+    int rc = pair_open_memory(p, &path, &fd, &i, e);
 
     if (rc == 0)
         rc = lead(p, i.xml, &xml, e);

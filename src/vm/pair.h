@@ -14,6 +14,7 @@
 #define TESSERA_VM_PAIR_H
 
 #include "vm/job.h"
+#include "vm/save_image.h"
 
 struct pair {
     struct vm *vm;
@@ -39,6 +40,10 @@ int pair_bring_back(struct pair *p, struct err *e);
 
 /* A vGPU of the folder's whose name is free is made there, and suspended. */
 int pair_adopt(const struct pair *p, unsigned i, struct err *e);
+
+/* The folder's memory: its path (owned), a descriptor (owned) and what it says; all to be freed. */
+int pair_open_memory(const struct pair *p, char **ret_path, int *ret_fd,
+                     struct save_image *ret, struct err *e);
 
 /* One that was made for a domain that has ended. */
 void pair_delete_vgpu(struct client *c, const char *name);

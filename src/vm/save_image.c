@@ -2,6 +2,7 @@
 #include "vm/save_image.h"
 
 #include "base/cleanup.h"
+#include "base/io.h"
 
 #include <errno.h>
 #include <string.h>
@@ -171,13 +172,10 @@ save_image_write(int fd, const struct save_image *i, const char *xml, struct err
     size_t len = 0;
     int rc = save_image_format(i, xml, &buf, &len, e);
 
-    for (size_t done = 0; done < len && rc == 0;) {
-        const ssize_t n = pwrite(fd, buf + done, len - done, (off_t)done);
-
-        if (n < 0 && errno != EINTR)
-            rc = err_set(e, -errno, "the saved memory cannot be written: %s",
-                         strerror(errno));
-        done += n > 0 ? (size_t)n : 0;
-    }
+    if (rc < 0)
+        return rc;
+    rc = pwrite_all(fd, buf, len, 0);
+    if (rc < 0)
+        err_set(e, rc, "the saved memory cannot be written: %s", strerror(-rc));
     return rc;
 }

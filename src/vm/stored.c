@@ -3,7 +3,6 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "vm/save_image.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -129,12 +128,10 @@ find_domain(struct stored *s, struct err *e)
 static int
 look_at_memory(struct stored *s, struct err *e)
 {
-    _cleanup_free_ char *path = str_printf("%s/" PAIR_MEMORY, s->folder);
     _cleanup_save_image_ struct save_image i = {.xml = NULL};
-    _cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    int rc = fd < 0 ? err_set(e, -errno, "cannot read %s: %s", path ? path : PAIR_MEMORY,
-                              strerror(errno))
-                    : save_image_read(fd, &i, e);
+    _cleanup_free_ char *path = NULL;
+    _cleanup_close_ int fd = -1;
+    int rc = pair_open_memory(&s->p, &path, &fd, &i, e);
 
     if (rc == 0 && !domain_is_same(i.xml, s->config))
         rc = err_set(e, -EINVAL, "%s is of another domain", path);
