@@ -25,7 +25,8 @@ check_folder() {
     [ "$lines" -le "$MOST" ] || complain "$readme: $lines lines, at most $MOST"
 }
 
-for folder in api bench docs man packaging scripts src/* studies studies/workloads tests; do
+for folder in api bench docs man packaging scripts src/* studies studies/workloads \
+    studies/workloads/*/ tests; do
     [ ! -d "$folder" ] || check_folder "$folder"
 done
 exit "$bad"

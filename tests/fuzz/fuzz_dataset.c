@@ -3,8 +3,8 @@
  * The trainer reads a folder of four files, packed by gzip or not. The first byte picks the file
  * that the bytes are; the others are small and good.
  */
-#include "dataset.h"
 #include "failure.h"
+#include "train/dataset.h"
 
 #include <fcntl.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The trainer reads a data set's file. */
-#include "idx.h"
+#include "train/idx.h"
 
 #include <stdlib.h>
 

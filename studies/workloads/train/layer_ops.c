@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include "train/layer_ops.h"
+
+#include "train/kernels.h"
+
+/*
+ * Rows that one work-item sums: small enough for a GPU to find work for all of it and
+ * for a CPU's second-level cache (512 rows of 800 floats are 1.6 MB).
+ */
+enum { ROWS_PER_PART = 512, TRANSPOSE_BLOCK = 16 };
+
+int
+layer_inputs(const struct layer *l)
+{
+    switch (l->spec.kind) {
+    case LAYER_CONV:
+        return l->spec.kernel * l->spec.kernel * l->in.c;
+    case LAYER_DENSE:
+        return shape_size(l->in);
+    case LAYER_POOL:
+    case LAYER_DROPOUT:
+        break;
+    }
+    return 0;
+}
+
+static int
+ceil_div(int a, int b)
+{
+    return (a + b - 1) / b;
+}
+
+int
+layer_parts(int rows)
+{
+    return ceil_div(rows, ROWS_PER_PART);
+}
+
+static int
+tiles(const struct gpu *gpu, int m, int n)
+{
+    const struct tile tile = train_tile(gpu);
+
+    return ceil_div(m, tile.m) * ceil_div(n, tile.n);
+}
+
+/* output = input * weights + biases, over that many rows. */
+static void
+product(struct layer *l, const struct pass *p, cl_mem input, int rows)
+{
+    const int k = layer_inputs(l), n = l->spec.units;
+
+    GPU_RUN(p->gpu, KERNEL_GEMM, tiles(p->gpu, rows, n), ARG_MEM(input),
+            ARG_MEM(l->weights.value), ARG_MEM(l->output), ARG_MEM(l->biases.value),
+            ARG_INT(rows), ARG_INT(n), ARG_INT(k), ARG_INT(1), ARG_INT(l->spec.relu));
+}
+
+static void
+sum_parts(const struct pass *p, const struct param *param, int parts)
+{
+    GPU_RUN(p->gpu, KERNEL_SUM_PARTS, param->len, ARG_MEM(p->scratch->parts),
+            ARG_MEM(param->grad), ARG_INT(param->len), ARG_INT(parts));
+}
+
+/* The gradients of the parameters from those of the output (cut by the ReLU here). */
+static void
+product_grad(struct layer *l, const struct pass *p, cl_mem input, int rows)
+{
+    const int k = layer_inputs(l), n = l->spec.units, parts = layer_parts(rows);
+    cl_mem weight_parts = parts > 1 ? p->scratch->parts : l->weights.grad;
+    cl_mem bias_parts = parts > 1 ? p->scratch->parts : l->biases.grad;
+
+    if (l->spec.relu)
+        GPU_RUN(p->gpu, KERNEL_RELU_GRAD, rows * n, ARG_MEM(l->output_grad),
+                ARG_MEM(l->output), ARG_INT(rows * n));
+
+    GPU_RUN(p->gpu, KERNEL_GEMM_TN, tiles(p->gpu, k, n) * parts, ARG_MEM(input),
+            ARG_MEM(l->output_grad), ARG_MEM(weight_parts), ARG_INT(k), ARG_INT(n),
+            ARG_INT(rows), ARG_INT(ROWS_PER_PART));
+    if (parts > 1)
+        sum_parts(p, &l->weights, parts);
+
+    GPU_RUN(p->gpu, KERNEL_SUM_COLUMNS, n * parts, ARG_MEM(l->output_grad),
+            ARG_MEM(bias_parts), ARG_INT(rows), ARG_INT(n), ARG_INT(ROWS_PER_PART));
+    if (parts > 1)
+        sum_parts(p, &l->biases, parts);
+}
+
+/* input_grad = output_grad * weights^T. */
+static void
+product_input_grad(struct layer *l, const struct pass *p, cl_mem input_grad, int rows)
+{
+    const int k = layer_inputs(l), n = l->spec.units;
+    cl_mem transposed = p->scratch->transposed;
+
+    GPU_RUN(p->gpu, KERNEL_TRANSPOSE,
+            ceil_div(k, TRANSPOSE_BLOCK) * ceil_div(n, TRANSPOSE_BLOCK),
+            ARG_MEM(l->weights.value), ARG_MEM(transposed), ARG_INT(k), ARG_INT(n));
+    /* Without a bias: any buffer does in its place. */
+    GPU_RUN(p->gpu, KERNEL_GEMM, tiles(p->gpu, rows, k), ARG_MEM(l->output_grad),
+            ARG_MEM(transposed), ARG_MEM(input_grad), ARG_MEM(transposed), ARG_INT(rows),
+            ARG_INT(k), ARG_INT(n), ARG_INT(0), ARG_INT(0));
+}
+
+static void
+conv_forward(struct layer *l, const struct pass *p, cl_mem input)
+{
+    const int rows = p->images * l->in.h * l->in.w, kernel = l->spec.kernel;
+
+    GPU_RUN(p->gpu, KERNEL_IM2COL, rows * kernel, ARG_MEM(input), ARG_MEM(l->patches),
+            ARG_INT(p->images), ARG_INT(l->in.h), ARG_INT(l->in.w), ARG_INT(l->in.c),
+            ARG_INT(kernel));
+    product(l, p, l->patches, rows);
+}
+
+static void
+conv_backward(struct layer *l, const struct pass *p, cl_mem input, cl_mem input_grad)
+{
+    const int rows = p->images * l->in.h * l->in.w;
+    cl_mem patches_grad = p->scratch->patches_grad;
+
+    (void)input; /* its patches are still there */
+    product_grad(l, p, l->patches, rows);
+    if (!input_grad)
+        return;
+    product_input_grad(l, p, patches_grad, rows);
+    GPU_RUN(p->gpu, KERNEL_COL2IM, rows * l->in.c, ARG_MEM(patches_grad),
+            ARG_MEM(input_grad), ARG_INT(p->images), ARG_INT(l->in.h), ARG_INT(l->in.w),
+            ARG_INT(l->in.c), ARG_INT(l->spec.kernel));
+}
+
+const struct layer_ops layer_conv_ops = {conv_forward, conv_backward};
+
+static void
+dense_forward(struct layer *l, const struct pass *p, cl_mem input)
+{
+    product(l, p, input, p->images);
+}
+
+static void
+dense_backward(struct layer *l, const struct pass *p, cl_mem input, cl_mem input_grad)
+{
+    product_grad(l, p, input, p->images);
+    if (input_grad)
+        product_input_grad(l, p, input_grad, p->images);
+}
+
+const struct layer_ops layer_dense_ops = {dense_forward, dense_backward};
+
+static void
+pool_forward(struct layer *l, const struct pass *p, cl_mem input)
+{
+    GPU_RUN(p->gpu, KERNEL_POOL, p->images * shape_size(l->out), ARG_MEM(input),
+            ARG_MEM(l->output), ARG_MEM(l->winners), ARG_INT(p->images),
+            ARG_INT(l->out.h), ARG_INT(l->out.w), ARG_INT(l->out.c));
+}
+
+static void
+pool_backward(struct layer *l, const struct pass *p, cl_mem input, cl_mem input_grad)
+{
+    (void)input;
+    if (!input_grad)
+        return;
+    GPU_RUN(p->gpu, KERNEL_POOL_GRAD, p->images * shape_size(l->out),
+            ARG_MEM(l->output_grad), ARG_MEM(l->winners), ARG_MEM(input_grad),
+            ARG_INT(p->images), ARG_INT(l->out.h), ARG_INT(l->out.w), ARG_INT(l->out.c));
+}
+
+const struct layer_ops layer_pool_ops = {pool_forward, pool_backward};
+
+/* Forward and backward are the same: scale what is kept. */
+static void
+dropout_apply(struct layer *l, const struct pass *p, cl_mem from, cl_mem to)
+{
+    const int len = p->images * shape_size(l->out);
+
+    GPU_RUN(p->gpu, KERNEL_DROPOUT, len, ARG_MEM(from), ARG_MEM(to), ARG_INT(len),
+            ARG_BITS(p->dropout_key + (uint32_t)l->index),
+            ARG_REAL(p->training ? l->spec.keep : 1.0f));
+}
+
+static void
+dropout_forward(struct layer *l, const struct pass *p, cl_mem input)
+{
+    dropout_apply(l, p, input, l->output);
+}
+
+static void
+dropout_backward(struct layer *l, const struct pass *p, cl_mem input, cl_mem input_grad)
+{
+    (void)input;
+    if (input_grad)
+        dropout_apply(l, p, l->output_grad, input_grad);
+}
+
+const struct layer_ops layer_dropout_ops = {dropout_forward, dropout_backward};

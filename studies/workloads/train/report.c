@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "train/report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/json.h"
+
+void
+report_init(struct report *r, bool json, bool quiet)
+{
+    *r = (struct report){.json = json,
+                         .quiet = quiet,
+                         .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")};
+}
+
+void
+report_step(const struct report *r, uint32_t step, double loss, double step_s,
+            uint32_t batch)
+{
+    if (r->quiet)
+        return;
+    if (r->json) {
+        printf("{\"event\":\"step\",\"step\":%u", step);
+        json_number("loss", loss);
+        json_number("step_s", step_s);
+        puts("}");
+    } else {
+        printf("step %6u   loss %.4f   %8.2f ms/step   %7.0f images/s\n", step, loss,
+               step_s * 1e3, batch / step_s);
+    }
+    fflush(stdout);
+}
+
+static void
+result_json(const struct result *result)
+{
+    fputs("{\"event\":\"result\",", stdout);
+    json_string("model", result->model);
+    printf(",\"parameters\":%u,\"batch\":%u,\"steps\":%u,\"seed\":%llu",
+           result->parameters, result->batch, result->steps,
+           (unsigned long long)result->seed);
+    json_number("loss", result->loss);
+    json_number("accuracy", result->accuracy < 0.0 ? NAN : result->accuracy);
+    json_number("step_median_s", result->step_s.median);
+    json_number("step_p99_s", result->step_s.p99);
+    json_number("step_mean_s", result->step_s.mean);
+    json_number("step_mad_s", result->step_s.mad);
+    json_number("images_per_s", result->steps * (double)result->batch / result->train_s);
+    json_number("compile_s", result->compile_s);
+    json_number("train_s", result->train_s);
+    json_number("eval_s", result->eval_s);
+    printf(",\"device_bytes\":%llu,", (unsigned long long)result->device_bytes);
+    json_string("device", result->device);
+    putchar(',');
+    json_string("platform", result->platform);
+    puts("}");
+}
+
+static void
+result_text(const struct report *r, const struct result *result)
+{
+    const char *const bold = r->colour ? "\033[1;32m" : "";
+    const char *const plain = r->colour ? "\033[0m" : "";
+
+    printf("model      %s, %u parameters, batch %u, seed %llu\n", result->model,
+           result->parameters, result->batch, (unsigned long long)result->seed);
+    printf("device     %s (%s), %.1f MiB in use\n", result->device, result->platform,
+           (double)result->device_bytes / 0x1p20);
+    printf("compile    %.2f s\n", result->compile_s);
+    printf("training   %u steps in %.2f s, %.0f images/s\n", result->steps,
+           result->train_s, result->steps * (double)result->batch / result->train_s);
+    printf("step       median %.3f ms, MAD %.3f, mean %.3f, p99 %.3f\n",
+           result->step_s.median * 1e3, result->step_s.mad * 1e3,
+           result->step_s.mean * 1e3, result->step_s.p99 * 1e3);
+    printf("loss       %.9g\n", result->loss);
+    if (result->accuracy >= 0.0)
+        printf("%saccuracy   %.4f%s on the test images, in %.2f s\n", bold,
+               result->accuracy, plain, result->eval_s);
+}
+
+void
+report_result(const struct report *r, const struct result *result)
+{
+    if (r->json)
+        result_json(result);
+    else
+        result_text(r, result);
+    fflush(stdout);
+}
