@@ -140,6 +140,7 @@ shares() {
     [[ "$output" != *POLICY* ]]
 }
 
+# bats test_tags=computes
 @test "a thousand GPUs of eight vGPUs for a minute" {
     simulate --policy equal-share --gpus 1000 -o json >many.json
     jq -e '.policies[0] | .jain_least > 0.999 and (.gpus | length) == 1000

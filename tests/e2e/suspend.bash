@@ -7,7 +7,8 @@
 readonly EVERYTHING=tests/suspend/everything CHURN=tests/suspend/churn
 # Rounds during one training: make check takes few, as it has no time.
 readonly ROUNDS=${SUSPEND_ROUNDS:-3}
-readonly TRAIN_STEPS=60
+# Between two of many rounds it makes some tens of steps.
+readonly TRAIN_STEPS=$((ROUNDS > 3 ? 20 * ROUNDS : 60))
 
 # Both GPUs compile into one cache: what the one has made the other finds.
 share_cache() {
