@@ -34,7 +34,7 @@ export LC_ALL=C.UTF-8
 export TESSERA_TEST_CACHE=$PWD/build/check-cache
 exec </dev/null
 
-passed=0 failed=0 skipped=0 stage= asked=
+passed=0 failed=0 skipped=0 stage='' asked=''
 
 # add PASSED FAILED SKIPPED
 add() {
