@@ -25,7 +25,7 @@ check_folder() {
     [ "$lines" -le "$MOST" ] || complain "$readme: $lines lines, at most $MOST"
 }
 
-for folder in api bench docs man packaging scripts src/* studies studies/workloads \
+for folder in api bench docs man packaging scripts src/* studies studies/study studies/workloads \
     studies/workloads/*/ tests; do
     [ ! -d "$folder" ] || check_folder "$folder"
 done

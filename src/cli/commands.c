@@ -24,6 +24,7 @@ const struct command commands[] = {
     {"gpu", "change a GPU's settings, show its scheduler's log", cmd_gpu},
     {"vm", "give vGPUs and GPUs to virtual machines", cmd_vm},
     {"simulate", "foretell what schedulers give to made-up vGPUs", cmd_simulate},
+    {"study", "measure what sharing a GPU costs, and report it", cmd_study},
     {"demo", "compare native, passthrough and vGPUs by training", cmd_demo},
     {"shutdown", "end the manager", cmd_shutdown},
     {"version", "show the version", cmd_version},

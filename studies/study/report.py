@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""report.md and report.html (one file, with its plots), made of results.json alone."""
+
+import dataclasses
+import html
+import typing
+
+from study import plot as plots
+
+
+@dataclasses.dataclass
+class Text:
+    text: str
+
+
+@dataclasses.dataclass
+class Heading:
+    text: str
+
+
+@dataclasses.dataclass
+class Table:
+    """Cells are text; all columns but the first are numbers, and stand to the right."""
+    head: typing.List[str]
+    rows: typing.List[list]
+
+
+@dataclasses.dataclass
+class Claim:
+    """What was to be shown, and whether it was: None where it was not measured."""
+    text: str
+    holds: typing.Optional[bool]
+
+
+@dataclasses.dataclass
+class Page:
+    title: str
+    question: str
+    blocks: list
+
+
+MARKS = {True: "yes", False: "NO", None: "not measured"}
+STYLE = """
+body { font: 16px/1.5 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em;
+       color: #222; background: #fff; }
+h1 { font-size: 1.7em; } h2 { font-size: 1.25em; margin-top: 2em; }
+table { border-collapse: collapse; margin: 1em 0; }
+th, td { padding: .25em .8em; text-align: right; border-bottom: 1px solid #ddd; }
+th:first-child, td:first-child { text-align: left; }
+th { border-bottom: 2px solid #888; }
+svg { max-width: 100%; height: auto; display: block; margin: 1em 0; }
+.question { font-size: 1.1em; color: #444; }
+.yes { color: #00704f; font-weight: bold; } .no { color: #b23b00; font-weight: bold; }
+.none { color: #666; } .small { font-size: .9em; color: #555; }
+"""
+
+
+def machine_words(data):
+    m = data["machine"]
+    return (f"{m['cores']} cores of {m['processor']}, {m['memory_bytes'] / 2**30:.0f} GiB, "
+            f"{m['system']}, Linux {m['kernel']}")
+
+
+def versions_words(data):
+    return ", ".join(f"{name} {said}" for name, said in data["versions"].items() if said)
+
+
+def gpus_words(data):
+    return "; ".join(f"{g['name']}: {g['device']} ({g['platform']})" for g in data["gpus"])
+
+
+def about(data):
+    """What every report ends with."""
+    blocks = [Heading("How it was measured"),
+              Text(f"Machine: {machine_words(data)}."), Text(f"GPUs: {gpus_words(data)}."),
+              Text(f"Versions: {versions_words(data)}."),
+              Text(f"Begun {data['began']}. Every sample is in results.json; "
+                   f"`tessera study report FOLDER` makes this page of it again.")]
+    blocks += [Text(note) for note in data["notes"]]
+    failures = {key: s["error"] for key, s in data["samples"].items() if "error" in s}
+    if failures:
+        blocks += [Heading("What failed"),
+                   Table(["sample", "why"], [[key, why] for key, why in failures.items()])]
+    return blocks
+
+
+# ---- Markdown ------------------------------------------------------------------------------
+
+
+def md_cell(text):
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def md_table(t):
+    lines = ["| " + " | ".join(map(md_cell, t.head)) + " |",
+             "|---" + "|--:" * (len(t.head) - 1) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(map(md_cell, row)) + " |" for row in t.rows])
+
+
+def md_block(b):
+    if isinstance(b, Heading):
+        return f"## {b.text}"
+    if isinstance(b, Table):
+        return md_table(b)
+    if isinstance(b, Claim):
+        return f"- {b.text}: **{MARKS[b.holds]}**"
+    if isinstance(b, plots.Plot):
+        return f"(plot in report.html: {b.title})"
+    return b.text
+
+
+def markdown(page):
+    parts = [f"# {page.title}", page.question, *map(md_block, page.blocks)]
+    text = "\n\n".join(parts) + "\n"
+    return text.replace("**\n\n- ", "**\n- ")
+
+
+# ---- HTML ----------------------------------------------------------------------------------
+
+
+def html_row(cells, tag):
+    return "<tr>" + "".join(f"<{tag}>{html.escape(str(c))}</{tag}>" for c in cells) + "</tr>"
+
+
+def html_block(b):
+    if isinstance(b, Heading):
+        return f"<h2>{html.escape(b.text)}</h2>"
+    if isinstance(b, Table):
+        return ("<table>" + html_row(b.head, "th") + "".join(html_row(r, "td") for r in b.rows) +
+                "</table>")
+    if isinstance(b, Claim):
+        kind = {True: "yes", False: "no", None: "none"}[b.holds]
+        return f'<p>{html.escape(b.text)}: <span class="{kind}">{MARKS[b.holds]}</span></p>'
+    if isinstance(b, plots.Plot):
+        return plots.svg(b) or "<p class=none>(no plot: gnuplot is not installed)</p>"
+    return f"<p>{html.escape(b.text)}</p>"
+
+
+def page_html(page):
+    body = "\n".join(map(html_block, page.blocks))
+    return ("<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>"
+            f"<title>{html.escape(page.title)}</title><style>{STYLE}</style></head><body>\n"
+            f"<h1>{html.escape(page.title)}</h1>\n"
+            f"<p class=question>{html.escape(page.question)}</p>\n{body}\n</body></html>\n")
+
+
+def write(page, data, folder):
+    whole = Page(page.title, page.question, page.blocks + about(data))
+    (folder / "report.md").write_text(markdown(whole), encoding="utf-8")
+    (folder / "report.html").write_text(page_html(whole), encoding="utf-8")

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Programs that are measured, and what they say of themselves: JSON lines, the last a "result"."""
+
+import json
+import time
+
+from study.site import Failed, until
+
+LIMIT_S = 1800  # of one run
+
+
+def result_of(program):
+    """The last "result" that it printed."""
+    for line in reversed(program.said().splitlines()):
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict) and found.get("event") == "result":
+            return found
+    raise Failed(f"{' '.join(program.words)} ended without a result: {program.complaint()}")
+
+
+def run_alone(site, place, words, limit_s=LIMIT_S):
+    """One program at a place, which is made for it: its result, and what CPU time it took, of its
+    own (guest) and of the manager and its workers (host)."""
+    place.begin()
+    try:
+        before = site.cpu_s()
+        command, env = place.command(words)
+        began = time.monotonic()
+        program = site.run(command, env)
+        program.wait(limit_s)
+        wall = time.monotonic() - began
+        result = result_of(program)
+    finally:
+        place.end()
+    return {"result": result, "wall_s": wall, "guest_cpu_s": program.cpu_s,
+            "host_cpu_s": site.cpu_s() - before}
+
+
+def run_together(site, commands, limit_s=LIMIT_S):
+    """Programs (command, environment) that begin their measured part at once; they take
+    --wait-for FILE. Their results, in order. What fails ends all."""
+    meeting = site.new_file("meeting")
+    meeting.mkdir()
+    go = meeting / "go"
+    programs = [site.run([*words, "--wait-for", go], env) for words, env in commands]
+    try:
+        until(lambda: ready(meeting, programs), limit_s, "not all programs are ready")
+        began = time.monotonic()
+        go.touch()
+        for program in programs:
+            program.wait(limit_s)
+        wall = time.monotonic() - began
+    except Failed:
+        for program in programs:
+            program.end()
+        raise
+    return {"results": [result_of(program) for program in programs], "wall_s": wall,
+            "guest_cpu_s": sum(program.cpu_s for program in programs)}
+
+
+def ready(meeting, programs):
+    for program in programs:
+        if program.poll() is not None:
+            program.wait(0)
+            raise Failed(f"{' '.join(program.words)} ended before it began")
+    return len(list(meeting.glob("*.ready"))) == len(programs)
