@@ -6,6 +6,7 @@
 #   MESON_ARGS     more options for meson setup
 #   DEMO_ARGS, BENCH_ARGS, DIFFERENTIAL_ARGS   options of these
 #   SOAK_ARGS      the same; SOAK_MINUTES how long the soak is (20)
+#   STUDIES_ARGS   options of tessera study (--quick, --full); STUDIES_OUT where they go
 #   FUZZ_SECONDS   how long each fuzz target runs (300)
 
 BUILD ?= build
@@ -17,6 +18,8 @@ BENCH_ARGS ?=
 DIFFERENTIAL_ARGS ?= --count 10000
 SOAK_ARGS ?=
 SOAK_MINUTES ?= 20
+STUDIES_OUT ?= studies-out
+STUDIES_ARGS ?=
 FUZZ_SECONDS ?= 300
 
 # need(groups): installs packages only when some are missing.
@@ -32,7 +35,7 @@ define package
 endef
 
 .PHONY: all deps demo check check-full check-vm check-vm-full vm-image bench bench-sched \
-	bench-vm bench-suspend instructions soak asan tsan fuzz differential format format-check \
+	bench-vm bench-suspend studies instructions soak asan tsan fuzz differential format format-check \
 	lint install guest-package host-package clean help
 
 all: ## build everything (the default)
@@ -67,6 +70,10 @@ bench-vm: all ## the same calls natively, by a process on a vGPU, and in a virtu
 bench-suspend: all ## suspend, resume and clone, next to the disk and the memory
 	$(call need,build run)
 	@/usr/bin/python3 bench/suspend.py --build $(BUILD) $(BENCH_ARGS)
+
+studies: all ## what sharing a GPU costs: every study, into STUDIES_OUT (studies-out)
+	$(call need,build run test)
+	@$(BUILD)/tessera study all --out "$(STUDIES_OUT)" $(STUDIES_ARGS)
 
 instructions: all ## count instructions of the fast paths, and renew the baseline
 	$(call need)

@@ -11,6 +11,7 @@
 #   asan-all  as asan, with all e2e       programs-all  as programs, and what takes long
 #   vm        virtual machines          vm-all    as vm, and what takes long
 #   e2e-all   as e2e, with both of each pair
+#   studies   each of the studies, quick: do they end, and is what they say plausible?
 #   instructions   counts of the fast paths, against docs/results/instructions.json
 #
 # The last line is the sum over all runners: N passed, N failed, N skipped. With CI=true a
@@ -18,12 +19,12 @@
 set -uo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-readonly STAGES=(build style unit instructions e2e programs vm asan tsan fuzz)
+readonly STAGES=(build style unit instructions e2e programs vm asan tsan fuzz studies)
 readonly FUZZ_SECONDS=${FUZZ_SECONDS:-21}
 # What a stage may take on two cores; a run of e2e tests is ended at five times that.
 declare -rA BUDGET_S=([build]=240 [style]=60 [unit]=120 [instructions]=30 [e2e]=300 [programs]=300
     [asan]=240 [tsan]=120 [fuzz]=120 [lint]=600 [asan-all]=900 [tsan-all]=900
-    [e2e-all]=600 [programs-all]=600 [vm]=240 [vm-all]=900)
+    [e2e-all]=600 [programs-all]=600 [vm]=240 [vm-all]=900 [studies]=120)
 readonly SUMMARY=build/check-summary.txt
 
 # Tests bring an environment of their own.
@@ -102,11 +103,15 @@ configure_tsan() {
     configure build-tsan -Dwerror=false -Doptimization=1 -Db_sanitize=thread -Db_lundef=false
 }
 
-# begin_beside FUNCTION: compiles something in what tests that mostly wait leave of the cores; its
-# own stage finds it done, and is the one that says what went wrong.
+# What stages after those of unit and e2e tests need is compiled in what these leave of the cores,
+# for they mostly wait. The stages find it done, and are the ones that say what went wrong.
 beside=
 begin_beside() {
-    nice -n 19 setsid bash -c "$(declare -f configure compile "$1"); $1" >/dev/null 2>&1 &
+    local work=
+    [[ $asked != *" asan "* ]] || work+="compile_asan; "
+    [[ $asked != *" fuzz "* ]] || work+="scripts/fuzz.sh build; "
+    nice -n 19 setsid bash -c "$(declare -f configure compile compile_asan); $work" \
+        >/dev/null 2>&1 &
     beside=$!
 }
 
@@ -306,7 +311,6 @@ stage_e2e() {
     mapfile -t files < <("${E2E_FILES:-some_e2e_files}")
     rm -rf build/calls
     BATS_ENV=(env "TESSERA_CALLS=$PWD/build/calls")
-    [[ $asked != *" asan "* ]] || begin_beside compile_asan
     bats_tests build "${files[@]}"
     BATS_ENV=(env)
     one "no call has lost its test" /usr/bin/python3 tests/calllog/table.py tested \
@@ -483,6 +487,20 @@ stage_fuzz() {
     one "lines of the decoders that the corpus reaches" scripts/fuzz.sh coverage
 }
 
+# Times are not looked at: see studies/study/tests/plausible.py.
+stage_studies() {
+    local name names out=$PWD/build/check-studies
+    built || return
+    rm -rf "$out"
+    mapfile -t names < <(build/tessera study list -o json | jq -r 'keys_unsorted[]')
+    [ "${#names[@]}" -gt 0 ] || one "studies are listed" false
+    for name in "${names[@]}"; do
+        one "study $name" build/tessera study "$name" --quick --quiet --out "$out"
+        one "study $name is plausible" /usr/bin/python3 studies/study/tests/plausible.py \
+            "$out/$name"
+    done
+}
+
 stage_lint() {
     one "build" compile build
     one "clang-tidy" scripts/lint.sh build
@@ -508,6 +526,7 @@ main() {
     rm -rf "$SUMMARY" "$TESSERA_TEST_CACHE"
     asked=" $* "
     for s in "$@"; do
+        [[ $s != unit || $asked != *" e2e "* ]] || begin_beside
         run_stage "$s"
     done
     line="$passed passed, $failed failed, $skipped skipped"

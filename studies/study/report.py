@@ -41,11 +41,12 @@ class Page:
 
 MARKS = {True: "yes", False: "NO", None: "not measured"}
 STYLE = """
-body { font: 16px/1.5 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em;
+body { font: 16px/1.5 sans-serif; max-width: 66em; margin: 2em auto; padding: 0 1em;
        color: #222; background: #fff; }
 h1 { font-size: 1.7em; } h2 { font-size: 1.25em; margin-top: 2em; }
 table { border-collapse: collapse; margin: 1em 0; }
-th, td { padding: .25em .8em; text-align: right; border-bottom: 1px solid #ddd; }
+th, td { padding: .25em .6em; text-align: right; border-bottom: 1px solid #ddd; }
+td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 th { border-bottom: 2px solid #888; }
 svg { max-width: 100%; height: auto; display: block; margin: 1em 0; }
