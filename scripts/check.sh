@@ -228,11 +228,11 @@ some_e2e_files() {
 # how much memory the manager takes, which a sanitizer changes.
 # What shares of time come to means nothing there either (sched), nor do packages of such a tree; an
 # image has no sanitizer's runtime (container-*, suspend-container), and nothing can be preloaded
-# before that (tessera-guest).
+# before that (tessera-guest); what studies run besides is Python (study).
 sanitizer_files() {
     e2e_files |
         grep -vE '/(jail|sched|held-waits|packages|hostile-(raw|raw-discrete|limits))\.bats$' |
-        grep -vE '/(tessera-guest|container-.*|suspend-(container|faults))\.bats$'
+        grep -vE '/(tessera-guest|study|container-.*|suspend-(container|faults))\.bats$'
 }
 
 # Of each pair NAME and NAME-discrete one: half the time, and nearly all of the code. What is killed

@@ -145,20 +145,24 @@ def work(a, p):
     return 1 if failed else 0
 
 
-def interrupted(*_):
-    raise KeyboardInterrupt
+class Ended(KeyboardInterrupt):
+    """By SIGTERM."""
+
+
+def ended(*_):
+    raise Ended
 
 
 def main():
     p = parser()
     a = p.parse_args()
-    signal.signal(signal.SIGTERM, interrupted)
+    signal.signal(signal.SIGTERM, ended)
     try:
         return work(a, p)
     except (Failed, Mismatch, OSError) as why:
         print(f"tessera study: {why}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as why:
         print("\ntessera study: interrupted; what was measured is kept, and the same command goes "
               "on from there", file=sys.stderr)
-        return 130
+        return 128 + (signal.SIGTERM if isinstance(why, Ended) else signal.SIGINT)
