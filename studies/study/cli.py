@@ -2,6 +2,7 @@
 """The command line of `tessera study`."""
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
@@ -75,6 +76,28 @@ def make_report(record):
     report.write(study.report(record.data, record.values()), record.data, record.path.parent)
 
 
+class Sites:
+    """A manager for each number of GPUs, from when it is first needed on."""
+
+    def __init__(self, programs, memory, record):
+        self.programs, self.memory, self.record = programs, memory, record
+        self.stack, self.there = contextlib.ExitStack(), {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    def of(self, gpus):
+        if gpus not in self.there:
+            site = self.stack.enter_context(Site(self.programs, gpus, self.memory))
+            self.there[gpus] = site
+            if not self.record.data["gpus"]:
+                self.record.data["gpus"] = site.gpu_list()
+        return self.there[gpus]
+
+
 def run_study(name, programs, options, a):
     """Returns how many samples failed."""
     study = module(name)
@@ -82,11 +105,8 @@ def run_study(name, programs, options, a):
     if not a.again:
         record.go_on()
     steps = study.plan(options)
-    left = [step for step in steps if not record.has(step.key)]
-    if left:
-        with Site(programs, gpus=getattr(study, "GPUS", 1), memory=study.MEMORY) as site:
-            record.data["gpus"] = site.gpu_list()
-            run_steps(site, record, steps, Progress(len(steps), a.quiet))
+    with Sites(programs, study.MEMORY, record) as sites:
+        run_steps(sites.of, record, steps, Progress(len(steps), a.quiet))
     make_report(record)
     show(a.out / name, a.output)
     if not a.quiet:

@@ -15,6 +15,7 @@ class Step:
     key: str
     what: str  # for the progress bar
     take: typing.Callable
+    gpus: int = 1  # software GPUs of its manager: more than one have cores of their own
 
 
 @dataclasses.dataclass
@@ -55,8 +56,9 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-def run_steps(site, record, steps, progress):
-    """Takes what is not there yet. What fails is kept as such; returns how many that were."""
+def run_steps(site_for, record, steps, progress):
+    """Takes what is not there yet, at site_for(gpus). What fails is kept as such; returns how many
+    that were."""
     failed = 0
     for i, step in enumerate(steps):
         if record.has(step.key):
@@ -64,7 +66,7 @@ def run_steps(site, record, steps, progress):
         progress.show(i, step.what)
         began = time.monotonic()
         try:
-            value = step.take(site)
+            value = step.take(site_for(step.gpus))
         except Failed as why:
             failed += 1
             progress.clear()

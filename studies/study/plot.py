@@ -79,7 +79,8 @@ def drawn(plot):
         else:
             yield (f"$s{number} using 1:2 with linespoints lw 2 pt 7 ps 0.6 lc rgb {colour} "
                    f"title {quoted(series.title)}")
-            yield f"$s{number} using 1:2:3:4 with yerrorbars pt 7 ps 0 lw 1.2 lc rgb {colour} notitle"
+            yield (f"$s{number} using 1:2:3:4 with yerrorbars pt 7 ps 0 lw 1.2 lc rgb {colour} "
+                   "notitle")
     for number, level in enumerate(plot.levels):
         colour = quoted(COLOURS[(len(plot.series) + number) % len(COLOURS)])
         yield f"{level.y:.9g} with lines lw 1.5 dt 2 lc rgb {colour} title {quoted(level.title)}"
@@ -89,7 +90,8 @@ def script(plot):
     low, high = ("*" if bound is None else f"{bound:.9g}" for bound in plot.bounds)
     lines = ["set terminal svg noenhanced size 860,430 font 'sans-serif,13' background 'white'",
              "set grid ytics lc rgb '#dddddd'", "set border 3 lc rgb '#666666'",
-             "set pointintervalbox 0", "set tics nomirror", "set key outside right top vertical Left reverse",
+             "set pointintervalbox 0", "set tics nomirror",
+             "set key outside right top vertical Left reverse",
              f"set title {quoted(plot.title)} font ',15'", f"set xlabel {quoted(plot.x)}",
              f"set ylabel {quoted(plot.y)}", f"set yrange [{low}:{high}]"]
     if plot.names:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 #
-# tessera study: mistakes, the list, what is left when it is interrupted. What studies measure is the
-# matter of the check's stage "studies".
+# tessera study: mistakes, the list, what is left when it is interrupted. What studies measure is
+# the matter of the check's stage "studies".
 #
 # shellcheck disable=SC2154 # lib.bash sets started
 

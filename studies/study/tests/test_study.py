@@ -77,12 +77,12 @@ class Kept(unittest.TestCase):
             return Step(key, key, run)
         first = self.record()
         with contextlib.redirect_stderr(io.StringIO()):
-            self.assertEqual(run_steps(None, first, [take("a"), take("b", False)],
+            self.assertEqual(run_steps(lambda _gpus: None, first, [take("a"), take("b", False)],
                                        Progress(2, True)), 1)
         self.assertEqual(first.failures(), {"b": "no room"})
         again = self.record()
         again.go_on()
-        self.assertEqual(run_steps(None, again, [take("a"), take("b"), take("c")],
+        self.assertEqual(run_steps(lambda _gpus: None, again, [take("a"), take("b"), take("c")],
                                    Progress(3, True)), 0)
         self.assertEqual(taken, ["a", "b", "b", "c"])
         self.assertEqual(Record.load(self.path).failures(), {})
@@ -93,8 +93,8 @@ class Kept(unittest.TestCase):
             raise KeyboardInterrupt
         record = self.record()
         with self.assertRaises(KeyboardInterrupt):
-            run_steps(None, record, [Step("a", "a", lambda _: 1), Step("b", "b", stop)],
-                      Progress(2, True))
+            run_steps(lambda _gpus: None, record,
+                      [Step("a", "a", lambda _: 1), Step("b", "b", stop)], Progress(2, True))
         self.assertEqual(Record.load(self.path).values(), {"a": 1})
 
     def test_results_of_other_options_are_refused(self):
