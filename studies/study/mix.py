@@ -213,11 +213,11 @@ def cost_plot(samples, where, part, title, published):
 
 def report(_data, values):
     samples = Samples(values)
-    blocks = [Text("A training (tessera-train), a CAD guest (tessera-cad, a frame every "
-                   f"{1000 / RATE_HZ:.0f} ms asked for) on one software GPU, and knowledge "
-                   "workers (tessera-office, no GPU) beside them. The published figures are of a server "
-                   "with a real GPU and some tens of cores; on a software GPU the guests compete "
-                   "for the very cores that the GPU is made of.")]
+    blocks = [Text(
+        f"A training (tessera-train), a CAD guest (tessera-cad, {RATE_HZ} frames a second asked "
+        "for) on one software GPU, and knowledge workers (tessera-office, no GPU) beside them. "
+        "The published figures are of a server with a real GPU and some tens of cores; on a "
+        "software GPU the guests compete for the very cores that the GPU is made of.")]
     for where in dict.fromkeys(w for w, _ in samples.settings()):
         blocks += [Heading(f"The software GPU has {where}"),
                    cost_plot(samples, where, "train", "Training step", PUBLISHED_TRAINING),
