@@ -49,7 +49,7 @@ def attack(host, m, name, amount=""):
     status, told = m.run(f"hostile {name} {amount}", 60)
     assert status == 0, f"{name}: status {status}: {told}"
     words = expected(host)[name]
-    until(3, lambda: words in last_error(host))
+    until(15, lambda: words in last_error(host))
     print(f"# {name}: {time.monotonic() - began:.1f} s {told.strip()}")
     return told
 
@@ -235,12 +235,12 @@ def test_the_next_machine_finds_nothing_of_the_last(host, _m):
     header = pathlib.Path(vm["memory"]).read_bytes()[:4096]
     with socket.socket(socket.AF_UNIX) as port:
         port.connect(vm["ports"][3])
-        until(3, lambda: host.vgpu("n1")["vm"]["connected"] == 1)
+        until(15, lambda: host.vgpu("n1")["vm"]["connected"] == 1)
         with open(vm["memory"], "r+b") as memory:
             memory.write(b"x" * 4096)
             memory.seek(-4096, os.SEEK_END)
             memory.write(b"x" * 4096)
-    until(3, lambda: os.stat(vm["memory"]).st_blocks * 512 == 4096)
+    until(15, lambda: os.stat(vm["memory"]).st_blocks * 512 == 4096)
     assert pathlib.Path(vm["memory"]).read_bytes()[:4096] == header
     host.tessera("delete", "n1")
 

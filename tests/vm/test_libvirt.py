@@ -149,7 +149,7 @@ def test_suspended_it_goes_on_with_its_programs(host):
     d.suspend()
     assert d.is_off() and host.vgpu("first-gpu")["state"] == "suspended"
     memory = host.vgpu("first-gpu")["vm"]["memory"]
-    until(3, lambda: os.stat(memory).st_blocks * 512 < 1 << 20)
+    until(15, lambda: os.stat(memory).st_blocks * 512 < 1 << 20)
     alone = host.command("resume", "first-gpu")
     assert alone.returncode != 0 and "tessera vm resume" in alone.stdout, alone.stdout
     d.resume()
@@ -247,7 +247,7 @@ def test_after_a_reset_nothing_of_before_is_left(host):
     hold(d, 2, 8)
     until(10 * d.patience, lambda: host.vgpu("first-gpu")["used_bytes"] == 16 << 20)
     d.reset()
-    until(3, sessions_are(host, "first-gpu", 0))
+    until(15, sessions_are(host, "first-gpu", 0))
     hold(d, PORTS)
     until(20 * d.patience, lambda: host.vgpu("first-gpu")["used_bytes"] == PORTS << 20)
     let_go(host, d, "first-gpu")
@@ -260,10 +260,10 @@ def test_killed_it_starts_again_with_its_vgpu(host):
     until(10 * d.patience, lambda: host.vgpu("first-gpu")["used_bytes"] == 8 << 20)
     d.kill()
     until(10, d.is_off)
-    until(3, lambda: connected(host, "first-gpu") == 0)
-    until(3, sessions_are(host, "first-gpu", 0))
+    until(15, lambda: connected(host, "first-gpu") == 0)
+    until(15, sessions_are(host, "first-gpu", 0))
     d.start()
-    until(2, lambda: connected(host, "first-gpu") == PORTS)
+    until(15, lambda: connected(host, "first-gpu") == PORTS)
     assert finds_it(d)
 
 
@@ -315,7 +315,7 @@ def test_stopped_by_force(host):
     d = later(host)
     d.tessera("stop", "--force")
     assert d.is_off()
-    until(3, lambda: connected(host, "later-gpu") == 0)
+    until(15, lambda: connected(host, "later-gpu") == 0)
     d.tessera("detach", "later-gpu")
     assert "tessera" not in d.virsh("dumpxml", "--inactive")
 

@@ -33,7 +33,7 @@ def test_two_machines_a_container_and_a_process_train_at_once(host):
     natively = trained(host.native(*words).communicate(timeout=120)[0])
     assert [trained(text) for text in said] == [natively] * 4, said
     assert len(limits) == 2
-    until(3, lambda: not any(host.vgpu(name)["vm"]["connected"] for name in ("m1", "m2")))
+    until(15, lambda: not any(host.vgpu(name)["vm"]["connected"] for name in ("m1", "m2")))
     host.tessera("delete", "m1", "m2", "container", "process")
 
 
@@ -46,7 +46,7 @@ def test_a_gpu_that_is_passed_through_is_the_machines_alone(host):
         m.check(f"fb_limit says {size} 0")
         done = host.command("create", "--type", TYPE, "--gpu", "gpu1", "other")
         assert done.returncode != 0, done.stdout
-    until(3, lambda: not host.vgpu("whole")["vm"]["connected"])
+    until(15, lambda: not host.vgpu("whole")["vm"]["connected"])
     host.tessera("delete", "whole")
 
 
@@ -58,11 +58,11 @@ def test_after_a_power_off_the_vgpu_is_free_for_the_next_start(host):
         m.check("touch /run/hold; fb_limit hold 4 1048576 /run/hold >/dev/null 2>&1 &")
         until(10 * m.patience, lambda: host.vgpu("off")["used_bytes"] == 4 << 20)
         m.power_off()
-        until(3, lambda: not host.vgpu("off")["sessions"])
+        until(15, lambda: not host.vgpu("off")["sessions"])
         assert host.vgpu("off")["vm"]["connected"] == 0
     with m:
         m.check("guest_kernel", 60)
-    until(3, lambda: not host.vgpu("off")["vm"]["connected"])
+    until(15, lambda: not host.vgpu("off")["vm"]["connected"])
     memory = host.vgpu("off")["vm"]["memory"]
     host.tessera("delete", "off")
     assert not pathlib.Path(memory).exists()

@@ -91,7 +91,7 @@ def test_a_container_that_is_killed_gives_back_memory_and_port(host, m):
     until(20 * m.patience, lambda: host.vgpu("v1")["used_bytes"] == 64 * MIB)
     m.check("crun kill hold KILL")
     until(1 + m.patience / 8, lambda: host.vgpu("v1")["used_bytes"] == 0)
-    until(3, sessions_are(host, "v1", 0))
+    until(15, sessions_are(host, "v1", 0))
     m.check("crun delete --force hold")
 
 
