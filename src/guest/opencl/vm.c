@@ -25,8 +25,8 @@
  * A port whose worker has just ended is closed on the host, until QEMU connects it again: that is a
  * second (chardev option reconnect).
  */
-#define RECONNECT_TRIES 30
-#define RECONNECT_STEP_MS 100
+#define PORT_TRIES 30
+#define PORT_STEP_MS 100
 
 /* ---- finding ------------------------------------------------------------------------- */
 
@@ -100,6 +100,26 @@ ports_find(struct vm_vgpu *v, unsigned ports)
     }
 }
 
+static bool
+has_port(const struct vm_vgpu *v)
+{
+    for (unsigned i = 0; i < BAR_PORTS; i++)
+        if (v->ports[i])
+            return true;
+    return false;
+}
+
+/* In a machine that has just started they get their names after the memory is there. */
+static void
+ports_await(struct vm_vgpu *v, unsigned ports)
+{
+    ports_find(v, ports);
+    for (unsigned i = 1; !has_port(v) && i < PORT_TRIES; i++) {
+        poll(NULL, 0, PORT_STEP_MS);
+        ports_find(v, ports);
+    }
+}
+
 static int
 by_name(const void *a, const void *b)
 {
@@ -122,7 +142,7 @@ vm_find(struct vm_vgpu *ret, unsigned max)
             continue;
         v->bytes = h.bytes;
         memcpy(v->name, h.name, sizeof v->name);
-        ports_find(v, h.ports);
+        ports_await(v, h.ports);
         n++;
     }
     qsort(ret, n, sizeof *ret, by_name);
@@ -163,8 +183,9 @@ port_is_connected(int fd)
 }
 
 struct port_search {
-    unsigned there, busy, closed;
-    int err; /* of the last that failed otherwise */
+    unsigned there, busy;
+    unsigned closed; /* or without its device file yet */
+    int err;         /* of the last that failed otherwise */
 };
 
 /* One round over all ports. */
@@ -181,7 +202,7 @@ port_try(const struct vm_vgpu *v, struct port_search *s)
         fd = fd_above_stdio(open(v->ports[i], O_RDWR | O_NONBLOCK | O_CLOEXEC));
         if (fd >= 0 && port_is_connected(fd))
             return take_fd(&fd);
-        if (fd >= 0)
+        if (fd >= 0 || errno == ENOENT)
             s->closed++;
         else if (errno == EBUSY)
             s->busy++;
@@ -225,9 +246,9 @@ vm_open(const struct vm_vgpu *v, int *ret_port, int *ret_bar, char *reason, size
     _cleanup_close_ int port = -1, bar = -1;
     struct port_search s;
 
-    for (unsigned i = 0; port < 0 && i < RECONNECT_TRIES; i++) {
+    for (unsigned i = 0; port < 0 && i < PORT_TRIES; i++) {
         if (i > 0)
-            poll(NULL, 0, RECONNECT_STEP_MS);
+            poll(NULL, 0, PORT_STEP_MS);
         port = port_try(v, &s);
         if (port < 0 && s.closed == 0)
             break;
