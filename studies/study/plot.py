@@ -77,9 +77,10 @@ def drawn(plot):
             yield (f"$s{number} using 1:2:3:4 with yerrorbars pt 0 lw 1.2 lc rgb \"#333333\" "
                    "notitle")
         else:
-            yield (f"$s{number} using 1:2 with linespoints lw 2 pt 7 ps 0.6 lc rgb {colour} "
-                   f"title {quoted(series.title)}")
+            # Ranges first: they blot out what is below their middle.
             yield f"$s{number} using 1:2:3:4 with yerrorbars pt 0 lw 1.2 lc rgb {colour} notitle"
+            yield (f"$s{number} using 1:2 with linespoints lw 2 pt 7 ps 0.7 lc rgb {colour} "
+                   f"title {quoted(series.title)}")
     for number, level in enumerate(plot.levels):
         colour = quoted(COLOURS[(len(plot.series) + number) % len(COLOURS)])
         yield f"{level.y:.9g} with lines lw 1.5 dt 2 lc rgb {colour} title {quoted(level.title)}"
