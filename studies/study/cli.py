@@ -12,7 +12,7 @@ import signal
 import sys
 
 from study import report
-from study.plan import Options, Progress, run_steps
+from study.plan import Options, Progress, possible, run_steps
 from study.programs import Programs
 from study.record import Mismatch, Record, first_line
 from study.site import Failed, Site
@@ -104,7 +104,7 @@ def run_study(name, programs, options, a):
     record = Record(a.out / name / "results.json", name, options.kept(), versions(programs))
     if not a.again:
         record.go_on()
-    steps = study.plan(options)
+    steps = possible(study.plan(options), programs, record)
     with Sites(programs, study.MEMORY, record) as sites:
         run_steps(sites.of, record, steps, Progress(len(steps), a.quiet))
     make_report(record)

@@ -6,7 +6,10 @@ import sys
 import time
 import typing
 
+from study.places import TITLES, problem
 from study.site import Failed
+
+NOT_MEASURED = "Not measured: "
 
 
 @dataclasses.dataclass
@@ -16,6 +19,7 @@ class Step:
     what: str  # for the progress bar
     take: typing.Callable
     gpus: int = 1  # software GPUs of its manager: more than one have cores of their own
+    place: str = "native"  # one that cannot be had everywhere
 
 
 @dataclasses.dataclass
@@ -29,6 +33,18 @@ class Options:
 
     def kept(self):
         return dataclasses.asdict(self)
+
+
+def possible(steps, programs, record):
+    """Those whose place can be had here; of the others the record says why not."""
+    record.forget_notes(NOT_MEASURED)
+    why = {}
+    for step in steps:
+        if step.place not in why:
+            why[step.place] = problem(step.place, programs)
+            if why[step.place]:
+                record.note(f"{NOT_MEASURED}{TITLES[step.place]}: {why[step.place]}.")
+    return [step for step in steps if not why[step.place]]
 
 
 class Progress:
