@@ -18,7 +18,7 @@ from study.record import Mismatch, Record, first_line
 from study.site import Failed, Site
 
 # Modules, in the order of `tessera study all`.
-STUDIES = ("overhead", "containers")
+STUDIES = ("overhead", "scale-vms", "containers", "scheduling")
 
 
 def module(name):
@@ -105,6 +105,8 @@ def run_study(name, programs, options, a):
     if not a.again:
         record.go_on()
     steps = possible(study.plan(options), programs, record)
+    for step in steps:
+        step.gpus = step.gpus or getattr(study, "GPUS", 1)
     with Sites(programs, study.MEMORY, record) as sites:
         run_steps(sites.of, record, steps, Progress(len(steps), a.quiet))
     make_report(record)

@@ -18,7 +18,8 @@ class Step:
     key: str
     what: str  # for the progress bar
     take: typing.Callable
-    gpus: int = 1  # software GPUs of its manager: more than one have cores of their own
+    gpus: int = 0  # software GPUs of its manager (more than one: with cores of their own); 0: the
+    #                study's GPUS, or 1
     place: str = "native"  # one that cannot be had everywhere
 
 

@@ -46,7 +46,9 @@ def can_plot():
 
 def quoted(text):
     """As gnuplot takes it between double quotes, in which nothing is to be enhanced."""
-    return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    for what, instead in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n")):
+        text = str(text).replace(what, instead)
+    return f'"{text}"'
 
 
 def block(name, points):
@@ -66,6 +68,12 @@ def places(plot, number):
             for x, *rest in map(with_range, plot.series[number].points)]
 
 
+def ranges(number, colour):
+    """Vectors, since the SVG of error bars blots out what is below their middle."""
+    return (f"$s{number} using 1:3:(0):($4-$3) with vectors heads size screen 0.004,90 lw 1.2 "
+            f"lc rgb {colour} notitle")
+
+
 def drawn(plot):
     """The parts of the plot command."""
     for number, series in enumerate(plot.series):
@@ -74,32 +82,38 @@ def drawn(plot):
             width = 0.8 / len(plot.series) * 0.94
             yield (f"$s{number} using 1:2:({width:.4f}) with boxes fill solid 0.85 noborder "
                    f"lc rgb {colour} title {quoted(series.title)}")
-            yield (f"$s{number} using 1:2:3:4 with yerrorbars pt 7 ps 0 lw 1.2 lc rgb \"#333333\" "
-                   "notitle")
+            yield ranges(number, quoted("#333333"))
         else:
-            yield (f"$s{number} using 1:2 with linespoints lw 2 pt 7 ps 0.6 lc rgb {colour} "
+            yield ranges(number, colour)
+            yield (f"$s{number} using 1:2 with linespoints lw 2 pt 7 ps 0.7 lc rgb {colour} "
                    f"title {quoted(series.title)}")
-            yield (f"$s{number} using 1:2:3:4 with yerrorbars pt 7 ps 0 lw 1.2 lc rgb {colour} "
-                   "notitle")
     for number, level in enumerate(plot.levels):
         colour = quoted(COLOURS[(len(plot.series) + number) % len(COLOURS)])
         yield f"{level.y:.9g} with lines lw 1.5 dt 2 lc rgb {colour} title {quoted(level.title)}"
+
+
+def log_axis(plot):
+    """A tick for each place, and some room beside the first and the last."""
+    ticks = sorted({x for s in plot.series for x, *_ in s.points})
+    return ["set logscale x 2", f"set xtics ({', '.join(f'{x:g}' for x in ticks)})",
+            f"set xrange [{ticks[0] / 1.2:g}:{ticks[-1] * 1.2:g}]"]
 
 
 def script(plot):
     low, high = ("*" if bound is None else f"{bound:.9g}" for bound in plot.bounds)
     lines = ["set terminal svg noenhanced size 860,430 font 'sans-serif,13' background 'white'",
              "set grid ytics lc rgb '#dddddd'", "set border 3 lc rgb '#666666'",
-             "set pointintervalbox 0", "set tics nomirror",
-             "set key outside right top vertical Left reverse",
+             "set tics nomirror", "set rmargin at screen 0.71",
+             "set key at screen 0.725, screen 0.9 left top vertical Left reverse samplen 2.5",
              f"set title {quoted(plot.title)} font ',15'", f"set xlabel {quoted(plot.x)}",
              f"set ylabel {quoted(plot.y)}", f"set yrange [{low}:{high}]"]
     if plot.names:
         ticks = ", ".join(f"{quoted(name)} {i}" for i, name in enumerate(plot.names))
         lines += [f"set xtics ({ticks}) scale 0", f"set xrange [-0.6:{len(plot.names) - 0.4}]"]
+        if any("\n" in name for name in plot.names):
+            lines.append("set bmargin 4")
     elif plot.log_x:
-        ticks = ", ".join(sorted({f"{x:g}" for s in plot.series for x, *_ in s.points}, key=float))
-        lines += ["set logscale x 2", f"set xtics ({ticks})"]
+        lines += log_axis(plot)
     if plot.log_y:
         lines.append("set logscale y")
     blocks = "".join(block(f"s{i}", places(plot, i) if plot.names else
@@ -109,7 +123,8 @@ def script(plot):
 
 
 def svg(plot):
-    """Its text, without the XML declaration; None where gnuplot is not installed."""
+    """Text of a plot with a point at least, without the XML declaration; None where gnuplot is not
+    installed."""
     if not can_plot():
         return None
     done = subprocess.run(["gnuplot"], input=script(plot), text=True, check=False,

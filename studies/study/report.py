@@ -133,6 +133,8 @@ def html_block(b):
         kind = {True: "yes", False: "no", None: "none"}[b.holds]
         return f'<p>{html.escape(b.text)}: <span class="{kind}">{MARKS[b.holds]}</span></p>'
     if isinstance(b, plots.Plot):
+        if not any(series.points for series in b.series):
+            return f"<p class=none>(no plot of {html.escape(b.title)}: nothing was measured)</p>"
         return plots.svg(b) or "<p class=none>(no plot: gnuplot is not installed)</p>"
     return f"<p>{html.escape(b.text)}</p>"
 

@@ -30,17 +30,48 @@ def until(holds, seconds, what):
     return value
 
 
+def processes():
+    """(number, its parent's, CPU ticks of it and of its children that have ended)"""
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+        except OSError:
+            continue  # it has just ended
+        yield int(path.parent.name), int(fields[1]), sum(map(int, fields[11:15]))
+
+
+def cpu_of_tree(root):
+    """CPU time of a process and its children, those that have ended among them."""
+    while True:
+        found = {pid: ticks for pid, parent, ticks in processes() if root in (pid, parent)}
+        # Nobody ended meanwhile, who would count twice or not at all.
+        if set(found) == {pid for pid, parent, _ in processes() if root in (pid, parent)}:
+            return sum(found.values()) / TICKS
+
+
 class Program:
     """A program that runs; what it prints goes to files."""
 
-    def __init__(self, site, words, env):
+    def __init__(self, site, words, env, stdin=subprocess.DEVNULL):
         self.words = [str(word) for word in words]
         self.out, self.err = site.new_file("out"), site.new_file("err")
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
-            self.process = subprocess.Popen(self.words, env=env, stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen(self.words, env=env, stdin=stdin,
                                             stdout=out, stderr=err, start_new_session=True)
         self.cpu_s = 0.0
         self.status = None
+
+    def say(self, line):
+        """To one that was started with a pipe."""
+        try:
+            self.process.stdin.write(f"{line}\n".encode())
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise Failed(f"{' '.join(self.words)} ended: {self.complaint()}") from None
+
+    def cpu_so_far_s(self):
+        """Of it and its children, while they run."""
+        return cpu_of_tree(self.process.pid)
 
     def said(self):
         return self.out.read_text(encoding="utf-8", errors="replace")
@@ -166,8 +197,8 @@ class Site:
         if names:
             self.tessera("delete", *names)
 
-    def run(self, words, env=None):
-        program = Program(self, words, {**self.env, **(env or {})})
+    def run(self, words, env=None, stdin=subprocess.DEVNULL):
+        program = Program(self, words, {**self.env, **(env or {})}, stdin)
         self.running.append(program)
         return program
 
@@ -175,3 +206,7 @@ class Site:
         """Of the manager and of all workers that have ended."""
         text = pathlib.Path(f"/proc/{self.manager.pid}/stat").read_text(encoding="utf-8")
         return sum(map(int, text.rsplit(")", 1)[1].split()[11:15])) / TICKS
+
+    def cpu_so_far_s(self):
+        """And of those that run."""
+        return cpu_of_tree(self.manager.pid)
