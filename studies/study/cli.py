@@ -12,13 +12,13 @@ import signal
 import sys
 
 from study import report
-from study.plan import Options, Progress, run_steps
+from study.plan import Options, Progress, possible, run_steps
 from study.programs import Programs
 from study.record import Mismatch, Record, first_line
 from study.site import Failed, Site
 
 # Modules, in the order of `tessera study all`.
-STUDIES = ("overhead", "scale-vms", "scheduling", "simulate")
+STUDIES = ("overhead", "scale-vms", "containers", "scheduling", "simulate")
 
 
 def module(name):
@@ -104,7 +104,7 @@ def run_study(name, programs, options, a):
     record = Record(a.out / name / "results.json", name, options.kept(), versions(programs))
     if not a.again:
         record.go_on()
-    steps = study.plan(options)
+    steps = possible(study.plan(options), programs, record)
     for step in steps:
         step.gpus = step.gpus or getattr(study, "GPUS", 1)
     with Sites(programs, study.MEMORY, record) as sites:

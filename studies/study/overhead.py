@@ -4,7 +4,7 @@
 import json
 import statistics
 
-from study import figures
+from study import figures, guest
 from study.plan import Step
 from study.places import TITLES, place
 from study.plot import Level, Plot, Series
@@ -15,7 +15,10 @@ from study.workload import run_alone
 NAME = "overhead"
 QUESTION = ("How much slower is a job on a vGPU, passed through, or in a container, than on the "
             "bare GPU?")
-PLACES = ("native", "passthrough", "vgpu")
+PLACES = ("native", "passthrough", "vgpu", "container")
+# In rounds of their own, at the end: while a machine has its vGPU, nothing is passed through.
+MACHINE_PLACES = ("vgpu", "vm", "vm-container")
+MACHINE = "machine"  # before the numbers of those rounds
 TYPE = "cpu-2g"
 MEMORY = "4g"
 ASKED = 1.01  # a vGPU's step over the native one, at most
@@ -24,6 +27,8 @@ PUBLISHED_CIFAR = 0.83  # CIFAR-10 on one vGPU, of passthrough
 
 # Name, program, its options, steps of a sample (quick, normal, full).
 TRAININGS = (("mnist-deep", "tessera-train", ("--model", "mnist-deep"), (3, 20, 60)),)
+MACHINE_STEPS = (3, 10, 30)
+MODEL, MODEL_EMULATED = "mnist-deep", "small"
 # Benchmark of bench-calls, what it is; a sample's time in ms (quick, normal, full).
 CALLS = (("null-kernel", "a null kernel, waited for"),
          ("enqueue-batch", "2,000 launches, as they are queued"),
@@ -41,27 +46,36 @@ def train(options, place_name, program, words, steps):
     return take
 
 
+def train_beside_machine(place_name, steps):
+    """A smaller job where the machine is emulated, in and outside of it."""
+    def take(site):
+        model = MODEL_EMULATED if guest.emulated(site.programs) else MODEL
+        at = place(place_name, site, site.gpu_list()[0], TYPE)
+        command = [site.programs.find("tessera-train"), "--model", model, "--steps", steps,
+                   "--seed", 1, "--json", "--no-eval", "--report", 0]
+        return run_alone(site, at, command + (["--data", at.data] if at.data else []))
+    return take
+
+
 def bench_calls(place_name, milliseconds):
     """Medians of each benchmark, in ns; one process for all of them."""
     def take(site):
+        command = [site.programs.find("bench-calls"), "--time", milliseconds,
+                   *(name for name, _ in CALLS)]
         at = place(place_name, site, site.gpu_list()[0], TYPE)
-        at.begin()
-        try:
-            command, env = at.command([site.programs.find("bench-calls"), "--time", milliseconds,
-                                       *(name for name, _ in CALLS)])
-            program = site.run(command, env)
-            program.wait(600)
-        finally:
-            at.end()
-        found = {}
-        for line in program.said().splitlines():
-            said = json.loads(line)
-            found[said["benchmark"]] = {key: statistics.median(values)
-                                        for key, values in said["samples"].items()}
-        if set(found) != {name for name, _ in CALLS}:
-            raise Failed(f"bench-calls told of {', '.join(found) or 'nothing'} alone")
-        return found
+        return run_alone(site, at, command, read=calls_of)["result"]
     return take
+
+
+def calls_of(program):
+    found = {}
+    for line in program.said().splitlines():
+        said = json.loads(line)
+        found[said["benchmark"]] = {key: statistics.median(values)
+                                    for key, values in said["samples"].items()}
+    if set(found) != {name for name, _ in CALLS}:
+        raise Failed(f"bench-calls told of {', '.join(found) or 'nothing'} alone")
+    return found
 
 
 def plan(options):
@@ -71,36 +85,57 @@ def plan(options):
     for name, program, words, count in TRAININGS:
         for at in PLACES:
             steps.append(Step(f"warm/{name}/{at}", f"{name}, {TITLES[at]}, first run",
-                              train(options, at, program, words, 1)))
+                              train(options, at, program, words, 1), place=at))
     for r in range(rounds):
         for name, program, words, count in TRAININGS:
             for at in PLACES:
                 steps.append(Step(f"{r}/{name}/{at}", f"{name}, {TITLES[at]}, round {r + 1}",
-                                  train(options, at, program, words, options.choose(*count))))
+                                  train(options, at, program, words, options.choose(*count)),
+                                  place=at))
         for at in PLACES:
             steps.append(Step(f"{r}/calls/{at}", f"calls, {TITLES[at]}, round {r + 1}",
-                              bench_calls(at, options.choose(*CALLS_MS))))
+                              bench_calls(at, options.choose(*CALLS_MS)), place=at))
+    return steps + plan_machine(options)
+
+
+def plan_machine(options):
+    """What is measured beside a machine is of use with it alone."""
+    steps = []
+    for r in range(options.choose(1, 3, 5)):
+        for at in MACHINE_PLACES:
+            steps.append(Step(f"{MACHINE}{r}/train/{at}", f"training, {TITLES[at]}, round {r + 1}",
+                              train_beside_machine(at, options.choose(*MACHINE_STEPS)),
+                              place="vm" if at == "vgpu" else at))
+        for at in MACHINE_PLACES:
+            steps.append(Step(f"{MACHINE}{r}/calls/{at}", f"calls, {TITLES[at]}, round {r + 1}",
+                              bench_calls(at, options.choose(*CALLS_MS)),
+                              place="vm" if at == "vgpu" else at))
     return steps
 
 
 # ---- the report ----------------------------------------------------------------------------
 
 
-def rounds_of(values, job, at):
-    """Samples of a job at a place, by round."""
+def rounds_of(values, job, at, part=""):
+    """Samples of a job at a place, by round; part is MACHINE for those beside a machine."""
     found = {}
     for key, value in values.items():
         number, name, where = key.split("/")
-        if number != "warm" and (name, where) == (job, at):
-            found[int(number)] = value
+        digits = number.removeprefix(part)
+        if number == part + digits and digits.isdigit() and (name, where) == (job, at):
+            found[int(digits)] = value
     return found
 
 
-def ratio_to_native(values, job, at, figure):
+def ratio(values, job, at, to, figure, part=""):
     """None where no round has both."""
-    native, ours = rounds_of(values, job, "native"), rounds_of(values, job, at)
-    pairs = [(figure(native[r]), figure(ours[r])) for r in sorted(native) if r in ours]
+    reference, ours = rounds_of(values, job, to, part), rounds_of(values, job, at, part)
+    pairs = [(figure(reference[r]), figure(ours[r])) for r in sorted(reference) if r in ours]
     return figures.ratio(pairs) if pairs else None
+
+
+def ratio_to_native(values, job, at, figure):
+    return ratio(values, job, at, "native", figure)
 
 
 def step_median(sample):
@@ -176,6 +211,41 @@ def call_table(values):
                  [call_row(values, name, what) for name, what in CALLS])
 
 
+def factor_words(r, emulated):
+    """Of an emulated machine only how large it is."""
+    return f"{r['ratio']:.2g}" if r and emulated else ratio_words(r)
+
+
+def machine_row(values, what, job, figure, emulated):
+    """The medians (ns) at each place, and what the machine and its container take more."""
+    row = [what]
+    for at in MACHINE_PLACES:
+        found = [figure(s) for s in rounds_of(values, job, at, MACHINE).values()]
+        row.append(ns_words(figures.median(found)) if found else "-")
+    return row + [factor_words(ratio(values, job, at, to, figure, MACHINE), emulated)
+                  for at, to in (("vm", "vgpu"), ("vm-container", "vm"))]
+
+
+def machine_blocks(values):
+    trained = rounds_of(values, "train", "vm", MACHINE)
+    if not trained:
+        return []
+    sample = next(iter(trained.values()))
+    emulated, model = sample["emulated"], sample["result"]["model"]
+    rows = [machine_row(values, f"{model}, a step", "train", lambda s: step_median(s) * 1e9,
+                        emulated)]
+    rows += [machine_row(values, what, "calls", call_figure(name), emulated)
+             for name, what in CALLS]
+    how = ("The machine was emulated (there is no KVM here): no claim of percents, and none of it "
+           "is in the plot. All that the guest does is slow, what the GPU does is not."
+           if emulated else "The machine ran under KVM.")
+    return [Heading("In a virtual machine"),
+            Text(f"{how} It had rounds of its own ({len(trained)}), with a vGPU beside the "
+                 "machine's to compare with."),
+            Table(["what", *(TITLES[at] for at in MACHINE_PLACES), "VM over vGPU",
+                   "container in a VM over VM"], rows)]
+
+
 def claims(values, jobs):
     for job in jobs:
         r = ratio_to_native(values, job, "vgpu", step_median)
@@ -188,10 +258,11 @@ def report(data, values):
     blocks = [*claims(values, jobs), speed_plot(values, jobs), Heading("Training"),
               Text("A step's time, warm; ratios are of rounds in which all places took turns: "
                    "their median, and its 95 % confidence interval. CPU time is of whole runs, "
-                   "with start and compilation: guest, the program; host, the manager and its "
+                   "with start and compilation: guest, the program (in a container crun, too, "
+                   "but not what the kernel does for it elsewhere); host, the manager and its "
                    "workers."),
               training_table(values, jobs), Heading("Calls and copies"),
               Text("A software GPU computes slowly, which hides what calls cost. Here the device "
                    "does next to nothing."),
-              call_table(values)]
-    return Page("Overhead: native, passthrough, vGPU", QUESTION, blocks)
+              call_table(values), *machine_blocks(values)]
+    return Page("Overhead: native, passthrough, vGPU, container", QUESTION, blocks)

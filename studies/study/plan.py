@@ -6,7 +6,10 @@ import sys
 import time
 import typing
 
+from study.places import TITLES, problem
 from study.site import Failed
+
+NOT_MEASURED = "Not measured: "
 
 
 @dataclasses.dataclass
@@ -17,6 +20,7 @@ class Step:
     take: typing.Callable
     gpus: int = 0  # software GPUs of its manager (more than one: with cores of their own); 0: the
     #                study's GPUS, or 1
+    place: str = "native"  # one that cannot be had everywhere
 
 
 @dataclasses.dataclass
@@ -30,6 +34,18 @@ class Options:
 
     def kept(self):
         return dataclasses.asdict(self)
+
+
+def possible(steps, programs, record):
+    """Those whose place can be had here; of the others the record says why not."""
+    record.forget_notes(NOT_MEASURED)
+    why = {}
+    for step in steps:
+        if step.place not in why:
+            why[step.place] = problem(step.place, programs)
+            if why[step.place]:
+                record.note(f"{NOT_MEASURED}{TITLES[step.place]}: {why[step.place]}.")
+    return [step for step in steps if not why[step.place]]
 
 
 class Progress:

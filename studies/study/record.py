@@ -98,6 +98,9 @@ class Record:
         if text not in self.data["notes"]:
             self.data["notes"].append(text)
 
+    def forget_notes(self, beginning):
+        self.data["notes"] = [n for n in self.data["notes"] if not n.startswith(beginning)]
+
     def write(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         beside = self.path.with_suffix(".new")

@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -116,6 +117,7 @@ class Site:
         self.holder = tempfile.TemporaryDirectory(prefix="tessera-study-")
         self.folder = pathlib.Path(self.holder.name)
         self.running, self.files, self.manager = [], 0, None
+        self.lasting = {}
         self.env = {key: value for key, value in os.environ.items()
                     if not key.startswith(("TESSERA", "OCL_ICD"))}
         self.env |= {"TESSERA_RUNTIME_DIR": str(self.folder / "run"), "TESSERA_NO_START": "1",
@@ -133,6 +135,7 @@ class Site:
     def __exit__(self, *_):
         for program in self.running:
             program.end()
+        self.close_lasting()
         if self.manager and self.manager.poll() is None:
             self.manager.terminate()
             try:
@@ -155,6 +158,19 @@ class Site:
                 raise Failed(f"the manager ended: {log.read_text()[-600:]}")
             return self.command("gpus").returncode == 0
         until(serves, START_S, lambda: f"the manager does not serve: {log.read_text()[-600:]}")
+
+    def once(self, name, make):
+        """What make() gave when it was first asked for; it is closed before the manager ends."""
+        if name not in self.lasting:
+            self.lasting[name] = make()
+        return self.lasting[name]
+
+    def close_lasting(self):
+        for thing in self.lasting.values():
+            try:
+                thing.close()
+            except (Failed, OSError, subprocess.SubprocessError) as why:
+                print(f"tessera study: {why}", file=sys.stderr)
 
     def new_file(self, suffix):
         self.files += 1

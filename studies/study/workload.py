@@ -22,9 +22,10 @@ def result_of(program):
     raise Failed(f"{' '.join(program.words)} ended without a result: {program.complaint()}")
 
 
-def run_alone(site, place, words, limit_s=LIMIT_S):
-    """One program at a place, which is made for it: its result, and what CPU time it took, of its
-    own (guest) and of the manager and its workers (host)."""
+def run_alone(site, place, words, limit_s=LIMIT_S, read=result_of):
+    """One program at a place, which is made for it: its result, what CPU time it took, of its own
+    (guest) and of the manager and its workers (host), and what else the place tells.
+    read(program) is what is kept of what it printed."""
     place.begin()
     try:
         before = site.cpu_s()
@@ -33,10 +34,10 @@ def run_alone(site, place, words, limit_s=LIMIT_S):
         program = site.run(command, env)
         program.wait(limit_s)
         wall = time.monotonic() - began
-        result = result_of(program)
+        result = read(program)
     finally:
         place.end()
-    return {"result": result, "wall_s": wall, "guest_cpu_s": program.cpu_s,
+    return {"result": result, "wall_s": wall, **place.told(program),
             "host_cpu_s": site.cpu_s() - before}
 
 

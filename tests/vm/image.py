@@ -21,7 +21,7 @@ TOP = HERE.parents[1]
 MODULES = ["virtio_pci", "virtio_console", "virtio_rng", "overlay"]
 PROGRAMS = ["clinfo", "clpeak", "crun", "jq", "udevadm"]
 IN_CONTAINER = ["/bin/sh", "clinfo", "tessera-guest", "studies/workloads/tessera-train",
-                "tests/e2e/programs/fb_limit"]
+                "bench/bench-calls", "tests/e2e/programs/fb_limit"]
 RULES = ["50-udev-default.rules"]
 DATA = "/usr/share/datasets/fashion-mnist"
 # Its beginning, unpacked: what tests train on, since an emulated machine takes long to unpack.
