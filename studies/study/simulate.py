@@ -82,7 +82,8 @@ def both(device, guests, policy, slice_ms, seconds):
         foretold = simulated(site, guests, kernels, policy, slice_ms, seconds)
         foretold["guests"] = [foretold["guests"][i] for i in working]
         return {"kernel_us": [kernels[i] for i in working],
-                "measured": {"guests": [kept(s) for s in said], "idle": used["idle"] / used["time"]},
+                "measured": {"guests": [kept(s) for s in said],
+                             "idle": used["idle"] / used["time"]},
                 "simulated": foretold}
     return take
 
@@ -111,7 +112,8 @@ def plan(options):
                           for policy in POLICIES]
     for name, vgpus in FLEETS.items():
         for slice_ms in (USUAL_MS,) if options.quick else SLICES_MS:
-            steps.append(Step(f"fleet/{name}/all/{slice_ms}", f"{FLEET} GPUs, {name}, {slice_ms} ms",
+            steps.append(Step(f"fleet/{name}/all/{slice_ms}",
+                              f"{FLEET} GPUs, {name}, {slice_ms} ms",
                               fleet(vgpus, slice_ms, options.choose(2, 10, 60))))
     return steps
 

@@ -145,7 +145,20 @@ class Site:
                 self.manager.wait()
         self.holder.cleanup()
 
+    def share_compiled(self, compiled):
+        """Compiled once is compiled for all that use this folder, natively and on vGPUs: what a
+        first run takes means nothing then."""
+        cache = self.folder / "run" / "cache"
+        cache.mkdir(mode=0o700, parents=True)
+        (self.folder / "run").chmod(0o700)
+        pathlib.Path(compiled).mkdir(parents=True, exist_ok=True)
+        for number in range(self.gpus):
+            (cache / f".gpu{number}").symlink_to(pathlib.Path(compiled).resolve())
+        self.env["POCL_CACHE_DIR"] = str(compiled)
+
     def start(self):
+        if os.environ.get("TESSERA_STUDY_CACHE"):
+            self.share_compiled(os.environ["TESSERA_STUDY_CACHE"])
         log = self.folder / "tesserad.log"
         with open(log, "ab") as to:
             self.manager = subprocess.Popen(
