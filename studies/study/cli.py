@@ -45,6 +45,8 @@ def parser():
     p.add_argument("--full", action="store_true", help="more rounds, larger jobs")
     p.add_argument("--rounds", type=positive, default=0, metavar="N",
                    help="rounds, in place of the study's own")
+    p.add_argument("--no-vms", action="store_false", dest="vms",
+                   help="leave out virtual machines, which take minutes where they are emulated")
     p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("studies-out"), metavar="DIR",
                    help="a folder of each study goes there (studies-out)")
     p.add_argument("--again", action="store_true", help="forget samples that are there")
@@ -104,7 +106,7 @@ def run_study(name, programs, options, a):
     record = Record(a.out / name / "results.json", name, options.kept(), versions(programs))
     if not a.again:
         record.go_on()
-    steps = possible(study.plan(options), programs, record)
+    steps = possible(study.plan(options), programs, record, a.vms)
     for step in steps:
         step.gpus = step.gpus or getattr(study, "GPUS", 1)
     with Sites(programs, study.MEMORY, record) as sites:

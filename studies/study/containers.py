@@ -44,7 +44,7 @@ def train(at_name, steps):
 
 
 def plan(options):
-    rounds = options.rounds or options.choose(2, 10, 20)
+    rounds = options.rounds or options.choose(1, 10, 20)
     steps = []
     for r in range(-1, rounds):  # what the first compiles, the others find
         for at, title in TITLES.items():

@@ -79,7 +79,7 @@ def calls_of(program):
 
 
 def plan(options):
-    rounds = options.rounds or options.choose(2, 10, 20)
+    rounds = options.rounds or options.choose(1, 10, 20)
     steps = []
     # Compiles what the rounds find compiled; its own figures are told apart.
     for name, program, words, count in TRAININGS:

@@ -36,13 +36,17 @@ class Options:
         return dataclasses.asdict(self)
 
 
-def possible(steps, programs, record):
-    """Those whose place can be had here; of the others the record says why not."""
+VMS = ("vm", "vm-container")
+
+
+def possible(steps, programs, record, vms=True):
+    """Those whose place can be had here, and is wanted; of the others the record says why not."""
     record.forget_notes(NOT_MEASURED)
     why = {}
     for step in steps:
         if step.place not in why:
-            why[step.place] = problem(step.place, programs)
+            why[step.place] = ("left out by --no-vms" if step.place in VMS and not vms else
+                               problem(step.place, programs))
             if why[step.place]:
                 record.note(f"{NOT_MEASURED}{TITLES[step.place]}: {why[step.place]}.")
     return [step for step in steps if not why[step.place]]
