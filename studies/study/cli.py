@@ -18,7 +18,7 @@ from study.record import Mismatch, Record, first_line
 from study.site import Failed, Site
 
 # Modules, in the order of `tessera study all`.
-STUDIES = ("overhead", "scale-vms", "containers", "scheduling")
+STUDIES = ("overhead", "scale-vms", "containers", "scheduling", "simulate")
 
 
 def module(name):

@@ -16,7 +16,7 @@ WARM_S = 0.2
 LEAD_S = 0.03  # so that all have read their line by then
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Guest:
     """kernel_us: how long its kernels are; queued: how many it has in flight, 0: it launches and
     waits. One that thinks launches when 10 ms begin, one kernel where that is longer than 1 ms."""
