@@ -15,7 +15,7 @@ from study import report
 from study.plan import Options, Progress, possible, run_steps
 from study.programs import Programs
 from study.record import Mismatch, Record, first_line
-from study.site import Failed, Site
+from study.site import ENDS, Failed, Site
 
 # Modules, in the order of `tessera study all`.
 STUDIES = ("overhead", "scale-vms", "containers", "scheduling", "simulate")
@@ -173,14 +173,18 @@ class Ended(KeyboardInterrupt):
     """By SIGTERM."""
 
 
-def ended(*_):
-    raise Ended
+def ended(number, _frame):
+    """The first time: timeout(1) sends its signal twice, and what runs is to be taken away."""
+    for each in ENDS:
+        signal.signal(each, lambda *_: None)
+    raise Ended if number == signal.SIGTERM else KeyboardInterrupt
 
 
 def main():
     p = parser()
     a = p.parse_args()
-    signal.signal(signal.SIGTERM, ended)
+    for number in ENDS:
+        signal.signal(number, ended)
     try:
         return work(a, p)
     except (Failed, Mismatch, OSError) as why:

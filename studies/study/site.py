@@ -14,6 +14,7 @@ START_S = 60  # a manager's start, with the probe of its GPUs
 COMMAND_S = 120
 LEAVE_S = 20
 TICKS = os.sysconf("SC_CLK_TCK")
+ENDS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Failed(Exception):
@@ -133,6 +134,15 @@ class Site:
         return self
 
     def __exit__(self, *_):
+        """Whoever interrupts this must wait: it takes no longer than programs may to leave."""
+        before = {number: signal.signal(number, lambda *_: None) for number in ENDS}
+        try:
+            self.close()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def close(self):
         for program in self.running:
             program.end()
         self.close_lasting()

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Containers and machines: which can be had, how programs get there, and what is said of them."""
 
+import os
 import pathlib
+import signal
 import sys
 import tempfile
 import types
@@ -10,7 +12,8 @@ import unittest
 import unittest.mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-from study import bundle, containers, guest, inside, overhead, places, plot, report  # noqa: E402
+from study import (bundle, cli, containers, guest, inside, overhead, places, plot,  # noqa: E402
+                   report, site)
 from study.plan import Options, Step, possible  # noqa: E402
 from study.record import Record  # noqa: E402
 
@@ -113,6 +116,35 @@ class Commands(unittest.TestCase):
             (g.folder / "busy").touch()
             g.begin()
             self.assertEqual((len(signals), len(starts)), (1, 1))
+
+
+class Interrupted(unittest.TestCase):
+    def setUp(self):
+        for number in site.ENDS:
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+
+    def test_what_was_begun_is_taken_away_whoever_interrupts_that(self):
+        signal.signal(signal.SIGTERM, cli.ended)
+        closed = []
+
+        class Thing:
+            def close(self):
+                os.kill(os.getpid(), signal.SIGTERM)
+                closed.append(self)
+        s = site.Site(None)
+        s.once("a", Thing)
+        s.once("b", Thing)
+        s.__exit__()
+        self.assertEqual((len(closed), s.folder.exists()), (2, False))
+        self.assertEqual(signal.getsignal(signal.SIGTERM), cli.ended)
+
+    def test_a_second_signal_is_not_heard(self):
+        for number in site.ENDS:
+            signal.signal(number, cli.ended)
+        with self.assertRaises(cli.Ended):
+            os.kill(os.getpid(), signal.SIGTERM)
+        for number in site.ENDS:
+            os.kill(os.getpid(), number)
 
 
 def claims_of(page):
