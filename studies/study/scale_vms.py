@@ -235,8 +235,8 @@ def report(data, values):
               Table(["vGPUs", "Jain", "slowest / fastest", "median step over N lone (95 %)",
                      "p99 over N lone (95 %)"], [even_row(values, count) for count in found]),
               Heading("CPU"),
-              Text("From when all have begun until the last has left. Guest: the programs; host: the "
-                   "manager and its workers, and as the GPU is made of cores, all that it "
+              Text("From when all have begun until the last has left. Guest: the programs; host: "
+                   "the manager and its workers, and as the GPU is made of cores, all that it "
                    "computes."),
               Table(["vGPUs", "guest CPU ms/step", "host CPU ms/step"],
                     [cpu_row(values, count) for count in found])]
