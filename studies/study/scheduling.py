@@ -6,7 +6,7 @@ import dataclasses
 from study import figures
 from study.crew import Crew, Device, Guest, rate
 from study.plan import Step
-from study.plot import Level, Plot, Series
+from study.plot import Level, Plot, Series, low_end
 from study.report import Claim, Heading, Page, Table, Text
 
 NAME = "scheduling"
@@ -228,17 +228,17 @@ def calm_level(values):
 
 
 def work_plot(values):
+    series = list(lines_of(values, "even", work))
     return Plot("Work of four busy ones, that of one alone = 1", "slice, ms",
-                "work in all over one alone", list(lines_of(values, "even", work)),
-                [Level("one after another", 1.0)], bounds=(0, 1.2), log_x=True)
+                "work in all over one alone", series, [Level("one after another", 1.0)],
+                bounds=(low_end(series, 0.8), None), log_x=True)
 
 
 def even_plot(values):
     series = list(lines_of(values, "even", fairness))
-    least = min((point[2] for s in series for point in s.points), default=1)
     return Plot("How even the parts of four busy ones are", "slice, ms", "Jain's index", series,
-                [Level(f"asked, {ASKED_JAIN}", ASKED_JAIN)], bounds=(min(0.9, least), 1.01),
-                log_x=True)
+                [Level(f"asked, {ASKED_JAIN}", ASKED_JAIN)],
+                bounds=(low_end(series, 0.98), 1.002), log_x=True)
 
 
 def idle_plot(values):

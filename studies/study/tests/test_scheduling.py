@@ -141,7 +141,13 @@ class Guests(unittest.TestCase):
         self.assertEqual(words[4:], ["--on", 1, "--off", 9])
 
 
-class Quoted(unittest.TestCase):
+class Drawn(unittest.TestCase):
+    def test_no_range_is_below_the_axis(self):
+        high, low = plot.Series("a", [(1, 0.99)]), plot.Series("b", [(1, 0.9, 0.6, 1.0)])
+        self.assertEqual(plot.low_end([high], 0.8), 0.8)
+        self.assertLess(plot.low_end([high, low], 0.8), 0.6)
+        self.assertEqual(plot.low_end([], 0.8), 0.8)
+
     def test_a_name_of_two_lines(self):
         if not plot.can_plot():
             self.skipTest("gnuplot is not installed")
