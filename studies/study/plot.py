@@ -40,6 +40,13 @@ class Plot:
     log_y: bool = False
 
 
+def low_end(series, usual):
+    """Of a y axis that need not begin at 0: the usual one, or what the least range needs."""
+    least = min((point[min(2, len(point) - 1)] for s in series for point in s.points),
+                default=usual)
+    return usual if least >= usual else least * 0.95
+
+
 def can_plot():
     return shutil.which("gnuplot") is not None
 
