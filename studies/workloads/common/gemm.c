@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/gemm.h"
 
-enum { TRANSPOSE_BLOCK = 16 };
+/*
+ * CPU_SUMMANDS: what a CPU sums of a product at once, so that the columns of b that many
+ * tiles need stay in its second-level cache. In float, the bits are those of one sum.
+ */
+enum { TRANSPOSE_BLOCK = 16, CPU_SUMMANDS = 512 };
 
 /* A CPU wants whole vector registers in a row, a GPU many small items. */
 #define CPU_TILE_M 8
@@ -28,15 +32,27 @@ tiles(const struct gpu *gpu, int m, int n)
                        : ceil_div(m, GPU_TILE_M) * ceil_div(n, GPU_TILE_N);
 }
 
-void
-gemm_run(struct gpu *gpu, const struct gemm *g)
+/* The sum over the k from `from` on and before `to`, which goes on from what c holds. */
+static void
+run_part(struct gpu *gpu, const struct gemm *g, int from, int to)
 {
+    const bool first = !from, last = to == g->k;
+
     /* Without a bias any buffer does in its place. */
     GPU_RUN(gpu, KERNEL_GEMM, tiles(gpu, g->m, g->n), ARG_MEM(g->a), ARG_INT(g->a_at),
             ARG_MEM(g->b), ARG_MEM(g->c), ARG_INT(g->c_at),
             ARG_MEM(g->bias ? g->bias : g->b), ARG_INT(g->m), ARG_INT(g->n),
-            ARG_INT(g->k), ARG_INT(g->bias != NULL), ARG_INT(g->accumulate),
-            ARG_INT(g->relu));
+            ARG_INT(g->k), ARG_INT(from), ARG_INT(to), ARG_INT(first && g->bias),
+            ARG_INT(!first || g->accumulate), ARG_INT(last && g->relu));
+}
+
+void
+gemm_run(struct gpu *gpu, const struct gemm *g)
+{
+    const int most = gpu->is_cpu ? CPU_SUMMANDS : g->k;
+
+    for (int from = 0; from < g->k; from += most)
+        run_part(gpu, g, from, g->k - from < most ? g->k : from + most);
 }
 
 void

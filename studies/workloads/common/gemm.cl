@@ -41,23 +41,32 @@ store_columns(floatn value, global float *p, int left)
 }
 
 /*
- * c[m][n] = a[m][k] b[k][n], then + bias[n] or what c held before, and ReLU, as asked.
- * a and c begin at a_at and c_at.
+ * Row and column of the tile of that number. Neighbours share the operand that is the
+ * smaller one to keep in the cache.
+ */
+int2
+tile_place(int tile, int tiles_m, int tiles_n)
+{
+    return tiles_m < tiles_n ? (int2)(tile % tiles_m * TM, tile / tiles_m * TN)
+                             : (int2)(tile / tiles_n * TM, tile % tiles_n * TN);
+}
+
+/*
+ * c[m][n] = a[m][k] b[k][n], then + bias[n] or what c held before, and ReLU, as asked. Of
+ * the k only those from k_from on and before k_to; a and c begin at a_at and c_at.
  */
 kernel void
 gemm(global const float *a, int a_at, global const float *b, global float *c, int c_at,
-     global const float *bias, int m, int n, int k, int add_bias, int add_c, int relu)
+     global const float *bias, int m, int n, int k, int k_from, int k_to, int add_bias,
+     int add_c, int relu)
 {
     const int tiles_m = (m + TM - 1) / TM, tiles_n = (n + TN - 1) / TN;
-    const int id = get_global_id(0);
-    /* Neighbours share the operand that is the smaller one to keep in the cache. */
-    const int tile_n = tiles_m < tiles_n ? id / tiles_m : id % tiles_n;
-    const int tile_m = tiles_m < tiles_n ? id % tiles_m : id / tiles_n;
-    const int row = tile_m * TM, col = tile_n * TN, left = n - col;
+    const int2 place = tile_place(get_global_id(0), tiles_m, tiles_n);
+    const int row = place.x, col = place.y, left = n - col;
     floatn sum[TM];
     int at[TM];
 
-    if (id >= tiles_m * tiles_n)
+    if (get_global_id(0) >= tiles_m * tiles_n)
         return;
 
     c += c_at + col;
@@ -69,7 +78,7 @@ gemm(global const float *a, int a_at, global const float *b, global float *c, in
                           : (floatn)(0.0f);
         at[i] = a_at + from * k;
     }
-    for (int j = 0; j < k; j++) {
+    for (int j = k_from; j < k_to; j++) {
         const floatn columns = load_columns(b + j * n + col, left, 0.0f);
 
         for (int i = 0; i < TM; i++)
@@ -88,9 +97,9 @@ gemm_tn(global const float *a, int a_at, global const float *b, global float *c,
         int n, int k, int chunk)
 {
     const int tiles_m = (m + TM - 1) / TM, tiles_n = (n + TN - 1) / TN;
-    const int id = get_global_id(0), tile = id % (tiles_m * tiles_n);
-    const int part = id / (tiles_m * tiles_n);
-    const int row = tile / tiles_n * TM, col = tile % tiles_n * TN, left = n - col;
+    const int tiles = tiles_m * tiles_n, part = get_global_id(0) / tiles;
+    const int2 place = tile_place(get_global_id(0) % tiles, tiles_m, tiles_n);
+    const int row = place.x, col = place.y, left = n - col;
     const int end = min(k, (part + 1) * chunk);
     floatn sum[TM];
     int at[TM];
