@@ -71,7 +71,7 @@ language_open(void *data, struct gpu *gpu)
     model_init(&t->model, gpu, t->spec, t->text.vocabulary);
     texts_init(&t->train, gpu, t->text.words, count, t->spec->batch);
     texts_init(&t->test, gpu, t->text.words + count, held_out(t), t->spec->batch);
-    return model_parameters(&t->model);
+    return model_parameters(t->spec, t->text.vocabulary);
 }
 
 static void

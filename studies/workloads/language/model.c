@@ -120,13 +120,12 @@ model_fini(struct model *m)
 }
 
 uint32_t
-model_parameters(const struct model *m)
+model_parameters(const struct model_spec *spec, uint32_t vocabulary)
 {
-    uint32_t sum = 0;
+    const uint32_t units = (uint32_t)spec->units;
+    const uint32_t layer = (units + units + 1) * 4 * units;
 
-    for (int i = 0; i < MODEL_PARAMS; i++)
-        sum += (uint32_t)m->params[i]->len;
-    return sum;
+    return vocabulary * units + MODEL_LAYERS * layer + (units + 1) * vocabulary;
 }
 
 void

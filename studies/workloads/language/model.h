@@ -66,7 +66,8 @@ void model_init(struct model *m, struct gpu *gpu, const struct model_spec *spec,
                 uint32_t vocabulary);
 void model_fini(struct model *m);
 
-uint32_t model_parameters(const struct model *m);
+/* How many there are, with a vocabulary of that size. */
+uint32_t model_parameters(const struct model_spec *spec, uint32_t vocabulary);
 
 /* Back to the start of the training that the seed defines. Waits. */
 void model_reset(struct model *m, uint64_t seed);
