@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "common/file.h"
 #include "language/model.h"
 #include "language/text.h"
 #include "language/token.h"
@@ -257,6 +258,25 @@ packed_file_cut_short_is_refused(void **state)
     assert_non_null(strstr(why.text, "truncated or damaged"));
 }
 
+/* However few bytes they are packed into. */
+static void
+file_of_more_bytes_than_allowed_is_refused(void **state)
+{
+    struct failure why = {0};
+    uint8_t *bytes = NULL;
+    char path[64];
+    size_t size;
+
+    (void)state;
+    write_packed(path, 25);
+    assert_int_equal(file_load(path, 5, &bytes, &size, &why), 0);
+    assert_int_equal(size, 5);
+    free(bytes);
+    assert_int_equal(file_load(path, 4, &bytes, &size, &why), -EFBIG);
+    unlink(path);
+    assert_non_null(strstr(why.text, "larger than 4 bytes"));
+}
+
 static void
 missing_file_is_named(void **state)
 {
@@ -296,6 +316,7 @@ main(void)
         cmocka_unit_test(what_is_no_text_is_refused),
         cmocka_unit_test(packed_file_is_read),
         cmocka_unit_test(packed_file_cut_short_is_refused),
+        cmocka_unit_test(file_of_more_bytes_than_allowed_is_refused),
         cmocka_unit_test(missing_file_is_named),
         cmocka_unit_test(models_have_their_parameters),
     };
