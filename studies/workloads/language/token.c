@@ -92,11 +92,10 @@ joint_len(const uint8_t *p, size_t left, bool number)
 {
     size_t len = 0;
 
-    if (left && p[0] == '\'')
-        len = 1;
-    else if (left >= 3 && p[0] == 0xe2 && p[1] == 0x80 && p[2] == 0x99) /* U+2019 */
+    if (left >= 3 && p[0] == 0xe2 && p[1] == 0x80 && p[2] == 0x99) /* U+2019 */
         len = 3;
-    else if (number && left >= 2 && (p[0] == '.' || p[0] == ',') && is_digit(p[1]))
+    else if (left >= 2 &&
+             (p[0] == '\'' || (number && is_digit(p[1]) && (p[0] == '.' || p[0] == ','))))
         len = 1;
     return len && letter_len(p + len, left - len) ? len : 0;
 }

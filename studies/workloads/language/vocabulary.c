@@ -83,31 +83,32 @@ vocabulary_count(struct vocabulary *v, const struct token *token)
     return 0;
 }
 
-/* The more frequent one first, of equals the earlier one. */
+/* Of two indices of words: the more frequent one first, of equals the earlier one. */
 static int
-compare(const void *a, const void *b)
+compare(const void *a, const void *b, void *words)
 {
-    const struct vocabulary_word *const x = *(struct vocabulary_word *const *)a;
-    const struct vocabulary_word *const y = *(struct vocabulary_word *const *)b;
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    const uint32_t x_count = ((const struct vocabulary_word *)words)[x].count;
+    const uint32_t y_count = ((const struct vocabulary_word *)words)[y].count;
 
-    if (x->count != y->count)
-        return x->count > y->count ? -1 : 1;
+    if (x_count != y_count)
+        return x_count > y_count ? -1 : 1;
     return (x > y) - (x < y);
 }
 
 int
 vocabulary_rank(struct vocabulary *v, uint32_t max)
 {
-    struct vocabulary_word **const order = calloc(v->count + !v->count, sizeof *order);
+    uint32_t *const order = calloc(v->count + !v->count, sizeof *order);
     uint32_t ids = 1;
 
     if (!order)
         return -ENOMEM;
     for (uint32_t i = 0; i < v->count; i++)
-        order[i] = &v->words[i];
-    qsort(order, v->count, sizeof *order, compare);
+        order[i] = i;
+    qsort_r(order, v->count, sizeof *order, compare, v->words);
     for (uint32_t i = 0; i < v->count; i++)
-        order[i]->id = ids < max ? ids++ : WORD_UNKNOWN;
+        v->words[order[i]].id = ids < max ? ids++ : WORD_UNKNOWN;
     free(order);
     return (int)ids;
 }

@@ -5,6 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A row of values of that width. */
+static double *
+row_of(double *values, int row, int width)
+{
+    return values + (size_t)row * (size_t)width;
+}
+
 static double *
 doubles(int count)
 {
@@ -55,7 +62,7 @@ reference_init(struct reference *ref, const struct model_spec *spec, int vocabul
     ref->input = doubles(rows * units);
     ref->input_grad = doubles(rows * units);
     ref->share = doubles(rows * vocabulary);
-    ref->words = calloc((size_t)(rows + spec->batch), sizeof *ref->words);
+    ref->words = calloc((size_t)rows + (size_t)spec->batch, sizeof *ref->words);
 }
 
 void
@@ -92,23 +99,27 @@ static void
 layer_forward(const struct reference *ref, int index, int row, const double *input)
 {
     const struct reference_layer *const l = &ref->layers[index];
-    const int units = ref->spec->units, before = row * units;
-    const int after = before + ref->spec->batch * units;
-    double *const gates = l->gates + 4 * before;
+    const int units = ref->spec->units, f = 2 * units, o = 3 * units;
+    const int after = row + ref->spec->batch;
+    double *const gates = row_of(l->gates, row, 4 * units);
+    const double *const out_before = row_of(l->out, row, units);
+    const double *const cells_before = row_of(l->cells, row, units);
+    double *const cells = row_of(l->cells, after, units);
+    double *const out = row_of(l->out, after, units);
 
     for (int j = 0; j < 4 * units; j++) {
         double sum = l->biases[j];
 
         for (int i = 0; i < units; i++)
             sum += input[i] * l->inputs[i * 4 * units + j] +
-                   l->out[before + i] * l->state[i * 4 * units + j];
+                   out_before[i] * l->state[i * 4 * units + j];
         gates[j] = j / units == 1 ? tanh(sum) : logistic(sum);
     }
     for (int u = 0; u < units; u++) {
         const double *const g = gates + u;
 
-        l->cells[after + u] = g[2 * units] * l->cells[before + u] + g[0] * g[units];
-        l->out[after + u] = g[3 * units] * tanh(l->cells[after + u]);
+        cells[u] = g[f] * cells_before[u] + g[0] * g[units];
+        out[u] = g[o] * tanh(cells[u]);
     }
 }
 
@@ -117,26 +128,24 @@ static double *
 input_of(const struct reference *ref, int index, int row, double **ret_grad)
 {
     const int units = ref->spec->units;
-    const int from = (row + (index ? ref->spec->batch : 0)) * units;
+    const struct reference_layer *const below = &ref->layers[index - 1];
 
-    *ret_grad = (index ? ref->layers[index - 1].out_grad : ref->input_grad) + from;
-    return (index ? ref->layers[index - 1].out : ref->input) + from;
-}
-
-static const double *
-top_out(const struct reference *ref, int row)
-{
-    return ref->layers[MODEL_LAYERS - 1].out +
-           (row + ref->spec->batch) * ref->spec->units;
+    if (!index) {
+        *ret_grad = row_of(ref->input_grad, row, units);
+        return row_of(ref->input, row, units);
+    }
+    *ret_grad = row_of(below->out_grad, row + ref->spec->batch, units);
+    return row_of(below->out, row + ref->spec->batch, units);
 }
 
 /* Fills the row of `share`; returns its cross-entropy. */
 static double
 softmax(const struct reference *ref, int row)
 {
-    const double *const weights = ref->values[MODEL_PARAMS - 2], *out = top_out(ref, row);
     const int words = ref->vocabulary, units = ref->spec->units;
-    double *const share = ref->share + row * words;
+    const double *const weights = ref->values[MODEL_PARAMS - 2];
+    double *const share = row_of(ref->share, row, words), *grad;
+    const double *const out = input_of(ref, MODEL_LAYERS, row, &grad);
     double sum = 0.0;
 
     for (int w = 0; w < words; w++) {
@@ -159,7 +168,8 @@ reference_forward(struct reference *ref)
     double loss = 0.0, *grad;
 
     for (int row = 0; row < rows; row++) {
-        memcpy(ref->input + row * units, ref->values[0] + ref->words[row] * units,
+        memcpy(row_of(ref->input, row, units),
+               row_of(ref->values[0], ref->words[row], units),
                (size_t)units * sizeof(double));
         for (int i = 0; i < MODEL_LAYERS; i++)
             layer_forward(ref, i, row, input_of(ref, i, row, &grad));
@@ -172,9 +182,7 @@ static void
 softmax_backward(struct reference *ref, int row)
 {
     const int words = ref->vocabulary, units = ref->spec->units;
-    const double *const out = top_out(ref, row);
-    double *const out_grad =
-        ref->layers[MODEL_LAYERS - 1].out_grad + (row + ref->spec->batch) * units;
+    double *out_grad, *const out = input_of(ref, MODEL_LAYERS, row, &out_grad);
 
     for (int w = 0; w < words; w++) {
         const int hit = w == ref->words[row + ref->spec->batch];
@@ -192,20 +200,24 @@ softmax_backward(struct reference *ref, int row)
 static void
 cell_backward(const struct reference *ref, struct reference_layer *l, int row)
 {
-    const int units = ref->spec->units, before = row * units;
-    const int after = before + ref->spec->batch * units;
+    const int units = ref->spec->units, f = 2 * units, o = 3 * units;
+    const int after = row + ref->spec->batch;
+    const double *const cells_before = row_of(l->cells, row, units);
+    const double *const cells = row_of(l->cells, after, units);
+    const double *const cells_grad = row_of(l->cells_grad, after, units);
+    const double *const out_grad = row_of(l->out_grad, after, units);
 
     for (int u = 0; u < units; u++) {
-        const double *const g = l->gates + 4 * before + u;
-        double *const grad = l->gates_grad + 4 * before + u;
-        const double t = tanh(l->cells[after + u]), dh = l->out_grad[after + u];
-        const double dc = l->cells_grad[after + u] + dh * g[3 * units] * (1.0 - t * t);
+        const double *const g = row_of(l->gates, row, 4 * units) + u;
+        double *const grad = row_of(l->gates_grad, row, 4 * units) + u;
+        const double t = tanh(cells[u]), dh = out_grad[u];
+        const double dc = cells_grad[u] + dh * g[o] * (1.0 - t * t);
 
         grad[0] = dc * g[units] * g[0] * (1.0 - g[0]);
         grad[units] = dc * g[0] * (1.0 - g[units] * g[units]);
-        grad[2 * units] = dc * l->cells[before + u] * g[2 * units] * (1.0 - g[2 * units]);
-        grad[3 * units] = dh * t * g[3 * units] * (1.0 - g[3 * units]);
-        l->cells_grad[before + u] = dc * g[2 * units];
+        grad[f] = dc * cells_before[u] * g[f] * (1.0 - g[f]);
+        grad[o] = dh * t * g[o] * (1.0 - g[o]);
+        row_of(l->cells_grad, row, units)[u] = dc * g[f];
     }
 }
 
@@ -213,19 +225,22 @@ static void
 layer_backward(struct reference *ref, int index, int row)
 {
     struct reference_layer *const l = &ref->layers[index];
-    const int units = ref->spec->units, before = row * units;
+    const int units = ref->spec->units;
     double *input_grad, *const input = input_of(ref, index, row, &input_grad);
+    const double *const gates_grad = row_of(l->gates_grad, row, 4 * units);
+    const double *const out_before = row_of(l->out, row, units);
+    double *const out_grad_before = row_of(l->out_grad, row, units);
 
     cell_backward(ref, l, row);
     for (int j = 0; j < 4 * units; j++) {
-        const double grad = l->gates_grad[4 * before + j];
+        const double grad = gates_grad[j];
 
         l->biases_grad[j] += grad;
         for (int i = 0; i < units; i++) {
             l->inputs_grad[i * 4 * units + j] += grad * input[i];
-            l->state_grad[i * 4 * units + j] += grad * l->out[before + i];
+            l->state_grad[i * 4 * units + j] += grad * out_before[i];
             input_grad[i] += grad * l->inputs[i * 4 * units + j];
-            l->out_grad[before + i] += grad * l->state[i * 4 * units + j];
+            out_grad_before[i] += grad * l->state[i * 4 * units + j];
         }
     }
 }
@@ -235,7 +250,7 @@ reference_backward(struct reference *ref)
 {
     const int units = ref->spec->units, rows = ref->spec->unroll * ref->spec->batch;
     const size_t row_bytes = (size_t)units * sizeof(double);
-    const size_t out_bytes = (size_t)(rows + ref->spec->batch) * row_bytes;
+    const size_t out_bytes = ((size_t)rows + (size_t)ref->spec->batch) * row_bytes;
 
     for (int i = 0; i < MODEL_PARAMS; i++)
         memset(ref->grads[i], 0, (size_t)ref->lens[i] * sizeof(double));

@@ -165,7 +165,7 @@ endless_words_are_all_the_same(void **state)
     assert_words(text, 10, "1");
     memset(text + TOKEN_BYTES_MAX, 'b', 1);
     memset(text + TOKEN_BYTES_MAX + 1, ' ', 1);
-    memset(text + TOKEN_BYTES_MAX + 2, 'c', 2 * TOKEN_BYTES_MAX);
+    memset(text + TOKEN_BYTES_MAX + 2, 'c', 100);
     assert_words(text, 10, "1 1");
 }
 
@@ -173,20 +173,20 @@ endless_words_are_all_the_same(void **state)
 static void
 many_words_are_told_apart(void **state)
 {
-    enum { WORDS = 5000, BYTES = 7 };
-    char *const text = calloc(2 * WORDS + 1, BYTES);
+    static const size_t words = 5000, each = 7;
+    char *const text = calloc(2 * words + 1, each);
     struct failure why = {0};
     struct text t;
 
     (void)state;
     assert_non_null(text);
-    for (int i = 0; i < 2 * WORDS; i++)
-        sprintf(text + i * BYTES, "w%05d ", i % WORDS);
-    assert_int_equal(
-        text_parse((const uint8_t *)text, 2 * WORDS * BYTES, 65536, &t, &why), 0);
-    assert_int_equal(t.vocabulary, WORDS + 1);
+    for (size_t i = 0; i < 2 * words; i++)
+        sprintf(text + i * each, "w%05zu ", i % words);
+    assert_int_equal(text_parse((const uint8_t *)text, 2 * words * each, 65536, &t, &why),
+                     0);
+    assert_int_equal(t.vocabulary, words + 1);
     for (uint32_t i = 0; i < t.count; i++)
-        assert_int_equal(t.words[i], i % WORDS + 1);
+        assert_int_equal(t.words[i], i % words + 1);
     text_fini(&t);
     free(text);
 }
@@ -212,6 +212,8 @@ what_is_no_text_is_refused(void **state)
                    8, -EBADMSG, "a zero byte at 7: not a text");
 }
 
+enum { PATH_BYTES = 64 };
+
 /* Writes "a b a" to a file of its own, packed; keeps that many of its bytes. */
 static void
 write_packed(char *path, off_t keep)
@@ -219,7 +221,7 @@ write_packed(char *path, off_t keep)
     gzFile gz;
     int fd;
 
-    strcpy(path, "/tmp/language-text-XXXXXX");
+    snprintf(path, PATH_BYTES, "/tmp/language-text-XXXXXX");
     fd = mkstemp(path);
     assert_true(fd >= 0);
     gz = gzdopen(fd, "w");
@@ -233,7 +235,7 @@ packed_file_is_read(void **state)
 {
     struct failure why = {0};
     struct text t;
-    char path[64];
+    char path[PATH_BYTES];
 
     (void)state;
     write_packed(path, 25);
@@ -249,7 +251,7 @@ packed_file_cut_short_is_refused(void **state)
 {
     struct failure why = {0};
     struct text t;
-    char path[64];
+    char path[PATH_BYTES];
 
     (void)state;
     write_packed(path, 20);
@@ -264,7 +266,7 @@ file_of_more_bytes_than_allowed_is_refused(void **state)
 {
     struct failure why = {0};
     uint8_t *bytes = NULL;
-    char path[64];
+    char path[PATH_BYTES];
     size_t size;
 
     (void)state;
