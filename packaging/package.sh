@@ -9,6 +9,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(dirname "$here")
 readonly MAINTAINER=${TESSERA_MAINTAINER:-The Tessera authors <maintainers@tessera.example>}
+# Programs that the rest does without.
+readonly WORKLOADS='/tessera-(language|train)$'
 
 complain() {
     echo "package.sh: $*" >&2
@@ -73,11 +75,11 @@ programs() {
 }
 
 # depend FOLDER: sets depends and recommends to the packages of the libraries that are used. What
-# the trainer alone uses is recommended, but for the OpenCL loader, which the workers need, too.
+# the workloads alone use is recommended, but for the OpenCL loader, which the workers need, too.
 depend() {
     local found needed optional
-    mapfile -t needed < <(programs "$1" | grep -v '/tessera-train$')
-    mapfile -t optional < <(programs "$1" | grep '/tessera-train$' | sed 's/^/-e/')
+    mapfile -t needed < <(programs "$1" | grep -Ev "$WORKLOADS")
+    mapfile -t optional < <(programs "$1" | grep -E "$WORKLOADS" | sed 's/^/-e/')
     mkdir -p "$work/shlibdeps/debian"
     install -d -m 755 "$1/DEBIAN"
     printf 'Source: tessera\n\nPackage: %s\nArchitecture: any\n' "$package" \

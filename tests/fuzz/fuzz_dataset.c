@@ -3,7 +3,7 @@
  * The trainer reads a folder of four files, packed by gzip or not. The first byte picks the file
  * that the bytes are; the others are small and good.
  */
-#include "failure.h"
+#include "common/failure.h"
 #include "train/dataset.h"
 
 #include <fcntl.h>

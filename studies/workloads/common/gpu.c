@@ -42,10 +42,10 @@ build(struct gpu *gpu, cl_device_id device)
 {
     const struct gpu_program *const p = gpu->program_spec;
     const char *const options = gpu->is_cpu ? p->cpu_options : p->gpu_options;
+    const char *texts[] = {p->library ? p->library : "", p->source};
     cl_int code;
 
-    gpu->program = clCreateProgramWithSource(gpu->context, 1, (const char **)&p->source,
-                                             NULL, &code);
+    gpu->program = clCreateProgramWithSource(gpu->context, 2, texts, NULL, &code);
     gpu_check(gpu, "clCreateProgramWithSource", code);
     if (gpu_failed(gpu))
         return;
@@ -143,6 +143,15 @@ gpu_write(struct gpu *gpu, cl_mem buffer, const void *bytes, size_t size)
         gpu_check(gpu, "clEnqueueWriteBuffer",
                   clEnqueueWriteBuffer(gpu->queue, buffer, CL_TRUE, 0, size, bytes, 0,
                                        NULL, NULL));
+}
+
+void
+gpu_copy(struct gpu *gpu, cl_mem buffer, size_t from, size_t to, size_t bytes)
+{
+    if (!gpu_failed(gpu))
+        gpu_check(gpu, "clEnqueueCopyBuffer",
+                  clEnqueueCopyBuffer(gpu->queue, buffer, buffer, from, to, bytes, 0,
+                                      NULL, NULL));
 }
 
 void

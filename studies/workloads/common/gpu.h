@@ -29,6 +29,7 @@ enum { GPU_KERNELS_MAX = 32 };
 
 /* What a program runs on the device: its source, and the kernels by their number. */
 struct gpu_program {
+    const char *library; /* source that comes before it, or NULL */
     const char *source;
     const struct gpu_kernel *kernels;
     unsigned kernel_count;                 /* at most GPU_KERNELS_MAX */
@@ -94,6 +95,9 @@ void gpu_zero(struct gpu *gpu, cl_mem buffer, size_t bytes);
 
 /* Blocks until the bytes are copied. */
 void gpu_write(struct gpu *gpu, cl_mem buffer, const void *bytes, size_t size);
+
+/* Within a buffer: bytes from one place to another, which do not overlap. */
+void gpu_copy(struct gpu *gpu, cl_mem buffer, size_t from, size_t to, size_t bytes);
 
 /* Blocks until all before it is done and the bytes are here. */
 void gpu_read(struct gpu *gpu, cl_mem buffer, void *ret_bytes, size_t size);

@@ -28,6 +28,12 @@ uniform(struct rng *rng)
 }
 
 float
+rng_uniform(struct rng *rng, float spread)
+{
+    return (float)(2.0 * uniform(rng) - 1.0) * spread;
+}
+
+float
 rng_truncated_normal(struct rng *rng, float stddev)
 {
     double z;

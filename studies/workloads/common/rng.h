@@ -15,6 +15,9 @@ uint64_t rng_next(struct rng *rng);
 /* 0 <= value < bound; bound > 0. */
 uint32_t rng_below(struct rng *rng, uint32_t bound);
 
+/* From -spread to spread, all alike. */
+float rng_uniform(struct rng *rng, float spread);
+
 /* Normal with mean 0, drawn again beyond two standard deviations. */
 float rng_truncated_normal(struct rng *rng, float stddev);
 

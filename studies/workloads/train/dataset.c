@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
+#include "common/file.h"
 #include "train/idx.h"
 
 /* MNIST is 47 MB; a file of a few bytes must not unpack to all memory. */
@@ -32,61 +32,6 @@ find_file(char *path, size_t size, const char *dir, const char *name, struct fai
     return failure_set(why, -ENOENT, "%s: no %s or %s.gz there", dir, name, name);
 }
 
-/* Reads to the end of the file; zlib hands through what is not compressed. */
-static int
-read_all(gzFile file, uint8_t **ret_bytes, size_t *ret_size)
-{
-    size_t size = 0, room = 1 << 20;
-    uint8_t *bytes = NULL;
-
-    for (;;) {
-        uint8_t *const more = size > max_file_bytes ? NULL : realloc(bytes, room);
-        int got;
-
-        if (!more) {
-            free(bytes);
-            return size > max_file_bytes ? -EFBIG : -ENOMEM;
-        }
-        bytes = more;
-        got = gzread(file, bytes + size, (unsigned)(room - size));
-        if (got < 0) {
-            free(bytes);
-            return -EIO;
-        }
-        size += (size_t)got;
-        if (size < room)
-            break;
-        room *= 2;
-    }
-    *ret_bytes = bytes;
-    *ret_size = size;
-    return 0;
-}
-
-static int
-file_load(const char *path, uint8_t **ret_bytes, size_t *ret_size, struct failure *why)
-{
-    gzFile const file = gzopen(path, "rb");
-    uint8_t *bytes = NULL;
-    int r, closed;
-
-    if (!file)
-        return failure_set(why, -errno, "%s: %s", path, strerror(errno));
-
-    r = read_all(file, &bytes, ret_size);
-    closed = gzclose_r(file);
-    if (r == -EFBIG)
-        return failure_set(why, r, "%s: larger than 1 GiB", path);
-    if (r == -ENOMEM)
-        return failure_set(why, r, "%s: out of memory", path);
-    if (r < 0 || closed != Z_OK) {
-        free(bytes);
-        return failure_set(why, -EIO, "%s: truncated or damaged", path);
-    }
-    *ret_bytes = bytes;
-    return 0;
-}
-
 /* Loads dir/name into *ret_file (owned by the caller) and parses it. */
 static int
 idx_load(const char *dir, const char *name, uint8_t **ret_file, struct idx *ret_idx,
@@ -100,7 +45,7 @@ idx_load(const char *dir, const char *name, uint8_t **ret_file, struct idx *ret_
     r = find_file(path, sizeof path, dir, name, why);
     if (r < 0)
         return r;
-    r = file_load(path, ret_file, &size, why);
+    r = file_load(path, max_file_bytes, ret_file, &size, why);
     if (r < 0)
         return r;
     r = idx_parse(*ret_file, size, ret_idx, &detail);

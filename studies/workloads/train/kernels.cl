@@ -6,124 +6,10 @@
  *
  * Each output element is summed by one work-item in a fixed order: no atomics, so the
  * same seed gives the same bits. Every kernel has a one-dimensional range, rounded up
- * to whole work-groups, and ignores the work-items past its end.
- *
- * TM and TN, the tile of a product that one work-item keeps in registers, come from the
- * build options.
+ * to whole work-groups, and ignores the work-items past its end. The products are those
+ * of common/gemm.cl.
  */
-#define CAT_(a, b) a##b
-#define CAT(a, b) CAT_(a, b)
-#define floatn CAT(float, TN)
-#define vloadn CAT(vload, TN)
-#define vstoren CAT(vstore, TN)
-
-/* TN columns of a row, or the `left` ones that there are and zeros. */
-floatn
-load_columns(global const float *p, int left)
-{
-    float lane[TN];
-
-    if (left >= TN)
-        return vloadn(0, p);
-    for (int i = 0; i < TN; i++)
-        lane[i] = i < left ? p[i] : 0.0f;
-    return vloadn(0, lane);
-}
-
-void
-store_columns(floatn value, global float *p, int left)
-{
-    float lane[TN];
-
-    if (left >= TN) {
-        vstoren(value, 0, p);
-        return;
-    }
-    vstoren(value, 0, lane);
-    for (int i = 0; i < left; i++)
-        p[i] = lane[i];
-}
-
-/* c[m][n] = a[m][k] b[k][n], then + bias[n] and ReLU as asked. */
-kernel void
-gemm(global const float *a, global const float *b, global float *c,
-     global const float *bias, int m, int n, int k, int add_bias, int relu)
-{
-    const int tiles_m = (m + TM - 1) / TM, tiles_n = (n + TN - 1) / TN;
-    const int id = get_global_id(0);
-    /* Neighbours share the operand that is the smaller one to keep in the cache. */
-    const int tile_n = tiles_m < tiles_n ? id / tiles_m : id % tiles_n;
-    const int tile_m = tiles_m < tiles_n ? id % tiles_m : id / tiles_n;
-    const int row = tile_m * TM, col = tile_n * TN, left = n - col;
-    floatn sum[TM];
-    int at[TM];
-
-    if (id >= tiles_m * tiles_n)
-        return;
-
-    for (int i = 0; i < TM; i++) {
-        sum[i] = add_bias ? load_columns(bias + col, left) : (floatn)(0.0f);
-        at[i] = min(row + i, m - 1) * k;
-    }
-    for (int j = 0; j < k; j++) {
-        const floatn columns = load_columns(b + j * n + col, left);
-
-        for (int i = 0; i < TM; i++)
-            sum[i] = fma((floatn)(a[at[i] + j]), columns, sum[i]);
-    }
-    for (int i = 0; i < TM && row + i < m; i++)
-        store_columns(relu ? fmax(sum[i], 0.0f) : sum[i], c + (row + i) * n + col, left);
-}
-
-/*
- * The gradient of weights: c[part][m][n] = a[k][m]^T b[k][n], where each part sums its
- * own `chunk` rows of the k; sum_parts adds the parts up.
- */
-kernel void
-gemm_tn(global const float *a, global const float *b, global float *c, int m, int n,
-        int k, int chunk)
-{
-    const int tiles_m = (m + TM - 1) / TM, tiles_n = (n + TN - 1) / TN;
-    const int id = get_global_id(0), tile = id % (tiles_m * tiles_n);
-    const int part = id / (tiles_m * tiles_n);
-    const int row = tile / tiles_n * TM, col = tile % tiles_n * TN, left = n - col;
-    const int end = min(k, (part + 1) * chunk);
-    floatn sum[TM];
-    int at[TM];
-
-    if (part * chunk >= k)
-        return;
-
-    for (int i = 0; i < TM; i++) {
-        sum[i] = (floatn)(0.0f);
-        at[i] = min(row + i, m - 1);
-    }
-    for (int j = part * chunk; j < end; j++) {
-        const floatn columns = load_columns(b + j * n + col, left);
-
-        for (int i = 0; i < TM; i++)
-            sum[i] = fma((floatn)(a[j * m + at[i]]), columns, sum[i]);
-    }
-    c += part * m * n;
-    for (int i = 0; i < TM && row + i < m; i++)
-        store_columns(sum[i], c + (row + i) * n + col, left);
-}
-
-/* parts[part][n] = the sums of the columns of `chunk` rows of a[m][n]. */
-kernel void
-sum_columns(global const float *a, global float *parts, int m, int n, int chunk)
-{
-    const int id = get_global_id(0), part = id / n, col = id % n;
-    const int end = min(m, (part + 1) * chunk);
-    float sum = 0.0f;
-
-    if (part * chunk >= m)
-        return;
-    for (int row = part * chunk; row < end; row++)
-        sum += a[row * n + col];
-    parts[id] = sum;
-}
-
+/* Adds up what gemm_tn and sum_columns left in parts. */
 kernel void
 sum_parts(global const float *parts, global float *out, int len, int count)
 {
@@ -135,19 +21,6 @@ sum_parts(global const float *parts, global float *out, int len, int count)
     for (int part = 0; part < count; part++)
         sum += parts[part * len + i];
     out[i] = sum;
-}
-
-/* out[n][m] = in[m][n]; one work-item moves a block of 16 x 16. */
-kernel void
-transpose(global const float *in, global float *out, int m, int n)
-{
-    const int blocks_n = (n + 15) / 16, id = get_global_id(0);
-    const int row = id / blocks_n * 16, col = id % blocks_n * 16;
-    const int rows = min(16, m - row), cols = min(16, n - col);
-
-    for (int j = 0; j < cols; j++)
-        for (int i = 0; i < rows; i++)
-            out[(col + j) * m + row + i] = in[(row + i) * n + col + j];
 }
 
 /* Picks the images order[first ...], as 0 to 1, with their labels. */

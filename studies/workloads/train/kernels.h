@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* kernels.h - the kernels of kernels.cl, by number. */
+/* kernels.h - the kernels of kernels.cl, by number, after those of gemm.h. */
 #ifndef TRAIN_KERNELS_H
 #define TRAIN_KERNELS_H
 
-#include "common/gpu.h"
+#include "common/gemm.h"
 
 enum kernel_id {
-    KERNEL_GEMM,
-    KERNEL_GEMM_TN,
-    KERNEL_SUM_COLUMNS,
-    KERNEL_SUM_PARTS,
-    KERNEL_TRANSPOSE,
+    KERNEL_SUM_PARTS = GEMM_KERNEL_COUNT,
     KERNEL_GATHER,
     KERNEL_IM2COL,
     KERNEL_COL2IM,
@@ -24,12 +20,5 @@ enum kernel_id {
 };
 
 extern const struct gpu_program train_program;
-
-/* TM and TN of kernels.cl on that device: the tile of a product that an item computes. */
-struct tile {
-    int m, n;
-};
-
-struct tile train_tile(const struct gpu *gpu);
 
 #endif

@@ -7,7 +7,7 @@
  * Rows that one work-item sums: small enough for a GPU to find work for all of it and
  * for a CPU's second-level cache (512 rows of 800 floats are 1.6 MB).
  */
-enum { ROWS_PER_PART = 512, TRANSPOSE_BLOCK = 16 };
+enum { ROWS_PER_PART = 512 };
 
 int
 layer_inputs(const struct layer *l)
@@ -24,35 +24,24 @@ layer_inputs(const struct layer *l)
     return 0;
 }
 
-static int
-ceil_div(int a, int b)
-{
-    return (a + b - 1) / b;
-}
-
 int
 layer_parts(int rows)
 {
-    return ceil_div(rows, ROWS_PER_PART);
-}
-
-static int
-tiles(const struct gpu *gpu, int m, int n)
-{
-    const struct tile tile = train_tile(gpu);
-
-    return ceil_div(m, tile.m) * ceil_div(n, tile.n);
+    return (rows + ROWS_PER_PART - 1) / ROWS_PER_PART;
 }
 
 /* output = input * weights + biases, over that many rows. */
 static void
 product(struct layer *l, const struct pass *p, cl_mem input, int rows)
 {
-    const int k = layer_inputs(l), n = l->spec.units;
-
-    GPU_RUN(p->gpu, KERNEL_GEMM, tiles(p->gpu, rows, n), ARG_MEM(input),
-            ARG_MEM(l->weights.value), ARG_MEM(l->output), ARG_MEM(l->biases.value),
-            ARG_INT(rows), ARG_INT(n), ARG_INT(k), ARG_INT(1), ARG_INT(l->spec.relu));
+    gemm_run(p->gpu, &(struct gemm){.a = input,
+                                    .b = l->weights.value,
+                                    .c = l->output,
+                                    .m = rows,
+                                    .n = l->spec.units,
+                                    .k = layer_inputs(l),
+                                    .bias = l->biases.value,
+                                    .relu = l->spec.relu});
 }
 
 static void
@@ -74,14 +63,17 @@ product_grad(struct layer *l, const struct pass *p, cl_mem input, int rows)
         GPU_RUN(p->gpu, KERNEL_RELU_GRAD, rows * n, ARG_MEM(l->output_grad),
                 ARG_MEM(l->output), ARG_INT(rows * n));
 
-    GPU_RUN(p->gpu, KERNEL_GEMM_TN, tiles(p->gpu, k, n) * parts, ARG_MEM(input),
-            ARG_MEM(l->output_grad), ARG_MEM(weight_parts), ARG_INT(k), ARG_INT(n),
-            ARG_INT(rows), ARG_INT(ROWS_PER_PART));
+    gemm_tn_run(p->gpu, &(struct gemm_tn){.a = input,
+                                          .b = l->output_grad,
+                                          .c = weight_parts,
+                                          .m = k,
+                                          .n = n,
+                                          .k = rows,
+                                          .chunk = ROWS_PER_PART});
     if (parts > 1)
         sum_parts(p, &l->weights, parts);
 
-    GPU_RUN(p->gpu, KERNEL_SUM_COLUMNS, n * parts, ARG_MEM(l->output_grad),
-            ARG_MEM(bias_parts), ARG_INT(rows), ARG_INT(n), ARG_INT(ROWS_PER_PART));
+    gemm_sum_columns(p->gpu, l->output_grad, bias_parts, rows, n, ROWS_PER_PART);
     if (parts > 1)
         sum_parts(p, &l->biases, parts);
 }
@@ -93,13 +85,13 @@ product_input_grad(struct layer *l, const struct pass *p, cl_mem input_grad, int
     const int k = layer_inputs(l), n = l->spec.units;
     cl_mem transposed = p->scratch->transposed;
 
-    GPU_RUN(p->gpu, KERNEL_TRANSPOSE,
-            ceil_div(k, TRANSPOSE_BLOCK) * ceil_div(n, TRANSPOSE_BLOCK),
-            ARG_MEM(l->weights.value), ARG_MEM(transposed), ARG_INT(k), ARG_INT(n));
-    /* Without a bias: any buffer does in its place. */
-    GPU_RUN(p->gpu, KERNEL_GEMM, tiles(p->gpu, rows, k), ARG_MEM(l->output_grad),
-            ARG_MEM(transposed), ARG_MEM(input_grad), ARG_MEM(transposed), ARG_INT(rows),
-            ARG_INT(k), ARG_INT(n), ARG_INT(0), ARG_INT(0));
+    gemm_transpose(p->gpu, l->weights.value, transposed, k, n);
+    gemm_run(p->gpu, &(struct gemm){.a = l->output_grad,
+                                    .b = transposed,
+                                    .c = input_grad,
+                                    .m = rows,
+                                    .n = k,
+                                    .k = n});
 }
 
 static void

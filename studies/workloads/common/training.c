@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/training.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/barrier.h"
+#include "common/stop.h"
+#include "common/times.h"
+
+enum { WARM_UP_STEPS = 3 };
+
+struct training {
+    const struct training_job *job;
+    const struct training_ops *ops;
+    const struct training_options *options;
+    struct gpu gpu;
+    struct times step_s; /* of each measured step */
+    double train_began;
+    FILE *rate_file;
+    double rate_since;
+    uint32_t rate_steps;
+    struct progress progress;
+    struct report report;
+    struct result result;
+};
+
+static uint32_t
+steps_done(const struct training *t)
+{
+    return (uint32_t)t->step_s.count;
+}
+
+static void
+open_device(struct training *t, const struct gpu_entry *entry)
+{
+    progress_phase(&t->progress, "compiling kernels");
+    gpu_init(&t->gpu, entry, t->ops->program);
+    t->result.parameters = t->ops->open(t->job->data, &t->gpu);
+    gpu_finish(&t->gpu);
+}
+
+static void
+on_compiled(void *data, unsigned done, unsigned count)
+{
+    struct training *const t = data;
+    char note[32];
+
+    snprintf(note, sizeof note, "%u of %u", done, count);
+    progress_update(&t->progress, done, count, note);
+}
+
+/* Makes every kernel ready, with steps that the reset afterwards forgets. */
+static void
+warm_up(struct training *t)
+{
+    t->gpu.on_compiled = on_compiled;
+    t->gpu.on_compiled_data = t;
+    t->ops->reset(t->job->data, t->options->seed);
+    for (uint32_t i = 0; i < WARM_UP_STEPS && !stop; i++) {
+        t->ops->step(t->job->data, i);
+        gpu_finish(&t->gpu);
+        t->gpu.on_compiled = NULL;
+    }
+    t->ops->reset(t->job->data, t->options->seed);
+}
+
+static void
+rate_write(struct training *t, double now)
+{
+    const double passed = now - t->rate_since;
+    const uint32_t steps = steps_done(t) - t->rate_steps;
+
+    if (!t->rate_file || passed < 1.0)
+        return;
+    fprintf(t->rate_file, "%.3f %u %.1f\n", now - t->train_began, steps,
+            steps * t->job->units / passed);
+    fflush(t->rate_file);
+    t->rate_since = now;
+    t->rate_steps = steps_done(t);
+}
+
+/* Returns the seconds that the step took. */
+static double
+one_step(struct training *t)
+{
+    const double began = clock_seconds();
+
+    t->ops->step(t->job->data, steps_done(t));
+    gpu_finish(&t->gpu);
+    return clock_seconds() - began;
+}
+
+static void
+report_if_due(struct training *t)
+{
+    const uint32_t every = t->options->report_every;
+    double sum = 0.0;
+
+    if (!every || t->options->quiet || steps_done(t) % every)
+        return;
+    for (uint32_t i = steps_done(t) - every; i < steps_done(t); i++)
+        sum += t->step_s.seconds[i] / every;
+    t->result.loss = t->ops->loss(t->job->data);
+    if (gpu_failed(&t->gpu))
+        return;
+    progress_clear(&t->progress);
+    report_step(&t->report, steps_done(t), t->result.loss, sum, t->job->units);
+}
+
+/* How much of the training is done, in steps or seconds. */
+static double
+train_done(const struct training *t, double *ret_total)
+{
+    *ret_total = t->options->steps ? t->options->steps : t->options->duration_s;
+    return t->options->steps ? steps_done(t) : clock_seconds() - t->train_began;
+}
+
+static void
+train(struct training *t)
+{
+    double done = 0.0, total = 1.0;
+    char note[64];
+
+    progress_phase(&t->progress, "training");
+    t->train_began = t->rate_since = clock_seconds();
+    while (done < total && !stop) {
+        const double seconds = one_step(t);
+
+        if (gpu_failed(&t->gpu) || times_add(&t->step_s, seconds, &t->gpu.failure) < 0)
+            break;
+        rate_write(t, clock_seconds());
+        report_if_due(t);
+        done = train_done(t, &total);
+        snprintf(note, sizeof note, "step %u, %.1f ms", steps_done(t), seconds * 1e3);
+        progress_update(&t->progress, done, total, note);
+    }
+    t->result.train_s = clock_seconds() - t->train_began;
+    if (steps_done(t))
+        t->result.loss = t->ops->loss(t->job->data);
+}
+
+static void
+evaluate(struct training *t)
+{
+    const double began = clock_seconds();
+
+    progress_phase(&t->progress, "evaluating");
+    t->result.score = t->ops->evaluate(t->job->data, &t->progress);
+    t->result.eval_s = clock_seconds() - began;
+}
+
+static void
+fill_result(struct training *t, const struct gpu_entry *entry)
+{
+    t->result.model = t->job->model;
+    t->result.device = entry->device_name;
+    t->result.platform = entry->platform_name;
+    t->result.steps = steps_done(t);
+    t->result.batch = t->job->batch;
+    t->result.units = t->job->units;
+    t->result.seed = t->options->seed;
+    t->result.device_bytes = t->gpu.allocated_bytes;
+    t->result.step_s = stats_of(t->step_s.seconds, t->step_s.count);
+}
+
+/* What failed on the device, or that the user ended it. */
+static int
+check_device(const struct training *t, struct failure *why)
+{
+    if (gpu_failed(&t->gpu))
+        return failure_set(why, -EIO, "%s", t->gpu.failure.text);
+    return stop ? -EINTR : 0;
+}
+
+static int
+run_phases(struct training *t, const struct gpu_entry *entry, struct failure *why)
+{
+    const double began = clock_seconds();
+    int r;
+
+    open_device(t, entry);
+    warm_up(t);
+    t->result.compile_s = clock_seconds() - began;
+    r = check_device(t, why);
+    if (r < 0)
+        return r;
+
+    if (t->options->wait_for) {
+        progress_phase(&t->progress, "waiting for the start");
+        r = barrier_wait(t->options->wait_for, &stop, why);
+        if (r < 0)
+            return r;
+    }
+
+    train(t);
+    if (!t->options->no_eval && !gpu_failed(&t->gpu) && !stop)
+        evaluate(t);
+    r = check_device(t, why);
+    if (r < 0)
+        return r;
+    progress_clear(&t->progress);
+    fill_result(t, entry);
+    report_result(&t->report, &t->result);
+    return 0;
+}
+
+static int
+load(struct training *t, struct failure *why)
+{
+    const char *const file = t->options->rate_file;
+
+    if (file && !(t->rate_file = fopen(file, "we")))
+        return failure_set(why, -errno, "%s: %s", file, strerror(errno));
+    progress_phase(&t->progress, t->ops->loading);
+    return t->ops->load(t->job->data, why);
+}
+
+int
+training_run(const struct training_job *job, struct failure *why)
+{
+    struct training t = {
+        .job = job, .ops = job->ops, .options = job->options, .result.score = -1.0};
+    struct gpu_entry entry;
+    int r;
+
+    r = gpu_find(&entry, job->options->device, why);
+    if (r < 0)
+        return r;
+
+    progress_init(&t.progress, job->options->quiet);
+    report_init(&t.report, &job->ops->words, job->options->json, job->options->quiet);
+    stop_on_signals();
+    r = load(&t, why);
+    if (r >= 0)
+        r = run_phases(&t, &entry, why);
+
+    progress_clear(&t.progress);
+    job->ops->fini(job->data);
+    gpu_fini(&t.gpu);
+    times_fini(&t.step_s);
+    if (t.rate_file)
+        fclose(t.rate_file);
+    return r;
+}
