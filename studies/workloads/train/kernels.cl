@@ -80,46 +80,6 @@ col2im(global const float *patches, global float *out, int images, int h, int w,
     out[id] = sum;
 }
 
-/* Max-pooling, 2 x 2; h and w are those of the output. `from` notes which one won. */
-kernel void
-pool(global const float *in, global float *out, global uchar *from, int images, int h,
-     int w, int c)
-{
-    const int id = get_global_id(0), channel = id % c, pixel = id / c;
-    const int x = pixel % w, y = pixel / w;
-    float best;
-    uchar won = 0;
-
-    if (y >= images * h)
-        return;
-    in += (y * 2 * w * 2 + x * 2) * c + channel;
-    best = in[0];
-    for (int i = 1; i < 4; i++) {
-        const float value = in[((i / 2) * w * 2 + i % 2) * c];
-
-        if (value > best) {
-            best = value;
-            won = i;
-        }
-    }
-    out[id] = best;
-    from[id] = won;
-}
-
-kernel void
-pool_grad(global const float *dout, global const uchar *from, global float *din,
-          int images, int h, int w, int c)
-{
-    const int id = get_global_id(0), channel = id % c, pixel = id / c;
-    const int x = pixel % w, y = pixel / w;
-
-    if (y >= images * h)
-        return;
-    din += (y * 2 * w * 2 + x * 2) * c + channel;
-    for (int i = 0; i < 4; i++)
-        din[((i / 2) * w * 2 + i % 2) * c] = from[id] == i ? dout[id] : 0.0f;
-}
-
 /* In place: no gradient where the output was cut off. */
 kernel void
 relu_grad(global float *dout, global const float *out, int len)
@@ -196,4 +156,102 @@ adam(global float *value, global const float *grad, global float *mean, global f
         var[i] = v;
         value[i] -= rate * m / (sqrt(v) + 1e-8f);
     }
+}
+
+/* Of a window before the first of `size` elements: SAME padding, the smaller half. */
+int
+padding(int size, int window, int stride)
+{
+    return max(0, ((size + stride - 1) / stride - 1) * stride + window - size) / 2;
+}
+
+/*
+ * Max-pooling over windows that may overlap; h and w are those of the input. `from`
+ * notes which one won: the first of equals.
+ */
+kernel void
+pool(global const float *in, global float *out, global uchar *from, int images, int h,
+     int w, int c, int window, int stride)
+{
+    const int out_h = (h + stride - 1) / stride, out_w = (w + stride - 1) / stride;
+    const int id = get_global_id(0), channel = id % c, pixel = id / c;
+    const int row = pixel / out_w, image = row / out_h;
+    const int x = pixel % out_w * stride - padding(w, window, stride);
+    const int y = row % out_h * stride - padding(h, window, stride);
+    float best = -INFINITY;
+    uchar won = 0;
+
+    if (image >= images)
+        return;
+    in += image * h * w * c + channel;
+    for (int i = max(0, y); i < min(h, y + window); i++)
+        for (int j = max(0, x); j < min(w, x + window); j++) {
+            const float value = in[(i * w + j) * c];
+
+            if (value > best) {
+                best = value;
+                won = (i - y) * window + j - x;
+            }
+        }
+    out[id] = best;
+    from[id] = won;
+}
+
+/* Each input element sums over the windows, in order, that it has won. */
+kernel void
+pool_grad(global const float *dout, global const uchar *from, global float *din,
+          int images, int h, int w, int c, int window, int stride)
+{
+    const int out_h = (h + stride - 1) / stride, out_w = (w + stride - 1) / stride;
+    const int id = get_global_id(0), channel = id % c, pixel = id / c;
+    const int row = pixel / w, image = row / h;
+    const int x = pixel % w + padding(w, window, stride);
+    const int y = row % h + padding(h, window, stride);
+    const int last_i = min(out_h - 1, y / stride), last_j = min(out_w - 1, x / stride);
+    float sum = 0.0f;
+
+    if (image >= images)
+        return;
+    for (int i = last_i; i >= 0 && y - i * stride < window; i--)
+        for (int j = last_j; j >= 0 && x - j * stride < window; j--) {
+            const int at = ((image * out_h + i) * out_w + j) * c + channel;
+
+            if (from[at] == (y - i * stride) * window + x - j * stride)
+                sum += dout[at];
+        }
+    din[id] = sum;
+}
+
+/* Local response normalization: out = in / scale^(3/4), over the channels around. */
+kernel void
+lrn(global const float *in, global float *out, global float *scale, int len, int c,
+    int radius, float alpha)
+{
+    const int id = get_global_id(0), channel = id % c, first = id - channel;
+    float sum = 0.0f, root;
+
+    if (id >= len)
+        return;
+    for (int i = max(0, channel - radius); i < min(c, channel + radius + 1); i++)
+        sum += in[first + i] * in[first + i];
+    scale[id] = 1.0f + alpha * sum;
+    root = 1.0f / sqrt(scale[id]);
+    out[id] = in[id] * root * sqrt(root);
+}
+
+/* An element counts in the scale of each channel around it, so all of these answer. */
+kernel void
+lrn_grad(global const float *in, global const float *out, global const float *scale,
+         global const float *dout, global float *din, int len, int c, int radius,
+         float alpha)
+{
+    const int id = get_global_id(0), channel = id % c, first = id - channel;
+    float sum = 0.0f, root;
+
+    if (id >= len)
+        return;
+    for (int i = max(0, channel - radius); i < min(c, channel + radius + 1); i++)
+        sum += dout[first + i] * out[first + i] / scale[first + i];
+    root = 1.0f / sqrt(scale[id]);
+    din[id] = dout[id] * root * sqrt(root) - 1.5f * alpha * in[id] * sum;
 }

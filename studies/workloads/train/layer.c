@@ -7,9 +7,8 @@
 #include "train/layer_ops.h"
 
 static const struct layer_ops *const ops_by_kind[] = {
-    [LAYER_CONV] = &layer_conv_ops,
-    [LAYER_POOL] = &layer_pool_ops,
-    [LAYER_DENSE] = &layer_dense_ops,
+    [LAYER_CONV] = &layer_conv_ops,       [LAYER_POOL] = &layer_pool_ops,
+    [LAYER_LRN] = &layer_lrn_ops,         [LAYER_DENSE] = &layer_dense_ops,
     [LAYER_DROPOUT] = &layer_dropout_ops,
 };
 
@@ -20,9 +19,11 @@ out_shape(const struct layer_spec *spec, struct shape in)
     case LAYER_CONV:
         return (struct shape){in.h, in.w, spec->units};
     case LAYER_POOL:
-        return (struct shape){in.h / 2, in.w / 2, in.c};
+        return (struct shape){(in.h + spec->stride - 1) / spec->stride,
+                              (in.w + spec->stride - 1) / spec->stride, in.c};
     case LAYER_DENSE:
         return (struct shape){1, 1, spec->units};
+    case LAYER_LRN:
     case LAYER_DROPOUT:
         break;
     }
@@ -73,6 +74,8 @@ layer_init(struct layer *l, struct gpu *gpu, const struct layer_spec *spec,
 
     if (spec->kind == LAYER_POOL)
         l->winners = gpu_alloc(gpu, floats);
+    if (spec->kind == LAYER_LRN)
+        l->scale = gpu_alloc(gpu, floats * sizeof(cl_float));
     if (spec->kind == LAYER_CONV)
         l->patches = gpu_alloc(gpu, (size_t)rows_of(l, batch) * (size_t)layer_inputs(l) *
                                         sizeof(cl_float));
@@ -91,6 +94,7 @@ layer_fini(struct layer *l)
     gpu_release(&l->output_grad);
     gpu_release(&l->patches);
     gpu_release(&l->winners);
+    gpu_release(&l->scale);
 }
 
 struct scratch_need

@@ -11,29 +11,27 @@
 
 #include "common/gpu.h"
 #include "common/rng.h"
+#include "train/shape.h"
 
-enum layer_kind { LAYER_CONV, LAYER_POOL, LAYER_DENSE, LAYER_DROPOUT };
+enum layer_kind { LAYER_CONV, LAYER_POOL, LAYER_LRN, LAYER_DENSE, LAYER_DROPOUT };
 
-/* A line of a model's description; what a kind does not use is 0. */
+/*
+ * A line of a model's description; what a kind does not use is 0. Windows are padded
+ * SAME, as TensorFlow means it. LRN (local response normalization; Krizhevsky,
+ * Sutskever, Hinton 2012) divides by (1 + alpha * the sum of squares)^(3/4).
+ */
 struct layer_spec {
     enum layer_kind kind;
     int units;    /* conv: output channels; dense: outputs */
-    int kernel;   /* conv: side of the window, odd; stride 1, padding SAME */
+    int kernel;   /* conv: side of the window, odd; stride 1. pool: side, at most 15 */
+    int stride;   /* pool */
     bool relu;    /* conv, dense */
     float keep;   /* dropout: probability to keep an element */
+    int radius;   /* LRN: channels to each side that count */
+    float alpha;  /* LRN: their weight */
     float stddev; /* conv, dense: of the truncated normal weights at the start */
     float bias;   /* conv, dense: biases at the start */
 };
-
-struct shape {
-    int h, w, c;
-};
-
-static inline int
-shape_size(struct shape s)
-{
-    return s.h * s.w * s.c;
-}
 
 /* Weights or biases with their gradient and Adam's two moments. */
 struct param {
@@ -51,8 +49,8 @@ struct pass {
     struct gpu *gpu;
     struct scratch *scratch;
     int images;
-    bool training;        /* dropout is on */
-    uint32_t dropout_key; /* of this step */
+    bool training;     /* dropout is on */
+    uint32_t step_key; /* what differs from step to step */
 };
 
 struct layer {
@@ -64,6 +62,7 @@ struct layer {
     cl_mem output, output_grad;   /* batch * shape_size(out) floats */
     cl_mem patches;               /* conv: batch * h * w rows of kernel^2 * c */
     cl_mem winners;               /* pool: a byte for each output */
+    cl_mem scale; /* LRN: of each output, what its 3/4th power divides by */
 };
 
 /* In backward, input_grad is NULL when nobody needs it. */

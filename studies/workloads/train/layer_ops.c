@@ -18,6 +18,7 @@ layer_inputs(const struct layer *l)
     case LAYER_DENSE:
         return shape_size(l->in);
     case LAYER_POOL:
+    case LAYER_LRN:
     case LAYER_DROPOUT:
         break;
     }
@@ -143,8 +144,9 @@ static void
 pool_forward(struct layer *l, const struct pass *p, cl_mem input)
 {
     GPU_RUN(p->gpu, KERNEL_POOL, p->images * shape_size(l->out), ARG_MEM(input),
-            ARG_MEM(l->output), ARG_MEM(l->winners), ARG_INT(p->images),
-            ARG_INT(l->out.h), ARG_INT(l->out.w), ARG_INT(l->out.c));
+            ARG_MEM(l->output), ARG_MEM(l->winners), ARG_INT(p->images), ARG_INT(l->in.h),
+            ARG_INT(l->in.w), ARG_INT(l->in.c), ARG_INT(l->spec.kernel),
+            ARG_INT(l->spec.stride));
 }
 
 static void
@@ -153,12 +155,37 @@ pool_backward(struct layer *l, const struct pass *p, cl_mem input, cl_mem input_
     (void)input;
     if (!input_grad)
         return;
-    GPU_RUN(p->gpu, KERNEL_POOL_GRAD, p->images * shape_size(l->out),
+    GPU_RUN(p->gpu, KERNEL_POOL_GRAD, p->images * shape_size(l->in),
             ARG_MEM(l->output_grad), ARG_MEM(l->winners), ARG_MEM(input_grad),
-            ARG_INT(p->images), ARG_INT(l->out.h), ARG_INT(l->out.w), ARG_INT(l->out.c));
+            ARG_INT(p->images), ARG_INT(l->in.h), ARG_INT(l->in.w), ARG_INT(l->in.c),
+            ARG_INT(l->spec.kernel), ARG_INT(l->spec.stride));
 }
 
 const struct layer_ops layer_pool_ops = {pool_forward, pool_backward};
+
+static void
+lrn_forward(struct layer *l, const struct pass *p, cl_mem input)
+{
+    const int len = p->images * shape_size(l->out);
+
+    GPU_RUN(p->gpu, KERNEL_LRN, len, ARG_MEM(input), ARG_MEM(l->output),
+            ARG_MEM(l->scale), ARG_INT(len), ARG_INT(l->out.c), ARG_INT(l->spec.radius),
+            ARG_REAL(l->spec.alpha));
+}
+
+static void
+lrn_backward(struct layer *l, const struct pass *p, cl_mem input, cl_mem input_grad)
+{
+    const int len = p->images * shape_size(l->out);
+
+    if (!input_grad)
+        return;
+    GPU_RUN(p->gpu, KERNEL_LRN_GRAD, len, ARG_MEM(input), ARG_MEM(l->output),
+            ARG_MEM(l->scale), ARG_MEM(l->output_grad), ARG_MEM(input_grad), ARG_INT(len),
+            ARG_INT(l->out.c), ARG_INT(l->spec.radius), ARG_REAL(l->spec.alpha));
+}
+
+const struct layer_ops layer_lrn_ops = {lrn_forward, lrn_backward};
 
 /* Forward and backward are the same: scale what is kept. */
 static void
@@ -167,7 +194,7 @@ dropout_apply(struct layer *l, const struct pass *p, cl_mem from, cl_mem to)
     const int len = p->images * shape_size(l->out);
 
     GPU_RUN(p->gpu, KERNEL_DROPOUT, len, ARG_MEM(from), ARG_MEM(to), ARG_INT(len),
-            ARG_BITS(p->dropout_key + (uint32_t)l->index),
+            ARG_BITS(p->step_key + (uint32_t)l->index),
             ARG_REAL(p->training ? l->spec.keep : 1.0f));
 }
 

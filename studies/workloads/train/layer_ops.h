@@ -5,8 +5,8 @@
 
 #include "train/layer.h"
 
-extern const struct layer_ops layer_conv_ops, layer_pool_ops, layer_dense_ops,
-    layer_dropout_ops;
+extern const struct layer_ops layer_conv_ops, layer_pool_ops, layer_lrn_ops,
+    layer_dense_ops, layer_dropout_ops;
 
 /* Inputs of each unit: the rows of the weight matrix; 0 for a layer without weights. */
 int layer_inputs(const struct layer *l);

@@ -21,9 +21,9 @@
         .kind = LAYER_DENSE, .units = (units_), .relu = (relu_), .stddev = (stddev_),    \
         .bias = (bias_),                                                                 \
     }
-#define POOL                                                                             \
+#define POOL(window_, stride_)                                                           \
     {                                                                                    \
-        .kind = LAYER_POOL                                                               \
+        .kind = LAYER_POOL, .kernel = (window_), .stride = (stride_)                     \
     }
 #define DROPOUT(keep_)                                                                   \
     {                                                                                    \
@@ -41,9 +41,9 @@ const struct model_spec model_specs[] = {
         .layers =
             {
                 CONV(16, 0.28f, 0.0f),
-                POOL,
+                POOL(2, 2),
                 CONV(32, 0.07f, 0.0f),
-                POOL,
+                POOL(2, 2),
                 DENSE(128, true, 0.036f, 0.0f),
                 DENSE(CLASSES, false, 0.12f, 0.0f),
             },
@@ -58,9 +58,9 @@ const struct model_spec model_specs[] = {
         .layers =
             {
                 CONV(32, 0.1f, 0.1f),
-                POOL,
+                POOL(2, 2),
                 CONV(64, 0.1f, 0.1f),
-                POOL,
+                POOL(2, 2),
                 DENSE(1024, true, 0.1f, 0.1f),
                 DROPOUT(0.5f),
                 DENSE(CLASSES, false, 0.1f, 0.1f),
@@ -157,7 +157,7 @@ model_reset(struct model *m, uint64_t seed)
 }
 
 uint32_t
-model_dropout_key(const struct model *m)
+model_step_key(const struct model *m)
 {
     struct rng rng = {m->seed ^ (uint64_t)m->steps_done << 32};
 
@@ -171,7 +171,7 @@ pass_of(struct model *m, int images, bool training)
                          .scratch = &m->scratch,
                          .images = images,
                          .training = training,
-                         .dropout_key = model_dropout_key(m)};
+                         .step_key = model_step_key(m)};
 }
 
 static cl_mem

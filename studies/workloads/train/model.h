@@ -68,8 +68,8 @@ void model_train(struct model *m, const struct source *source, uint32_t first,
 void model_test(struct model *m, const struct source *source, uint32_t first, int count,
                 cl_mem hits);
 
-/* The dropout key of the next step; a layer adds its index. */
-uint32_t model_dropout_key(const struct model *m);
+/* The key of the next step's dropout; a layer adds its index to it. */
+uint32_t model_step_key(const struct model *m);
 
 /* The mean loss of the last step's batch. Waits. */
 float model_loss(struct model *m);

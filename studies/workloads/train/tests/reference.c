@@ -30,7 +30,8 @@ layer_shape(struct reference_layer *l, const struct layer_spec *spec)
         l->out.c = spec->units;
         l->weight_count = spec->kernel * spec->kernel * l->in.c * spec->units;
     } else if (spec->kind == LAYER_POOL) {
-        l->out = (struct shape){l->in.h / 2, l->in.w / 2, l->in.c};
+        l->out.h = (l->in.h + spec->stride - 1) / spec->stride;
+        l->out.w = (l->in.w + spec->stride - 1) / spec->stride;
     } else if (spec->kind == LAYER_DENSE) {
         l->out = (struct shape){1, 1, spec->units};
         l->weight_count = shape_size(l->in) * spec->units;
@@ -154,28 +155,75 @@ visit_backward(struct reference_layer *l, const double *in, double *in_grad, int
         in_grad[index[2]] += grad * l->weights[index[1]];
 }
 
+/* Where window number `out` begins, of those that are padded by as much on each side. */
+static int
+window_start(const struct layer_spec *spec, int out, int outs, int size)
+{
+    const int covered = (outs - 1) * spec->stride + spec->kernel;
+
+    return out * spec->stride - (covered > size ? (covered - size) / 2 : 0);
+}
+
 /* The input element that a pooled output takes. */
 static int
-pool_winner(const struct reference_layer *l, const double *in, int out)
+pool_winner(const struct layer_spec *spec, const struct reference_layer *l,
+            const double *in, int out)
 {
-    const int c = out % l->out.c, x = out / l->out.c % l->out.w;
-    const int y = out / l->out.c / l->out.w;
-    int best = place(l->in, 2 * y, 2 * x, c);
+    const int c = out % l->out.c, k = spec->kernel;
+    const int x = window_start(spec, out / l->out.c % l->out.w, l->out.w, l->in.w);
+    const int y = window_start(spec, out / l->out.c / l->out.w, l->out.h, l->in.h);
+    int best = -1;
 
-    for (int i = 1; i < 4; i++) {
-        const int at = place(l->in, 2 * y + i / 2, 2 * x + i % 2, c);
+    for (int i = 0; i < k * k; i++) {
+        const int at = place(l->in, y + i / k, x + i % k, c);
 
-        if (in[at] > in[best])
+        if (at >= 0 && (best < 0 || in[at] > in[best]))
             best = at;
     }
     return best;
+}
+
+/* What an input is divided by: (1 + alpha * the squares around it)^(3/4). */
+static double
+lrn_divisor(const struct layer_spec *spec, const struct reference_layer *l,
+            const double *in, int at)
+{
+    double squares = 0.0;
+
+    for (int i = 0; i < l->in.c; i++) {
+        const double other = in[at - at % l->in.c + i];
+
+        if (abs(i - at % l->in.c) <= spec->radius)
+            squares += other * other;
+    }
+    return pow(1.0 + (double)spec->alpha * squares, 0.75);
+}
+
+/*
+ * With d = s^(3/4), s = 1 + alpha * the squares: out = in / d, and another input x
+ * changes it by -in * (3/4) / (d * s) * 2 * alpha * x.
+ */
+static void
+lrn_backward(const struct layer_spec *spec, const struct reference_layer *l,
+             const double *in, double *in_grad, int at, double grad)
+{
+    const double d = lrn_divisor(spec, l, in, at), s = pow(d, 4.0 / 3.0);
+
+    in_grad[at] += grad / d;
+    for (int i = 0; i < l->in.c; i++) {
+        const int other = at - at % l->in.c + i;
+
+        if (abs(i - at % l->in.c) <= spec->radius)
+            in_grad[other] -=
+                grad * in[at] * 1.5 * (double)spec->alpha * in[other] / (d * s);
+    }
 }
 
 static double
 dropout_factor(const struct reference *ref, int layer, uint32_t element)
 {
     const double keep = (double)ref->spec->layers[layer].keep;
-    uint32_t x = element ^ (ref->dropout_key + (uint32_t)layer);
+    uint32_t x = element ^ (ref->step_key + (uint32_t)layer);
 
     x = (x ^ x >> 16) * 0x85ebca6b;
     x = (x ^ x >> 13) * 0xc2b2ae35;
@@ -193,7 +241,9 @@ forward_image(struct reference *ref, int layer, int image, const double *in)
 
     for (int i = 0; i < size; i++) {
         if (spec->kind == LAYER_POOL)
-            out[i] = in[pool_winner(l, in, i)];
+            out[i] = in[pool_winner(spec, l, in, i)];
+        else if (spec->kind == LAYER_LRN)
+            out[i] = in[i] / lrn_divisor(spec, l, in, i);
         else if (spec->kind == LAYER_DROPOUT)
             out[i] = in[i] * dropout_factor(ref, layer, (uint32_t)(image * size + i));
         else
@@ -218,7 +268,9 @@ backward_image(struct reference *ref, int layer, int image, const double *in,
 
     for (int i = 0; i < size; i++) {
         if (spec->kind == LAYER_POOL && in_grad) {
-            in_grad[pool_winner(l, in, i)] += grad[i];
+            in_grad[pool_winner(spec, l, in, i)] += grad[i];
+        } else if (spec->kind == LAYER_LRN && in_grad) {
+            lrn_backward(spec, l, in, in_grad, i, grad[i]);
         } else if (spec->kind == LAYER_DROPOUT && in_grad) {
             in_grad[i] +=
                 grad[i] * dropout_factor(ref, layer, (uint32_t)(image * size + i));

@@ -18,7 +18,7 @@ struct reference_layer {
 struct reference {
     const struct model_spec *spec;
     int batch;
-    uint32_t dropout_key;
+    uint32_t step_key;
     double *input;   /* batch * shape_size(spec->input) */
     uint8_t *labels; /* batch */
     struct reference_layer layers[MODEL_LAYERS_MAX];

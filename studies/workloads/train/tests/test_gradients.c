@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The chain of trust: finite differences check the plain C reference, and the reference
- * checks the kernels. The network is tiny, but no size in it is a multiple of a tile.
+ * checks the kernels. The networks are tiny, but no size in them is a multiple of a tile.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -33,20 +33,46 @@ static const struct model_spec tiny = {
           .relu = true,
           .stddev = 0.3f,
           .bias = 0.1f},
-         {.kind = LAYER_POOL},
+         {.kind = LAYER_POOL, .kernel = 2, .stride = 2},
          {.kind = LAYER_CONV,
           .units = 20,
           .kernel = 5,
           .relu = true,
           .stddev = 0.2f,
           .bias = 0.1f},
-         {.kind = LAYER_POOL},
+         {.kind = LAYER_POOL, .kernel = 2, .stride = 2},
          {.kind = LAYER_DENSE, .units = 33, .relu = true, .stddev = 0.2f, .bias = 0.1f},
          {.kind = LAYER_DROPOUT, .keep = 0.7f},
          {.kind = LAYER_DENSE, .units = 4, .stddev = 0.3f}},
 };
 
+/* Windows that overlap, padded at their ends and on both sides, and LRN. */
+static const struct model_spec tiny_lrn = {
+    .name = "tiny-lrn",
+    .learning_rate = 1e-3f,
+    .input = {8, 8, 2},
+    .layer_count = 7,
+    .layers = {{.kind = LAYER_CONV,
+                .units = 5,
+                .kernel = 3,
+                .relu = true,
+                .stddev = 0.5f,
+                .bias = 0.1f},
+               {.kind = LAYER_POOL, .kernel = 3, .stride = 2},
+               {.kind = LAYER_LRN, .radius = 1, .alpha = 0.5f},
+               {.kind = LAYER_CONV,
+                .units = 11,
+                .kernel = 5,
+                .relu = true,
+                .stddev = 0.3f,
+                .bias = 0.1f},
+               {.kind = LAYER_LRN, .radius = 4, .alpha = 0.1f},
+               {.kind = LAYER_POOL, .kernel = 3, .stride = 1},
+               {.kind = LAYER_DENSE, .units = 4, .stddev = 0.3f}},
+};
+
 struct fixture {
+    const struct model_spec *spec;
     struct gpu gpu;
     struct model model;
     struct reference ref;
@@ -100,7 +126,7 @@ fill_reference(struct fixture *f)
             f->ref.input[i * PIXELS + j] =
                 f->images[f->order[i] * PIXELS + (uint32_t)j] / 255.0;
     }
-    for (int i = 0; i < tiny.layer_count; i++) {
+    for (int i = 0; i < f->spec->layer_count; i++) {
         struct layer *const l = &f->model.layers[i];
 
         if (!l->weights.len)
@@ -108,7 +134,7 @@ fill_reference(struct fixture *f)
         download(&f->gpu, l->weights.value, f->ref.layers[i].weights, l->weights.len);
         download(&f->gpu, l->biases.value, f->ref.layers[i].biases, l->biases.len);
     }
-    f->ref.dropout_key = model_dropout_key(&f->model);
+    f->ref.step_key = model_step_key(&f->model);
 }
 
 static int
@@ -120,16 +146,17 @@ setup(void **state)
 
     if (!f || gpu_find(&entry, NULL, &why) < 0)
         return -1;
+    f->spec = *state;
     make_samples(f);
     gpu_init(&f->gpu, &entry, &train_program);
-    model_init(&f->model, &f->gpu, &tiny, BATCH);
+    model_init(&f->model, &f->gpu, f->spec, BATCH);
     f->source = (struct source){.images = upload(&f->gpu, f->images, sizeof f->images),
                                 .labels = upload(&f->gpu, f->labels, sizeof f->labels),
                                 .order = upload(&f->gpu, f->order, sizeof f->order),
                                 .count = SAMPLES};
     f->hits = gpu_alloc(&f->gpu, SAMPLES);
     model_reset(&f->model, 3);
-    reference_init(&f->ref, &tiny, BATCH);
+    reference_init(&f->ref, f->spec, BATCH);
     fill_reference(f);
     *state = f;
     return 0;
@@ -183,12 +210,12 @@ reference_gradients_are_the_slopes_of_the_loss(void **state)
 
     reference_forward(&f->ref);
     reference_backward(&f->ref);
-    for (int i = 0; i < tiny.layer_count; i++) {
+    for (int i = 0; i < f->spec->layer_count; i++) {
         struct reference_layer *const l = &f->ref.layers[i];
 
         check_slopes(&f->ref, l->weights, l->weights_grad, l->weight_count);
         if (l->weight_count)
-            check_slopes(&f->ref, l->biases, l->biases_grad, tiny.layers[i].units);
+            check_slopes(&f->ref, l->biases, l->biases_grad, f->spec->layers[i].units);
     }
 }
 
@@ -227,7 +254,7 @@ device_gradients_are_those_of_the_reference(void **state)
     model_train(&f->model, &f->source, 0, f->hits);
 
     assert_true(fabs((double)model_loss(&f->model) - loss) < 1e-5 * loss);
-    for (int i = 0; i < tiny.layer_count; i++) {
+    for (int i = 0; i < f->spec->layer_count; i++) {
         if (!f->ref.layers[i].weight_count)
             continue;
         check_param(&f->gpu, &f->model.layers[i].weights, f->ref.layers[i].weights_grad);
@@ -314,10 +341,16 @@ refused_call_is_named_and_sticks(void **state)
 int
 main(void)
 {
-#define DEVICE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define SPEC_TEST(name, spec)                                                            \
+    {                                                                                    \
+#name " (" #spec ")", name, setup, teardown, (void *)&(spec)                     \
+    }
+#define DEVICE_TEST(name) SPEC_TEST(name, tiny)
     const struct CMUnitTest tests[] = {
         DEVICE_TEST(reference_gradients_are_the_slopes_of_the_loss),
         DEVICE_TEST(device_gradients_are_those_of_the_reference),
+        SPEC_TEST(reference_gradients_are_the_slopes_of_the_loss, tiny_lrn),
+        SPEC_TEST(device_gradients_are_those_of_the_reference, tiny_lrn),
         DEVICE_TEST(first_adam_step_is_the_learning_rate),
         DEVICE_TEST(same_seed_gives_the_same_bits),
         DEVICE_TEST(short_batch_is_tested_alone),
