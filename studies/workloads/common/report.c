@@ -49,6 +49,10 @@ result_json(const struct report *r, const struct result *result)
     snprintf(speed, sizeof speed, "%s_per_s", r->words->unit);
     fputs("{\"event\":\"result\",", stdout);
     json_string("model", result->model);
+    if (result->source) {
+        putchar(',');
+        json_string("data", result->source);
+    }
     printf(",\"parameters\":%u,\"batch\":%u,\"steps\":%u,\"seed\":%llu",
            result->parameters, result->batch, result->steps,
            (unsigned long long)result->seed);
@@ -77,6 +81,8 @@ result_text(const struct report *r, const struct result *result)
 
     printf("model      %s, %u parameters, batch %u, seed %llu\n", result->model,
            result->parameters, result->batch, (unsigned long long)result->seed);
+    if (result->source)
+        printf("data       %s\n", result->source);
     printf("device     %s (%s), %.1f MiB in use\n", result->device, result->platform,
            (double)result->device_bytes / 0x1p20);
     printf("compile    %.2f s\n", result->compile_s);

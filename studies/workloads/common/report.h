@@ -23,6 +23,7 @@ struct report {
 
 struct result {
     const char *model, *device, *platform;
+    const char *source; /* of the data; NULL: not told */
     uint32_t steps, batch, parameters;
     uint32_t units; /* of a step */
     uint64_t seed, device_bytes;

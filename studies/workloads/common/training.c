@@ -155,6 +155,7 @@ static void
 fill_result(struct training *t, const struct gpu_entry *entry)
 {
     t->result.model = t->job->model;
+    t->result.source = t->job->source;
     t->result.device = entry->device_name;
     t->result.platform = entry->platform_name;
     t->result.steps = steps_done(t);

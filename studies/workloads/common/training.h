@@ -45,6 +45,7 @@ struct training_job {
     void *data;
     const struct training_options *options;
     const char *model;
+    const char *source; /* of the data, in a word or a path; NULL: not told */
     uint32_t batch;
     uint32_t units; /* what a step learns from: images or words */
 };
