@@ -60,7 +60,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         good_files();
     made = true;
     file_write(names[data[0] % 4], data + 1, size - 1);
-    if (dataset_load(&set, folder, &why) == 0)
+    if (dataset_load(&set, &dataset_mnist, folder, 0, &why) == 0)
         dataset_fini(&set);
     else if (!why.text[0])
         abort();

@@ -17,6 +17,7 @@ static const struct gpu_kernel kernels[KERNEL_COUNT] = {
     [KERNEL_POOL_GRAD] = {"pool_grad", 64, 64},
     [KERNEL_LRN] = {"lrn", 64, 64},
     [KERNEL_LRN_GRAD] = {"lrn_grad", 64, 64},
+    [KERNEL_CROP] = {"crop", 64, 64},
 };
 
 const struct gpu_program train_program = {

@@ -255,3 +255,32 @@ lrn_grad(global const float *in, global const float *out, global const float *sc
     root = 1.0f / sqrt(scale[id]);
     din[id] = dout[id] * root * sqrt(root) - 1.5f * alpha * in[id] * sum;
 }
+
+/*
+ * Picks the images order[first ...], of image_h x image_w and channel after channel,
+ * and cuts h x w out of each: somewhere and perhaps flipped, by a hash of its place and
+ * the step's key, or else out of the middle. Pixels come to about -2 to 2.
+ */
+kernel void
+crop(global const uchar *images, global const uchar *labels, global const uint *order,
+     int first, int count, int image_h, int image_w, int h, int w, int c, int random,
+     uint key, global float *out, global uchar *y)
+{
+    const int id = get_global_id(0), channel = id % c, pixel = id / c;
+    const int image = pixel / (w * h), room_h = image_h - h, room_w = image_w - w;
+    const uint draw = scramble((uint)image ^ key);
+    const int at_y = random ? (draw & 0xfff) % (room_h + 1) : room_h / 2;
+    const int at_x = random ? (draw >> 12 & 0xfff) % (room_w + 1) : room_w / 2;
+    const int flip = random && draw >> 31;
+    const int x = flip ? w - 1 - pixel % w : pixel % w;
+    const int row = at_y + pixel / w % h, col = at_x + x;
+    uint from;
+
+    if (image >= count)
+        return;
+    from = order[first + image];
+    out[id] = ((float)images[((from * c + channel) * image_h + row) * image_w + col] -
+               128.0f) * (1.0f / 64.0f);
+    if (id % (c * w * h) == 0)
+        y[image] = labels[from];
+}

@@ -18,6 +18,7 @@ enum kernel_id {
     KERNEL_POOL_GRAD,
     KERNEL_LRN,
     KERNEL_LRN_GRAD,
+    KERNEL_CROP,
     KERNEL_COUNT,
 };
 

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "common/rng.h"
-#include "train/dataset.h"
 #include "train/kernels.h"
+
+/* Not a layer's key: dropout has draws of its own. */
+#define CROP_KEY 0x63726f70u
 
 /* Conv, dense: the spread of the weights and the biases at the start. */
 #define CONV(units_, stddev_, bias_)                                                     \
@@ -25,6 +27,10 @@
     {                                                                                    \
         .kind = LAYER_POOL, .kernel = (window_), .stride = (stride_)                     \
     }
+#define LRN                                                                              \
+    {                                                                                    \
+        .kind = LAYER_LRN, .radius = 4, .alpha = 0.001f / 9.0f                           \
+    }
 #define DROPOUT(keep_)                                                                   \
     {                                                                                    \
         .kind = LAYER_DROPOUT, .keep = (keep_)                                           \
@@ -34,8 +40,10 @@ const struct model_spec model_specs[] = {
     {
         .name = "small",
         .default_steps = 300,
+        .default_batch = 50,
         .learning_rate = 1e-3f,
-        .input = {IMAGE_SIDE, IMAGE_SIDE, 1},
+        .data = &dataset_mnist,
+        .input = {28, 28, 1},
         .layer_count = 6,
         /* The spreads are He's: sqrt(2 / inputs). */
         .layers =
@@ -52,8 +60,10 @@ const struct model_spec model_specs[] = {
         /* The deep-MNIST tutorial's, to the letter: 3,274,634 parameters. */
         .name = "mnist-deep",
         .default_steps = 20000,
+        .default_batch = 50,
         .learning_rate = 1e-4f,
-        .input = {IMAGE_SIDE, IMAGE_SIDE, 1},
+        .data = &dataset_mnist,
+        .input = {28, 28, 1},
         .layer_count = 7,
         .layers =
             {
@@ -64,6 +74,29 @@ const struct model_spec model_specs[] = {
                 DENSE(1024, true, 0.1f, 0.1f),
                 DROPOUT(0.5f),
                 DENSE(CLASSES, false, 0.1f, 0.1f),
+            },
+    },
+    {
+        /* The CIFAR-10 tutorial's layers and weights: 1,068,298 parameters. */
+        .name = "cifar10",
+        .default_steps = 2000,
+        .default_batch = 128,
+        .learning_rate = 1e-3f,
+        .data = &dataset_cifar,
+        .intake = INTAKE_CROP,
+        .input = {24, 24, 3},
+        .layer_count = 9,
+        .layers =
+            {
+                CONV(64, 0.05f, 0.0f),
+                POOL(3, 2),
+                LRN,
+                CONV(64, 0.05f, 0.1f),
+                LRN,
+                POOL(3, 2),
+                DENSE(384, true, 0.04f, 0.1f),
+                DENSE(192, true, 0.04f, 0.1f),
+                DENSE(CLASSES, false, 1.0f / 192.0f, 0.0f),
             },
     },
     {0},
@@ -181,6 +214,19 @@ input_of(const struct model *m, int layer)
 }
 
 static void
+crop(struct model *m, const struct source *source, uint32_t first,
+     const struct pass *pass)
+{
+    const struct shape in = m->spec->input;
+
+    GPU_RUN(m->gpu, KERNEL_CROP, pass->images * shape_size(in), ARG_MEM(source->images),
+            ARG_MEM(source->labels), ARG_MEM(source->order), ARG_INT((cl_int)first),
+            ARG_INT(pass->images), ARG_INT(source->image.h), ARG_INT(source->image.w),
+            ARG_INT(in.h), ARG_INT(in.w), ARG_INT(in.c), ARG_INT(pass->training),
+            ARG_BITS(pass->step_key ^ CROP_KEY), ARG_MEM(m->input), ARG_MEM(m->labels));
+}
+
+static void
 gather(struct model *m, const struct source *source, uint32_t first, int count)
 {
     const int pixels = shape_size(m->spec->input);
@@ -188,6 +234,16 @@ gather(struct model *m, const struct source *source, uint32_t first, int count)
     GPU_RUN(m->gpu, KERNEL_GATHER, count * pixels, ARG_MEM(source->images),
             ARG_MEM(source->labels), ARG_MEM(source->order), ARG_INT((cl_int)first),
             ARG_INT(count), ARG_INT(pixels), ARG_MEM(m->input), ARG_MEM(m->labels));
+}
+
+static void
+take_in(struct model *m, const struct source *source, uint32_t first,
+        const struct pass *pass)
+{
+    if (m->spec->intake == INTAKE_CROP)
+        crop(m, source, first, pass);
+    else
+        gather(m, source, first, pass->images);
 }
 
 static void
@@ -220,7 +276,7 @@ model_train(struct model *m, const struct source *source, uint32_t first, cl_mem
     const double rate =
         m->spec->learning_rate * sqrt(1.0 - pow(0.999, step)) / (1.0 - pow(0.9, step));
 
-    gather(m, source, first, m->batch);
+    take_in(m, source, first, &pass);
     forward(m, &pass, hits, 0);
     for (int i = m->spec->layer_count - 1; i >= 0; i--)
         m->layers[i].ops->backward(&m->layers[i], &pass, input_of(m, i),
@@ -237,7 +293,7 @@ model_test(struct model *m, const struct source *source, uint32_t first, int cou
 {
     const struct pass pass = pass_of(m, count, false);
 
-    gather(m, source, first, count);
+    take_in(m, source, first, &pass);
     forward(m, &pass, hits, first);
 }
 

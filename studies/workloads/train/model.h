@@ -9,14 +9,23 @@
 #include <stdint.h>
 
 #include "common/gpu.h"
+#include "train/dataset.h"
 #include "train/layer.h"
 
-enum { MODEL_LAYERS_MAX = 8 };
+enum { MODEL_LAYERS_MAX = 10 };
+
+/* How an image becomes a network's input. */
+enum intake {
+    INTAKE_WHOLE, /* as it is, 0 to 1 */
+    INTAKE_CROP,  /* cut out, to train with at random and flipped; about -2 to 2 */
+};
 
 struct model_spec {
     const char *name;
-    uint32_t default_steps;
-    float learning_rate; /* Adam's */
+    uint32_t default_steps, default_batch;
+    float learning_rate;               /* Adam's */
+    const struct dataset_format *data; /* what it learns from */
+    enum intake intake;
     struct shape input;
     int layer_count;
     struct layer_spec layers[MODEL_LAYERS_MAX]; /* the last one puts out the logits */
@@ -32,6 +41,7 @@ const struct model_spec *model_spec_find(const char *name);
 struct source {
     cl_mem images, labels, order;
     uint32_t count;
+    struct shape image;
 };
 
 struct model {
@@ -68,7 +78,7 @@ void model_train(struct model *m, const struct source *source, uint32_t first,
 void model_test(struct model *m, const struct source *source, uint32_t first, int count,
                 cl_mem hits);
 
-/* The key of the next step's dropout; a layer adds its index to it. */
+/* The key of the next step's dropout and crops; a layer adds its index to it. */
 uint32_t model_step_key(const struct model *m);
 
 /* The mean loss of the last step's batch. Waits. */

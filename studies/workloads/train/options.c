@@ -8,10 +8,12 @@ enum option_key { KEY_MODEL = 'm', KEY_DATA = 'd', KEY_BATCH = 'b' };
 static const struct argp_option option_table[] = {
     {0, 0, 0, 0, "What to train:", 1},
     {"model", KEY_MODEL, "NAME", 0,
-     "small (default, 300 steps) or mnist-deep (20000 steps)", 0},
+     "small (default, 300 steps), mnist-deep (20000 steps) or cifar10 (2000 steps)", 0},
     {"data", KEY_DATA, "DIR", 0,
-     "IDX files, plain or .gz (default /usr/share/datasets/fashion-mnist)", 0},
-    {"batch", KEY_BATCH, "N", 0, "Images per step (default 50)", 0},
+     "IDX files, plain or .gz (default /usr/share/datasets/fashion-mnist); for cifar10 "
+     "CIFAR-10's data_batch_1.bin to 5 and test_batch.bin (default: generated images)",
+     0},
+    {"batch", KEY_BATCH, "N", 0, "Images per step (default 50, cifar10 128)", 0},
     {0},
 };
 
@@ -21,7 +23,8 @@ parse_model(const char *name, struct argp_state *state)
     const struct model_spec *const spec = model_spec_find(name);
 
     if (!spec)
-        argp_error(state, "unknown model \"%s\": there are small and mnist-deep", name);
+        argp_error(state, "unknown model \"%s\": there are small, mnist-deep and cifar10",
+                   name);
     return spec;
 }
 
@@ -59,17 +62,19 @@ options_parse(struct options *ret_options, int argc, char **argv)
         option_table,
         parse_option,
         NULL,
-        "Trains a convolutional network on MNIST-like images with OpenCL and reports "
+        "Trains a convolutional network on small images with OpenCL and reports "
         "the time of each step and the accuracy.",
         children,
         NULL,
         NULL};
-    struct options o = {.model = &model_specs[0],
-                        .data_dir = "/usr/share/datasets/fashion-mnist",
-                        .batch = 50};
+    struct options o = {.model = &model_specs[0]};
 
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     if (!o.training.steps && o.training.duration_s <= 0.0)
         o.training.steps = o.model->default_steps;
+    if (!o.batch)
+        o.batch = o.model->default_batch;
+    if (!o.data_dir)
+        o.data_dir = o.model->data->default_dir;
     *ret_options = o;
 }

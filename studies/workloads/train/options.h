@@ -9,7 +9,7 @@
 struct options {
     struct training_options training;
     const struct model_spec *model;
-    const char *data_dir;
+    const char *data_dir; /* NULL: generated images */
     uint32_t batch;
 };
 

@@ -28,18 +28,20 @@ struct trainer {
 };
 
 static void
-source_init(struct source *source, struct gpu *gpu, const struct samples *samples,
-            const uint32_t *order)
+source_init(struct source *source, const struct trainer *t, const struct samples *samples)
 {
-    const size_t count = samples->count;
+    const struct shape image = t->options->model->data->image;
+    const size_t count = samples->count, image_bytes = (size_t)shape_size(image);
+    struct gpu *const gpu = t->gpu;
 
     source->count = samples->count;
-    source->images = gpu_alloc(gpu, count * IMAGE_PIXELS);
+    source->image = image;
+    source->images = gpu_alloc(gpu, count * image_bytes);
     source->labels = gpu_alloc(gpu, count);
-    source->order = gpu_alloc(gpu, count * sizeof *order);
-    gpu_write(gpu, source->images, samples->images, count * IMAGE_PIXELS);
+    source->order = gpu_alloc(gpu, count * sizeof *t->order);
+    gpu_write(gpu, source->images, samples->images, count * image_bytes);
     gpu_write(gpu, source->labels, samples->labels, count);
-    gpu_write(gpu, source->order, order, count * sizeof *order);
+    gpu_write(gpu, source->order, t->order, count * sizeof *t->order);
 }
 
 static void
@@ -63,7 +65,8 @@ trainer_load(void *data, struct failure *why)
     uint32_t count;
     int r;
 
-    r = dataset_load(&t->data, t->options->data_dir, why);
+    r = dataset_load(&t->data, t->options->model->data, t->options->data_dir,
+                     t->options->training.seed, why);
     if (r < 0)
         return r;
     if (t->options->batch > t->data.train.count)
@@ -86,8 +89,8 @@ trainer_open(void *data, struct gpu *gpu)
 
     t->gpu = gpu;
     model_init(&t->model, gpu, t->options->model, (int)t->options->batch);
-    source_init(&t->train, gpu, &t->data.train, t->order);
-    source_init(&t->test, gpu, &t->data.test, t->order);
+    source_init(&t->train, t, &t->data.train);
+    source_init(&t->test, t, &t->data.test);
     t->hits = gpu_alloc(gpu, larger(t->test.count, t->options->batch));
     return model_parameters(&t->model);
 }
@@ -178,12 +181,14 @@ int
 train_run(const struct options *options, struct failure *why)
 {
     struct trainer trainer = {.options = options};
-    const struct training_job job = {.ops = &trainer_ops,
-                                     .data = &trainer,
-                                     .options = &options->training,
-                                     .model = options->model->name,
-                                     .batch = options->batch,
-                                     .units = options->batch};
+    const struct training_job job = {
+        .ops = &trainer_ops,
+        .data = &trainer,
+        .options = &options->training,
+        .model = options->model->name,
+        .source = dataset_name(options->model->data, options->data_dir),
+        .batch = options->batch,
+        .units = options->batch};
 
     return training_run(&job, why);
 }

@@ -31,6 +31,13 @@ def write_data(directory, count=120):
             file.write(struct.pack(">II", 0x801, count) + bytes(labels))
 
 
+def write_cifar(directory):
+    """Six batches of black images of class 0: files without blocks."""
+    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
+        with open(f"{directory}/{name}.bin", "wb") as file:
+            file.truncate(10000 * 3073)
+
+
 def run(*args, **environment):
     return subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=120,
                           env={**os.environ, **environment})
@@ -44,7 +51,8 @@ class Misuse(unittest.TestCase):
         self.assertEqual(done.stdout, "")
 
     def test_unknown_model(self):
-        self.refused(64, 'unknown model "large"', "--model", "large")
+        self.refused(64, 'unknown model "large": there are small, mnist-deep and cifar10',
+                     "--model", "large")
 
     def test_numbers_out_of_range(self):
         for args in (["--steps", "0"], ["--batch", "-1"], ["--seed", "x"],
@@ -83,6 +91,20 @@ class Misuse(unittest.TestCase):
             os.truncate(f"{directory}/train-images-idx3-ubyte", 1000)
             self.refused(1, "truncated", "--data", directory)
 
+    def test_data_of_another_model(self):
+        with tempfile.TemporaryDirectory() as directory:
+            write_data(directory)
+            self.refused(1, "no data_batch_1.bin", "--model", "cifar10", "--data", directory)
+
+    def test_cifar_with_a_wrong_label(self):
+        with tempfile.TemporaryDirectory() as directory:
+            write_cifar(directory)
+            with open(f"{directory}/data_batch_5.bin", "r+b") as file:
+                file.seek(9999 * 3073)
+                file.write(b"\x0a")
+            self.refused(1, "data_batch_5.bin: label 10 of image 9999", "--model", "cifar10",
+                         "--data", directory)
+
     def test_batch_larger_than_data(self):
         with tempfile.TemporaryDirectory() as directory:
             write_data(directory)
@@ -105,6 +127,7 @@ class Training(unittest.TestCase):
         self.assertEqual([e["step"] for e in steps], [3, 6])
         self.assertEqual((result["event"], result["model"], result["steps"]),
                          ("result", "small", 7))
+        self.assertEqual(result["data"], self.directory.name)
         self.assertGreater(result["step_p99_s"], result["step_median_s"] * 0.99)
         self.assertTrue(0 <= result["accuracy"] <= 1)
 
@@ -124,6 +147,21 @@ class Training(unittest.TestCase):
                             "--no-eval")[-1]
         self.assertEqual(result["parameters"], 3274634)
         self.assertIsNone(result["accuracy"])
+
+    def test_cifar10_on_generated_images(self):
+        done = run("--model", "cifar10", "--steps", "1", "--batch", "2", "--no-eval", "--json")
+        result = json.loads(done.stdout)
+        self.assertEqual((result["parameters"], result["data"]), (1068298, "generated"))
+        done = run("--model", "cifar10", "--steps", "1", "--batch", "2", "--no-eval")
+        self.assertIn("\ndata       generated\n", done.stdout)
+
+    def test_cifar10_on_its_own_images(self):
+        with tempfile.TemporaryDirectory() as directory:
+            write_cifar(directory)
+            result = self.train("--model", "cifar10", "--data", directory, "--steps", "8",
+                                "--batch", "4", "--no-eval", "--report", "0")[-1]
+        self.assertEqual(result["data"], "cifar-10")
+        self.assertLess(result["loss"], 1)
 
     def test_duration_and_rate_file(self):
         rates = f"{self.directory.name}/rates"

@@ -168,7 +168,7 @@ teardown(void **state)
 static void
 assert_load_fails(struct files *f, const char *text)
 {
-    assert_true(dataset_load(&f->data, f->dir, &f->why) < 0);
+    assert_true(dataset_load(&f->data, &dataset_mnist, f->dir, 0, &f->why) < 0);
     if (!strstr(f->why.text, text))
         fail_msg("\"%s\" is not in: %s", text, f->why.text);
 }
@@ -178,11 +178,11 @@ data_set_is_loaded(void **state)
 {
     struct files *const f = *state;
 
-    assert_int_equal(dataset_load(&f->data, f->dir, &f->why), 0);
+    assert_int_equal(dataset_load(&f->data, &dataset_mnist, f->dir, 0, &f->why), 0);
     assert_int_equal(f->data.train.count, 3);
     assert_int_equal(f->data.test.count, 2);
     assert_int_equal(f->data.train.labels[2], 9);
-    assert_int_equal(f->data.train.images[3 * IMAGE_PIXELS - 1], 0);
+    assert_int_equal(f->data.train.images[3 * 28 * 28 - 1], 0);
 }
 
 /* Replaces the plain training labels by a compressed file, cut to `keep` percent. */
@@ -215,7 +215,7 @@ compressed_file_is_loaded(void **state)
     struct files *const f = *state;
 
     compress_labels(f, 100);
-    assert_int_equal(dataset_load(&f->data, f->dir, &f->why), 0);
+    assert_int_equal(dataset_load(&f->data, &dataset_mnist, f->dir, 0, &f->why), 0);
     assert_int_equal(f->data.train.labels[1], 5);
 }
 
