@@ -25,8 +25,12 @@ ASKED = 1.01  # a vGPU's step over the native one, at most
 PUBLISHED = 0.96  # of native speed: language model, passthrough and vGPU alike
 PUBLISHED_CIFAR = 0.83  # CIFAR-10 on one vGPU, of passthrough
 
-# Name, program, its options, steps of a sample (quick, normal, full).
-TRAININGS = (("mnist-deep", "tessera-train", ("--model", "mnist-deep"), (3, 20, 60)),)
+# Name, program, its options, steps of a sample (quick, normal, full); 0: it is left out.
+TRAININGS = (("mnist-deep", "tessera-train", ("--model", "mnist-deep"), (3, 20, 60)),
+             ("lstm-small", "tessera-language", ("--model", "small"), (0, 6, 30)),
+             ("cifar10", "tessera-train", ("--model", "cifar10"), (0, 6, 30)),
+             ("lstm-medium", "tessera-language", ("--model", "medium"), (0, 0, 6)),
+             ("lstm-large", "tessera-language", ("--model", "large"), (0, 0, 3)))
 MACHINE_STEPS = (3, 10, 30)
 MODEL, MODEL_EMULATED = "mnist-deep", "small"
 # Benchmark of bench-calls, what it is; a sample's time in ms (quick, normal, full).
@@ -37,7 +41,7 @@ CALLS = (("null-kernel", "a null kernel, waited for"),
 CALLS_MS = (30, 150, 400)
 
 
-def train(options, place_name, program, words, steps):
+def train(place_name, program, words, steps):
     def take(site):
         gpu = site.gpu_list()[0]
         command = [site.programs.find(program), *words, "--steps", steps, "--seed", 1, "--json",
@@ -81,17 +85,18 @@ def calls_of(program):
 def plan(options):
     rounds = options.rounds or options.choose(1, 10, 20)
     steps = []
+    trainings = [(name, program, words, options.choose(*count))
+                 for name, program, words, count in TRAININGS if options.choose(*count)]
     # Compiles what the rounds find compiled; its own figures are told apart.
-    for name, program, words, count in TRAININGS:
+    for name, program, words, _ in trainings:
         for at in PLACES:
             steps.append(Step(f"warm/{name}/{at}", f"{name}, {TITLES[at]}, first run",
-                              train(options, at, program, words, 1), place=at))
+                              train(at, program, words, 1), place=at))
     for r in range(rounds):
-        for name, program, words, count in TRAININGS:
+        for name, program, words, count in trainings:
             for at in PLACES:
                 steps.append(Step(f"{r}/{name}/{at}", f"{name}, {TITLES[at]}, round {r + 1}",
-                                  train(options, at, program, words, options.choose(*count)),
-                                  place=at))
+                                  train(at, program, words, count), place=at))
         for at in PLACES:
             steps.append(Step(f"{r}/calls/{at}", f"calls, {TITLES[at]}, round {r + 1}",
                               bench_calls(at, options.choose(*CALLS_MS)), place=at))
