@@ -72,12 +72,15 @@ programs() {
     done
 }
 
+# What is there to measure with.
+readonly WORKLOADS='/tessera-(train|office)$'
+
 # depend FOLDER: sets depends and recommends to the packages of the libraries that are used. What
-# the trainer alone uses is recommended, but for the OpenCL loader, which the workers need, too.
+# the workloads alone use is recommended, but for the OpenCL loader, which the workers need, too.
 depend() {
     local found needed optional
-    mapfile -t needed < <(programs "$1" | grep -v '/tessera-train$')
-    mapfile -t optional < <(programs "$1" | grep '/tessera-train$' | sed 's/^/-e/')
+    mapfile -t needed < <(programs "$1" | grep -Ev "$WORKLOADS")
+    mapfile -t optional < <(programs "$1" | grep -E "$WORKLOADS" | sed 's/^/-e/')
     mkdir -p "$work/shlibdeps/debian"
     install -d -m 755 "$1/DEBIAN"
     printf 'Source: tessera\n\nPackage: %s\nArchitecture: any\n' "$package" \
