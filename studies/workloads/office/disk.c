@@ -57,6 +57,7 @@ load(int fd, const char *path, size_t max, char **ret_bytes, size_t *ret_size,
         free(bytes);
         return complain(why, path);
     }
+    bytes[got] = '\0';
     *ret_bytes = bytes;
     *ret_size = (size_t)got;
     return 0;

@@ -7,7 +7,10 @@
 
 #include "common/failure.h"
 
-/* *ret_bytes is the caller's to free. A file of more than max bytes is refused. */
+/*
+ * *ret_bytes is the caller's to free; a NUL follows the bytes. A file of more than max
+ * bytes is refused.
+ */
 int disk_load(const char *path, size_t max, char **ret_bytes, size_t *ret_size,
               struct failure *why);
 

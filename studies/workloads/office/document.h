@@ -31,7 +31,7 @@ int document_make(struct document *ret_document, const char *path, size_t size,
 /* Takes the file as it is. */
 int document_open(struct document *ret_document, const char *path, struct failure *why);
 
-/* Its d->size bytes, the caller's to free; -EBADMSG when they are not what they were. */
+/* Its d->size bytes and a NUL, the caller's to free; -EBADMSG when they are not what they were. */
 int document_load(const struct document *d, char **ret_bytes, struct failure *why);
 
 /* Inserts a paragraph, saves, and reads again what was saved. The answer: its checksum. */

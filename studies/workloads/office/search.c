@@ -40,6 +40,8 @@ search_draw(struct search *ret_search, const char *text, size_t size, struct rng
     size_t at = size ? rng_below(rng, (uint32_t)size) : 0, len;
     const char *word;
 
+    while (at && in_word(text[at - 1]))
+        at--;
     len = next_word(text, size, &at, &word);
     if (!len) {
         at = 0;
@@ -59,6 +61,7 @@ search_draw(struct search *ret_search, const char *text, size_t size, struct rng
     return 0;
 }
 
+/* REG_STARTEND, so that a match sees what is before it; a NUL in a line does not end it. */
 static uint64_t
 count_in_line(const regex_t *regex, const char *line, size_t size)
 {
@@ -73,7 +76,7 @@ count_in_line(const regex_t *regex, const char *line, size_t size)
 }
 
 int
-search_count(const struct search *s, const char *text, size_t size, uint64_t *ret_count,
+search_count(const struct search *s, char *text, size_t size, uint64_t *ret_count,
              struct failure *why)
 {
     const char *const end = text + size;
@@ -90,11 +93,14 @@ search_count(const struct search *s, const char *text, size_t size, uint64_t *re
         return failure_set(why, -EINVAL, "regular expression %s: %s", pattern, reason);
     }
     while (text < end) {
-        const char *const newline = memchr(text, '\n', (size_t)(end - text));
-        const char *const line_end = newline ? newline : end;
+        char *const newline = memchr(text, '\n', (size_t)(end - text));
+        const size_t line = (size_t)((newline ? newline : end) - text);
 
-        count += count_in_line(&regex, text, (size_t)(line_end - text));
-        text = line_end + 1;
+        text[line] = '\0';
+        count += count_in_line(&regex, text, line);
+        if (newline)
+            *newline = '\n';
+        text += line + 1;
     }
     regfree(&regex);
     *ret_count = count;

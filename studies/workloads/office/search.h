@@ -22,9 +22,12 @@ struct search {
 int search_draw(struct search *ret_search, const char *text, size_t size, struct rng *rng,
                 struct failure *why);
 
-/* By regcomp and regexec, line by line. */
-int search_count(const struct search *s, const char *text, size_t size,
-                 uint64_t *ret_count, struct failure *why);
+/*
+ * By regcomp and regexec, line by line. A NUL follows the text, and is put at the end of
+ * the line meanwhile.
+ */
+int search_count(const struct search *s, char *text, size_t size, uint64_t *ret_count,
+                 struct failure *why);
 
 /* By looking at each word. */
 uint64_t search_count_naively(const struct search *s, const char *text, size_t size);
