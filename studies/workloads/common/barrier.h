@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* barrier.h - lets several trainings start their measured steps at the same time. */
+/* barrier.h - lets several programs start what they measure at the same time. */
 #ifndef WORKLOADS_BARRIER_H
 #define WORKLOADS_BARRIER_H
 

@@ -14,4 +14,8 @@ uint64_t option_count(const char *text, uint64_t min, uint64_t max, const char *
 double option_number(const char *text, double max, const char *name, const char *what,
                      struct argp_state *state);
 
+/* As option_number, but 0 is allowed, too. */
+double option_number_or_0(const char *text, double max, const char *name,
+                          const char *what, struct argp_state *state);
+
 #endif

@@ -44,6 +44,17 @@ rng_truncated_normal(struct rng *rng, float stddev)
     return (float)z * stddev;
 }
 
+double
+rng_exponential(struct rng *rng, double mean)
+{
+    double x;
+
+    do
+        x = -log(uniform(rng));
+    while (x > 10.0);
+    return x * mean;
+}
+
 void
 rng_permute(struct rng *rng, uint32_t *order, uint32_t count)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* rng.h - the trainer's own random numbers: the same seed gives the same run. */
+/* rng.h - the workloads' own random numbers: the same seed gives the same run. */
 #ifndef WORKLOADS_RNG_H
 #define WORKLOADS_RNG_H
 
@@ -20,6 +20,9 @@ float rng_uniform(struct rng *rng, float spread);
 
 /* Normal with mean 0, drawn again beyond two standard deviations. */
 float rng_truncated_normal(struct rng *rng, float stddev);
+
+/* Exponential with that mean, drawn again beyond ten times the mean. */
+double rng_exponential(struct rng *rng, double mean);
 
 /* A permutation of 0 ... count-1. */
 void rng_permute(struct rng *rng, uint32_t *order, uint32_t count);

@@ -19,6 +19,12 @@ sorted_median(double *values, size_t count)
     return (values[(count - 1) / 2] + values[count / 2]) / 2.0;
 }
 
+static double
+nearest_rank(const double *sorted, size_t count, unsigned percent)
+{
+    return sorted[(count * percent + 99) / 100 - 1];
+}
+
 struct stats
 stats_of(double *values, size_t count)
 {
@@ -28,7 +34,8 @@ stats_of(double *values, size_t count)
         return s;
 
     s.median = sorted_median(values, count);
-    s.p99 = values[(count * 99 + 99) / 100 - 1];
+    s.p95 = nearest_rank(values, count, 95);
+    s.p99 = nearest_rank(values, count, 99);
     for (size_t i = 0; i < count; i++)
         s.mean += values[i] / (double)count;
     for (size_t i = 0; i < count; i++)

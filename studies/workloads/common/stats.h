@@ -6,10 +6,10 @@
 #include <stddef.h>
 
 struct stats {
-    double median, p99, mean, mad; /* mad: median of |x - median| */
+    double median, p95, p99, mean, mad; /* mad: median of |x - median| */
 };
 
-/* Reorders the values. All zero for none. The p99 is by nearest rank. */
+/* Reorders the values. All zero for none. The percentiles are by nearest rank. */
 struct stats stats_of(double *values, size_t count);
 
 #endif

@@ -321,6 +321,7 @@ stats_of_known_values(void **state)
         values[i] = 200 - i;
     s = stats_of(values, 200);
     assert_true(s.median == 100.5);
+    assert_true(s.p95 == 190.0);
     assert_true(s.p99 == 198.0);
     assert_true(s.mean > 100.4999 && s.mean < 100.5001);
     assert_true(s.mad == 50.0);
