@@ -17,7 +17,7 @@ from study.record import Mismatch, Record, first_line
 from study.site import Failed, Site
 
 # Modules, in the order of `tessera study all`.
-STUDIES = ("overhead",)
+STUDIES = ("overhead", "profiles")
 
 
 def module(name):
