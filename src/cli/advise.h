@@ -33,7 +33,7 @@ int advise_read(const json_t *stats, const char *name, struct advise_reading *re
 
 /* Readings of a vGPU that begins with all counters at 0. Zeroed memory is a good one. */
 struct advise_track {
-    struct advise_reading last, before; /* the last; the one before the first command */
+    struct advise_reading last, before; /* the last; the one before it began */
     uint64_t end_ns;                    /* when something was last seen to be done */
     uint64_t seen;                      /* sum of the counters then: has it grown? */
     unsigned intervals, idle;           /* with something done; since then without */
@@ -45,8 +45,9 @@ void advise_track_add(struct advise_track *t, const struct advise_reading *r);
 
 /* What a program did. Shares are of active_s. */
 struct advise_measured {
-    double wall_s;   /* the whole program */
-    double active_s; /* from its first command to its last, without the compiler */
+    double wall_s; /* the whole program */
+    double
+        active_s; /* from its first kernel (or command) to the end, without the compiler */
     double compile_s;
     double duty;       /* the device's time in turns with its commands: what is charged */
     double busy;       /* device time by the device's own clock */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Figures of readings. What is asked is how a guest works when it works: from its first command to
- * its last, so that neither its start nor its end thins the duty cycle, and without the compiler,
+ * Figures of readings. What is asked is how a guest works when it works: from its first kernel to
+ * its last command, so that neither its start nor its end thins the duty cycle, and without the compiler,
  * which takes nothing of a GPU's time.
  */
 #include "cli/advise.h"
@@ -89,17 +89,26 @@ add_interval(struct advise_track *t, const struct advise_reading *r, bool active
     add_share(t, (double)(r->used_ns - t->last.used_ns) / (double)ns);
 }
 
+static void
+begin(struct advise_track *t, const struct advise_reading *r)
+{
+    const struct advise_reading none = {.time_ns = r->time_ns};
+
+    t->begun = true;
+    t->before = t->last.time_ns > 0 ? t->last : none;
+    t->intervals = t->idle = 0;
+    t->mean = t->squares = 0;
+}
+
+/* It begins once more with the first kernel: what is copied and built before is a start, too. */
 void
 advise_track_add(struct advise_track *t, const struct advise_reading *r)
 {
     const uint64_t sum = sum_of(r);
     const bool active = sum > t->seen;
 
-    if (!t->begun && active) {
-        t->begun = true;
-        t->before = t->last;
-        if (t->before.time_ns == 0) /* no reading before the first command */
-            t->before = (struct advise_reading){.time_ns = r->time_ns};
+    if (active && (!t->begun || (t->last.kernels == 0 && r->kernels > 0))) {
+        begin(t, r);
     } else if (t->begun) {
         add_interval(t, r, active);
     }
@@ -124,9 +133,11 @@ share(double part, double all)
 struct advise_measured
 advise_measure(const struct advise_track *t, double wall_s, double host_s)
 {
-    const struct advise_reading *r = &t->last;
-    const double used_s = (double)r->used_ns / SECOND_NS;
-    const double compile_s = (double)r->compile_ns / SECOND_NS;
+    const struct advise_reading *r = &t->last, *from = &t->before;
+    const double used_s = seconds_between(from->used_ns, r->used_ns);
+    const double busy_s = seconds_between(from->busy_ns, r->busy_ns);
+    const double waited_s = seconds_between(from->waited_ns, r->waited_ns);
+    const double compile_s = seconds_between(from->compile_ns, r->compile_ns);
     const double span_s = seconds_between(t->before.time_ns, t->end_ns);
     /* Compilers of two queues may run at once: then it is no less than the device's time. */
     const double active_s = fmax(span_s - compile_s, used_s);
@@ -136,13 +147,13 @@ advise_measure(const struct advise_track *t, double wall_s, double host_s)
         .active_s = active_s,
         .compile_s = compile_s,
         .duty = share(used_s, active_s),
-        .busy = share((double)r->busy_ns / SECOND_NS, active_s),
+        .busy = share(busy_s, active_s),
         .host_cores = wall_s > 0 ? host_s / wall_s : 0,
         .variation = t->intervals > 1 && t->mean > 0
                          ? sqrt(t->squares / (t->intervals - 1)) / t->mean
                          : 0,
         .launches = active_s > 0 ? (double)r->kernels / active_s : 0,
-        .waited = share((double)r->waited_ns / SECOND_NS, active_s),
+        .waited = share(waited_s, active_s),
         .intervals = t->intervals,
         .peak_bytes = r->peak_bytes,
         .kernels = r->kernels,

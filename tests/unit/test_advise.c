@@ -73,6 +73,22 @@ the_compiler_takes_no_time_of_the_gpu(void **state)
     ABOUT(m.compile_s, 3.8);
 }
 
+/* Then a program copies its data in, and builds. */
+static void
+what_passes_before_the_first_kernel_is_a_start(void **state)
+{
+    struct advise_reading readings[] = {at(1000, 0, 0), at(1100, 20, 0), at(3000, 20, 0),
+                                        at(3100, 70, 0), at(3200, 120, 0)};
+    struct advise_measured m;
+
+    (void)state;
+    readings[1].kernels = readings[2].kernels = 0;
+    m = measured(readings, 5);
+    ABOUT(m.active_s, 0.2);
+    ABOUT(m.duty, 0.5);
+    assert_int_equal(m.intervals, 1);
+}
+
 static void
 pauses_count_once_work_goes_on(void **state)
 {
@@ -314,6 +330,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(start_and_end_do_not_thin_the_duty_cycle),
         cmocka_unit_test(the_compiler_takes_no_time_of_the_gpu),
+        cmocka_unit_test(what_passes_before_the_first_kernel_is_a_start),
         cmocka_unit_test(pauses_count_once_work_goes_on),
         cmocka_unit_test(who_does_nothing_has_no_figures),
         cmocka_unit_test(readings_are_of_one_vgpu),
