@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Figures of readings. What is asked is how a guest works when it works: from its first kernel to
- * its last command, so that neither its start nor its end thins the duty cycle, and without the compiler,
- * which takes nothing of a GPU's time.
+ * its last command, so that neither its start nor its end thins the duty cycle, and without the
+ * compiler, which takes nothing of a GPU's time.
  */
 #include "cli/advise.h"
 #include "cli/cli.h"

@@ -25,10 +25,11 @@ QUICK_TYPES = (LARGEST, "cpu-512m", "cpu-256m", "cpu-128m", "cpu-64m")
 # Where as many as fit run at once, at most so many (quick, normal, full).
 FILLED = (("cpu-512m",), ("cpu-1g", "cpu-512m", "cpu-256m"), tuple(TYPES))
 GUESTS_MOST = (2, 8, 8)
-NO_ROOM = "CL_MEM_OBJECT_ALLOCATION_FAILURE"
+# All that is left is too little, or one buffer larger than the whole framebuffer.
+NO_ROOM = ("CL_MEM_OBJECT_ALLOCATION_FAILURE", "CL_INVALID_BUFFER_SIZE")
 LIMIT_S = 900
 ASKED = 0.05  # memory makes no job faster, nor slower, by more
-ROUNDS_LEAST = 2  # of one round nobody can tell so much
+ROUNDS_LEAST, WIDTH_MOST = 2, 0.2  # of one round, or such a wide interval, that cannot be told
 
 # Options of tessera-train; steps of a sample and of the run that is judged (quick, normal, full).
 JOBS = {"small": ((), (4, 8, 30), (16, 25, 60)),
@@ -47,9 +48,10 @@ def fitting(run):
     try:
         return {"fits": True, **run()}
     except Failed as why:
-        if NO_ROOM not in str(why):
+        said = [word for word in NO_ROOM if word in str(why)]
+        if not said:
             raise
-        return {"fits": False, "why": NO_ROOM}
+        return {"fits": False, "why": said[0]}
 
 
 def alone(job, vgpu_type, steps):
@@ -212,7 +214,7 @@ def advice_claims(values, job):
 
 def is_alike(r):
     """None: that cannot be told."""
-    if not r or r["rounds"] < ROUNDS_LEAST:
+    if not r or r["rounds"] < ROUNDS_LEAST or r["high"] - r["low"] > WIDTH_MOST:
         return None
     return r["low"] <= 1 + ASKED and r["high"] >= 1 - ASKED
 

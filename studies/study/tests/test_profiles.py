@@ -11,7 +11,7 @@ from study import profiles, report  # noqa: E402
 from study.plan import Options  # noqa: E402
 from study.site import Failed  # noqa: E402
 
-NO_ROOM = {"fits": False, "why": profiles.NO_ROOM}
+NO_ROOM = {"fits": False, "why": profiles.NO_ROOM[0]}
 
 
 def ran(step_s, steps=10):
@@ -67,7 +67,9 @@ class Read(unittest.TestCase):
             def run():
                 raise Failed(words)
             return run
-        self.assertFalse(profiles.fitting(fail(f"clCreateBuffer: {profiles.NO_ROOM}"))["fits"])
+        for word in profiles.NO_ROOM:
+            found = profiles.fitting(fail(f"clCreateBuffer: {word}"))
+            self.assertEqual(found, {"fits": False, "why": word})
         with self.assertRaises(Failed):
             profiles.fitting(fail("no data set"))
         self.assertTrue(profiles.fitting(dict)["fits"])
@@ -94,6 +96,11 @@ class Claims(unittest.TestCase):
         for r in (0, 1):
             values[f"alone/{r}/small/cpu-102m"] = ran(0.25 * (r + 1))
         self.assertFalse(self.holds(values)[0])
+
+    def test_what_is_spread_too_far_is_not_told(self):
+        values = made_up()
+        values["alone/1/small/cpu-102m"] = ran(0.3)
+        self.assertEqual(self.holds(values), [None, True, True])
 
     def test_one_round_tells_nothing_of_percents(self):
         values = {key: v for key, v in made_up().items() if not key.startswith("alone/1/")}
