@@ -315,7 +315,7 @@ advise_on(struct advise *a, const struct advise_args *o, enum advise_need need,
     advise_pick(m, &site, need, &advice);
     if (o->verify && advice.type) {
         let_go(a);
-        rc = advise_verify(a->c, r.gpu, a->program, &advice, m, &verified, &status, e);
+        rc = advise_verify(a->c, &r, &verified, &status, e);
         if (rc == 0)
             r.verified = &verified;
         else if (status == 0)

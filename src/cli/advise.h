@@ -120,16 +120,7 @@ struct advise_verified {
     bool held;
 };
 
-/*
- * Runs as many as were advised, at once. 0; -EINTR: a signal ended it (*ret_status is the exit
- * status to leave with); -EIO: a guest failed, *ret_status is its.
- */
-int advise_verify(struct client *c, const char *gpu, char **program,
-                  const struct advice *a, const struct advise_measured *alone,
-                  struct advise_verified *ret, int *ret_status, struct err *e);
-
-/* ---- advise_report.c --------------------------------------------------------------------- */
-
+/* All that there is to say of a program. */
 struct advise_report {
     char **program;
     const char *gpu, *type; /* where it was measured */
@@ -137,6 +128,15 @@ struct advise_report {
     const struct advice *advice;
     const struct advise_verified *verified; /* NULL: it was not asked for */
 };
+
+/*
+ * Runs as many as were advised, at once. 0; -EINTR: a signal ended it (*ret_status is the exit
+ * status to leave with); -EIO: a guest failed, *ret_status is its.
+ */
+int advise_verify(struct client *c, const struct advise_report *said,
+                  struct advise_verified *ret, int *ret_status, struct err *e);
+
+/* ---- advise_report.c --------------------------------------------------------------------- */
 
 void advise_print(const struct advise_report *r);
 json_t *advise_json(const struct advise_report *r);

@@ -237,7 +237,7 @@ static void
 wait_for_all(struct verifying *v)
 {
     static const int signals[] = {SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP};
-    const struct timespec interval = {.tv_nsec = ADVISE_TICK_MS * 1000000};
+    const struct timespec interval = {.tv_nsec = (long)ADVISE_TICK_MS * 1000000};
     sigset_t set;
 
     sigemptyset(&set);
@@ -311,19 +311,18 @@ clean_up(struct verifying *v)
 }
 
 int
-advise_verify(struct client *c, const char *gpu, char **program, const struct advice *a,
-              const struct advise_measured *alone, struct advise_verified *ret,
-              int *ret_status, struct err *e)
+advise_verify(struct client *c, const struct advise_report *said,
+              struct advise_verified *ret, int *ret_status, struct err *e)
 {
     _cleanup_free_ struct verifying *v = calloc(1, sizeof *v);
     int rc;
 
     if (!v)
         return err_set(e, -ENOMEM, "out of memory");
-    *v = (struct verifying){.c = c, .program = program, .advice = a};
-    rc = set_policy(v, gpu, e);
+    *v = (struct verifying){.c = c, .program = said->program, .advice = said->advice};
+    rc = set_policy(v, said->gpu, e);
     if (rc == 0)
-        rc = take_vgpus(v, gpu, e);
+        rc = take_vgpus(v, said->gpu, e);
     if (rc == 0)
         look_at_all(v);
     for (unsigned i = 0; i < v->n && rc == 0; i++)
@@ -334,7 +333,7 @@ advise_verify(struct client *c, const char *gpu, char **program, const struct ad
     if (rc == 0)
         rc = outcome(v, ret_status, e);
     if (rc == 0)
-        compare(v, alone, ret);
+        compare(v, said->measured, ret);
     clean_up(v);
     return rc;
 }

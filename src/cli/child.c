@@ -172,7 +172,7 @@ static int
 next_signal(const struct child *c, const sigset_t *set, siginfo_t *ret)
 {
     const struct timespec tick = {.tv_sec = c->tick_ms / 1000,
-                                  .tv_nsec = c->tick_ms % 1000 * 1000000};
+                                  .tv_nsec = (long)(c->tick_ms % 1000) * 1000000};
     int rc;
 
     if (!c->tick)
