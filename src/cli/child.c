@@ -145,6 +145,19 @@ become_program(const struct child *c, char **argv, const sigset_t *mask, int rep
     _exit(why == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
 }
 
+char **
+child_split(int *argc, char **argv)
+{
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            argv[i] = NULL;
+            *argc = i;
+            return argv + i + 1;
+        }
+    }
+    return argv + *argc;
+}
+
 static void
 forward(pid_t pid, const siginfo_t *info)
 {
@@ -154,14 +167,30 @@ forward(pid_t pid, const siginfo_t *info)
         kill(pid, info->si_signo);
 }
 
+/* A signal of the set, or -1: none, but it was time for a tick, or for nothing. */
 static int
-wait_and_forward(pid_t pid, const sigset_t *set)
+next_signal(const struct child *c, const sigset_t *set, siginfo_t *ret)
+{
+    const struct timespec tick = {.tv_sec = c->tick_ms / 1000,
+                                  .tv_nsec = (long)(c->tick_ms % 1000) * 1000000};
+    int rc;
+
+    if (!c->tick)
+        return sigwaitinfo(set, ret);
+    rc = sigtimedwait(set, ret, &tick);
+    if (rc < 0 && errno == EAGAIN)
+        c->tick(c->user);
+    return rc;
+}
+
+static int
+wait_and_forward(const struct child *c, pid_t pid, const sigset_t *set)
 {
     for (;;) {
         siginfo_t info;
         int status;
 
-        if (sigwaitinfo(set, &info) < 0)
+        if (next_signal(c, set, &info) < 0)
             continue;
         if (info.si_signo != SIGCHLD) {
             forward(pid, &info);
@@ -204,5 +233,5 @@ child_run(const struct child *c, char **argv, struct err *e)
     out = -1;
     if (read_exact(in, &why, sizeof why) == 0)
         fprintf(stderr, "tessera: cannot start %s: %s\n", argv[0], strerror(why));
-    return wait_and_forward(pid, &set);
+    return wait_and_forward(c, pid, &set);
 }

@@ -13,8 +13,11 @@ struct child {
     char *icd;     /* OCL_ICD_VENDORS, owned; NULL = the system's own list */
     char *folders; /* TESSERA_VGPU, owned; NULL = not a guest */
     bool passthrough;
-    cpu_set_t cores;  /* passthrough of software GPUs: where it may run */
-    unsigned threads; /* and how many PoCL may start; 0 = as it likes */
+    cpu_set_t cores;          /* passthrough of software GPUs: where it may run */
+    unsigned threads;         /* and how many PoCL may start; 0 = as it likes */
+    void (*tick)(void *user); /* called every tick_ms while it runs; NULL: nobody is */
+    void *user;
+    unsigned tick_ms;
 };
 
 void child_init(struct child *c);
@@ -25,6 +28,9 @@ void child_fini(struct child *c);
  * of one kind, passthrough or not: -EINVAL.
  */
 int child_add_vgpu(struct child *c, const json_t *vgpu, struct err *e);
+
+/* Words after "--" are the program's, options among them too: cuts them off argv. */
+char **child_split(int *argc, char **argv);
 
 /*
  * Runs the program to its end and returns its exit status, 128 + the signal that ended

@@ -77,6 +77,7 @@ int cmd_gpu(int argc, char **argv);
 int cmd_vm(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_top(int argc, char **argv);
+int cmd_advise(int argc, char **argv);
 int cmd_simulate(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_study(int argc, char **argv);

@@ -23,6 +23,7 @@ const struct command commands[] = {
     {"stats", "show what vGPUs have used in all", cmd_stats},
     {"gpu", "change a GPU's settings, show its scheduler's log", cmd_gpu},
     {"vm", "give vGPUs and GPUs to virtual machines", cmd_vm},
+    {"advise", "run a program once, and say which vGPU suits it", cmd_advise},
     {"simulate", "foretell what schedulers give to made-up vGPUs", cmd_simulate},
     {"study", "measure what sharing a GPU costs, and report it", cmd_study},
     {"demo", "compare native, passthrough and vGPUs by training", cmd_demo},

@@ -230,20 +230,6 @@ run(const struct run_args *a, unsigned count, char **program)
     return rc;
 }
 
-/* Words after "--" are the program's, options among them too. */
-static char **
-split_program(int *argc, char **argv)
-{
-    for (int i = 1; i < *argc; i++) {
-        if (strcmp(argv[i], "--") == 0) {
-            argv[i] = NULL;
-            *argc = i;
-            return argv + i + 1;
-        }
-    }
-    return argv + *argc;
-}
-
 static unsigned
 parse_count(const struct run_args *a, char **argv)
 {
@@ -261,7 +247,7 @@ parse_count(const struct run_args *a, char **argv)
 int
 cmd_run(int argc, char **argv)
 {
-    char **program = split_program(&argc, argv);
+    char **program = child_split(&argc, argv);
     struct run_args a = {0};
     unsigned count, ways;
 

@@ -536,6 +536,17 @@ gate_first_ended(struct gate *g, const struct gate_times *at, uint64_t busy)
         page_add(&g->view.own->debt_ns, busy);
 }
 
+/* Lock held. */
+static void
+gate_note_length(struct gate *g, const struct gate_times *at)
+{
+    _Atomic uint32_t *n = &g->page->lengths[lengths_bucket(at->end_ns - at->start_ns)];
+
+    /* As page_add() does. */
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
 void
 gate_complete(struct gate *g, const struct gate_ticket *t, const struct gate_times *at)
 {
@@ -549,6 +560,8 @@ gate_complete(struct gate *g, const struct gate_ticket *t, const struct gate_tim
         gate_learn_begin(g, at, now);
     busy = gate_device_ns(g, at);
     page_add(&g->page->busy_ns, busy);
+    if (t->kernel && at->end_ns > at->start_ns)
+        gate_note_length(g, at);
     if (t->first)
         gate_first_ended(g, at, busy);
     if (t->counted)

@@ -189,6 +189,35 @@ account_release(struct account_page *a, unsigned i, uint64_t bytes)
     slot_unlock(a, i, mine);
 }
 
+/* Not under the lock: what two sessions do at once may be seen in either order. */
+static uint64_t
+account_used_bytes(const struct account_page *a)
+{
+    uint32_t n = atomic_load(&a->slots_seen);
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < n && i < ACCOUNT_SLOTS; i++)
+        sum += atomic_load(&a->slot[i].used_bytes);
+    return sum;
+}
+
+void
+account_use(struct account_page *a, unsigned i, uint64_t bytes)
+{
+    uint64_t sum, peak = atomic_load(&a->peak_bytes);
+
+    atomic_fetch_add(&a->slot[i].used_bytes, bytes);
+    sum = account_used_bytes(a);
+    while (sum > peak && !atomic_compare_exchange_weak(&a->peak_bytes, &peak, sum))
+        continue;
+}
+
+void
+account_unuse(struct account_page *a, unsigned i, uint64_t bytes)
+{
+    atomic_fetch_sub(&a->slot[i].used_bytes, bytes);
+}
+
 int
 account_take(struct account_page *a, unsigned i, enum limit which, uint64_t limit,
              uint64_t n)
@@ -298,6 +327,8 @@ account_slot_take(struct account_page *a)
         memset(&s->gate, 0, sizeof s->gate);
         memset(s->program, 0, sizeof s->program);
         memset(s->reason, 0, sizeof s->reason);
+        if (atomic_load(&a->slots_seen) <= i)
+            atomic_store(&a->slots_seen, i + 1);
         atomic_store(&s->state, SLOT_RESERVED);
         found = (int)i;
     }

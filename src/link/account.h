@@ -20,6 +20,7 @@
 #define TESSERA_LINK_ACCOUNT_H
 
 #include "link/bar_map.h"
+#include "link/lengths.h"
 #include "link/limit.h"
 
 #include <stdatomic.h>
@@ -28,7 +29,7 @@
 #include <sys/types.h>
 
 #define ACCOUNT_MAGIC 0x61525354u /* "TSRa" */
-#define ACCOUNT_VERSION 7u
+#define ACCOUNT_VERSION 8u
 #define ACCOUNT_SLOTS 64 /* sessions per vGPU; more are refused with a clear error */
 #define ACCOUNT_REASON_BYTES 160
 #define ACCOUNT_PROGRAM_BYTES 64
@@ -57,6 +58,7 @@ struct gate_page {
     _Atomic uint64_t debt_ns;      /* device time outside of turns */
     _Atomic uint64_t overruns;     /* turns that lasted longer than their slice */
     _Atomic uint64_t overrun_ns;   /* by so much in all */
+    _Atomic uint32_t lengths[LENGTHS_BUCKETS]; /* of kernels, on the device */
     _Atomic uint32_t
         turn_gate; /* its number in the GPU's turns (link/turn.h) + 1; 0: none */
 };
@@ -85,6 +87,8 @@ struct account_page {
     _Atomic uint64_t reserved_bytes; /* the sum over all slots, kept under the lock */
     _Atomic uint32_t recall; /* counted up to ask all sessions for unused credit */
     _Atomic uint64_t held[LIMIT_COUNT]; /* the sums over all slots, kept under the lock */
+    _Atomic uint32_t slots_seen; /* so many were ever handed out at once, at most */
+    _Atomic uint64_t peak_bytes; /* the most that all slots together have used */
     struct account_slot slot[ACCOUNT_SLOTS];
     _Atomic uint32_t
         suspended;         /* 1: the suspend under way counts, whoever dies (control.h) */
@@ -110,6 +114,13 @@ int account_reserve(struct account_page *a, unsigned i, uint64_t bytes);
 
 /* Gives back bytes that slot i reserved (at most what it holds). */
 void account_release(struct account_page *a, unsigned i, uint64_t bytes);
+
+/*
+ * Memory objects of slot i come to life, or are gone: of bytes that it has reserved. The peak is
+ * that of all slots together.
+ */
+void account_use(struct account_page *a, unsigned i, uint64_t bytes);
+void account_unuse(struct account_page *a, unsigned i, uint64_t bytes);
 
 /*
  * The same for what else is limited per vGPU: an allowance of n of `which` for slot i, as long as

@@ -70,6 +70,12 @@ used_bytes(const struct vgpu_figures *f)
 }
 
 static double
+peak_bytes(const struct vgpu_figures *f)
+{
+    return (double)vgpu_peak_bytes(f->v);
+}
+
+static double
 sessions(const struct vgpu_figures *f)
 {
     return f->v->nsessions;
@@ -108,6 +114,7 @@ static const struct vgpu_row vgpu_rows[] = {
     VGPU_GAUGE("framebuffer_reserved_bytes", "Taken by sessions as credit",
                reserved_bytes),
     VGPU_GAUGE("framebuffer_used_bytes", "Held by memory objects", used_bytes),
+    VGPU_GAUGE("framebuffer_peak_bytes", "The most that they have held", peak_bytes),
     VGPU_GAUGE("sessions", "Guest processes that use it now", sessions),
     VGPU_GAUGE("working", "1 while commands wait or run", working),
     VGPU_GAUGE("share_ratio", "Part of the GPU's time that the policy promises it",

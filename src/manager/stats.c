@@ -50,23 +50,43 @@ static const struct {
     {"overrun_ns", offsetof(struct vgpu_totals, overrun_ns)},
 };
 
+/* null: no kernel has told how long it took. */
+static json_t *
+length_json(const struct vgpu_totals *t, double q)
+{
+    const uint64_t ns = lengths_quantile_ns(t->lengths, q);
+
+    return ns ? number(ns) : json_null();
+}
+
+static void
+add_lengths(json_t *o, const struct vgpu_totals *t)
+{
+    if (!o)
+        return;
+    json_object_set_new(o, "kernel_p50_ns", length_json(t, 0.5));
+    json_object_set_new(o, "kernel_p99_ns", length_json(t, 0.99));
+}
+
 static json_t *
 vgpu_stats_json(const struct vgpu *v)
 {
     const struct vgpu_totals t = vgpu_totals_now(v);
     const struct vgpu_now now = vgpu_now(v);
     json_t *o =
-        json_pack("{ss ss ss so si so so}", "name", v->s.name, "type", v->s.type, "state",
-                  activity_words[now.activity], "share_asked",
+        json_pack("{ss ss ss so si so so so}", "name", v->s.name, "type", v->s.type,
+                  "state", activity_words[now.activity], "share_asked",
                   now.promised < 0 ? json_null() : json_real(now.promised), "sessions",
                   (int)v->nsessions, "framebuffer_bytes", number(v->s.framebuffer_bytes),
-                  "used_bytes", number(vgpu_used_bytes(v)));
+                  "used_bytes", number(vgpu_used_bytes(v)), "peak_bytes",
+                  number(vgpu_peak_bytes(v)));
 
     for (size_t i = 0; o && i < sizeof counter_rows / sizeof *counter_rows; i++)
         json_object_set_new(
             o, counter_rows[i].name,
             number(*(const uint64_t *)(const void *)((const char *)&t +
                                                      counter_rows[i].offset)));
+    add_lengths(o, &t);
     return o;
 }
 

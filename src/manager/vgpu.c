@@ -216,6 +216,8 @@ vgpu_totals_add(struct vgpu_totals *t, const struct gate_page *g)
     t->debt_ns += atomic_load(&g->debt_ns);
     t->overruns += atomic_load(&g->overruns);
     t->overrun_ns += atomic_load(&g->overrun_ns);
+    for (unsigned i = 0; i < LENGTHS_BUCKETS; i++)
+        t->lengths[i] += atomic_load(&g->lengths[i]);
 }
 
 static void

@@ -38,6 +38,7 @@ struct vgpu_error {
 struct vgpu_totals {
     uint64_t sessions, commands, copied_bytes, kicks, busy_ns, kernels, compile_ns,
         waited_ns, turns, used_ns, debt_ns, overruns, overrun_ns;
+    uint64_t lengths[LENGTHS_BUCKETS]; /* of kernels */
 };
 
 struct vm;

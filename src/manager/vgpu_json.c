@@ -146,6 +146,15 @@ vgpu_used_bytes(const struct vgpu *v)
     return sum;
 }
 
+uint64_t
+vgpu_peak_bytes(const struct vgpu *v)
+{
+    const uint64_t peak = v->account ? atomic_load(&v->account->peak_bytes) : 0;
+
+    /* What runs in workers can forge it, but not be believed more than there is. */
+    return peak < v->s.framebuffer_bytes ? peak : v->s.framebuffer_bytes;
+}
+
 /* vGPUs. */
 
 static json_t *
@@ -200,6 +209,7 @@ add_framebuffer(json_t *o, const struct vgpu *v)
     json_object_set_new(o, "framebuffer_bytes", json_bytes(total));
     json_object_set_new(o, "used_bytes", json_bytes(used));
     json_object_set_new(o, "free_bytes", json_bytes(used < total ? total - used : 0));
+    json_object_set_new(o, "peak_bytes", json_bytes(vgpu_peak_bytes(v)));
     json_object_set_new(o, "reserved_bytes", json_bytes(reserved));
     json_object_set_new(o, "start_bytes", json_bytes(v->s.start_bytes));
 }

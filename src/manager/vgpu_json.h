@@ -18,4 +18,7 @@ json_t *gpu_types_json(const struct manager *m, const struct gpu *g);
 struct vgpu_totals vgpu_totals_now(const struct vgpu *v);
 uint64_t vgpu_used_bytes(const struct vgpu *v);
 
+/* The most that they were, of all sessions together, since the vGPU was made. */
+uint64_t vgpu_peak_bytes(const struct vgpu *v);
+
 #endif

@@ -99,7 +99,7 @@ memory_charge(struct memory *m, uint64_t bytes)
 
     if (bytes > memory_spare(m))
         return false;
-    atomic_fetch_add(&memory_slot(m)->used_bytes, bytes);
+    account_use(m->account, m->slot, bytes);
     return true;
 }
 
@@ -109,7 +109,7 @@ memory_give_back(struct memory *m, uint64_t bytes)
 {
     uint64_t credit = atomic_load(m->credit);
 
-    atomic_fetch_sub(&memory_slot(m)->used_bytes, bytes);
+    account_unuse(m->account, m->slot, bytes);
     if (credit < m->keep_bytes && bytes <= m->keep_bytes - credit)
         atomic_fetch_add(m->credit, bytes);
     else

@@ -18,7 +18,7 @@ from study.record import Mismatch, Record, first_line
 from study.site import ENDS, Failed, Site
 
 # Modules, in the order of `tessera study all`.
-STUDIES = ("overhead", "scale-vms", "containers", "scheduling", "simulate")
+STUDIES = ("overhead", "scale-vms", "containers", "scheduling", "profiles", "simulate")
 
 
 def module(name):

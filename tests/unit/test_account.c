@@ -263,6 +263,35 @@ a_freed_slot_gives_its_bytes_back(void **state)
 }
 
 static void
+the_peak_is_of_all_slots_together(void **state)
+{
+    struct account_page *a = ((struct file *)*state)->a;
+    const unsigned i = (unsigned)account_slot_take(a), k = (unsigned)account_slot_take(a);
+
+    account_use(a, i, 600);
+    account_unuse(a, i, 500);
+    account_use(a, k, 300);
+    assert_int_equal(atomic_load(&a->peak_bytes), 600);
+    account_use(a, i, 201);
+    assert_int_equal(atomic_load(&a->peak_bytes), 601);
+    account_slot_free(a, k);
+    account_use(a, i, 100);
+    assert_int_equal(atomic_load(&a->peak_bytes), 601);
+    assert_int_equal(atomic_load(&a->slot[i].used_bytes), 401);
+}
+
+/* A worker can write into the page: what it says there must not lead us outside. */
+static void
+a_forged_count_of_slots_is_cut(void **state)
+{
+    struct account_page *a = ((struct file *)*state)->a;
+
+    atomic_store(&a->slots_seen, UINT32_MAX);
+    account_use(a, 0, 7);
+    assert_int_equal(atomic_load(&a->peak_bytes), 7);
+}
+
+static void
 a_slot_tells_its_next_user_nothing_of_the_last(void **state)
 {
     struct account_page *a = ((struct file *)*state)->a;
@@ -549,6 +578,8 @@ main(void)
         TEST(a_slot_does_not_tell_the_limit_that_another_met),
         TEST(slots_are_given_out_once),
         TEST(a_freed_slot_gives_its_bytes_back),
+        TEST(the_peak_is_of_all_slots_together),
+        TEST(a_forged_count_of_slots_is_cut),
         TEST(a_slot_tells_its_next_user_nothing_of_the_last),
         TEST(the_file_is_its_owners_alone),
         TEST(who_maps_it_sees_the_same_account),

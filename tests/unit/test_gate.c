@@ -584,6 +584,24 @@ overlapping_commands_are_charged_once(void **state)
     assert_int_equal(atomic_load(&w->page.busy_ns), 20 * MS);
 }
 
+/* Each by itself, also of those that overlap. */
+static void
+lengths_of_kernels_are_counted(void **state)
+{
+    struct world *w = *state;
+    unsigned n = 0;
+
+    offer(w, LONG, TURN_KEEP);
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(goes(w, MS));
+    ends(w, MS, 10 * MS, 20 * MS);
+    ends(w, MS, 15 * MS, 25 * MS);
+    assert_int_equal(w->page.lengths[lengths_bucket(10 * MS)], 2);
+    for (unsigned i = 0; i < LENGTHS_BUCKETS; i++)
+        n += w->page.lengths[i];
+    assert_int_equal(n, 2);
+}
+
 /* The clocks have drifted apart since they were last compared, while nothing ran. */
 static void
 an_old_comparison_of_clocks_is_forgotten(void **state)
@@ -710,6 +728,7 @@ main(void)
         TEST(a_first_launch_waits_for_what_is_with_the_driver),
         TEST(alone_a_first_launch_keeps_the_turn_and_makes_no_debt),
         TEST(overlapping_commands_are_charged_once),
+        TEST(lengths_of_kernels_are_counted),
         TEST(an_old_comparison_of_clocks_is_forgotten),
         TEST(what_failed_to_go_is_taken_back),
         TEST(waiting_is_counted_until_the_turn_is_taken),
