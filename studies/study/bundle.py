@@ -9,7 +9,8 @@ import subprocess
 
 from study.site import Failed
 
-DATA = "/usr/share/datasets"
+# What workloads learn from, where it is there.
+DATA = ("/usr/share/datasets", "/usr/share/doc/jargon-text")
 HERE = pathlib.Path(__file__).resolve().parent
 # In the source tree, and installed.
 MAKERS = (HERE.parents[1] / "scripts" / "guest-image.sh", HERE.parent / "guest-image.sh")
@@ -64,8 +65,8 @@ def configure(config, root, words):
     config["process"] |= {"terminal": False, "args": [str(word) for word in words]}
     config["root"] = {"path": str(root), "readonly": True}
     config["mounts"] = [m for m in config["mounts"] if m["destination"] != "/sys/fs/cgroup"]
-    if os.path.isdir(DATA):
-        config["mounts"].append({"destination": DATA, "source": DATA, "type": "bind",
+    for folder in filter(os.path.isdir, DATA):
+        config["mounts"].append({"destination": folder, "source": folder, "type": "bind",
                                  "options": ["bind", "ro"]})
     return config
 
