@@ -59,7 +59,7 @@ has_samples() {
     has_samples out/overhead 1
     [ -z "$(ls -A "$TMPDIR")" ]
     run -0 study report out/overhead
-    grep -q '<svg' out/overhead/report.html
+    grep -q '</html>' out/overhead/report.html
     # Other options do not go with what is there.
     run -1 study overhead --quick --rounds 3 --out out
     [[ $output == *"other options"*--again* ]]
