@@ -65,7 +65,8 @@ install_into() {
     local wanted
     wanted=$(meson introspect --install-plan "$BUILD" | jq -r '.[][].destination' |
         sed -e 's|{prefix}|./usr|; s|{bindir}|./usr/bin|; s|{libexecdir}|./usr/libexec|' \
-            -e 's|{datadir}|./usr/share|; s|{sysconfdir}|./etc|; s|\(/share/man/.*\)|\1.gz|' | sort)
+            -e 's|{datadir}|./usr/share|; s|{sysconfdir}|./etc|' \
+            -e 's|\(/share/man/.*\)|\1.gz|' | sort)
     [ "$(wc -l <<<"$wanted")" -gt 15 ]
     [ "$(files_of "$OUT"/tessera_*.deb | grep -v /usr/share/doc/)" = "$wanted" ]
 }
