@@ -18,6 +18,7 @@ MEMORY = "6g"
 TYPE = "cpu-256m"
 MOST = 24
 COUNTS = (1, 2, 4, 8, 16, MOST)
+QUICK = (1, 2, 8)
 OFTEN = (1, 8)  # what is claimed to a percent: each round; the others in each third
 BATCH = 4  # images: a step of 10 to 30 ms, so that many fit into a window even for 24
 SECONDS = (1, 3, 6)  # quick, normal, full; and for each vGPU MORE_S more
@@ -65,7 +66,9 @@ def kept(found):
 
 def counts_of(round_number, options):
     """Up and down in turn, so that a machine that becomes slower favours neither."""
-    often = OFTEN if round_number % 3 and not options.full else COUNTS
+    often = options.choose(QUICK, COUNTS, COUNTS)
+    if round_number % 3 and not options.full:
+        often = OFTEN
     return often if round_number % 2 == 0 else often[::-1]
 
 

@@ -41,9 +41,11 @@ class Plan(unittest.TestCase):
         self.assertLess(keys.index("0/1"), keys.index("0/24"))
         self.assertLess(keys.index("3/24"), keys.index("3/1"))
 
-    def test_a_quick_one_has_all_counts(self):
+    def test_the_first_round_has_all_counts(self):
+        keys = [s.key for s in scale_vms.plan(Options())]
+        self.assertEqual(keys[:7], ["warm/1", *(f"0/{count}" for count in scale_vms.COUNTS)])
         keys = [s.key for s in scale_vms.plan(Options(quick=True))]
-        self.assertEqual(keys, ["warm/1", *(f"0/{count}" for count in scale_vms.COUNTS)])
+        self.assertEqual(keys, ["warm/1", *(f"0/{count}" for count in scale_vms.QUICK)])
 
 
 class Report(unittest.TestCase):

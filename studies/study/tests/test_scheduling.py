@@ -59,8 +59,7 @@ class Plan(unittest.TestCase):
 
     def test_a_quick_one_is_short(self):
         keys = [s.key for s in scheduling.plan(Options(quick=True))]
-        self.assertEqual(len(keys), 9)
-        self.assertIn("0/bully/30", keys)
+        self.assertEqual({key.split("/")[2] for key in keys if key.count("/") == 2}, {"2"})
 
 
 class Report(unittest.TestCase):

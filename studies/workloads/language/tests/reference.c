@@ -128,12 +128,13 @@ static double *
 input_of(const struct reference *ref, int index, int row, double **ret_grad)
 {
     const int units = ref->spec->units;
-    const struct reference_layer *const below = &ref->layers[index - 1];
+    const struct reference_layer *below;
 
     if (!index) {
         *ret_grad = row_of(ref->input_grad, row, units);
         return row_of(ref->input, row, units);
     }
+    below = &ref->layers[index - 1];
     *ret_grad = row_of(below->out_grad, row + ref->spec->batch, units);
     return row_of(below->out, row + ref->spec->batch, units);
 }
