@@ -93,14 +93,15 @@ built() {
 }
 
 # Checking undefined behaviour makes gcc warn about code that it inserted: no -Werror here.
-# -O1 takes two thirds of the time to compile.
+# -O1 takes two thirds of the time to compile; lines alone (-g1) are what reports need.
 compile_asan() {
     compile build-asan -Dwerror=false -Doptimization=1 -Db_sanitize=address,undefined \
-        -Db_lundef=false -Dc_args=-fno-sanitize-recover=all
+        -Db_lundef=false -Ddebug=false -Dc_args=-fno-sanitize-recover=all,-g1
 }
 
 configure_tsan() {
-    configure build-tsan -Dwerror=false -Doptimization=1 -Db_sanitize=thread -Db_lundef=false
+    configure build-tsan -Dwerror=false -Doptimization=1 -Db_sanitize=thread -Db_lundef=false \
+        -Ddebug=false -Dc_args=-g1
 }
 
 # What stages after those of unit and e2e tests need is compiled in what these leave of the cores,
@@ -216,7 +217,7 @@ e2e_files() {
     find tests/e2e -maxdepth 1 -name '*.bats' ! -name 'programs-*' 2>/dev/null | sort
 }
 
-# Of these pairs the second runs under the sanitizers alone, for time (suspend not even there); both
+# Of these pairs the second runs under the sanitizers alone, for time (suspend and kills not even there); both
 # in check-full.
 readonly TWINS_UNDER_ASAN='/((compile|isolation|manager|multi|suspend)-discrete|kills-fake)\.bats$'
 
@@ -239,7 +240,7 @@ sanitizer_files() {
 # makes no report, be it with PoCL or the fake back end. What is saved and restored of each kind of
 # object the unit tests know, too (suspend, suspend-discrete); suspend-cli has a manager of its own.
 some_sanitizer_files() {
-    local file twin i=0 without='/(kills|suspend|suspend-cli|suspend-discrete)\.bats$'
+    local file twin i=0 without='/(kills|kills-fake|suspend|suspend-cli|suspend-discrete)\.bats$'
     for file in $(sanitizer_files | grep -vE "$without"); do
         twin=${file%.bats}-discrete.bats
         if [[ $twin =~ $TWINS_UNDER_ASAN ]]; then
