@@ -217,8 +217,8 @@ e2e_files() {
     find tests/e2e -maxdepth 1 -name '*.bats' ! -name 'programs-*' 2>/dev/null | sort
 }
 
-# Of these pairs the second runs under the sanitizers alone, for time (suspend and kills not even there); both
-# in check-full.
+# Of these pairs the second runs under the sanitizers alone, for time (suspend and kills not even
+# there); both in check-full.
 readonly TWINS_UNDER_ASAN='/((compile|isolation|manager|multi|suspend)-discrete|kills-fake)\.bats$'
 
 some_e2e_files() {
