@@ -61,8 +61,11 @@ gate_set_wants(struct arbiter_core *c, struct arbiter_gate *g, bool wants)
 
     if (g->wants == wants)
         return;
-    if (wants && !(c->current.kind == ARBITER_HELD && c->current.gate == g - c->gates))
-        arbiter_cut_open(c); /* before the policy hears of the newcomer */
+    /* Before the policy hears of the newcomer. Who has the current turn cuts only the next one. */
+    if (wants && c->current.kind == ARBITER_HELD && c->current.gate == g - c->gates)
+        arbiter_cut_open_next(c);
+    else if (wants)
+        arbiter_cut_open(c);
     g->wants = wants;
     if (wants) {
         /* Who comes late, or after a pause, has no claim on what the others have had. */

@@ -65,4 +65,7 @@ uint64_t arbiter_plan_due(const struct arbiter_core *c);
  */
 void arbiter_cut_open(struct arbiter_core *c);
 
+/* The same of the next turn alone: who has the current one wants more after all. */
+void arbiter_cut_open_next(struct arbiter_core *c);
+
 #endif

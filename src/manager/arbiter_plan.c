@@ -121,12 +121,18 @@ turn_cut(struct arbiter_core *c, struct arbiter_turn *t, uint64_t held_ns)
 }
 
 void
+arbiter_cut_open_next(struct arbiter_core *c)
+{
+    if (c->next.kind == ARBITER_HELD && c->next.open)
+        turn_cut(c, &c->next, 0);
+}
+
+void
 arbiter_cut_open(struct arbiter_core *c)
 {
     struct arbiter_turn *t = &c->current;
 
-    if (c->next.kind == ARBITER_HELD && c->next.open)
-        turn_cut(c, &c->next, 0);
+    arbiter_cut_open_next(c);
     if (t->kind != ARBITER_HELD || !t->open)
         return;
     t->begin_ns = arbiter_current_begin(c);

@@ -274,6 +274,40 @@ nothing_rotates_while_nobody_wants_anything(void **state)
     world_free(w);
 }
 
+/* The arbiter looks a millisecond later. */
+static void
+wants_and_looks(struct world *w, const struct guest *g, bool wants)
+{
+    turn_want(&g->view, wants);
+    w->now_ns += MS;
+    arbiter_core_step(w->core, w->now_ns);
+}
+
+/* While its turn is idle the next one is promised, without end; then it goes on after all. */
+static void
+who_goes_on_in_an_idle_turn_is_not_forgotten(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    const struct guest *a = world_tenant(w, 0, 0), *b = world_tenant(w, 0, 0);
+
+    (void)state;
+    wants_and_looks(w, b, true);
+    assert_true(w->core->current.kind == ARBITER_HELD && w->core->current.open);
+    turn_take(&b->view, w->core->current.number, w->now_ns);
+    for (unsigned i = 0; i < 5; i++)
+        wants_and_looks(w, b, true);
+    wants_and_looks(w, b, false);
+    wants_and_looks(w, a, true);
+    assert_int_equal(w->core->current.gate, b->gate);
+    assert_true(w->core->next.kind == ARBITER_HELD && w->core->next.gate == a->gate);
+    assert_true(w->core->next.open);
+    wants_and_looks(w, b, true);
+    assert_false(w->core->next.open);
+    assert_int_equal(atomic_load(&w->file->offer[a->gate].slice_ns),
+                     w->core->params.slice_ns);
+    world_free(w);
+}
+
 static void
 an_open_turn_of_who_went_idle_is_called_back(void **state)
 {
@@ -409,6 +443,7 @@ main(void)
         cmocka_unit_test(an_owner_that_wakes_gets_the_rest_of_its_slice),
         cmocka_unit_test(who_launches_and_waits_keeps_what_it_owns_beside_a_bully),
         cmocka_unit_test(nothing_rotates_while_nobody_wants_anything),
+        cmocka_unit_test(who_goes_on_in_an_idle_turn_is_not_forgotten),
         cmocka_unit_test(an_open_turn_of_who_went_idle_is_called_back),
         cmocka_unit_test(the_next_holder_needs_no_arbiter),
         cmocka_unit_test(sessions_of_one_vgpu_share_its_turns),
