@@ -96,7 +96,7 @@ built() {
 # -O1 takes two thirds of the time to compile; lines alone (-g1) are what reports need.
 compile_asan() {
     compile build-asan -Dwerror=false -Doptimization=1 -Db_sanitize=address,undefined \
-        -Db_lundef=false -Ddebug=false -Dc_args=-fno-sanitize-recover=all,-g1
+        -Db_lundef=false -Ddebug=false '-Dc_args=-fno-sanitize-recover=all -g1'
 }
 
 configure_tsan() {
