@@ -72,12 +72,16 @@ programs() {
     done
 }
 
+# Programs to measure with.
+readonly OPTIONAL='/tessera-(cad|train)$'
+
 # depend FOLDER: sets depends and recommends to the packages of the libraries that are used. What
-# the trainer alone uses is recommended, but for the OpenCL loader, which the workers need, too.
+# the optional programs alone use is recommended, but for the OpenCL loader, which the workers need,
+# too.
 depend() {
     local found needed optional
-    mapfile -t needed < <(programs "$1" | grep -v '/tessera-train$')
-    mapfile -t optional < <(programs "$1" | grep '/tessera-train$' | sed 's/^/-e/')
+    mapfile -t needed < <(programs "$1" | grep -vE "$OPTIONAL")
+    mapfile -t optional < <(programs "$1" | grep -E "$OPTIONAL" | sed 's/^/-e/')
     mkdir -p "$work/shlibdeps/debian"
     install -d -m 755 "$1/DEBIAN"
     printf 'Source: tessera\n\nPackage: %s\nArchitecture: any\n' "$package" \
