@@ -10,7 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(dirname "$here")
 readonly MAINTAINER=${TESSERA_MAINTAINER:-The Tessera authors <maintainers@tessera.example>}
 # Programs that the rest does without.
-readonly WORKLOADS='/tessera-(language|office|train)$'
+readonly WORKLOADS='/tessera-(cad|language|office|train)$'
 
 complain() {
     echo "package.sh: $*" >&2
