@@ -199,13 +199,16 @@ cgroups_prepare(const struct cgroups *c, const char *vgpu,
     return rc;
 }
 
-void
+bool
 cgroups_remove(const struct cgroups *c, const char *vgpu)
 {
+    bool all = true;
+
     for (unsigned i = 0; i < c->n; i++) {
         _cleanup_free_ char *group = str_printf("%s/%s", c->parents[i], vgpu);
 
-        if (group)
-            rmdir(group);
+        if (group && rmdir(group) < 0 && errno == EBUSY)
+            all = false;
     }
+    return all;
 }

@@ -36,7 +36,7 @@ void cgroups_fini(struct cgroups *c);
 int cgroups_prepare(const struct cgroups *c, const char *vgpu,
                     const struct cgroup_limits *limits, struct strv *argv);
 
-/* Removes a vGPU's groups. One that still has a process stays, for another try. */
-void cgroups_remove(const struct cgroups *c, const char *vgpu);
+/* Removes a vGPU's groups. False: one still has a process and stays, for another try. */
+bool cgroups_remove(const struct cgroups *c, const char *vgpu);
 
 #endif

@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 
 #define LANDLOCK_ABI_NEEDED 2 /* Linux 5.19 */
+#define GROUPS_WAIT_MS 50
+#define GROUPS_WAIT_MAX_MS 10000
 #define WINDOW_BYTES (UINT64_C(1) << 30)
 
 /* Can users other than root get to the folder (an absolute path)? */
@@ -271,18 +273,44 @@ jail_session_over(const struct vgpu *v, unsigned slot)
         trash(v->m, path);
 }
 
-void
-jail_sweep_groups(const struct manager *m)
+bool
+jail_remove_groups(const struct manager *m)
 {
+    bool all = true;
+
     for (unsigned i = 0; i < m->cgroups.n; i++) {
         _cleanup_closedir_ DIR *d = opendir(m->cgroups.parents[i]);
         struct dirent *e;
 
         while (d && (e = readdir(d))) {
             if (e->d_type == DT_DIR && e->d_name[0] != '.' && !vgpu_find(m, e->d_name))
-                cgroups_remove(&m->cgroups, e->d_name);
+                all &= cgroups_remove(&m->cgroups, e->d_name);
         }
     }
+    return all;
+}
+
+static void sweep_groups(void *arg);
+
+/* A process that was killed is in its group until it has given back its memory: tries again. */
+static void
+groups_removed(struct manager *m, bool all)
+{
+    if (all) {
+        m->groups_wait_ms = 0;
+        return;
+    }
+    m->groups_wait_ms = m->groups_wait_ms ? 2 * m->groups_wait_ms : GROUPS_WAIT_MS;
+    if (m->groups_wait_ms > GROUPS_WAIT_MAX_MS)
+        m->groups_wait_ms = GROUPS_WAIT_MAX_MS;
+    if (m->groups_left || alarm_new(&m->loop, sweep_groups, m, &m->groups_left) == 0)
+        alarm_set(m->groups_left, m->groups_wait_ms);
+}
+
+static void
+sweep_groups(void *arg)
+{
+    groups_removed(arg, jail_remove_groups(arg));
 }
 
 void
@@ -292,9 +320,8 @@ jail_vgpu_over(const struct vgpu *v)
 
     if (path)
         trash(v->m, path);
-    cgroups_remove(&v->m->cgroups, v->s.name);
-    /* Of others whose last process took its time. */
-    jail_sweep_groups(v->m);
+    v->m->groups_wait_ms = 0;
+    groups_removed(v->m, cgroups_remove(&v->m->cgroups, v->s.name));
 }
 
 static void
@@ -325,6 +352,6 @@ jail_sweep(struct manager *m)
 {
     sweep_folder(m, m->folders.tmp, vgpu_slot_file_is_used);
     sweep_folder(m, m->folders.cache, cache_is_used);
-    jail_sweep_groups(m);
+    sweep_groups(m);
     trash_empty(m);
 }

@@ -42,7 +42,7 @@ void jail_vgpu_over(const struct vgpu *v);
 /* After a restart: removes what belongs to no vGPU and no session. */
 void jail_sweep(struct manager *m);
 
-/* Of that only control groups without a vGPU. A group that a process is in stays. */
-void jail_sweep_groups(const struct manager *m);
+/* Of that only control groups without a vGPU. False: one has a process and stays. */
+bool jail_remove_groups(const struct manager *m);
 
 #endif

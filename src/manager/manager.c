@@ -312,6 +312,7 @@ manager_fini(struct manager *m)
         vgpu_forget(container_of(m->vgpus.next, struct vgpu, link));
     gpu_time_fini(m);
     alarm_free(m->idle);
+    alarm_free(take_ptr(m->groups_left));
     for (size_t i = 0; i < 2; i++) {
         if (m->signals[i].data)
             uv_close((uv_handle_t *)&m->signals[i], NULL);
@@ -322,7 +323,7 @@ manager_fini(struct manager *m)
     }
     json_decref(m->warnings);
     inventory_fini(&m->inventory);
-    jail_sweep_groups(m); /* no vGPU is known any more */
+    jail_remove_groups(m); /* no vGPU is known any more */
     cgroups_fini(&m->cgroups);
     folders_fini(&m->folders);
     free(m->worker);
