@@ -18,7 +18,8 @@ from study.record import Mismatch, Record, first_line
 from study.site import ENDS, Failed, Site
 
 # Modules, in the order of `tessera study all`.
-STUDIES = ("overhead", "scale-vms", "containers", "scheduling", "profiles", "simulate")
+STUDIES = ("overhead", "scale-vms", "scale-gpus", "containers", "mix", "scheduling", "profiles",
+           "simulate")
 
 
 def module(name):

@@ -7,7 +7,7 @@ from study import figures
 from study.plan import Step
 from study.plot import Level, Plot, Series
 from study.report import Claim, Heading, Page, Table, Text
-from study.workload import run_together
+from study.workload import beside, run_together
 
 NAME = "mix"
 QUESTION = ("What do a training, a CAD guest and knowledge workers cost each other on one server?")
@@ -15,7 +15,7 @@ MEMORY = "2g"
 TYPE = "cpu-512m"
 RATE_HZ = 30
 POLICIES = ("best-effort", "equal-share", "fixed-share")
-# Published, in per cent over the job alone, from 32 to 96 knowledge workers.
+# Published, in per cent, with 32 and with 96 knowledge workers.
 PUBLISHED_TRAINING = (2, 18)
 PUBLISHED_CAD = (3, 9)
 PUBLISHED_OFFICE = 0.5
@@ -52,8 +52,8 @@ class Mix:
         if self.workers:
             words = [site.programs.find("tessera-office"), "--workers", self.workers,
                      "--duration", self.seconds, "--json", "--quiet", "--seed", 1]
-            if self.pinned:  # not on the GPU's core
-                words = ["taskset", "-c", f"1-{os.cpu_count() - 1}", *words]
+            if self.pinned:
+                words = [*beside(site.gpu_list()[0]), *words]
             found["office"] = words, {}
         return found
 
@@ -114,8 +114,16 @@ def cad_frame(sample):
     return sample["results"]["cad"]["frame_median_s"]
 
 
+def cad(sample):
+    return sample["results"]["cad"]
+
+
+def office(sample):
+    return sample["results"]["office"]["all"]
+
+
 def office_p50(sample):
-    return sample["results"]["office"]["p50_s"]
+    return office(sample)["p50_s"]
 
 
 FIGURES = {"train": train_step, "cad": cad_frame, "office": office_p50}
@@ -149,9 +157,16 @@ class Samples:
 
     def over_alone(self, where, policy, part, count):
         """What a part's time is over that of it alone; None where it was not measured."""
-        alone = ALONE.get(part) or self.most_alone(where, policy)
+        return self.over(where, policy, part, count,
+                         ALONE.get(part) or self.most_alone(where, policy))
+
+    def over_no_workers(self, where, policy, part, count):
+        """Over that with the other guest, but without knowledge workers."""
+        return self.over(where, policy, part, count, who_of(True, True, 0))
+
+    def over(self, where, policy, part, count, base):
         ours = self.of(where, policy, who_of(True, True, count))
-        base = self.of(where, policy, alone)
+        base = self.of(where, policy, base)
         figure = FIGURES[part]
         pairs = [(figure(base[r]), figure(ours[r])) for r in sorted(base)
                  if r in ours and part in ours[r]["results"]]
@@ -163,8 +178,8 @@ def percent(r):
            f"{(r['high'] - 1) * 100:+.0f})" if r else "-"
 
 
-def middle(samples, part, *keys):
-    found = [s["results"][part] for s in samples.values() if part in s["results"]]
+def middle(samples, part, of, *keys):
+    found = [of(s) for s in samples.values() if part in s["results"]]
     return [figures.median([f[key] for f in found]) if found else None for key in keys]
 
 
@@ -174,8 +189,8 @@ def ms(seconds):
 
 def row(samples, where, policy, count):
     there = samples.of(where, policy, who_of(True, True, count))
-    frames, missed, p99 = middle(there, "cad", "frames", "missed", "frame_p99_s")
-    p50, p95 = middle(there, "office", "p50_s", "p95_s")
+    frames, missed, p99 = middle(there, "cad", cad, "frames", "missed", "frame_p99_s")
+    p50, p95 = middle(there, "office", office, "p50_s", "p95_s")
     due = (frames or 0) + (missed or 0)
     cpu = figures.median([(s["guest_cpu_s"] + s["host_cpu_s"]) / s["wall_s"]
                           for s in there.values()])
@@ -200,14 +215,15 @@ def cost_plot(samples, where, part, title, published):
     for w, policy in samples.settings():
         points = []
         for count in samples.counts(w, policy) if w == where else ():
-            r = samples.over_alone(w, policy, part, count)
+            r = samples.over_no_workers(w, policy, part, count)
             if r:
                 points.append((count, *((x - 1) * 100 for x in (r["ratio"], r["low"], r["high"]))))
         if points:
             series.append(Series(policy, points))
     levels = [Level(f"published: {p:+} % with {n} workers", p)
               for p, n in zip(published, (32, 96))]
-    return Plot(title, "knowledge workers", "longer than alone, %", series, levels) \
+    return Plot(f"{title}: what knowledge workers add", "knowledge workers",
+                "longer than without them, %", series, levels) \
         if series else Text(f"{title}: not measured.")
 
 

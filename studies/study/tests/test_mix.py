@@ -15,7 +15,7 @@ def sample(slower, workers):
     parts = {"train": {"step_mean_s": 0.1 * slower},
              "cad": {"frame_median_s": 0.02 * slower, "frame_p99_s": 0.05, "frames": 90,
                      "missed": 10},
-             "office": {"p50_s": 0.004 * slower, "p95_s": 0.01}}
+             "office": {"all": {"p50_s": 0.004 * slower, "p95_s": 0.01}}}
     if not workers:
         del parts["office"]
     return {"results": parts, "wall_s": 2.0, "guest_cpu_s": 1.0, "host_cpu_s": 2.0}
@@ -51,6 +51,8 @@ class Mixes(unittest.TestCase):
                                    ("office", 8, 1.5)):
             r = found.over_alone("all cores", "best-effort", part, count)
             self.assertAlmostEqual(r["ratio"], ratio)
+        r = found.over_no_workers("all cores", "best-effort", "train", 8)
+        self.assertAlmostEqual(r["ratio"], 1.5 / 1.1)
         self.assertIsNone(found.over_alone("all cores", "best-effort", "office", 0))
 
     def test_report(self):

@@ -136,13 +136,26 @@ gpu_zero(struct gpu *gpu, cl_mem buffer, size_t bytes)
                                       NULL, NULL));
 }
 
-void
-gpu_write(struct gpu *gpu, cl_mem buffer, const void *bytes, size_t size)
+static void
+write_buffer(struct gpu *gpu, cl_mem buffer, const void *bytes, size_t size,
+             cl_bool blocking)
 {
     if (!gpu_failed(gpu))
         gpu_check(gpu, "clEnqueueWriteBuffer",
-                  clEnqueueWriteBuffer(gpu->queue, buffer, CL_TRUE, 0, size, bytes, 0,
+                  clEnqueueWriteBuffer(gpu->queue, buffer, blocking, 0, size, bytes, 0,
                                        NULL, NULL));
+}
+
+void
+gpu_write(struct gpu *gpu, cl_mem buffer, const void *bytes, size_t size)
+{
+    write_buffer(gpu, buffer, bytes, size, CL_TRUE);
+}
+
+void
+gpu_begin_write(struct gpu *gpu, cl_mem buffer, const void *bytes, size_t size)
+{
+    write_buffer(gpu, buffer, bytes, size, CL_FALSE);
 }
 
 void
@@ -154,13 +167,32 @@ gpu_copy(struct gpu *gpu, cl_mem buffer, size_t from, size_t to, size_t bytes)
                                       NULL, NULL));
 }
 
-void
-gpu_read(struct gpu *gpu, cl_mem buffer, void *ret_bytes, size_t size)
+static void
+read_buffer(struct gpu *gpu, cl_mem buffer, void *ret_bytes, size_t size, cl_bool blocking)
 {
     if (!gpu_failed(gpu))
         gpu_check(gpu, "clEnqueueReadBuffer",
-                  clEnqueueReadBuffer(gpu->queue, buffer, CL_TRUE, 0, size, ret_bytes, 0,
+                  clEnqueueReadBuffer(gpu->queue, buffer, blocking, 0, size, ret_bytes, 0,
                                       NULL, NULL));
+}
+
+void
+gpu_read(struct gpu *gpu, cl_mem buffer, void *ret_bytes, size_t size)
+{
+    read_buffer(gpu, buffer, ret_bytes, size, CL_TRUE);
+}
+
+void
+gpu_begin_read(struct gpu *gpu, cl_mem buffer, void *ret_bytes, size_t size)
+{
+    read_buffer(gpu, buffer, ret_bytes, size, CL_FALSE);
+}
+
+void
+gpu_flush(struct gpu *gpu)
+{
+    if (!gpu_failed(gpu))
+        gpu_check(gpu, "clFlush", clFlush(gpu->queue));
 }
 
 void

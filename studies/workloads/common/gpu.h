@@ -55,6 +55,10 @@ int gpu_list(struct gpu_entry *entries, int max, struct failure *why);
  */
 int gpu_find(struct gpu_entry *ret_entry, const char *words, struct failure *why);
 
+/* Of several such words with commas between them. Returns how many, at most max. */
+int gpu_find_all(struct gpu_entry *ret_entries, int max, const char *words,
+                 struct failure *why);
+
 struct gpu {
     const struct gpu_program *program_spec; /* borrowed */
     cl_context context;
@@ -101,6 +105,16 @@ void gpu_copy(struct gpu *gpu, cl_mem buffer, size_t from, size_t to, size_t byt
 
 /* Blocks until all before it is done and the bytes are here. */
 void gpu_read(struct gpu *gpu, cl_mem buffer, void *ret_bytes, size_t size);
+
+/*
+ * Begin the same: the bytes are copied when gpu_finish has returned, and belong to the device until
+ * then.
+ */
+void gpu_begin_write(struct gpu *gpu, cl_mem buffer, const void *bytes, size_t size);
+void gpu_begin_read(struct gpu *gpu, cl_mem buffer, void *ret_bytes, size_t size);
+
+/* What was queued begins, though nobody waits for it. */
+void gpu_flush(struct gpu *gpu);
 
 /* Blocks until the queue is empty. */
 void gpu_finish(struct gpu *gpu);

@@ -111,3 +111,22 @@ gpu_find(struct gpu_entry *ret_entry, const char *words, struct failure *why)
                        "no device \"%s\": OpenCL lists %d (see --list-devices)",
                        words ? words : "0", count);
 }
+
+int
+gpu_find_all(struct gpu_entry *ret_entries, int max, const char *words,
+             struct failure *why)
+{
+    char *const copy = strdup(words ? words : "0"), *rest = copy, *one;
+    int count = 0, r = 0;
+
+    if (!copy)
+        return failure_set(why, -ENOMEM, "out of memory");
+    while (r >= 0 && (one = strsep(&rest, ","))) {
+        if (count == max)
+            r = failure_set(why, -EINVAL, "device \"%s\": this program works on %d together at most", words, max);
+        else
+            r = gpu_find(&ret_entries[count++], one, why);
+    }
+    free(copy);
+    return r < 0 ? r : count;
+}

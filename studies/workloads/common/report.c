@@ -66,7 +66,8 @@ result_json(const struct report *r, const struct result *result)
     json_number("compile_s", result->compile_s);
     json_number("train_s", result->train_s);
     json_number("eval_s", result->eval_s);
-    printf(",\"device_bytes\":%llu,", (unsigned long long)result->device_bytes);
+    printf(",\"devices\":%u,\"device_bytes\":%llu,", result->devices,
+           (unsigned long long)result->device_bytes);
     json_string("device", result->device);
     putchar(',');
     json_string("platform", result->platform);
@@ -83,8 +84,10 @@ result_text(const struct report *r, const struct result *result)
            result->parameters, result->batch, (unsigned long long)result->seed);
     if (result->source)
         printf("data       %s\n", result->source);
-    printf("device     %s (%s), %.1f MiB in use\n", result->device, result->platform,
-           (double)result->device_bytes / 0x1p20);
+    printf("device     %s (%s)", result->device, result->platform);
+    if (result->devices > 1)
+        printf(" and %u more", result->devices - 1);
+    printf(", %.1f MiB in use\n", (double)result->device_bytes / 0x1p20);
     printf("compile    %.2f s\n", result->compile_s);
     printf("training   %u steps in %.2f s, %.0f %s/s\n", result->steps, result->train_s,
            units_per_s(result), r->words->unit);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/barrier.h"
@@ -15,7 +16,9 @@ struct training {
     const struct training_job *job;
     const struct training_ops *ops;
     const struct training_options *options;
-    struct gpu gpu;
+    struct gpu_entry entries[TRAINING_GPUS_MAX];
+    struct gpu gpus[TRAINING_GPUS_MAX];
+    unsigned gpu_count;
     struct times step_s; /* of each measured step */
     double train_began;
     FILE *rate_file;
@@ -32,13 +35,34 @@ steps_done(const struct training *t)
     return (uint32_t)t->step_s.count;
 }
 
+/* The first one that failed; NULL: none. */
+static const struct gpu *
+failed_gpu(const struct training *t)
+{
+    for (unsigned i = 0; i < t->gpu_count; i++)
+        if (gpu_failed(&t->gpus[i]))
+            return &t->gpus[i];
+    return NULL;
+}
+
 static void
-open_device(struct training *t, const struct gpu_entry *entry)
+finish(struct training *t)
+{
+    for (unsigned i = 0; i < t->gpu_count; i++)
+        gpu_flush(&t->gpus[i]);
+    for (unsigned i = 0; i < t->gpu_count; i++)
+        gpu_finish(&t->gpus[i]);
+}
+
+static void
+open_devices(struct training *t)
 {
     progress_phase(&t->progress, "compiling kernels");
-    gpu_init(&t->gpu, entry, t->ops->program);
-    t->result.parameters = t->ops->open(t->job->data, &t->gpu);
-    gpu_finish(&t->gpu);
+    for (unsigned i = 0; i < t->gpu_count; i++) {
+        gpu_init(&t->gpus[i], &t->entries[i], t->ops->program);
+        t->result.parameters = t->ops->open(t->job->data, &t->gpus[i]);
+    }
+    finish(t);
 }
 
 static void
@@ -55,13 +79,15 @@ on_compiled(void *data, unsigned done, unsigned count)
 static void
 warm_up(struct training *t)
 {
-    t->gpu.on_compiled = on_compiled;
-    t->gpu.on_compiled_data = t;
+    struct gpu *const first = &t->gpus[0]; /* the others compile the same */
+
+    first->on_compiled = on_compiled;
+    first->on_compiled_data = t;
     t->ops->reset(t->job->data, t->options->seed);
     for (uint32_t i = 0; i < WARM_UP_STEPS && !stop; i++) {
         t->ops->step(t->job->data, i);
-        gpu_finish(&t->gpu);
-        t->gpu.on_compiled = NULL;
+        finish(t);
+        first->on_compiled = NULL;
     }
     t->ops->reset(t->job->data, t->options->seed);
 }
@@ -75,7 +101,7 @@ rate_write(struct training *t, double now)
     if (!t->rate_file || passed < 1.0)
         return;
     fprintf(t->rate_file, "%.3f %u %.1f\n", now - t->train_began, steps,
-            steps * t->job->units / passed);
+            steps * t->result.units / passed);
     fflush(t->rate_file);
     t->rate_since = now;
     t->rate_steps = steps_done(t);
@@ -88,7 +114,7 @@ one_step(struct training *t)
     const double began = clock_seconds();
 
     t->ops->step(t->job->data, steps_done(t));
-    gpu_finish(&t->gpu);
+    finish(t);
     return clock_seconds() - began;
 }
 
@@ -103,10 +129,10 @@ report_if_due(struct training *t)
     for (uint32_t i = steps_done(t) - every; i < steps_done(t); i++)
         sum += t->step_s.seconds[i] / every;
     t->result.loss = t->ops->loss(t->job->data);
-    if (gpu_failed(&t->gpu))
+    if (failed_gpu(t))
         return;
     progress_clear(&t->progress);
-    report_step(&t->report, steps_done(t), t->result.loss, sum, t->job->units);
+    report_step(&t->report, steps_done(t), t->result.loss, sum, t->result.units);
 }
 
 /* How much of the training is done, in steps or seconds. */
@@ -128,7 +154,7 @@ train(struct training *t)
     while (done < total && !stop) {
         const double seconds = one_step(t);
 
-        if (gpu_failed(&t->gpu) || times_add(&t->step_s, seconds, &t->gpu.failure) < 0)
+        if (failed_gpu(t) || times_add(&t->step_s, seconds, &t->gpus[0].failure) < 0)
             break;
         rate_write(t, clock_seconds());
         report_if_due(t);
@@ -152,17 +178,20 @@ evaluate(struct training *t)
 }
 
 static void
-fill_result(struct training *t, const struct gpu_entry *entry)
+fill_result(struct training *t)
 {
+    const struct gpu_entry *const entry = &t->entries[0];
+
     t->result.model = t->job->model;
     t->result.source = t->job->source;
     t->result.device = entry->device_name;
     t->result.platform = entry->platform_name;
     t->result.steps = steps_done(t);
     t->result.batch = t->job->batch;
-    t->result.units = t->job->units;
     t->result.seed = t->options->seed;
-    t->result.device_bytes = t->gpu.allocated_bytes;
+    t->result.devices = t->gpu_count;
+    for (unsigned i = 0; i < t->gpu_count; i++)
+        t->result.device_bytes += t->gpus[i].allocated_bytes;
     t->result.step_s = stats_of(t->step_s.seconds, t->step_s.count);
 }
 
@@ -170,18 +199,20 @@ fill_result(struct training *t, const struct gpu_entry *entry)
 static int
 check_device(const struct training *t, struct failure *why)
 {
-    if (gpu_failed(&t->gpu))
-        return failure_set(why, -EIO, "%s", t->gpu.failure.text);
+    const struct gpu *const failed = failed_gpu(t);
+
+    if (failed)
+        return failure_set(why, -EIO, "%s", failed->failure.text);
     return stop ? -EINTR : 0;
 }
 
 static int
-run_phases(struct training *t, const struct gpu_entry *entry, struct failure *why)
+run_phases(struct training *t, struct failure *why)
 {
     const double began = clock_seconds();
     int r;
 
-    open_device(t, entry);
+    open_devices(t);
     warm_up(t);
     t->result.compile_s = clock_seconds() - began;
     r = check_device(t, why);
@@ -196,13 +227,13 @@ run_phases(struct training *t, const struct gpu_entry *entry, struct failure *wh
     }
 
     train(t);
-    if (!t->options->no_eval && !gpu_failed(&t->gpu) && !stop)
+    if (!t->options->no_eval && !failed_gpu(t) && !stop)
         evaluate(t);
     r = check_device(t, why);
     if (r < 0)
         return r;
     progress_clear(&t->progress);
-    fill_result(t, entry);
+    fill_result(t);
     report_result(&t->report, &t->result);
     return 0;
 }
@@ -215,33 +246,51 @@ load(struct training *t, struct failure *why)
     if (file && !(t->rate_file = fopen(file, "we")))
         return failure_set(why, -errno, "%s: %s", file, strerror(errno));
     progress_phase(&t->progress, t->ops->loading);
-    return t->ops->load(t->job->data, why);
+    return t->ops->load(t->job->data, t->gpu_count, why);
+}
+
+static int
+run(struct training *t, struct failure *why)
+{
+    const struct training_job *const job = t->job;
+    int r;
+
+    r = gpu_find_all(t->entries, (int)job->ops->gpus_max, job->options->device, why);
+    if (r < 0)
+        return r;
+    t->gpu_count = (unsigned)r;
+    t->result.units = job->units * t->gpu_count;
+
+    progress_init(&t->progress, job->options->quiet);
+    report_init(&t->report, &job->ops->words, job->options->json, job->options->quiet);
+    stop_on_signals();
+    r = load(t, why);
+    if (r >= 0)
+        r = run_phases(t, why);
+
+    progress_clear(&t->progress);
+    job->ops->fini(job->data);
+    for (unsigned i = 0; i < t->gpu_count; i++)
+        gpu_fini(&t->gpus[i]);
+    times_fini(&t->step_s);
+    if (t->rate_file)
+        fclose(t->rate_file);
+    return r;
 }
 
 int
 training_run(const struct training_job *job, struct failure *why)
 {
-    struct training t = {
-        .job = job, .ops = job->ops, .options = job->options, .result.score = -1.0};
-    struct gpu_entry entry;
+    struct training *const t = calloc(1, sizeof *t); /* too large for the stack */
     int r;
 
-    r = gpu_find(&entry, job->options->device, why);
-    if (r < 0)
-        return r;
-
-    progress_init(&t.progress, job->options->quiet);
-    report_init(&t.report, &job->ops->words, job->options->json, job->options->quiet);
-    stop_on_signals();
-    r = load(&t, why);
-    if (r >= 0)
-        r = run_phases(&t, &entry, why);
-
-    progress_clear(&t.progress);
-    job->ops->fini(job->data);
-    gpu_fini(&t.gpu);
-    times_fini(&t.step_s);
-    if (t.rate_file)
-        fclose(t.rate_file);
+    if (!t)
+        return failure_set(why, -ENOMEM, "out of memory");
+    t->job = job;
+    t->ops = job->ops;
+    t->options = job->options;
+    t->result.score = -1.0;
+    r = run(t, why);
+    free(t);
     return r;
 }

@@ -13,21 +13,30 @@
 #include "common/terminal.h"
 #include "common/training_options.h"
 
-/* What is trained. `data` is the workload's own; failures on the device stick to gpu. */
+enum { TRAINING_GPUS_MAX = 16 };
+
+/* What is trained. `data` is the workload's own; failures on a device stick to its gpu. */
 struct training_ops {
     const struct gpu_program *program;
     struct report_words words;
     const char *loading; /* the name of the first phase: "loading images" */
 
-    int (*load)(void *data, struct failure *why);
+    unsigned gpus_max;   /* devices that it can use together, at most TRAINING_GPUS_MAX */
 
-    /* Makes the model and takes the data to the device. Returns its parameters. */
+    /* For so many devices. */
+    int (*load)(void *data, unsigned gpus, struct failure *why);
+
+    /*
+     * Makes the model and takes the data to the device; called for one after the other. Returns
+     * the model's parameters.
+     */
     uint32_t (*open)(void *data, struct gpu *gpu);
 
     /* Back to the start that the seed defines. Waits. */
     void (*reset)(void *data, uint64_t seed);
 
-    /* Queues the step of that number; the first after a reset is 0. */
+    /* Queues the step of that number (the first after a reset is 0); what devices have to tell
+     * each other is waited for. */
     void (*step)(void *data, uint32_t number);
 
     /* The loss of the last step's batch. Waits. */
@@ -47,7 +56,7 @@ struct training_job {
     const char *model;
     const char *source; /* of the data, in a word or a path; NULL: not told */
     uint32_t batch;
-    uint32_t units; /* what a step learns from: images or words */
+    uint32_t units; /* what a step learns from on each device: images or words */
 };
 
 /*

@@ -47,11 +47,12 @@ check_length(const struct trainer *t, struct failure *why)
 }
 
 static int
-language_load(void *data, struct failure *why)
+language_load(void *data, unsigned gpus, struct failure *why)
 {
     struct trainer *const t = data;
     int r;
 
+    (void)gpus;
     if (t->options->text == options_default_text && access(t->options->text, F_OK))
         return failure_set(why, -ENOENT,
                            "%s is not there: install the package jargon-text, or give "
@@ -131,6 +132,7 @@ static const struct training_ops language_ops = {
     .program = &language_program,
     .words = {"words", "perplexity", "the held-out words", 2},
     .loading = "reading the text",
+    .gpus_max = 1,
     .load = language_load,
     .open = language_open,
     .reset = language_reset,

@@ -192,7 +192,8 @@ model_reset(struct model *m, uint64_t seed)
 uint32_t
 model_step_key(const struct model *m)
 {
-    struct rng rng = {m->seed ^ (uint64_t)m->steps_done << 32};
+    struct rng rng = {m->seed ^ (uint64_t)m->steps_done << 32 ^
+                      m->replica * UINT64_C(0x9e3779b97f4a7c15)};
 
     return (uint32_t)rng_next(&rng);
 }
@@ -269,21 +270,69 @@ update(struct model *m, const struct param *param, float rate)
 }
 
 void
-model_train(struct model *m, const struct source *source, uint32_t first, cl_mem hits)
+model_gradients(struct model *m, const struct source *source, uint32_t first, cl_mem hits)
 {
     const struct pass pass = pass_of(m, m->batch, true);
-    const double step = ++m->steps_done;
-    const double rate =
-        m->spec->learning_rate * sqrt(1.0 - pow(0.999, step)) / (1.0 - pow(0.9, step));
 
     take_in(m, source, first, &pass);
     forward(m, &pass, hits, 0);
     for (int i = m->spec->layer_count - 1; i >= 0; i--)
         m->layers[i].ops->backward(&m->layers[i], &pass, input_of(m, i),
                                    i ? m->layers[i - 1].output_grad : NULL);
+}
+
+void
+model_update(struct model *m)
+{
+    const double step = ++m->steps_done;
+    const double rate =
+        m->spec->learning_rate * sqrt(1.0 - pow(0.999, step)) / (1.0 - pow(0.9, step));
+
     for (int i = 0; i < m->spec->layer_count; i++) {
         update(m, &m->layers[i].weights, (float)rate);
         update(m, &m->layers[i].biases, (float)rate);
+    }
+}
+
+void
+model_train(struct model *m, const struct source *source, uint32_t first, cl_mem hits)
+{
+    model_gradients(m, source, first, hits);
+    model_update(m);
+}
+
+/* One of the two of each layer. */
+static const struct param *
+param_of(const struct model *m, int number)
+{
+    const struct layer *const l = &m->layers[number / 2];
+
+    return number % 2 ? &l->biases : &l->weights;
+}
+
+void
+model_gradients_read(struct model *m, float *ret_gradients)
+{
+    for (int i = 0; i < 2 * m->spec->layer_count; i++) {
+        const struct param *const p = param_of(m, i);
+        const size_t len = (size_t)p->len;
+
+        if (len)
+            gpu_begin_read(m->gpu, p->grad, ret_gradients, len * sizeof *ret_gradients);
+        ret_gradients += len;
+    }
+}
+
+void
+model_gradients_write(struct model *m, const float *gradients)
+{
+    for (int i = 0; i < 2 * m->spec->layer_count; i++) {
+        const struct param *const p = param_of(m, i);
+        const size_t len = (size_t)p->len;
+
+        if (len)
+            gpu_begin_write(m->gpu, p->grad, gradients, len * sizeof *gradients);
+        gradients += len;
     }
 }
 

@@ -49,6 +49,7 @@ struct model {
     struct gpu *gpu; /* borrowed */
     int batch;
     uint64_t seed;
+    uint32_t replica;    /* of several that learn together: draws of its own. 0: the first */
     uint32_t steps_done; /* since model_reset */
     struct layer layers[MODEL_LAYERS_MAX];
     struct scratch scratch;
@@ -73,6 +74,18 @@ void model_reset(struct model *m, uint64_t seed);
  */
 void model_train(struct model *m, const struct source *source, uint32_t first,
                  cl_mem hits);
+
+/* Its two halves: the gradients of the parameters, and what they change. */
+void model_gradients(struct model *m, const struct source *source, uint32_t first,
+                     cl_mem hits);
+void model_update(struct model *m);
+
+/*
+ * Between the halves: the gradients, model_parameters() floats, to the host and back. Both are
+ * only begun: after gpu_finish they are done.
+ */
+void model_gradients_read(struct model *m, float *ret_gradients);
+void model_gradients_write(struct model *m, const float *gradients);
 
 /* Forward only, for count <= batch samples; their hits go to hits[first ...]. */
 void model_test(struct model *m, const struct source *source, uint32_t first, int count,

@@ -63,7 +63,9 @@ options_parse(struct options *ret_options, int argc, char **argv)
         parse_option,
         NULL,
         "Trains a convolutional network on small images with OpenCL and reports "
-        "the time of each step and the accuracy.",
+        "the time of each step and the accuracy.\v"
+        "Devices with commas between them, --device 0,1, train together: each has a batch of "
+        "its own, and every step takes the mean of their gradients.",
         children,
         NULL,
         NULL};

@@ -71,8 +71,11 @@ class Misuse(unittest.TestCase):
     def test_device_that_is_not_there(self):
         for device in ("99", "nobody:0", "0:99"):
             self.refused(1, f'no device "{device}"', "--device", device)
-        for device in ("", "x", "0:", "-1", "1x"):
+        for device in ("", "x", "0:", "-1", "1x", "0,", ",0", "0,x"):
             self.refused(1, "N or PLATFORM:N", "--device", device)
+
+    def test_too_many_devices(self):
+        self.refused(1, "16 together at most", "--device", ",".join(17 * ["0"]))
 
     def test_no_platform(self):
         self.refused(1, "no OpenCL platform", "--list-devices",
@@ -109,6 +112,8 @@ class Misuse(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             write_data(directory)
             self.refused(1, "only 120", "--data", directory, "--batch", "121")
+            self.refused(1, "batch of 122, but only 120", "--data", directory, "--batch", "61",
+                         "--device", "0,0")
 
 
 class Training(unittest.TestCase):
@@ -136,6 +141,15 @@ class Training(unittest.TestCase):
                            for seed in ("3", "3", "4"))
         self.assertEqual((one["loss"], one["accuracy"]), (two["loss"], two["accuracy"]))
         self.assertNotEqual(one["loss"], other["loss"])
+
+    def test_two_devices_learn_together(self):
+        one, two = (self.train("--steps", "5", "--quiet", "--device", "0,0")[-1]
+                    for _ in range(2))
+        self.assertEqual((one["loss"], one["accuracy"]), (two["loss"], two["accuracy"]))
+        self.assertEqual((one["devices"], one["batch"]), (2, 50))
+        self.assertAlmostEqual(one["images_per_s"] * one["train_s"], 5 * 2 * 50, delta=1)
+        done = run("--data", self.directory.name, "--steps", "1", "--no-eval", "--device", "0,0")
+        self.assertIn(" and 1 more", done.stdout)
 
     def test_it_learns(self):
         *steps, result = self.train("--steps", "60", "--report", "1")

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "train/average.h"
 #include "train/kernels.h"
 #include "train/model.h"
 #include "train/tests/reference.h"
@@ -326,6 +327,63 @@ short_batch_is_tested_alone(void **state)
 }
 
 static void
+compare_grads(const struct fixture *f, struct model *model, const struct model *expected)
+{
+    for (int i = 0; i < f->spec->layer_count; i++) {
+        const struct param *const params[] = {&expected->layers[i].weights,
+                                              &expected->layers[i].biases};
+        const struct param *const got[] = {&model->layers[i].weights,
+                                           &model->layers[i].biases};
+
+        for (int j = 0; j < 2 && params[j]->len; j++) {
+            double *const grads = calloc((size_t)params[j]->len, sizeof *grads);
+
+            if (!grads)
+                abort();
+            download(expected->gpu, params[j]->grad, grads, params[j]->len);
+            check_param(model->gpu, got[j], grads);
+            free(grads);
+        }
+    }
+}
+
+/* Two replicas with a batch each are one with both batches. (The model draws nothing.) */
+static void
+mean_of_two_is_one_with_both_batches(void **state)
+{
+    struct fixture *const f = *state;
+    struct model other, both;
+    struct model *const models[] = {&f->model, &other};
+    float *const room = calloc(2 * model_parameters(&f->model), sizeof *room);
+
+    assert_non_null(room);
+    model_init(&other, &f->gpu, f->spec, BATCH);
+    model_init(&both, &f->gpu, f->spec, 2 * BATCH);
+    model_reset(&other, 3);
+    model_reset(&both, 3);
+    model_gradients(&f->model, &f->source, 0, f->hits);
+    model_gradients(&other, &f->source, BATCH, f->hits);
+    model_gradients(&both, &f->source, 0, f->hits);
+    average_gradients(models, 2, room);
+
+    compare_grads(f, &f->model, &both);
+    compare_grads(f, &other, &both);
+    model_fini(&other);
+    model_fini(&both);
+    free(room);
+}
+
+static void
+replicas_draw_differently(void **state)
+{
+    struct fixture *const f = *state;
+    const uint32_t first = model_step_key(&f->model);
+
+    f->model.replica = 1;
+    assert_int_not_equal(model_step_key(&f->model), first);
+}
+
+static void
 refused_call_is_named_and_sticks(void **state)
 {
     struct gpu *const gpu = &((struct fixture *)*state)->gpu;
@@ -353,6 +411,8 @@ main(void)
         SPEC_TEST(device_gradients_are_those_of_the_reference, tiny_lrn),
         DEVICE_TEST(first_adam_step_is_the_learning_rate),
         DEVICE_TEST(same_seed_gives_the_same_bits),
+        SPEC_TEST(mean_of_two_is_one_with_both_batches, tiny_lrn),
+        DEVICE_TEST(replicas_draw_differently),
         DEVICE_TEST(short_batch_is_tested_alone),
         DEVICE_TEST(refused_call_is_named_and_sticks),
     };
