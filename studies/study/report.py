@@ -3,6 +3,7 @@
 
 import dataclasses
 import html
+import itertools
 import typing
 
 from study import plot as plots
@@ -23,6 +24,15 @@ class Table:
     """Cells are text; all columns but the first are numbers, and stand to the right."""
     head: typing.List[str]
     rows: typing.List[list]
+
+
+@dataclasses.dataclass
+class Picture:
+    """A plot that was drawn."""
+    title: str
+    name: str  # of the file beside report.md
+    svg: typing.Optional[str]
+    instead: str  # words, where there is none
 
 
 @dataclasses.dataclass
@@ -85,6 +95,21 @@ def about(data):
     return blocks
 
 
+def picture(plot, number):
+    name = f"plot-{number}.svg"
+    if not any(series.points for series in plot.series):
+        return Picture(plot.title, name, None, f"no plot of {plot.title}: nothing was measured")
+    return Picture(plot.title, name, plots.svg(plot),
+                   f"no plot of {plot.title}: gnuplot is not installed")
+
+
+def drawn(page):
+    """With pictures in place of plots."""
+    numbers = itertools.count(1)
+    return dataclasses.replace(page, blocks=[
+        picture(b, next(numbers)) if isinstance(b, plots.Plot) else b for b in page.blocks])
+
+
 # ---- Markdown ------------------------------------------------------------------------------
 
 
@@ -105,13 +130,13 @@ def md_block(b):
         return md_table(b)
     if isinstance(b, Claim):
         return f"- {b.text}: **{MARKS[b.holds]}**"
-    if isinstance(b, plots.Plot):
-        return f"(plot in report.html: {b.title})"
+    if isinstance(b, Picture):
+        return f"![{b.title}]({b.name})" if b.svg else f"({b.instead})"
     return b.text
 
 
 def markdown(page):
-    parts = [f"# {page.title}", page.question, *map(md_block, page.blocks)]
+    parts = [f"# {page.title}", page.question, *map(md_block, drawn(page).blocks)]
     text = "\n\n".join(parts) + "\n"
     return text.replace("**\n\n- ", "**\n- ")
 
@@ -132,15 +157,13 @@ def html_block(b):
     if isinstance(b, Claim):
         kind = {True: "yes", False: "no", None: "none"}[b.holds]
         return f'<p>{html.escape(b.text)}: <span class="{kind}">{MARKS[b.holds]}</span></p>'
-    if isinstance(b, plots.Plot):
-        if not any(series.points for series in b.series):
-            return f"<p class=none>(no plot of {html.escape(b.title)}: nothing was measured)</p>"
-        return plots.svg(b) or "<p class=none>(no plot: gnuplot is not installed)</p>"
+    if isinstance(b, Picture):
+        return b.svg or f"<p class=none>({html.escape(b.instead)})</p>"
     return f"<p>{html.escape(b.text)}</p>"
 
 
 def page_html(page):
-    body = "\n".join(map(html_block, page.blocks))
+    body = "\n".join(map(html_block, drawn(page).blocks))
     return ("<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>"
             f"<title>{html.escape(page.title)}</title><style>{STYLE}</style></head><body>\n"
             f"<h1>{html.escape(page.title)}</h1>\n"
@@ -148,6 +171,12 @@ def page_html(page):
 
 
 def write(page, data, folder):
-    whole = Page(page.title, page.question, page.blocks + about(data))
+    """report.html is one file; report.md has its plots beside it."""
+    whole = drawn(Page(page.title, page.question, page.blocks + about(data)))
+    for old in folder.glob("plot-*.svg"):
+        old.unlink()
+    for b in whole.blocks:
+        if isinstance(b, Picture) and b.svg:
+            (folder / b.name).write_text(b.svg, encoding="utf-8")
     (folder / "report.md").write_text(markdown(whole), encoding="utf-8")
     (folder / "report.html").write_text(page_html(whole), encoding="utf-8")

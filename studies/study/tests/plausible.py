@@ -43,7 +43,7 @@ def complaints(folder):
     text = (folder / "report.md").read_text(encoding="utf-8")
     if not text.startswith("# ") or "## How it was measured" not in text:
         yield "report.md is not whole"
-    if "<svg" not in page:
+    if "<svg" not in page or not list(folder.glob("plot-*.svg")):
         yield "report.html has no plot (is gnuplot installed?)"
     if "nan" in text.lower().split():
         yield "report.md has a number that is none"
