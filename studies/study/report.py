@@ -80,12 +80,21 @@ def gpus_words(data):
     return "; ".join(f"{g['name']}: {g['device']} ({g['platform']})" for g in data["gpus"])
 
 
+def command_words(data):
+    options = data["options"]
+    words = ["tessera study", data["study"], *(f"--{name}" for name in ("quick", "full")
+                                               if options.get(name))]
+    if options.get("rounds"):
+        words += ["--rounds", str(options["rounds"])]
+    return " ".join(words)
+
+
 def about(data):
     """What every report ends with."""
     blocks = [Heading("How it was measured"),
               Text(f"Machine: {machine_words(data)}."), Text(f"GPUs: {gpus_words(data)}."),
               Text(f"Versions: {versions_words(data)}."),
-              Text(f"Begun {data['began']}. Every sample is in results.json; "
+              Text(f"Begun {data['began']} by `{command_words(data)}`. Every sample is in results.json; "
                    f"`tessera study report FOLDER` makes this page of it again.")]
     blocks += [Text(note) for note in data["notes"]]
     failures = {key: s["error"] for key, s in data["samples"].items() if "error" in s}
