@@ -6,10 +6,11 @@ import statistics
 
 from study import figures, guest
 from study.plan import Step
-from study.places import TITLES, place
+from study.places import TITLES, place, problem
 from study.plot import Level, Plot, Series
 from study.report import Claim, Heading, Page, Table, Text
-from study.site import Failed
+from study.site import Failed, Site
+from study.turns import take_turns
 from study.workload import run_alone
 
 NAME = "overhead"
@@ -25,12 +26,13 @@ ASKED = 1.01  # a vGPU's step over the native one, at most
 PUBLISHED = 0.96  # of native speed: language model, passthrough and vGPU alike
 PUBLISHED_CIFAR = 0.83  # CIFAR-10 on one vGPU, of passthrough
 
-# Name, program, its options, steps of a sample (quick, normal, full); 0: it is left out.
-TRAININGS = (("mnist-deep", "tessera-train", ("--model", "mnist-deep"), (3, 20, 60)),
-             ("lstm-small", "tessera-language", ("--model", "small"), (0, 6, 30)),
-             ("cifar10", "tessera-train", ("--model", "cifar10"), (0, 6, 30)),
+# Name, program, its options, steps of a round (quick, normal, full); 0: it is left out.
+TRAININGS = (("mnist-deep", "tessera-train", ("--model", "mnist-deep"), (3, 15, 40)),
+             ("lstm-small", "tessera-language", ("--model", "small"), (0, 15, 40)),
+             ("cifar10", "tessera-train", ("--model", "cifar10"), (0, 8, 20)),
              ("lstm-medium", "tessera-language", ("--model", "medium"), (0, 0, 6)),
              ("lstm-large", "tessera-language", ("--model", "large"), (0, 0, 3)))
+TURNS = "turns"  # in place of a place: all of them, step by step
 MACHINE_STEPS = (3, 10, 30)
 MODEL, MODEL_EMULATED = "mnist-deep", "small"
 # Benchmark of bench-calls, what it is; a sample's time in ms (quick, normal, full).
@@ -41,12 +43,36 @@ CALLS = (("null-kernel", "a null kernel, waited for"),
 CALLS_MS = (30, 150, 400)
 
 
-def train(place_name, program, words, steps):
+def whole(site):
+    """A manager more, whose GPU nobody else is on: what is passed through must be idle."""
+    other = Site(site.programs, 1, MEMORY)
+    other.__enter__()
+    return other
+
+
+def at_place(name, site):
+    if name == "passthrough":
+        site = site.once("whole", lambda: whole(site))
+    return place(name, site, site.gpu_list()[0], TYPE)
+
+
+def training(site, program, words):
+    return [site.programs.find(program), *words, "--seed", 1, "--json", "--no-eval", "--report", 0]
+
+
+def train(place_name, program, words):
+    """A step, so that what follows finds its kernels compiled."""
     def take(site):
-        gpu = site.gpu_list()[0]
-        command = [site.programs.find(program), *words, "--steps", steps, "--seed", 1, "--json",
-                   "--no-eval", "--report", 0]
-        return run_alone(site, place(place_name, site, gpu, TYPE), command)
+        command = [*training(site, program, words), "--steps", 1]
+        return run_alone(site, at_place(place_name, site), command)
+    return take
+
+
+def train_in_turns(program, words, steps):
+    def take(site):
+        there = [name for name in PLACES if not problem(name, site.programs)]
+        return take_turns({name: at_place(name, site) for name in there},
+                          training(site, program, words), steps)
     return take
 
 
@@ -66,8 +92,7 @@ def bench_calls(place_name, milliseconds):
     def take(site):
         command = [site.programs.find("bench-calls"), "--time", milliseconds,
                    *(name for name, _ in CALLS)]
-        at = place(place_name, site, site.gpu_list()[0], TYPE)
-        return run_alone(site, at, command, read=calls_of)["result"]
+        return run_alone(site, at_place(place_name, site), command, read=calls_of)["result"]
     return take
 
 
@@ -84,6 +109,7 @@ def calls_of(program):
 
 def plan(options):
     rounds = options.rounds or options.choose(1, 10, 20)
+    sessions = options.rounds or options.choose(1, 4, 6)
     steps = []
     trainings = [(name, program, words, options.choose(*count))
                  for name, program, words, count in TRAININGS if options.choose(*count)]
@@ -91,12 +117,11 @@ def plan(options):
     for name, program, words, _ in trainings:
         for at in PLACES:
             steps.append(Step(f"warm/{name}/{at}", f"{name}, {TITLES[at]}, first run",
-                              train(at, program, words, 1), place=at))
+                              train(at, program, words), place=at))
     for r in range(rounds):
-        for name, program, words, count in trainings:
-            for at in PLACES:
-                steps.append(Step(f"{r}/{name}/{at}", f"{name}, {TITLES[at]}, round {r + 1}",
-                                  train(at, program, words, count), place=at))
+        for name, program, words, count in trainings if r < sessions else ():
+            steps.append(Step(f"{r}/{name}/{TURNS}", f"{name}, in turns, round {r + 1}",
+                              train_in_turns(program, words, count)))
         for at in PLACES:
             steps.append(Step(f"{r}/calls/{at}", f"calls, {TITLES[at]}, round {r + 1}",
                               bench_calls(at, options.choose(*CALLS_MS)), place=at))
@@ -121,6 +146,18 @@ def plan_machine(options):
 # ---- the report ----------------------------------------------------------------------------
 
 
+def spread_out(values):
+    """A sample of all places is one of each."""
+    found = {}
+    for key, value in values.items():
+        number, name, where = key.split("/")
+        if where == TURNS:
+            found |= {f"{number}/{name}/{at}": sample for at, sample in value.items()}
+        else:
+            found[key] = value
+    return found
+
+
 def rounds_of(values, job, at, part=""):
     """Samples of a job at a place, by round; part is MACHINE for those beside a machine."""
     found = {}
@@ -143,12 +180,20 @@ def ratio_to_native(values, job, at, figure):
     return ratio(values, job, at, "native", figure)
 
 
+def step_ratio(values, job, at):
+    """Of each step over the native one beside it."""
+    native, ours = rounds_of(values, job, "native"), rounds_of(values, job, at)
+    pairs = [pair for r in sorted(native) if r in ours
+             for pair in zip(native[r]["step_s"], ours[r]["step_s"])]
+    return figures.ratio(pairs) if pairs else None
+
+
 def step_median(sample):
     return sample["result"]["step_median_s"]
 
 
 def step_p99(sample):
-    return sample["result"]["step_p99_s"]
+    return figures.percentile(sample["step_s"], 0.99)
 
 
 def ratio_words(r):
@@ -157,22 +202,21 @@ def ratio_words(r):
 
 def training_row(values, job, at):
     samples = list(rounds_of(values, job, at).values())
-    median = figures.median([step_median(s) for s in samples])
-    steps = sum(s["result"]["steps"] for s in samples)
-    spread = figures.median([s["result"]["step_mad_s"] for s in samples])
-    return [f"{job}, {TITLES[at]}", f"{median * 1e3:.2f}",
-            ratio_words(ratio_to_native(values, job, at, step_median)),
-            ratio_words(ratio_to_native(values, job, at, step_p99)), f"{spread * 1e3:.2f}",
-            f"{sum(s['guest_cpu_s'] for s in samples) / steps * 1e3:.1f}",
-            f"{sum(s['host_cpu_s'] for s in samples) / steps * 1e3:.1f}",
-            f"{samples[0]['result']['device_bytes'] / 2**20:.0f}", len(samples)]
+    steps = [seconds for s in samples for seconds in s["step_s"]]
+    return [f"{job}, {TITLES[at]}", f"{figures.median(steps) * 1e3:.2f}",
+            ratio_words(step_ratio(values, job, at)),
+            ratio_words(ratio_to_native(values, job, at, step_p99)),
+            f"{figures.mad(steps) * 1e3:.2f}",
+            *(f"{sum(s[side] for s in samples) / len(steps) * 1e3:.1f}"
+              for side in ("guest_cpu_s", "host_cpu_s")),
+            f"{samples[0]['result']['device_bytes'] / 2**20:.0f}", len(steps)]
 
 
 def training_table(values, jobs):
     rows = [training_row(values, job, at) for job in jobs for at in PLACES
             if rounds_of(values, job, at)]
     return Table(["job, place", "step ms", "over native (95 %)", "p99 over native (95 %)",
-                  "MAD ms", "guest CPU ms/step", "host CPU ms/step", "device MiB", "rounds"], rows)
+                  "MAD ms", "guest CPU ms/step", "host CPU ms/step", "device MiB", "steps"], rows)
 
 
 def speed_plot(values, jobs):
@@ -181,7 +225,7 @@ def speed_plot(values, jobs):
     for at in PLACES[1:]:
         points = []
         for x, job in enumerate(jobs):
-            r = ratio_to_native(values, job, at, step_median)
+            r = step_ratio(values, job, at)
             if r:
                 points.append((x, 1 / r["ratio"], 1 / r["high"], 1 / r["low"]))
         series.append(Series(TITLES[at], points))
@@ -253,19 +297,19 @@ def machine_blocks(values):
 
 def claims(values, jobs):
     for job in jobs:
-        r = ratio_to_native(values, job, "vgpu", step_median)
+        r = step_ratio(values, job, "vgpu")
         yield Claim(f"{job}: a step on a vGPU takes at most 1 % longer than natively"
                     f" (measured {ratio_words(r)})", r["ratio"] <= ASKED if r else None)
 
 
-def report(data, values):
+def report(_data, values):
+    values = spread_out(values)
     jobs = [name for name, *_ in TRAININGS if rounds_of(values, name, "native")]
     blocks = [*claims(values, jobs), speed_plot(values, jobs), Heading("Training"),
-              Text("A step's time, warm; ratios are of rounds in which all places took turns: "
-                   "their median, and its 95 % confidence interval. CPU time is of whole runs, "
-                   "with start and compilation: guest, the program (in a container crun, too, "
-                   "but not what the kernel does for it elsewhere); host, the manager and its "
-                   "workers."),
+              Text("A step's time. The programs of all places are there together and take turns, "
+                   "a step each; the ratio is of the steps beside each other: its median, and the "
+                   "95 % confidence interval of that. CPU time is of these steps: guest, the "
+                   "program; host, the manager and its workers."),
               training_table(values, jobs), Heading("Calls and copies"),
               Text("A software GPU computes slowly, which hides what calls cost. Here the device "
                    "does next to nothing."),

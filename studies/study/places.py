@@ -21,6 +21,7 @@ class Place:
 
     def __init__(self, site, gpu, vgpu_type):
         self.site, self.gpu, self.type = site, gpu, vgpu_type
+        self.vgpu = f"study-{self.name}"  # where it has one
 
     def begin(self):
         pass
@@ -47,14 +48,14 @@ class Passthrough(Native):
     name = "passthrough"
 
     def begin(self):
-        self.site.tessera("create", "study-whole", "--passthrough", "--gpu", self.gpu["name"])
+        self.site.tessera("create", self.vgpu, "--passthrough", "--gpu", self.gpu["name"])
 
     def command(self, words):
         words, _ = super().command(words)
-        return [self.site.programs.tessera, "run", "study-whole", "--", *words], {}
+        return [self.site.programs.tessera, "run", self.vgpu, "--", *words], {}
 
     def end(self):
-        self.site.delete("study-whole")
+        self.site.delete(self.vgpu)
 
 
 class Vgpu(Place):
@@ -62,14 +63,14 @@ class Vgpu(Place):
     name = "vgpu"
 
     def begin(self):
-        self.site.create("study-vgpu", self.type, self.gpu["name"])
+        self.site.create(self.vgpu, self.type, self.gpu["name"])
 
     def command(self, words):
-        return [self.site.programs.tessera, "run", "study-vgpu", "--", *words,
+        return [self.site.programs.tessera, "run", self.vgpu, "--", *words,
                 "--device", "Tessera:0"], {}
 
     def end(self):
-        self.site.delete("study-vgpu")
+        self.site.delete(self.vgpu)
 
 
 class Container(Vgpu):
@@ -77,7 +78,7 @@ class Container(Vgpu):
     name = "container"
 
     def command(self, words):
-        folder = bundle.make(self.site, "study-vgpu", [*words, "--device", "Tessera:0"])
+        folder = bundle.make(self.site, self.vgpu, [*words, "--device", "Tessera:0"])
         return bundle.crun(self.site, "run", "--bundle", folder, "study"), {}
 
     def end(self):

@@ -53,12 +53,13 @@ def cpu_of_tree(root):
 class Program:
     """A program that runs; what it prints goes to files."""
 
-    def __init__(self, site, words, env, stdin=subprocess.DEVNULL):
+    def __init__(self, site, words, env, stdin=subprocess.DEVNULL, stdout=None):
         self.words = [str(word) for word in words]
         self.out, self.err = site.new_file("out"), site.new_file("err")
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
             self.process = subprocess.Popen(self.words, env=env, stdin=stdin,
-                                            stdout=out, stderr=err, start_new_session=True)
+                                            stdout=out if stdout is None else stdout, stderr=err,
+                                            start_new_session=True)
         self.cpu_s = 0.0
         self.status = None
 
@@ -220,8 +221,8 @@ class Site:
         if names:
             self.tessera("delete", *names)
 
-    def run(self, words, env=None, stdin=subprocess.DEVNULL):
-        program = Program(self, words, {**self.env, **(env or {})}, stdin)
+    def run(self, words, env=None, stdin=subprocess.DEVNULL, kind=Program, **more):
+        program = kind(self, words, {**self.env, **(env or {})}, stdin, **more)
         self.running.append(program)
         return program
 

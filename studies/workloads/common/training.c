@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/barrier.h"
+#include "common/json.h"
 #include "common/stop.h"
 #include "common/times.h"
 
@@ -135,6 +137,28 @@ report_if_due(struct training *t)
     report_step(&t->report, steps_done(t), t->result.loss, sum, t->result.units);
 }
 
+/* Waits for a line. False: there will be none, or a signal came. */
+static bool
+turn_comes(void)
+{
+    char c;
+    ssize_t n;
+
+    do
+        n = read(STDIN_FILENO, &c, 1);
+    while ((n < 0 && errno == EINTR && !stop) || (n == 1 && c != '\n'));
+    return n == 1;
+}
+
+static void
+turn_over(uint32_t step, double seconds)
+{
+    printf("{\"event\":\"turn\",\"step\":%u", step);
+    json_number("step_s", seconds);
+    puts("}");
+    fflush(stdout);
+}
+
 /* How much of the training is done, in steps or seconds. */
 static double
 train_done(const struct training *t, double *ret_total)
@@ -152,11 +176,16 @@ train(struct training *t)
     progress_phase(&t->progress, "training");
     t->train_began = t->rate_since = clock_seconds();
     while (done < total && !stop) {
-        const double seconds = one_step(t);
+        double seconds;
 
+        if (t->options->turns && !turn_comes())
+            break;
+        seconds = one_step(t);
         if (failed_gpu(t) || times_add(&t->step_s, seconds, &t->gpus[0].failure) < 0)
             break;
         rate_write(t, clock_seconds());
+        if (t->options->turns)
+            turn_over(steps_done(t), seconds);
         report_if_due(t);
         done = train_done(t, &total);
         snprintf(note, sizeof note, "step %u, %.1f ms", steps_done(t), seconds * 1e3);

@@ -15,6 +15,7 @@ enum option_key {
     KEY_NO_EVAL = 0x100,
     KEY_WAIT_FOR,
     KEY_RATE_FILE,
+    KEY_TURNS,
 };
 
 static const struct argp_option option_table[] = {
@@ -37,6 +38,10 @@ static const struct argp_option option_table[] = {
     {0, 0, 0, 0, "Together with others:", 4},
     {"wait-for", KEY_WAIT_FOR, "FILE", 0,
      "Compile, create FILE.PID.ready, and start the measured steps when FILE exists", 0},
+    {"turns", KEY_TURNS, 0, 0,
+     "Take a step for each line on standard input, until that ends, and tell its time: "
+     "an event \"turn\", in JSON",
+     0},
     {0},
 };
 
@@ -81,6 +86,9 @@ parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_WAIT_FOR:
         o->wait_for = arg;
+        return 0;
+    case KEY_TURNS:
+        o->turns = true;
         return 0;
     case ARGP_KEY_END:
         if (o->steps && o->duration_s > 0.0)

@@ -16,6 +16,7 @@ struct training_options {
     uint32_t report_every;
     uint64_t seed;
     bool list_devices, json, quiet, no_eval;
+    bool turns; /* a step for each line on stdin */
 };
 
 /*
