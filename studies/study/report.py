@@ -179,9 +179,18 @@ def page_html(page):
             f"<p class=question>{html.escape(page.question)}</p>\n{body}\n</body></html>\n")
 
 
+def whole_of(page, data):
+    return drawn(Page(page.title, page.question, page.blocks + about(data)))
+
+
+def text_of(page, data):
+    """report.md"""
+    return markdown(whole_of(page, data))
+
+
 def write(page, data, folder):
     """report.html is one file; report.md has its plots beside it."""
-    whole = drawn(Page(page.title, page.question, page.blocks + about(data)))
+    whole = whole_of(page, data)
     for old in folder.glob("plot-*.svg"):
         old.unlink()
     for b in whole.blocks:

@@ -14,7 +14,8 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-from study import cli, figures, overhead, plot, report  # noqa: E402
+from study import cli, figures, overhead, places, plot, report, site  # noqa: E402
+from study import turns as turns_of  # noqa: E402
 from study.plan import Options, Progress, Step, run_steps  # noqa: E402
 from study.record import Mismatch, Record  # noqa: E402
 from study.site import Failed  # noqa: E402
@@ -158,28 +159,93 @@ class Pages(unittest.TestCase):
 
 
 def sample(seconds):
-    return {"result": {"step_median_s": seconds, "step_p99_s": seconds * 2, "step_mad_s": 0.001,
-                       "steps": 10, "device_bytes": 1 << 20},
-            "wall_s": 1.0, "guest_cpu_s": 0.5, "host_cpu_s": 0.25}
+    return {"result": {"device_bytes": 1 << 20}, "step_s": seconds, "guest_cpu_s": 0.5,
+            "host_cpu_s": 0.25}
+
+
+PLAYER = """
+import json, sys
+for number, _ in enumerate(sys.stdin, 1):
+    print(json.dumps({"event": "turn", "step_s": number / 8}), flush=True)
+    if number == int(sys.argv[1]):
+        sys.exit("had enough")
+print(json.dumps({"event": "result", "steps": number}))
+"""
+
+
+class Nowhere:
+    """A site, as far as turns need one."""
+
+    def __init__(self, folder):
+        self.folder, self.files, self.running = pathlib.Path(folder), 0, []
+        self.env = dict(os.environ)
+
+    new_file, run = site.Site.new_file, site.Site.run
+
+    def cpu_so_far_s(self):
+        return 1.0
+
+
+class Here(places.Place):
+    name = "here"
+    begun = 0
+
+    def begin(self):
+        Here.begun += 1
+
+    def end(self):
+        Here.begun -= 1
+
+    def command(self, words):
+        return [sys.executable, "-c", PLAYER, *words[:1]], {}
+
+
+class Turns(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.site = Nowhere(folder.name)
+
+    def taken(self, turns, enough):
+        there = {name: Here(self.site, None, None) for name in ("a", "b", "c")}
+        return turns_of.take_turns(there, [enough], turns)
+
+    def test_each_takes_its_steps_after_a_first_one(self):
+        found = self.taken(4, 99)
+        self.assertEqual(list(found), ["a", "b", "c"])
+        for sample_of in found.values():
+            self.assertEqual(sample_of["step_s"], [0.25, 0.375, 0.5, 0.625])
+            self.assertEqual(sample_of["result"]["steps"], 5)
+            self.assertGreaterEqual(sample_of["guest_cpu_s"], 0)
+        self.assertEqual(Here.begun, 0)
+
+    def test_who_ends_before_its_turn_fails_all_and_nobody_is_left(self):
+        with self.assertRaises(site.Failed) as caught:
+            self.taken(4, 2)
+        self.assertIn("had enough", str(caught.exception))
+        self.assertEqual(Here.begun, 0)
+        self.assertTrue(all(p.poll() is not None for p in self.site.running))
 
 
 class Overhead(unittest.TestCase):
     def test_places_take_turns_and_keys_differ(self):
         steps = overhead.plan(Options(quick=True))
         self.assertEqual(len({s.key for s in steps}), len(steps))
-        first = [s.key.split("/")[2] for s in steps if s.key.startswith("0/mnist-deep")]
+        first = [s.key.split("/")[2] for s in steps if s.key.startswith("0/calls")]
         self.assertEqual(tuple(first), overhead.PLACES)
 
-    def test_a_slower_vgpu_is_told(self):
-        values = {f"{r}/mnist-deep/{at}": sample(0.1 * (1.05 if at == "vgpu" else 1.0))
-                  for r in range(3) for at in overhead.PLACES}
+    def test_a_slower_vgpu_is_told_though_the_machine_slows_down(self):
+        slower = [1.0, 1.2, 3.0]
+        values = {f"{r}/mnist-deep/turns": {
+            at: sample([0.1 * s * (1.05 if at == "vgpu" else 1.0) for s in slower])
+            for at in overhead.PLACES} for r in range(3)}
         values |= {f"{r}/calls/{at}": {name: {"time": 1000.0, "call": 10.0}
                                        for name, _ in overhead.CALLS}
                    for r in range(3) for at in overhead.PLACES}
         page = overhead.report({}, values)
         claim = page.blocks[0]
         self.assertFalse(claim.holds)
-        self.assertIn("1.050", claim.text)
+        self.assertIn("1.050 (1.050-1.050)", claim.text)
 
     def test_without_samples_nothing_is_claimed(self):
         page = overhead.report({}, {})

@@ -184,9 +184,31 @@ class Training(unittest.TestCase):
         with open(rates, encoding="ascii") as file:
             self.assertIn(len(file.readlines()), (1, 2))
 
-    def start(self, *args):
-        return subprocess.Popen([PROGRAM, "--data", self.directory.name, *args],
+    def start(self, *args, stdin=None):
+        return subprocess.Popen([PROGRAM, "--data", self.directory.name, *args], stdin=stdin,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def test_takes_a_step_for_each_line(self):
+        with self.start("--turns", "--json", "--no-eval", stdin=subprocess.PIPE) as process:
+            for step in (1, 2):
+                process.stdin.write(b"\n")
+                process.stdin.flush()
+                event = json.loads(process.stdout.readline())
+                self.assertEqual((event["event"], event["step"]), ("turn", step))
+                self.assertGreater(event["step_s"], 0)
+            out, errors = process.communicate(timeout=60)
+            self.assertEqual((process.returncode, errors), (0, b""))
+            self.assertEqual(json.loads(out)["steps"], 2)
+
+    def test_an_interrupt_ends_the_wait_for_a_turn(self):
+        with self.start("--turns", "--quiet", stdin=subprocess.PIPE) as process:
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=30)
+            self.assertEqual((process.returncode, errors),
+                             (130, b"tessera-train: interrupted\n"))
 
     def test_waits_for_the_others(self):
         go = f"{self.directory.name}/go"
