@@ -2,7 +2,7 @@
 """Programs that take turns, step by step: what becomes slower for a while, as a machine with
 neighbours does, is slower for all of them.
 
-They take --turns: a step for each line that they read, and an event "turn" after it.
+They take --turns: as many steps as a line that they read says, and an event "turn" after them.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import json
 import os
 import select
 import subprocess
+import time
 
 from study.site import Failed, Program
 from study.workload import LIMIT_S, result_of
@@ -43,9 +44,12 @@ class Player(Program):
         found, self.seen = self.text[self.seen:whole].splitlines(), max(whole, self.seen)
         return found
 
-    def turn(self, limit_s=LIMIT_S):
-        """The seconds that its next step takes, as it measured them."""
-        self.say("")
+    def turn(self, steps=1):
+        """The seconds of each of its next steps, as it measured them."""
+        self.say(steps)
+        return self.turn_ended()
+
+    def turn_ended(self, limit_s=LIMIT_S):
         while True:
             for line in self.lines():
                 event = json.loads(line)
@@ -73,8 +77,21 @@ class Player(Program):
 def measured_turn(place, player):
     """(seconds of a step, the program's CPU time in it, the manager's and its workers')"""
     guest, host = player.cpu_so_far_s(), place.site.cpu_so_far_s()
-    seconds = player.turn()
+    seconds, = player.turn()
     return seconds, player.cpu_so_far_s() - guest, place.site.cpu_so_far_s() - host
+
+
+def window(site, players, steps):
+    """So many steps of each, all at once, until the last has done its own."""
+    guest, host = sum(p.cpu_so_far_s() for p in players), site.cpu_so_far_s()
+    began = time.monotonic()
+    for player in players:
+        player.say(steps)
+    programs = [player.turn_ended() for player in players]
+    wall = time.monotonic() - began
+    return {"wall_s": wall, "programs": programs,
+            "guest_cpu_s": sum(p.cpu_so_far_s() for p in players) - guest,
+            "host_cpu_s": site.cpu_so_far_s() - host}
 
 
 def take_turns(places, words, turns):

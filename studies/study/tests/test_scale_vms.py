@@ -12,14 +12,20 @@ from study.plan import Options  # noqa: E402
 from study.workload import cores_of  # noqa: E402
 
 
-def sample(steps, train_s=10.0, step_s=0.01):
-    return {"programs": [{"steps": n, "train_s": train_s, "step_median_s": step_s,
-                          "step_p99_s": step_s * 2} for n in steps],
-            "guest_cpu_s": 1.0, "host_cpu_s": 4.0}
+def window(programs, wall_s=1.0):
+    """programs: the seconds of each one's steps."""
+    return {"programs": programs, "wall_s": wall_s, "guest_cpu_s": 0.1, "host_cpu_s": 0.4}
 
 
-def rounds(values, count=3):
-    return {f"{r}/{key}": value for r in range(count) for key, value in values.items()}
+def windows(one, many, slower=(1.0, 1.5, 0.9)):
+    """Of a machine that is slower in one round and faster in another."""
+    def at(factor, programs, wall_s):
+        return window([[s * factor for s in steps] for steps in programs], wall_s * factor)
+    return [{"one": at(f, *one), "many": at(f, *many)} for f in slower]
+
+
+def alike(count, steps, seconds, wall_s=None):
+    return [[seconds] * steps] * count, wall_s or steps * seconds
 
 
 def of_kind(page, kind):
@@ -27,52 +33,40 @@ def of_kind(page, kind):
 
 
 class Plan(unittest.TestCase):
-    def test_what_is_claimed_to_a_percent_is_in_each_round(self):
-        keys = [s.key for s in scale_vms.plan(Options())]
+    def test_each_count_is_against_one(self):
+        for options, counts in ((Options(), scale_vms.COUNTS),
+                                (Options(quick=True), scale_vms.QUICK)):
+            self.assertEqual([s.key for s in scale_vms.plan(options)],
+                             [f"0/{count}" for count in counts])
+        keys = [s.key for s in scale_vms.plan(Options(rounds=2))]
+        self.assertIn("1/24", keys)
         self.assertEqual(len(set(keys)), len(keys))
-        for r in range(10):
-            self.assertIn(f"{r}/1", keys)
-            self.assertIn(f"{r}/8", keys)
-        self.assertIn("0/24", keys)
-        self.assertNotIn("1/24", keys)
-
-    def test_rounds_go_up_and_down(self):
-        keys = [s.key for s in scale_vms.plan(Options())]
-        self.assertLess(keys.index("0/1"), keys.index("0/24"))
-        self.assertLess(keys.index("3/24"), keys.index("3/1"))
-
-    def test_the_first_round_has_all_counts(self):
-        keys = [s.key for s in scale_vms.plan(Options())]
-        self.assertEqual(keys[:7], ["warm/1", *(f"0/{count}" for count in scale_vms.COUNTS)])
-        keys = [s.key for s in scale_vms.plan(Options(quick=True))]
-        self.assertEqual(keys, ["warm/1", *(f"0/{count}" for count in scale_vms.QUICK)])
 
 
 class Report(unittest.TestCase):
-    def test_lost_work_is_told(self):
-        values = rounds({"1": sample([1000]), "8": sample([115] * 8, step_s=0.087)})
+    def test_lost_work_is_told_though_the_machine_slows_down(self):
+        values = {"0/8": windows(alike(1, 64, 0.01), alike(8, 8, 0.08, 0.64 / 0.92))}
         claim = of_kind(scale_vms.report({}, values), report.Claim)[0]
         self.assertFalse(claim.holds)
-        self.assertIn("0.920", claim.text)
+        self.assertIn("0.920 (0.920-0.920)", claim.text)
 
     def test_work_counts_until_the_last_has_ended(self):
-        both = sample([50, 50])
-        both["programs"][1]["train_s"] = 20.0
-        self.assertEqual(scale_vms.work(both), 5)
+        self.assertEqual(scale_vms.work(window([[1.0] * 5, [2.0] * 5], 10.0)), 1)
 
     def test_an_unfair_split_is_told(self):
-        values = rounds({"1": sample([1000]), "2": sample([900, 100])})
+        values = {"0/2": windows(alike(1, 10, 0.1), ([[0.1] * 9, [0.9]], 1.0))}
         table = of_kind(scale_vms.report({}, values), report.Table)[1]
         self.assertEqual(table.rows[1][:3], [2, "0.6098", "0.111"])
 
-    def test_p99_is_over_a_fair_part(self):
-        values = rounds({"1": sample([1000]), "4": sample([250] * 4, step_s=0.04)})
+    def test_steps_are_over_a_fair_part(self):
+        many = [[0.04] * 9 + [0.08]] * 4
+        values = {"0/4": windows(alike(1, 40, 0.01), (many, 0.44))}
         table = of_kind(scale_vms.report({}, values), report.Table)[1]
         self.assertTrue(table.rows[1][3].startswith("1.000 "))
         self.assertTrue(table.rows[1][4].startswith("2.000 "))
 
     def test_24_that_failed_are_told(self):
-        values = {"0/1": sample([1000]), "0/24": sample([40] * 24)}
+        values = {"0/24": windows(alike(1, 48, 0.01), alike(24, 2, 0.24))}
         data = {"samples": {key: {"value": value} for key, value in values.items()}}
         self.assertTrue(of_kind(scale_vms.report(data, values), report.Claim)[1].holds)
         data["samples"]["1/24"] = {"error": "out of memory"}
@@ -85,9 +79,9 @@ class Report(unittest.TestCase):
             self.assertFalse(any(s.points for s in p.series))
 
     def test_pages_can_be_made(self):
-        values = rounds({"1": sample([1000]), "8": sample([120] * 8)})
+        values = {"0/8": windows(alike(1, 64, 0.01), alike(8, 8, 0.08))}
         page = scale_vms.report({}, values)
-        self.assertIn("0.960 (0.960-0.960)", report.markdown(page))
+        self.assertIn("1.000 (1.000-1.000)", report.markdown(page))
         if plot.can_plot():
             self.assertEqual(report.page_html(page).count("<svg"), 3)
 

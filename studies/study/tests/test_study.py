@@ -166,7 +166,7 @@ def sample(seconds):
 PLAYER = """
 import json, sys
 for number, _ in enumerate(sys.stdin, 1):
-    print(json.dumps({"event": "turn", "step_s": number / 8}), flush=True)
+    print(json.dumps({"event": "turn", "step_s": [number / 8]}), flush=True)
     if number == int(sys.argv[1]):
         sys.exit("had enough")
 print(json.dumps({"event": "result", "steps": number}))

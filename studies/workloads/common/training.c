@@ -12,7 +12,7 @@
 #include "common/stop.h"
 #include "common/times.h"
 
-enum { WARM_UP_STEPS = 3 };
+enum { WARM_UP_STEPS = 3, STEPS_OF_A_TURN_MAX = 1000000 };
 
 struct training {
     const struct training_job *job;
@@ -26,6 +26,7 @@ struct training {
     FILE *rate_file;
     double rate_since;
     uint32_t rate_steps;
+    uint32_t turn_steps, turn_left; /* with --turns: of the present one, and left of it */
     struct progress progress;
     struct report report;
     struct result result;
@@ -137,26 +138,64 @@ report_if_due(struct training *t)
     report_step(&t->report, steps_done(t), t->result.loss, sum, t->result.units);
 }
 
-/* Waits for a line. False: there will be none, or a signal came. */
-static bool
-turn_comes(void)
+/* A byte of standard input; EOF: there will be none, or a signal came. */
+static int
+next_byte(void)
 {
-    char c;
+    unsigned char c;
     ssize_t n;
 
     do
         n = read(STDIN_FILENO, &c, 1);
-    while ((n < 0 && errno == EINTR && !stop) || (n == 1 && c != '\n'));
-    return n == 1;
+    while (n < 0 && errno == EINTR && !stop);
+    return n == 1 ? c : EOF;
+}
+
+/* Waits for a line: how many steps it asks for, one if it is empty. 0: no more. */
+static uint32_t
+turn_comes(void)
+{
+    uint32_t steps = 0;
+    int c;
+
+    while ((c = next_byte()) != EOF && c != '\n')
+        if (c >= '0' && c <= '9' && steps < STEPS_OF_A_TURN_MAX)
+            steps = steps * 10 + (uint32_t)(c - '0');
+    return c == EOF ? 0 : steps ? steps : 1;
 }
 
 static void
-turn_over(uint32_t step, double seconds)
+turn_over(const struct training *t)
 {
-    printf("{\"event\":\"turn\",\"step\":%u", step);
-    json_number("step_s", seconds);
-    puts("}");
+    const size_t count = t->step_s.count;
+    double seconds = 0.0;
+
+    for (size_t i = count - t->turn_steps; i < count; i++)
+        seconds += t->step_s.seconds[i];
+    printf("{\"event\":\"turn\",\"step\":%u,\"steps\":%u", steps_done(t), t->turn_steps);
+    json_number("seconds", seconds);
+    fputs(",\"step_s\":[", stdout);
+    for (size_t i = count - t->turn_steps; i < count; i++)
+        printf("%s%.9g", i + t->turn_steps > count ? "," : "", t->step_s.seconds[i]);
+    puts("]}");
     fflush(stdout);
+}
+
+/* With --turns: waits, if that is due, for the next one. False: there is none. */
+static bool
+turn_begins(struct training *t)
+{
+    if (!t->options->turns || t->turn_left)
+        return true;
+    t->turn_steps = t->turn_left = turn_comes();
+    return t->turn_left > 0;
+}
+
+static void
+turn_goes_on(struct training *t)
+{
+    if (t->options->turns && --t->turn_left == 0)
+        turn_over(t);
 }
 
 /* How much of the training is done, in steps or seconds. */
@@ -178,14 +217,13 @@ train(struct training *t)
     while (done < total && !stop) {
         double seconds;
 
-        if (t->options->turns && !turn_comes())
+        if (!turn_begins(t))
             break;
         seconds = one_step(t);
         if (failed_gpu(t) || times_add(&t->step_s, seconds, &t->gpus[0].failure) < 0)
             break;
         rate_write(t, clock_seconds());
-        if (t->options->turns)
-            turn_over(steps_done(t), seconds);
+        turn_goes_on(t);
         report_if_due(t);
         done = train_done(t, &total);
         snprintf(note, sizeof note, "step %u, %.1f ms", steps_done(t), seconds * 1e3);

@@ -39,8 +39,8 @@ static const struct argp_option option_table[] = {
     {"wait-for", KEY_WAIT_FOR, "FILE", 0,
      "Compile, create FILE.PID.ready, and start the measured steps when FILE exists", 0},
     {"turns", KEY_TURNS, 0, 0,
-     "Take a step for each line on standard input, until that ends, and tell its time: "
-     "an event \"turn\", in JSON",
+     "Take a step for each line on standard input, or as many as it says, until that ends, "
+     "and tell their time: an event \"turn\", in JSON",
      0},
     {0},
 };

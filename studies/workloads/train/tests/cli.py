@@ -194,11 +194,17 @@ class Training(unittest.TestCase):
                 process.stdin.write(b"\n")
                 process.stdin.flush()
                 event = json.loads(process.stdout.readline())
-                self.assertEqual((event["event"], event["step"]), ("turn", step))
-                self.assertGreater(event["step_s"], 0)
+                self.assertEqual((event["event"], event["step"], event["steps"]),
+                                 ("turn", step, 1))
+                self.assertGreater(event["seconds"], 0)
+            process.stdin.write(b"3\n")
+            process.stdin.flush()
+            event = json.loads(process.stdout.readline())
+            self.assertEqual((event["step"], event["steps"], len(event["step_s"])), (5, 3, 3))
+            self.assertAlmostEqual(sum(event["step_s"]), event["seconds"])
             out, errors = process.communicate(timeout=60)
             self.assertEqual((process.returncode, errors), (0, b""))
-            self.assertEqual(json.loads(out)["steps"], 2)
+            self.assertEqual(json.loads(out)["steps"], 5)
 
     def test_an_interrupt_ends_the_wait_for_a_turn(self):
         with self.start("--turns", "--quiet", stdin=subprocess.PIPE) as process:
