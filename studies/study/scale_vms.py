@@ -4,13 +4,12 @@
 import contextlib
 import gzip
 import pathlib
-import subprocess
 
 from study import figures
 from study.plan import Step
 from study.plot import Level, Plot, Series, low_end
 from study.report import Claim, Heading, Page, Table, Text
-from study.turns import Player, window
+from study.turns import begin, window
 from study.workload import beside
 
 NAME = "scale-vms"
@@ -51,7 +50,7 @@ def against_one(count, windows):
                  "--data", images(site), "--device", "Tessera:0", "--seed", 1, "--json",
                  "--no-eval", "--report", 0, "--turns"]
         with contextlib.ExitStack() as stack:
-            players = [begin(site, stack, gpu, f"study-{i}", words) for i in range(count + 1)]
+            players = [guest(site, stack, gpu, f"study-{i}", words) for i in range(count + 1)]
             for player in players:
                 player.turn()  # by when all are there
             one, *many = players
@@ -67,13 +66,10 @@ def against_one(count, windows):
     return take
 
 
-def begin(site, stack, gpu, name, words):
+def guest(site, stack, gpu, name, words):
     site.create(name, TYPE, gpu["name"])
     stack.callback(site.delete, name)
-    player = site.run([*beside(gpu), site.programs.tessera, "run", name, "--", *words],
-                      stdin=subprocess.PIPE, kind=Player)
-    stack.callback(player.end)
-    return player
+    return begin(site, stack, [*beside(gpu), site.programs.tessera, "run", name, "--", *words])
 
 
 def vgpus(count):

@@ -81,6 +81,13 @@ def measured_turn(place, player):
     return seconds, player.cpu_so_far_s() - guest, place.site.cpu_so_far_s() - host
 
 
+def begin(site, stack, words):
+    """A program that takes turns, until the stack is left."""
+    player = site.run(words, stdin=subprocess.PIPE, kind=Player)
+    stack.callback(player.end)
+    return player
+
+
 def window(site, players, steps):
     """So many steps of each, all at once, until the last has done its own."""
     guest, host = sum(p.cpu_so_far_s() for p in players), site.cpu_so_far_s()
