@@ -94,8 +94,8 @@ def about(data):
     blocks = [Heading("How it was measured"),
               Text(f"Machine: {machine_words(data)}."), Text(f"GPUs: {gpus_words(data)}."),
               Text(f"Versions: {versions_words(data)}."),
-              Text(f"Begun {data['began']} by `{command_words(data)}`. Every sample is in results.json; "
-                   f"`tessera study report FOLDER` makes this page of it again.")]
+              Text(f"Begun {data['began']} by `{command_words(data)}`. Every sample is in "
+                   "results.json; `tessera study report FOLDER` makes this page of it again.")]
     blocks += [Text(note) for note in data["notes"]]
     failures = {key: s["error"] for key, s in data["samples"].items() if "error" in s}
     if failures:

@@ -196,10 +196,9 @@ def report(data, values):
 
 def about(data):
     return (f"{len(data['gpus'])} software GPUs of {data['machine']['cores']} cores, each with "
-            f"cores of its own; guests have vGPUs ({TYPE}) on them, and take turns: one with one GPU, "
-            f"one with all, as many as GPUs, {STEPS} steps each; a ratio is of those beside each "
-            "other. One guest with several trains "
-            "data-parallel, `tessera-train --device Tessera:0,Tessera:1`: each GPU has a batch of "
+            f"cores of its own; guests have vGPUs ({TYPE}) on them, and take turns: one "
+            f"with one GPU, one with all, as many as GPUs, {STEPS} steps each; a ratio is of those "
+            "beside each other. One guest with several trains data-parallel, `tessera-train --device Tessera:0,Tessera:1`: each GPU has a batch of "
             "its own, and each step takes the mean of all gradients, which travel through the "
             "program's own memory. The programs run on the GPUs' cores, as there are no others: "
             "what a guest computes itself, its GPU does not. CPU is in per cent of all cores; host "

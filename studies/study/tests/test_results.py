@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What docs/results tells of the studies is what `tessera study report` makes of the raw samples."""
+"""What docs/results tells of the studies is made of the raw samples beside it."""
 
 import pathlib
 import sys

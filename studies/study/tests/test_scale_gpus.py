@@ -14,8 +14,8 @@ DATA = {"machine": {"cores": 4}, "gpus": [{}, {}, {}, {}]}
 
 
 def window(steps, seconds, wall_s):
-    return {"programs": [[seconds] * 5] * (steps // 5), "wall_s": wall_s, "guest_cpu_s": 0.5 * wall_s,
-            "host_cpu_s": 2.0 * wall_s}
+    return {"programs": [[seconds] * 5] * (steps // 5), "wall_s": wall_s,
+            "guest_cpu_s": 0.5 * wall_s, "host_cpu_s": 2.0 * wall_s}
 
 
 def samples():
