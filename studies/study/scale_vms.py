@@ -262,7 +262,8 @@ ABOUT = (f"Each vGPU ({TYPE}, policy best effort) has a training of its own, `te
          f"--model small --batch {BATCH}`. N of them are there, and one more; by turns, about a "
          "second each, the one has the GPU alone, and the N have it together, for as many steps in "
          "all. A ratio is of the two windows beside each other: its median, and the 95 % "
-         "confidence interval of that. Work is steps over the time until the last has ended. The programs are "
+         "confidence interval of that. "
+         "Work is steps over the time until the last has ended. The programs are "
          "processes; machines and containers are compared in `containers`. The GPU has half of the "
          "cores to itself, the programs have the others. What was published is of other work and "
          "several GPUs: four machines with a GPU each, over one machine with all four.")
