@@ -63,8 +63,8 @@ def training(site, program, words):
 def train(place_name, program, words):
     """A step, so that what follows finds its kernels compiled."""
     def take(site):
-        command = [*training(site, program, words), "--steps", 1]
-        return run_alone(site, at_place(place_name, site), command)
+        at = at_place(place_name, site)
+        return run_alone(at.site, at, [*training(site, program, words), "--steps", 1])
     return take
 
 
@@ -92,7 +92,8 @@ def bench_calls(place_name, milliseconds):
     def take(site):
         command = [site.programs.find("bench-calls"), "--time", milliseconds,
                    *(name for name, _ in CALLS)]
-        return run_alone(site, at_place(place_name, site), command, read=calls_of)["result"]
+        at = at_place(place_name, site)
+        return run_alone(at.site, at, command, read=calls_of)["result"]
     return take
 
 
