@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * cuGetProcAddress: of a name's forms the newest that the asked version of CUDA has, in the
- * stream's form if it was asked for and there is one. Which version brought a form is made up here, but for
- * the order: the first is of 2.0, each later one of 3.2, 11.0, 12.0, ...
+ * stream's form if it was asked for and there is one. Which version brought a form is made up here,
+ * but for the order: the first is of 2.0, the second of 3.2, then 11.0 and 12.0.
  */
 #include "tests/cuda/fake/fake.h"
 
