@@ -1,0 +1,271 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""generate_cuda.py DESCRIPTION OUT-DIR: makes of api/cuda.txt
+
+cuda_entries.h, .c     every exported name with its role, sorted, and Tessera's own function for it
+cuda_trampolines.S     the exports: each jumps to where its place in cuda_targets points
+cuda_fake_exports.c    for tests: the same names, each "not supported" unless another file has it
+"""
+
+import pathlib
+import re
+import sys
+
+ROLES = ("pass", "look", "allocate", "free", "submit", "report", "context", "sync")
+FORM = re.compile(r"(\d)([zd]?)")
+STREAM = {"": "", "z": "_ptsz", "d": "_ptds"}
+HEAD = "/* SPDX-License-Identifier: MIT */\n/* Made of api/cuda.txt. */\n"
+PREFIX = "tessera_"  # of Tessera's own functions, before the name
+
+
+class Wrong(Exception):
+    """A line that means nothing."""
+
+
+def names_of(word):
+    """NAME/1,2z: NAME and NAME_v2_ptsz."""
+    name, _, forms = word.partition("/")
+    for form in (forms or "1").split(","):
+        found = FORM.fullmatch(form)
+        if not found or not re.fullmatch(r"cu[A-Za-z0-9]+", name):
+            raise Wrong(f"what is '{word}'?")
+        version, stream = found.groups()
+        yield name + ("" if version == "1" else f"_v{version}") + STREAM[stream]
+
+
+def read(text):
+    """Exported name: role."""
+    entries, role = {}, None
+    for line in text.splitlines():
+        line = line.partition("#")[0].strip()
+        if line.startswith("["):
+            role = line[1:-1]
+            if role not in ROLES:
+                raise Wrong(f"no role is '{role}'")
+            continue
+        for word in line.split():
+            if role is None:
+                raise Wrong(f"'{word}' has no role")
+            for name in names_of(word):
+                if name in entries:
+                    raise Wrong(f"'{name}' twice")
+                entries[name] = role
+    return dict(sorted(entries.items()))
+
+
+def header(entries):
+    roles = "\n".join(f"    CUDA_{role.upper()}," for role in ROLES)
+    numbers = "\n".join(f"    CUDA_NR_{name}," for name in entries)
+    return f"""{HEAD}#ifndef TESSERA_API_CUDA_ENTRIES_H
+#define TESSERA_API_CUDA_ENTRIES_H
+
+enum cuda_role {{
+{roles}
+}};
+
+struct cuda_entry {{
+    const char *name; /* as it is exported */
+    void *own;        /* Tessera's function for it; NULL: none, the driver's is called */
+    enum cuda_role role;
+}};
+
+/* The number of each entry. */
+enum cuda_number {{
+{numbers}
+    CUDA_ENTRIES
+}};
+
+extern const struct cuda_entry cuda_entries[CUDA_ENTRIES]; /* by name */
+
+/* Where each export goes, by the same numbers. Until it is called first: to cuda_resolve(). */
+extern void *cuda_targets[CUDA_ENTRIES];
+
+#endif
+"""
+
+
+def table(entries):
+    """An own function is a weak symbol: there is one as soon as somebody writes it."""
+    wanted = [name for name, role in entries.items() if role != "pass"]
+    lines = [HEAD + '#include "api/cuda_entries.h"\n\n#include <stddef.h>\n']
+    lines += [f"extern __attribute__((weak, visibility(\"hidden\"))) int {PREFIX}{name}(void);"
+              for name in wanted]
+    lines.append("\nconst struct cuda_entry cuda_entries[CUDA_ENTRIES] = {")
+    for name, role in entries.items():
+        own = f"(void *)&{PREFIX}{name}" if name in wanted else "NULL"
+        lines.append(f'    {{"{name}", {own}, CUDA_{role.upper()}}},')
+    return "\n".join(lines) + "\n};\n"
+
+
+X86_64 = """\t.globl {name}
+\t.type {name}, @function
+\t.p2align 4
+{name}:
+\t.cfi_startproc
+\tendbr64
+\tmovq cuda_targets+{offset}(%rip), %r11
+\tjmpq *%r11
+\t.cfi_endproc
+\t.size {name}, .-{name}
+.L{number}:
+\tendbr64
+\tpushq ${number}
+\tjmp cuda_resolve_entry
+"""
+
+AARCH64 = """\t.globl {name}
+\t.type {name}, %function
+\t.p2align 4
+{name}:
+\t.cfi_startproc
+\tbti c
+\tadrp x16, cuda_targets+{offset}
+\tldr x16, [x16, #:lo12:cuda_targets+{offset}]
+\tbr x16
+\t.cfi_endproc
+\t.size {name}, .-{name}
+.L{number}:
+\tbti j
+\tmov x17, #{number}
+\tb cuda_resolve_entry
+"""
+
+# Saves what may hold arguments, asks cuda_resolve(number), and goes where that says. On x86-64 the
+# number is on the stack, above it the caller's return address.
+X86_64_ENTRY = """\t.type cuda_resolve_entry, @function
+cuda_resolve_entry:
+\t.cfi_startproc
+\t.cfi_def_cfa_offset 16
+\tpushq %rdi
+\tpushq %rsi
+\tpushq %rdx
+\tpushq %rcx
+\tpushq %r8
+\tpushq %r9
+\tpushq %rax
+\tsubq $136, %rsp
+\t.cfi_def_cfa_offset 208
+\tmovups %xmm0, 0(%rsp)
+\tmovups %xmm1, 16(%rsp)
+\tmovups %xmm2, 32(%rsp)
+\tmovups %xmm3, 48(%rsp)
+\tmovups %xmm4, 64(%rsp)
+\tmovups %xmm5, 80(%rsp)
+\tmovups %xmm6, 96(%rsp)
+\tmovups %xmm7, 112(%rsp)
+\tmovq 192(%rsp), %rdi
+\tcall cuda_resolve
+\tmovq %rax, %r11
+\tmovups 0(%rsp), %xmm0
+\tmovups 16(%rsp), %xmm1
+\tmovups 32(%rsp), %xmm2
+\tmovups 48(%rsp), %xmm3
+\tmovups 64(%rsp), %xmm4
+\tmovups 80(%rsp), %xmm5
+\tmovups 96(%rsp), %xmm6
+\tmovups 112(%rsp), %xmm7
+\taddq $136, %rsp
+\tpopq %rax
+\tpopq %r9
+\tpopq %r8
+\tpopq %rcx
+\tpopq %rdx
+\tpopq %rsi
+\tpopq %rdi
+\taddq $8, %rsp
+\t.cfi_def_cfa_offset 8
+\tjmpq *%r11
+\t.cfi_endproc
+\t.size cuda_resolve_entry, .-cuda_resolve_entry
+"""
+
+AARCH64_ENTRY = """\t.type cuda_resolve_entry, %function
+cuda_resolve_entry:
+\t.cfi_startproc
+\tstp x29, x30, [sp, #-224]!
+\t.cfi_def_cfa_offset 224
+\t.cfi_offset 29, -224
+\t.cfi_offset 30, -216
+\tmov x29, sp
+\tstp x0, x1, [sp, #16]
+\tstp x2, x3, [sp, #32]
+\tstp x4, x5, [sp, #48]
+\tstp x6, x7, [sp, #64]
+\tstr x8, [sp, #80]
+\tstp q0, q1, [sp, #96]
+\tstp q2, q3, [sp, #128]
+\tstp q4, q5, [sp, #160]
+\tstp q6, q7, [sp, #192]
+\tmov x0, x17
+\tbl cuda_resolve
+\tmov x16, x0
+\tldp x0, x1, [sp, #16]
+\tldp x2, x3, [sp, #32]
+\tldp x4, x5, [sp, #48]
+\tldp x6, x7, [sp, #64]
+\tldr x8, [sp, #80]
+\tldp q0, q1, [sp, #96]
+\tldp q2, q3, [sp, #128]
+\tldp q4, q5, [sp, #160]
+\tldp q6, q7, [sp, #192]
+\tldp x29, x30, [sp], #224
+\t.cfi_restore 29
+\t.cfi_restore 30
+\t.cfi_def_cfa_offset 0
+\tbr x16
+\t.cfi_endproc
+\t.size cuda_resolve_entry, .-cuda_resolve_entry
+"""
+
+
+def code(entries, one, entry):
+    lines = [one.format(name=name, number=number, offset=8 * number)
+             for number, name in enumerate(entries)]
+    return "\t.hidden cuda_resolve\n\t.hidden cuda_targets\n" + entry + "".join(lines)
+
+
+def trampolines(entries):
+    targets = "".join(f"\t.quad .L{number}\n" for number in range(len(entries)))
+    return f"""{HEAD}\t.text
+#if defined(__x86_64__)
+{code(entries, X86_64, X86_64_ENTRY)}
+#elif defined(__aarch64__)
+{code(entries, AARCH64, AARCH64_ENTRY)}
+#else
+#error "no trampolines are written for this processor"
+#endif
+\t.data
+\t.globl cuda_targets
+\t.type cuda_targets, %object
+\t.p2align 3
+cuda_targets:
+{targets}\t.size cuda_targets, .-cuda_targets
+\t.section .note.GNU-stack, "", %progbits
+"""
+
+
+def fake(entries):
+    lines = [HEAD + "/* CUDA_ERROR_NOT_SUPPORTED, unless another file has the function. */",
+             "#define MISSING(name) \\\n"
+             "    __attribute__((weak, visibility(\"default\"))) int name(void);   \\\n"
+             "    int name(void)                                                 \\\n"
+             "    {                                                              \\\n"
+             "        return 801;                                                \\\n"
+             "    }\n"]
+    return "\n".join(lines + [f"MISSING({name})" for name in entries]) + "\n"
+
+
+def main():
+    source, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    try:
+        entries = read(source.read_text(encoding="utf-8"))
+    except Wrong as why:
+        sys.exit(f"{source}: {why}")
+    for name, text in (("cuda_entries.h", header(entries)), ("cuda_entries.c", table(entries)),
+                       ("cuda_trampolines.S", trampolines(entries)),
+                       ("cuda_fake_exports.c", fake(entries))):
+        (out / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* A launch runs the kernel for each thread, block by block, before it returns. */
+#include "tests/cuda/fake/module.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { THREADS_MAX = 1024, SHARED_MAX = 48 << 10 };
+
+static void
+run_block(const struct CUfunc_st *f, struct fake_thread *t, void **params)
+{
+    for (t->index.z = 0; t->index.z < t->block.z; t->index.z++)
+        for (t->index.y = 0; t->index.y < t->block.y; t->index.y++)
+            for (t->index.x = 0; t->index.x < t->block.x; t->index.x++)
+                f->kernel(t, params);
+}
+
+static void
+run(const struct CUfunc_st *f, struct fake_thread *t, unsigned shared, void **params)
+{
+    struct fake_dim *const at = &t->block_index;
+
+    for (at->z = 0; at->z < t->grid.z; at->z++) {
+        for (at->y = 0; at->y < t->grid.y; at->y++) {
+            for (at->x = 0; at->x < t->grid.x; at->x++) {
+                if (shared)
+                    memset(t->shared, 0, shared);
+                run_block(f, t, params);
+            }
+        }
+    }
+}
+
+static CUresult
+launch(const struct CUctx_st *context, const CUlaunchConfig *c, CUfunction f,
+       void **params)
+{
+    const uint64_t threads = (uint64_t)c->blockDimX * c->blockDimY * c->blockDimZ;
+    struct fake_thread t = {.grid = {c->gridDimX, c->gridDimY, c->gridDimZ},
+                            .block = {c->blockDimX, c->blockDimY, c->blockDimZ}};
+
+    if (!f)
+        return CUDA_ERROR_INVALID_HANDLE;
+    if (!threads || threads > THREADS_MAX || !t.grid.x || !t.grid.y || !t.grid.z ||
+        c->sharedMemBytes > SHARED_MAX)
+        return CUDA_ERROR_INVALID_VALUE;
+    if (c->sharedMemBytes && !(t.shared = malloc(c->sharedMemBytes)))
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    run(f, &t, c->sharedMemBytes, params);
+    free(t.shared);
+    fake_passes(context, f->cost_ns ? f->cost_ns : FAKE_LAUNCH_NS);
+    return CUDA_SUCCESS;
+}
+
+#define LAUNCH_KERNEL(name)                                                              \
+    CUresult name(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx,      \
+                  unsigned by, unsigned bz, unsigned shared, CUstream stream,            \
+                  void **params, void **extra)                                           \
+    {                                                                                    \
+        const CUlaunchConfig c = {gx, gy, gz, bx, by, bz, shared, stream, NULL, 0};      \
+        struct CUctx_st *context;                                                        \
+                                                                                         \
+        FAKE_ENTER_CONTEXT(context);                                                     \
+        return extra ? CUDA_ERROR_NOT_SUPPORTED : launch(context, &c, f, params);        \
+    }
+#define LAUNCH_KERNEL_EX(name)                                                           \
+    CUresult name(const CUlaunchConfig *config, CUfunction f, void **params,             \
+                  void **extra)                                                          \
+    {                                                                                    \
+        struct CUctx_st *context;                                                        \
+                                                                                         \
+        FAKE_ENTER_CONTEXT(context);                                                     \
+        return extra ? CUDA_ERROR_NOT_SUPPORTED : launch(context, config, f, params);    \
+    }
+
+LAUNCH_KERNEL(cuLaunchKernel)
+LAUNCH_KERNEL(cuLaunchKernel_ptsz)
+LAUNCH_KERNEL_EX(cuLaunchKernelEx)
+LAUNCH_KERNEL_EX(cuLaunchKernelEx_ptsz)
+
+CUresult
+cuLaunchCooperativeKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz,
+                          unsigned bx, unsigned by, unsigned bz, unsigned shared,
+                          CUstream stream, void **params)
+{
+    const CUlaunchConfig c = {gx, gy, gz, bx, by, bz, shared, stream, NULL, 0};
+    struct CUctx_st *context;
+
+    FAKE_ENTER_CONTEXT(context);
+    return launch(context, &c, f, params);
+}

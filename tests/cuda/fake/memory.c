@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory of the devices, which is the host's, and copies. */
+#include "tests/cuda/fake/fake.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 512, PITCH = 512, NS_PER_10_BYTES = 1 };
+
+struct allocation {
+    struct allocation *next;
+    const struct CUctx_st *context;
+    void *at;
+    size_t bytes;
+};
+
+static struct allocation *allocations;
+
+bool
+fake_take(struct fake_device *d, uint64_t bytes)
+{
+    if (bytes > d->total - d->used)
+        return false;
+    d->used += bytes;
+    return true;
+}
+
+static CUresult
+allocate(const struct CUctx_st *context, CUdeviceptr *ret, size_t bytes)
+{
+    struct fake_device *const d = &fake_devices[context->device];
+    struct allocation *a;
+    void *at;
+
+    if (!bytes || !ret)
+        return CUDA_ERROR_INVALID_VALUE;
+    pthread_mutex_lock(&fake_lock);
+    if (!fake_take(d, bytes)) {
+        pthread_mutex_unlock(&fake_lock);
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    a = calloc(1, sizeof *a);
+    if (!a || posix_memalign(&at, ALIGN, bytes) != 0)
+        abort(); /* the host's memory, not the device's */
+    *a = (struct allocation){allocations, context, at, bytes};
+    allocations = a;
+    pthread_mutex_unlock(&fake_lock);
+    *ret = (CUdeviceptr)(uintptr_t)at;
+    return CUDA_SUCCESS;
+}
+
+/* With fake_lock held. */
+static void
+drop(struct allocation **link)
+{
+    struct allocation *const a = *link;
+
+    *link = a->next;
+    fake_devices[a->context->device].used -= a->bytes;
+    free(a->at);
+    free(a);
+}
+
+static CUresult
+give_back(CUdeviceptr at)
+{
+    CUresult result = at ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+
+    pthread_mutex_lock(&fake_lock);
+    for (struct allocation **link = &allocations; *link; link = &(*link)->next) {
+        if ((CUdeviceptr)(uintptr_t)(*link)->at == at) {
+            drop(link);
+            result = CUDA_SUCCESS;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&fake_lock);
+    return result;
+}
+
+void
+fake_free_all(const struct CUctx_st *context)
+{
+    struct allocation **link = &allocations;
+
+    while (*link) {
+        if ((*link)->context == context)
+            drop(link);
+        else
+            link = &(*link)->next;
+    }
+}
+
+bool
+fake_owns(CUdeviceptr at, size_t bytes)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&fake_lock);
+    for (const struct allocation *a = allocations; a && !found; a = a->next) {
+        const CUdeviceptr begin = (CUdeviceptr)(uintptr_t)a->at;
+
+        found = at >= begin && at - begin <= a->bytes && bytes <= a->bytes - (at - begin);
+    }
+    pthread_mutex_unlock(&fake_lock);
+    return found;
+}
+
+CUresult
+cuMemGetInfo_v2(size_t *ret_free, size_t *ret_total)
+{
+    struct CUctx_st *context;
+    const struct fake_device *d;
+
+    FAKE_ENTER_CONTEXT(context);
+    d = &fake_devices[context->device];
+    pthread_mutex_lock(&fake_lock);
+    *ret_free = d->total - d->used;
+    *ret_total = d->total;
+    pthread_mutex_unlock(&fake_lock);
+    return CUDA_SUCCESS;
+}
+
+CUresult
+cuMemAlloc_v2(CUdeviceptr *ret, size_t bytes)
+{
+    struct CUctx_st *context;
+
+    FAKE_ENTER_CONTEXT(context);
+    return allocate(context, ret, bytes);
+}
+
+CUresult
+cuMemAllocPitch_v2(CUdeviceptr *ret, size_t *ret_pitch, size_t width, size_t height,
+                   unsigned element)
+{
+    struct CUctx_st *context;
+
+    FAKE_ENTER_CONTEXT(context);
+    if (element != 4 && element != 8 && element != 16)
+        return CUDA_ERROR_INVALID_VALUE;
+    *ret_pitch = (width + PITCH - 1) / PITCH * PITCH;
+    return allocate(context, ret, *ret_pitch * height);
+}
+
+CUresult
+cuMemAllocManaged(CUdeviceptr *ret, size_t bytes, unsigned flags)
+{
+    struct CUctx_st *context;
+
+    (void)flags;
+    FAKE_ENTER_CONTEXT(context);
+    return allocate(context, ret, bytes);
+}
+
+CUresult
+cuMemAllocAsync(CUdeviceptr *ret, size_t bytes, CUstream stream)
+{
+    struct CUctx_st *context;
+
+    (void)stream;
+    FAKE_ENTER_CONTEXT(context);
+    return allocate(context, ret, bytes);
+}
+
+CUresult
+cuMemAllocAsync_ptsz(CUdeviceptr *ret, size_t bytes, CUstream stream)
+{
+    struct CUctx_st *context;
+
+    (void)stream;
+    FAKE_ENTER_CONTEXT(context);
+    return allocate(context, ret, bytes);
+}
+
+CUresult
+cuMemFree_v2(CUdeviceptr at)
+{
+    struct CUctx_st *context;
+
+    FAKE_ENTER_CONTEXT(context);
+    return give_back(at);
+}
+
+CUresult
+cuMemFreeAsync(CUdeviceptr at, CUstream stream)
+{
+    struct CUctx_st *context;
+
+    (void)stream;
+    FAKE_ENTER_CONTEXT(context);
+    return give_back(at);
+}
+
+CUresult
+cuMemFreeAsync_ptsz(CUdeviceptr at, CUstream stream)
+{
+    return cuMemFreeAsync(at, stream);
+}
+
+CUresult
+cuMemHostAlloc(void **ret, size_t bytes, unsigned flags)
+{
+    struct CUctx_st *context;
+
+    (void)flags;
+    FAKE_ENTER_CONTEXT(context);
+    if (!bytes)
+        return CUDA_ERROR_INVALID_VALUE;
+    return posix_memalign(ret, ALIGN, bytes) == 0 ? CUDA_SUCCESS
+                                                  : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+CUresult
+cuMemAllocHost_v2(void **ret, size_t bytes)
+{
+    return cuMemHostAlloc(ret, bytes, 0);
+}
+
+CUresult
+cuMemFreeHost(void *at)
+{
+    struct CUctx_st *context;
+
+    FAKE_ENTER_CONTEXT(context);
+    free(at);
+    return CUDA_SUCCESS;
+}
+
+/* Either pointer is the device's where it says so. */
+static CUresult
+copy(const struct CUctx_st *context, CUdeviceptr to, bool to_device, CUdeviceptr from,
+     bool from_device, size_t bytes)
+{
+    if ((to_device && !fake_owns(to, bytes)) || (from_device && !fake_owns(from, bytes)))
+        return CUDA_ERROR_INVALID_VALUE;
+    memmove((void *)(uintptr_t)to, (const void *)(uintptr_t)from, bytes);
+    fake_passes(context, bytes * NS_PER_10_BYTES / 10);
+    return CUDA_SUCCESS;
+}
+
+#define HOST(pointer) (CUdeviceptr)(uintptr_t)(pointer)
+
+#define COPY_TO_DEVICE(name, ...)                                                        \
+    CUresult name(CUdeviceptr to, const void *from, size_t bytes __VA_ARGS__)            \
+    {                                                                                    \
+        struct CUctx_st *context;                                                        \
+                                                                                         \
+        FAKE_ENTER_CONTEXT(context);                                                     \
+        return copy(context, to, true, HOST(from), false, bytes);                        \
+    }
+#define COPY_TO_HOST(name, ...)                                                          \
+    CUresult name(void *to, CUdeviceptr from, size_t bytes __VA_ARGS__)                  \
+    {                                                                                    \
+        struct CUctx_st *context;                                                        \
+                                                                                         \
+        FAKE_ENTER_CONTEXT(context);                                                     \
+        return copy(context, HOST(to), false, from, true, bytes);                        \
+    }
+#define COPY_WITHIN(name)                                                                \
+    CUresult name(CUdeviceptr to, CUdeviceptr from, size_t bytes)                        \
+    {                                                                                    \
+        struct CUctx_st *context;                                                        \
+                                                                                         \
+        FAKE_ENTER_CONTEXT(context);                                                     \
+        return copy(context, to, true, from, true, bytes);                               \
+    }
+#define ON_STREAM , CUstream stream __attribute__((unused))
+
+COPY_TO_DEVICE(cuMemcpyHtoD_v2)
+COPY_TO_DEVICE(cuMemcpyHtoD_v2_ptds)
+COPY_TO_DEVICE(cuMemcpyHtoDAsync_v2, ON_STREAM)
+COPY_TO_DEVICE(cuMemcpyHtoDAsync_v2_ptsz, ON_STREAM)
+COPY_TO_HOST(cuMemcpyDtoH_v2)
+COPY_TO_HOST(cuMemcpyDtoH_v2_ptds)
+COPY_TO_HOST(cuMemcpyDtoHAsync_v2, ON_STREAM)
+COPY_TO_HOST(cuMemcpyDtoHAsync_v2_ptsz, ON_STREAM)
+COPY_WITHIN(cuMemcpyDtoD_v2)
+COPY_WITHIN(cuMemcpyDtoD_v2_ptds)
+
+static CUresult
+fill8(const struct CUctx_st *context, CUdeviceptr to, unsigned char value, size_t n)
+{
+    if (!fake_owns(to, n))
+        return CUDA_ERROR_INVALID_VALUE;
+    memset((void *)(uintptr_t)to, value, n);
+    fake_passes(context, n * NS_PER_10_BYTES / 10);
+    return CUDA_SUCCESS;
+}
+
+static CUresult
+fill32(const struct CUctx_st *context, CUdeviceptr to, unsigned value, size_t n)
+{
+    unsigned *const at = (unsigned *)(uintptr_t)to;
+
+    if (n > SIZE_MAX / sizeof *at || !fake_owns(to, n * sizeof *at) || to % sizeof *at)
+        return CUDA_ERROR_INVALID_VALUE;
+    for (size_t i = 0; i < n; i++)
+        at[i] = value;
+    fake_passes(context, n * sizeof *at * NS_PER_10_BYTES / 10);
+    return CUDA_SUCCESS;
+}
+
+CUresult
+cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t n)
+{
+    struct CUctx_st *context;
+
+    FAKE_ENTER_CONTEXT(context);
+    return fill8(context, to, value, n);
+}
+
+CUresult
+cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t n, CUstream stream)
+{
+    struct CUctx_st *context;
+
+    (void)stream;
+    FAKE_ENTER_CONTEXT(context);
+    return fill8(context, to, value, n);
+}
+
+CUresult
+cuMemsetD32_v2(CUdeviceptr to, unsigned value, size_t n)
+{
+    struct CUctx_st *context;
+
+    FAKE_ENTER_CONTEXT(context);
+    return fill32(context, to, value, n);
+}
+
+CUresult
+cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t n, CUstream stream)
+{
+    struct CUctx_st *context;
+
+    (void)stream;
+    FAKE_ENTER_CONTEXT(context);
+    return fill32(context, to, value, n);
+}

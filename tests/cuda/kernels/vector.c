@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Kernels for the fake driver. */
+#include "tests/cuda/fake/kernel.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT fake_kernel_fn vector_add, block_sums;
+EXPORT extern const uint64_t vector_add_cost_ns;
+EXPORT extern float scale;
+
+const uint64_t vector_add_cost_ns = 50000;
+float scale = 1.0f;
+
+/* (a, b, sum, n): sum = scale * (a + b) */
+void
+vector_add(const struct fake_thread *t, void *const *args)
+{
+    const uint64_t i = fake_global_x(t);
+
+    if (i < *(const uint32_t *)args[3])
+        (*(float *const *)args[2])[i] = scale * ((*(const float *const *)args[0])[i] +
+                                                 (*(const float *const *)args[1])[i]);
+}
+
+/* (values, sums): each block's sum, by way of its shared memory. */
+void
+block_sums(const struct fake_thread *t, void *const *args)
+{
+    float *const sum = t->shared;
+
+    *sum += (*(const float *const *)args[0])[fake_global_x(t)];
+    if (t->index.x + 1 == t->block.x)
+        (*(float *const *)args[1])[t->block_index.x] = *sum;
+}
