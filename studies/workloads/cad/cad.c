@@ -65,7 +65,7 @@ open_device(struct viewer *v, const struct gpu_entry *entry)
     progress_phase(&v->progress, "compiling kernels");
     gpu_init(&v->gpu, entry, &cad_program);
     renderer_init(&v->renderer, &v->gpu, &v->mesh, o->width, o->height, !o->no_edges);
-    scene_init(&v->scene, &v->mesh, o->width, o->height, o->seed);
+    scene_init(&v->scene, &v->mesh, o->width, o->height, o->run.seed);
 }
 
 static void
@@ -124,11 +124,11 @@ rate_write(struct viewer *v, double now)
 static void
 report_if_due(struct viewer *v)
 {
-    const uint32_t every = v->options->report_every;
+    const uint32_t every = v->options->run.report_every;
     const size_t count = v->frame_s.count;
     double sum = 0.0;
 
-    if (!every || v->options->quiet || count % every)
+    if (!every || v->options->run.quiet || count % every)
         return;
     for (size_t i = count - every; i < count; i++)
         sum += v->frame_s.seconds[i] / every;
@@ -220,7 +220,7 @@ fill_result(struct viewer *v, const struct gpu_entry *entry)
     r->triangles = v->mesh.triangle_count;
     r->width = v->options->width;
     r->height = v->options->height;
-    r->seed = v->options->seed;
+    r->seed = v->options->run.seed;
     r->device_bytes = v->gpu.allocated_bytes;
     r->checksum = picture_checksum(&v->renderer.image);
 }
@@ -239,9 +239,9 @@ run_phases(struct viewer *v, const struct gpu_entry *entry, struct failure *why)
     if (stop)
         return -EINTR;
 
-    if (v->options->wait_for) {
+    if (v->options->run.wait_for) {
         progress_phase(&v->progress, "waiting for the start");
-        r = barrier_wait(v->options->wait_for, &stop, why);
+        r = barrier_wait(v->options->run.wait_for, &stop, why);
     }
     if (r >= 0)
         r = draw_all(v, why);
@@ -274,14 +274,15 @@ cad_run(const struct options *options, struct failure *why)
     int r;
 
     v.options = options;
-    r = gpu_find(&entry, options->device, why);
+    r = gpu_find(&entry, options->run.device, why);
     if (r < 0)
         return r;
-    if (options->rate_file && !(v.rate_file = fopen(options->rate_file, "we")))
-        return failure_set(why, -errno, "%s: %s", options->rate_file, strerror(errno));
+    if (options->run.rate_file && !(v.rate_file = fopen(options->run.rate_file, "we")))
+        return failure_set(why, -errno, "%s: %s", options->run.rate_file,
+                           strerror(errno));
 
-    progress_init(&v.progress, options->quiet);
-    report_init(&v.report, options->json, options->quiet);
+    progress_init(&v.progress, options->run.quiet);
+    report_init(&v.report, options->run.json, options->run.quiet);
     stop_on_signals();
     r = load_mesh(&v, why);
     if (r >= 0)

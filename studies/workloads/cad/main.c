@@ -12,7 +12,7 @@ main(int argc, char **argv)
     int r;
 
     options_parse(&options, argc, argv);
-    r = options.list_devices ? program_list_devices(options.json, &why)
-                             : cad_run(&options, &why);
+    r = options.run.list_devices ? program_list_devices(options.run.json, &why)
+                                 : cad_run(&options, &why);
     return program_status("tessera-cad", r, &why);
 }

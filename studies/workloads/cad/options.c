@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cad/options.h"
 
-#include <argp.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -12,17 +11,8 @@ enum option_key {
     KEY_SIZE = 'S',
     KEY_RATE = 'R',
     KEY_FRAMES = 'n',
-    KEY_DURATION = 't',
-    KEY_SEED = 's',
-    KEY_DEVICE = 'D',
-    KEY_LIST = 'L',
-    KEY_JSON = 'j',
-    KEY_REPORT = 'r',
-    KEY_QUIET = 'q',
     KEY_PNG = 'p',
-    KEY_NO_EDGES = 0x100,
-    KEY_RATE_FILE,
-    KEY_WAIT_FOR,
+    KEY_NO_EDGES = RUN_KEYS_END,
 };
 
 enum { SIDE_MIN = 16, SIDE_MAX = 4096, FRAMES_DEFAULT = 300 };
@@ -32,27 +22,23 @@ static const struct argp_option option_table[] = {
     {"mesh", KEY_MESH, "FILE", 0, "A Wavefront OBJ file (default: a gear train)", 0},
     {"size", KEY_SIZE, "WxH", 0, "Pixels, each side 16 to 4096 (default 960x540)", 0},
     {"no-edges", KEY_NO_EDGES, 0, 0, "No lines where surfaces meet", 0},
-    {"seed", KEY_SEED, "N", 0, "The camera's way (default 1)", 0},
+    {"seed", RUN_SEED, "N", 0, "The camera's way (default 1)", 0},
     {0, 0, 0, 0, "How often:", 2},
     {"rate", KEY_RATE, "HZ", 0, "Frames that are due per second (default 30)", 0},
     {"frames", KEY_FRAMES, "N", 0, "End after so many were due (default 300)", 0},
-    {"duration", KEY_DURATION, "SECONDS", 0, "End after a time instead", 0},
+    {"duration", RUN_DURATION, "SECONDS", 0, "End after a time instead", 0},
     {0, 0, 0, 0, "Where:", 3},
-    {"device", KEY_DEVICE, "N|PLATFORM:N", 0,
-     "The Nth device of all, or of a platform given by number or part of its name "
-     "(default 0)",
-     0},
-    {"list-devices", KEY_LIST, 0, 0, "List the devices and exit", 0},
+    RUN_DEVICE_OPTIONS,
     {0, 0, 0, 0, "Output:", 4},
-    {"json", KEY_JSON, 0, 0, "JSON lines: events \"frame\" and \"result\"", 0},
-    {"report", KEY_REPORT, "N", 0, "Report every N frames (default 0: never)", 0},
-    {"rate-file", KEY_RATE_FILE, "FILE", 0,
+    {"json", RUN_JSON, 0, 0, "JSON lines: events \"frame\" and \"result\"", 0},
+    {"report", RUN_REPORT, "N", 0, "Report every N frames (default 0: never)", 0},
+    {"rate-file", RUN_RATE_FILE, "FILE", 0,
      "Write what was drawn each second there: seconds, frames, missed", 0},
     {"png", KEY_PNG, "FILE", 0,
      "Write the last frame, or with %d in the name each frame, which takes time", 0},
-    {"quiet", KEY_QUIET, 0, 0, "Print only the result", 0},
+    {"quiet", RUN_QUIET, 0, 0, "Print only the result", 0},
     {0, 0, 0, 0, "Together with others:", 5},
-    {"wait-for", KEY_WAIT_FOR, "FILE", 0,
+    {"wait-for", RUN_WAIT_FOR, "FILE", 0,
      "Compile, create FILE.PID.ready, and start the measured frames when FILE exists", 0},
     {0},
 };
@@ -86,10 +72,10 @@ parse_size(struct options *o, const char *text, struct argp_state *state)
 static void
 check_length(struct options *o, struct argp_state *state)
 {
-    if (o->frames && o->duration_s > 0.0)
+    if (o->frames && o->run.duration_s > 0.0)
         argp_error(state, "--frames and --duration exclude each other");
-    if (o->duration_s > 0.0)
-        o->frames = (uint64_t)ceil(o->duration_s * o->rate);
+    if (o->run.duration_s > 0.0)
+        o->frames = (uint64_t)ceil(o->run.duration_s * o->rate);
     else if (!o->frames)
         o->frames = FRAMES_DEFAULT;
 }
@@ -109,50 +95,20 @@ parse_option(int key, char *arg, struct argp_state *state)
     case KEY_NO_EDGES:
         o->no_edges = true;
         return 0;
-    case KEY_SEED:
-        o->seed = option_count(arg, 0, UINT64_MAX, "seed", state);
-        return 0;
     case KEY_RATE:
         o->rate = option_number(arg, 1e6, "rate", "frames per second", state);
         return 0;
     case KEY_FRAMES:
         o->frames = option_count(arg, 1, 1000000000, "frames", state);
         return 0;
-    case KEY_DURATION:
-        o->duration_s = option_number(arg, 1e6, "duration", "seconds", state);
-        return 0;
-    case KEY_DEVICE:
-        o->device = arg;
-        return 0;
-    case KEY_LIST:
-        o->list_devices = true;
-        return 0;
-    case KEY_JSON:
-        o->json = true;
-        return 0;
-    case KEY_REPORT:
-        o->report_every = (uint32_t)option_count(arg, 0, 100000000, "report", state);
-        return 0;
-    case KEY_RATE_FILE:
-        o->rate_file = arg;
-        return 0;
     case KEY_PNG:
         o->png = arg;
-        return 0;
-    case KEY_QUIET:
-        o->quiet = true;
-        return 0;
-    case KEY_WAIT_FOR:
-        o->wait_for = arg;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "what is \"%s\"? There are only options", arg);
         return 0;
     case ARGP_KEY_END:
         check_length(o, state);
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return run_option(key, arg, &o->run, state);
     }
 }
 
@@ -168,7 +124,7 @@ options_parse(struct options *ret_options, int argc, char **argv)
         NULL,
         NULL,
         NULL};
-    struct options o = {.rate = 30.0, .width = 960, .height = 540, .seed = 1};
+    struct options o = {.rate = 30.0, .width = 960, .height = 540, .run.seed = 1};
 
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     *ret_options = o;

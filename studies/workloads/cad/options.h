@@ -6,18 +6,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/run_options.h"
+
 struct options {
-    const char *mesh_file; /* NULL: the program's own assembly */
-    const char *png;       /* file for the last frame, or with %d each, or NULL */
-    const char *device;    /* as gpu_find takes it; NULL: the first */
-    const char *wait_for;  /* file to wait for before the measured frames, or NULL */
-    const char *rate_file; /* file for a line a second, or NULL */
-    double rate;           /* frames per second */
-    uint64_t frames;       /* that become due */
-    double duration_s;     /* what frames came from; 0: --frames */
-    uint32_t width, height, report_every;
-    uint64_t seed;
-    bool list_devices, json, quiet, no_edges;
+    struct run_options run; /* duration_s: what frames came from; report_every: frames */
+    const char *mesh_file;  /* NULL: the program's own assembly */
+    const char *png;        /* file for the last frame, or with %d each, or NULL */
+    double rate;            /* frames per second */
+    uint64_t frames;        /* that become due */
+    uint32_t width, height;
+    bool no_edges;
 };
 
 /* Fills in the defaults, too. Ends the process on --help and on misuse (status 64). */

@@ -168,7 +168,8 @@ gpu_copy(struct gpu *gpu, cl_mem buffer, size_t from, size_t to, size_t bytes)
 }
 
 static void
-read_buffer(struct gpu *gpu, cl_mem buffer, void *ret_bytes, size_t size, cl_bool blocking)
+read_buffer(struct gpu *gpu, cl_mem buffer, void *ret_bytes, size_t size,
+            cl_bool blocking)
 {
     if (!gpu_failed(gpu))
         gpu_check(gpu, "clEnqueueReadBuffer",

@@ -123,7 +123,9 @@ gpu_find_all(struct gpu_entry *ret_entries, int max, const char *words,
         return failure_set(why, -ENOMEM, "out of memory");
     while (r >= 0 && (one = strsep(&rest, ","))) {
         if (count == max)
-            r = failure_set(why, -EINVAL, "device \"%s\": this program works on %d together at most", words, max);
+            r = failure_set(why, -EINVAL,
+                            "device \"%s\": this program works on %d together at most",
+                            words, max);
         else
             r = gpu_find(&ret_entries[count++], one, why);
     }

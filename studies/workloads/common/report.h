@@ -25,11 +25,11 @@ struct result {
     const char *model, *device, *platform;
     const char *source; /* of the data; NULL: not told */
     uint32_t steps, batch, parameters;
-    uint32_t devices; /* each with a batch of its own */
-    uint32_t units;   /* of a step, on all of them */
+    uint32_t devices;            /* each with a batch of its own */
+    uint32_t units;              /* of a step, on all of them */
     uint64_t seed, device_bytes; /* of all devices */
-    double loss;  /* of the last step's batch */
-    double score; /* negative: not evaluated */
+    double loss;                 /* of the last step's batch */
+    double score;                /* negative: not evaluated */
     struct stats step_s;
     double compile_s, train_s, eval_s;
 };

@@ -86,13 +86,13 @@ warm_up(struct training *t)
 
     first->on_compiled = on_compiled;
     first->on_compiled_data = t;
-    t->ops->reset(t->job->data, t->options->seed);
+    t->ops->reset(t->job->data, t->options->run.seed);
     for (uint32_t i = 0; i < WARM_UP_STEPS && !stop; i++) {
         t->ops->step(t->job->data, i);
         finish(t);
         first->on_compiled = NULL;
     }
-    t->ops->reset(t->job->data, t->options->seed);
+    t->ops->reset(t->job->data, t->options->run.seed);
 }
 
 static void
@@ -124,10 +124,10 @@ one_step(struct training *t)
 static void
 report_if_due(struct training *t)
 {
-    const uint32_t every = t->options->report_every;
+    const uint32_t every = t->options->run.report_every;
     double sum = 0.0;
 
-    if (!every || t->options->quiet || steps_done(t) % every)
+    if (!every || t->options->run.quiet || steps_done(t) % every)
         return;
     for (uint32_t i = steps_done(t) - every; i < steps_done(t); i++)
         sum += t->step_s.seconds[i] / every;
@@ -202,7 +202,7 @@ turn_goes_on(struct training *t)
 static double
 train_done(const struct training *t, double *ret_total)
 {
-    *ret_total = t->options->steps ? t->options->steps : t->options->duration_s;
+    *ret_total = t->options->steps ? t->options->steps : t->options->run.duration_s;
     return t->options->steps ? steps_done(t) : clock_seconds() - t->train_began;
 }
 
@@ -255,7 +255,7 @@ fill_result(struct training *t)
     t->result.platform = entry->platform_name;
     t->result.steps = steps_done(t);
     t->result.batch = t->job->batch;
-    t->result.seed = t->options->seed;
+    t->result.seed = t->options->run.seed;
     t->result.devices = t->gpu_count;
     for (unsigned i = 0; i < t->gpu_count; i++)
         t->result.device_bytes += t->gpus[i].allocated_bytes;
@@ -286,9 +286,9 @@ run_phases(struct training *t, struct failure *why)
     if (r < 0)
         return r;
 
-    if (t->options->wait_for) {
+    if (t->options->run.wait_for) {
         progress_phase(&t->progress, "waiting for the start");
-        r = barrier_wait(t->options->wait_for, &stop, why);
+        r = barrier_wait(t->options->run.wait_for, &stop, why);
         if (r < 0)
             return r;
     }
@@ -308,7 +308,7 @@ run_phases(struct training *t, struct failure *why)
 static int
 load(struct training *t, struct failure *why)
 {
-    const char *const file = t->options->rate_file;
+    const char *const file = t->options->run.rate_file;
 
     if (file && !(t->rate_file = fopen(file, "we")))
         return failure_set(why, -errno, "%s: %s", file, strerror(errno));
@@ -322,14 +322,15 @@ run(struct training *t, struct failure *why)
     const struct training_job *const job = t->job;
     int r;
 
-    r = gpu_find_all(t->entries, (int)job->ops->gpus_max, job->options->device, why);
+    r = gpu_find_all(t->entries, (int)job->ops->gpus_max, job->options->run.device, why);
     if (r < 0)
         return r;
     t->gpu_count = (unsigned)r;
     t->result.units = job->units * t->gpu_count;
 
-    progress_init(&t->progress, job->options->quiet);
-    report_init(&t->report, &job->ops->words, job->options->json, job->options->quiet);
+    progress_init(&t->progress, job->options->run.quiet);
+    report_init(&t->report, &job->ops->words, job->options->run.json,
+                job->options->run.quiet);
     stop_on_signals();
     r = load(t, why);
     if (r >= 0)

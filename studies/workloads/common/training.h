@@ -21,7 +21,7 @@ struct training_ops {
     struct report_words words;
     const char *loading; /* the name of the first phase: "loading images" */
 
-    unsigned gpus_max;   /* devices that it can use together, at most TRAINING_GPUS_MAX */
+    unsigned gpus_max; /* devices that it can use together, at most TRAINING_GPUS_MAX */
 
     /* For so many devices. */
     int (*load)(void *data, unsigned gpus, struct failure *why);

@@ -3,20 +3,17 @@
 #ifndef WORKLOADS_TRAINING_OPTIONS_H
 #define WORKLOADS_TRAINING_OPTIONS_H
 
-#include <argp.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/run_options.h"
+
 struct training_options {
-    const char *device;    /* as gpu_find takes it; NULL: the first */
-    const char *wait_for;  /* file to wait for before the measured steps, or NULL */
-    const char *rate_file; /* file for a line a second, or NULL */
-    uint32_t steps;        /* 0: until duration_s is over */
-    double duration_s;     /* 0, as steps: the model's default steps, for the program */
-    uint32_t report_every;
-    uint64_t seed;
-    bool list_devices, json, quiet, no_eval;
-    bool turns; /* a step for each line on stdin */
+    struct run_options run; /* report_every: steps */
+    uint32_t
+        steps; /* 0: until duration_s is over; as that 0: the model's, for the program */
+    bool no_eval;
+    bool turns; /* as many steps as each line on stdin says */
 };
 
 /*

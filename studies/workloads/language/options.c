@@ -42,9 +42,6 @@ parse_option(int key, char *arg, struct argp_state *state)
     case KEY_TEXT:
         o->text = arg;
         return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "what is \"%s\"? There are only options", arg);
-        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -66,7 +63,7 @@ options_parse(struct options *ret_options, int argc, char **argv)
     struct options o = {.model = &model_specs[0], .text = options_default_text};
 
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    if (!o.training.steps && o.training.duration_s <= 0.0)
+    if (!o.training.steps && o.training.run.duration_s <= 0.0)
         o.training.steps = o.model->default_steps;
     *ret_options = o;
 }

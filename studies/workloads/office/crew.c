@@ -78,7 +78,7 @@ crew_init(struct crew *c, const struct options *options, const char *folder,
           struct failure *why)
 {
     struct worker w = {.options = options, .folder = folder, .messages = -1, .start = -1};
-    struct rng seeds = {.state = options->seed};
+    struct rng seeds = {.state = options->run.seed};
     int r;
 
     c->count = options->workers;

@@ -34,10 +34,10 @@ static int
 on_operation(void *data, const struct message *m, struct failure *why)
 {
     struct office *const o = data;
-    const uint32_t every = o->options->report_every;
+    const uint32_t every = o->options->run.report_every;
     int r = 0;
 
-    if (every && m->number % every == 0 && !o->options->quiet) {
+    if (every && m->number % every == 0 && !o->options->run.quiet) {
         progress_clear(&o->progress);
         report_operation(&o->report, m);
     }
@@ -69,9 +69,9 @@ prepare(struct office *o, struct failure *why)
         snprintf(note, sizeof note, "%u of %u", o->crew.ready, o->crew.count);
         progress_update(&o->progress, o->crew.ready, o->crew.count, note);
     }
-    if (r == 0 && o->options->wait_for) {
+    if (r == 0 && o->options->run.wait_for) {
         progress_phase(&o->progress, "waiting for the start");
-        r = barrier_wait(o->options->wait_for, &stop, why);
+        r = barrier_wait(o->options->run.wait_for, &stop, why);
     }
     return r;
 }
@@ -87,8 +87,8 @@ show(struct office *o, double elapsed)
     if (options->operations)
         progress_update(&o->progress, (double)count,
                         (double)options->operations * options->workers, note);
-    else if (elapsed < options->duration_s)
-        progress_update(&o->progress, elapsed, options->duration_s, note);
+    else if (elapsed < options->run.duration_s)
+        progress_update(&o->progress, elapsed, options->run.duration_s, note);
 }
 
 /* Until all workers are done. */
@@ -121,7 +121,7 @@ static void
 fill_result(struct office *o)
 {
     o->result.workers = o->options->workers;
-    o->result.seed = o->options->seed;
+    o->result.seed = o->options->run.seed;
     o->result.cpu_s = o->crew.cpu_s;
     for (unsigned i = 0; i < OPERATIONS; i++)
         o->result.kinds[i] = latency_of(&o->kinds[i]);
@@ -176,8 +176,8 @@ office_run(const struct options *options, struct failure *why)
                         .result.workers = options->workers};
     o.crew.on_operation = on_operation;
     o.crew.data = &o;
-    progress_init(&o.progress, options->quiet);
-    report_init(&o.report, options->json, options->quiet);
+    progress_init(&o.progress, options->run.quiet);
+    report_init(&o.report, options->run.json, options->run.quiet);
 
     stop_on_signals();
     r = run_phases(&o, why);

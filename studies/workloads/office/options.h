@@ -3,20 +3,17 @@
 #ifndef OFFICE_OPTIONS_H
 #define OFFICE_OPTIONS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
+#include "common/run_options.h"
+
 struct options {
+    struct run_options run; /* of these no devices and no rate file */
     uint32_t workers;
-    uint32_t operations; /* of each worker; 0: until duration_s is over */
-    double duration_s;
-    double think_s; /* mean; 0: no pauses */
-    uint64_t seed;
+    uint32_t operations;   /* of each worker; 0: until duration_s is over */
+    double think_s;        /* mean; 0: no pauses */
     const char *folder;    /* to make the files in; NULL: $TMPDIR or /tmp */
     const char *text_file; /* to search in, an absolute path; NULL: a text is made */
-    const char *wait_for;  /* file to wait for before the start, or NULL */
-    uint32_t report_every; /* 0: never */
-    bool json, quiet;
 };
 
 /* Fills in the defaults, too. Ends the process on --help and on misuse (status 64). */

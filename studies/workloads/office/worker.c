@@ -118,7 +118,7 @@ work(const struct worker *w, struct desk *desk)
 {
     const struct options *const o = w->options;
     const double cpu_began = cpu_seconds();
-    const double end = o->operations ? INFINITY : clock_seconds() + o->duration_s;
+    const double end = o->operations ? INFINITY : clock_seconds() + o->run.duration_s;
     struct plan plan;
 
     plan_init(&plan, w->seed, o->think_s);

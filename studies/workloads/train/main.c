@@ -12,7 +12,8 @@ main(int argc, char **argv)
     int r;
 
     options_parse(&options, argc, argv);
-    r = options.training.list_devices ? program_list_devices(options.training.json, &why)
-                                      : train_run(&options, &why);
+    r = options.training.run.list_devices
+            ? program_list_devices(options.training.run.json, &why)
+            : train_run(&options, &why);
     return program_status("tessera-train", r, &why);
 }

@@ -49,7 +49,7 @@ struct model {
     struct gpu *gpu; /* borrowed */
     int batch;
     uint64_t seed;
-    uint32_t replica;    /* of several that learn together: draws of its own. 0: the first */
+    uint32_t replica; /* of several that learn together: draws of its own. 0: the first */
     uint32_t steps_done; /* since model_reset */
     struct layer layers[MODEL_LAYERS_MAX];
     struct scratch scratch;

@@ -46,9 +46,6 @@ parse_option(int key, char *arg, struct argp_state *state)
     case KEY_BATCH:
         o->batch = (uint32_t)option_count(arg, 1, 1000, "batch", state);
         return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "what is \"%s\"? There are only options", arg);
-        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -64,7 +61,8 @@ options_parse(struct options *ret_options, int argc, char **argv)
         NULL,
         "Trains a convolutional network on small images with OpenCL and reports "
         "the time of each step and the accuracy.\v"
-        "Devices with commas between them, --device 0,1, train together: each has a batch of "
+        "Devices with commas between them, --device 0,1, train together: each has a "
+        "batch of "
         "its own, and every step takes the mean of their gradients.",
         children,
         NULL,
@@ -72,7 +70,7 @@ options_parse(struct options *ret_options, int argc, char **argv)
     struct options o = {.model = &model_specs[0]};
 
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    if (!o.training.steps && o.training.duration_s <= 0.0)
+    if (!o.training.steps && o.training.run.duration_s <= 0.0)
         o.training.steps = o.model->default_steps;
     if (!o.batch)
         o.batch = o.model->default_batch;

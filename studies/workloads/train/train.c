@@ -30,7 +30,8 @@ struct trainer {
     struct dataset data;
     struct replica *replicas;
     unsigned replica_count;
-    float *gradients; /* of each replica, one after the other; NULL when there is only one */
+    float *
+        gradients; /* of each replica, one after the other; NULL when there is only one */
     uint32_t *order;
     struct rng shuffle;
 };
@@ -75,12 +76,12 @@ trainer_load(void *data, unsigned gpus, struct failure *why)
     int r;
 
     r = dataset_load(&t->data, t->options->model->data, t->options->data_dir,
-                     t->options->training.seed, why);
+                     t->options->training.run.seed, why);
     if (r < 0)
         return r;
     if (images > t->data.train.count)
-        return failure_set(why, -EINVAL, "a batch of %u, but only %u training images", images,
-                           t->data.train.count);
+        return failure_set(why, -EINVAL, "a batch of %u, but only %u training images",
+                           images, t->data.train.count);
 
     count = larger(t->data.train.count, t->data.test.count);
     t->order = malloc(count * sizeof *t->order);
