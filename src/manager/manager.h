@@ -37,11 +37,12 @@ struct manager {
     struct list operations;       /* struct operation */
     struct operation_socket *operation_socket;
     struct cgroups cgroups;
-    struct alarm *groups_left; /* another try at groups whose last process took its time */
-    uint64_t groups_wait_ms;   /* till that */
-    bool worker_users;  /* workers have users of their own */
-    unsigned trashed;   /* names what waits to be removed */
-    struct alarm *idle; /* with --idle-exit */
+    struct alarm
+        *groups_left;        /* another try at groups whose last process took its time */
+    uint64_t groups_wait_ms; /* till that */
+    bool worker_users;       /* workers have users of their own */
+    unsigned trashed;        /* names what waits to be removed */
+    struct alarm *idle;      /* with --idle-exit */
     uint64_t started_ns, last_request_ns;
     uv_loop_t loop;
     bool loop_made;

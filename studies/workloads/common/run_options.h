@@ -47,8 +47,8 @@ struct run_options {
     }
 
 /*
- * For argp's parsers, in place of ARGP_ERR_UNKNOWN: takes one of the options above, and refuses words
- * that are no option.
+ * For argp's parsers, in place of ARGP_ERR_UNKNOWN: takes one of the options above, and refuses
+ * words that are no option.
  */
 error_t run_option(int key, char *arg, struct run_options *o, struct argp_state *state);
 
