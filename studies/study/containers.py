@@ -5,9 +5,10 @@ import json
 
 from study import figures
 from study.places import place
-from study.plan import Step
+from study.plan import VMS, Step
 from study.plot import Level, Plot, Series
 from study.report import Claim, Heading, Page, Table, Text
+from study.turns import take_turns
 from study.workload import result_of, run_alone
 
 NAME = "containers"
@@ -17,6 +18,7 @@ TYPE = "cpu-1g"
 MEMORY = "4g"
 TITLES = {"vgpu": "host, process", "container": "host, container",
           "vm": "VM, process", "vm-container": "VM, container"}
+HOST = "host"  # in place of a place: both on the host, step by step
 SITES = (("host", "vgpu", "container"), ("VM", "vm", "vm-container"))
 STEPS = (3, 20, 60)  # of a run: quick, normal, full
 # Without KVM a machine is too slow for the deep one.
@@ -43,20 +45,46 @@ def train(at_name, steps):
     return take
 
 
+def train_in_turns(steps):
+    """On the host: a step in the process, a step in the container, and so on."""
+    def take(site):
+        there = {at: place(at, site, site.gpu_list()[0], TYPE) for at in ("vgpu", "container")}
+        command = [site.programs.find("tessera-train"), "--model", MODEL, "--seed", 1, "--json",
+                   "--no-eval", "--report", 0]
+        return take_turns(there, command, steps)
+    return take
+
+
 def plan(options):
-    rounds = options.rounds or options.choose(1, 10, 20)
-    steps = []
-    for r in range(-1, rounds):  # what the first compiles, the others find
-        for at, title in TITLES.items():
-            if r < 0:
-                key, what, count = f"warm/{at}", f"{title}, first run", 1
-            else:
-                key, what, count = f"{r}/{at}", f"{title}, round {r + 1}", options.choose(*STEPS)
-            steps.append(Step(key, what, train(at, count), place=at))
+    rounds = options.rounds or options.choose(1, 8, 20)
+    machine_rounds = options.rounds or options.choose(1, 5, 10)
+    count = options.choose(*STEPS)
+    # What the first compiles, the others find.
+    steps = [Step(f"warm/{at}", f"{title}, first run", train(at, 1), place=at)
+             for at, title in TITLES.items()]
+    for r in range(rounds):
+        steps.append(Step(f"{r}/{HOST}", f"host, in turns, round {r + 1}", train_in_turns(count),
+                          place="container"))
+        steps += [Step(f"{r}/{at}", f"{TITLES[at]}, round {r + 1}", train(at, count), place=at)
+                  for at in VMS if r < machine_rounds]
     return steps
 
 
 # ---- the report ----------------------------------------------------------------------------
+
+
+def spread_out(values):
+    """A sample of both places on the host is one of each."""
+    found = {}
+    for key, value in values.items():
+        number, where = key.split("/")
+        if where != HOST:
+            found[key] = value
+            continue
+        for at, sample in value.items():
+            found[f"{number}/{at}"] = sample | {
+                "result": sample["result"] | {"steps_s": sample["step_s"]}}
+    return found
 
 
 def rounds_of(values, at):
@@ -221,14 +249,14 @@ ANSWER = (
 HOW = (
     "Means, medians and p99 in the first table are of all steps; MAD (the median distance from "
     "the median) and slowest / fastest step are of the steps of one run, medians over the rounds. "
-    "Ratios are of rounds in which all places took turns: their median, and its 95 % confidence "
-    "interval. In a run of less than 100 steps p99 is the slowest. A container is made by crun "
+    "Ratios are within rounds: their median, and its 95 % confidence interval. On the host process "
+    "and container are there together and take turns, a step each; in a machine they take turns "
+    "run by run. In a run of less than 100 steps p99 is the slowest. A container is made by crun "
     "with its default namespaces and no seccomp filter; its image holds the program and its "
     "libraries.")
 CPU = (
-    "CPU time is of whole runs, with start and compilation: guest, the program; host, the manager "
-    "and its workers. That of a container is crun's and "
-    "all that it waited for, so making the container is in it. In a machine the guest's clocks "
+    "CPU time: guest, the program; host, the manager and its workers. On the host it is of these "
+    "steps; in a machine of whole runs, with start and compilation. There the guest's clocks "
     "tell it, which count the time that the host took away as well; QEMU's is what the host saw, "
     "which has the guest's in it. Not known is what the host's kernel did for a container "
     "(mounts, network) outside of these processes.")
@@ -239,7 +267,8 @@ EMULATED = (
     "grossly slower.")
 
 
-def report(data, values):
+def report(_data, values):
+    values = spread_out(values)
     blocks = [*claims(values), Text(ANSWER), *plots(values), Heading("Places"),
               place_table(values), Heading("Container over process"), ratio_table(values)]
     if emulated(values):
