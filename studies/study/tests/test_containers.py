@@ -177,7 +177,8 @@ class Reported(unittest.TestCase):
 
     def test_a_real_machine_is_compared_with_the_host(self):
         values = made_up(emulated=False)
-        self.assertIn(("vm-container", "vgpu"), containers.comparable(containers.spread_out(values)))
+        self.assertIn(("vm-container", "vgpu"),
+                      containers.comparable(containers.spread_out(values)))
         self.assertNotIn("no claim of percents", texts_of(containers.report({}, values)))
 
     def test_three_times_the_spread_is_three(self):
