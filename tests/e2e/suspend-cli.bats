@@ -235,11 +235,11 @@ nothing_beside() {
     [ "$(cat log)" = "tessera: suspend 'slow': called off" ]
     run "$BATS_TEST_DIRNAME/terminal.py" 0.7 show signal:INT -- "$TESSERA" suspend slow
     [[ ! "$output" =~ $bar ]]
-    run env NO_COLOR= "$BATS_TEST_DIRNAME/terminal.py" --raw 1.6 signal:INT -- \
+    run env NO_COLOR= "$BATS_TEST_DIRNAME/terminal.py" --raw until:pausing signal:INT -- \
         "$TESSERA" suspend slow
     [[ "$output" =~ pausing ]]
     [[ "$output" == *$'\e[32m'* ]]
-    run env NO_COLOR=1 "$BATS_TEST_DIRNAME/terminal.py" --raw 1.6 show signal:INT -- \
+    run env NO_COLOR=1 "$BATS_TEST_DIRNAME/terminal.py" --raw until:pausing show signal:INT -- \
         "$TESSERA" suspend slow
     [[ "$output" =~ $bar ]]
     [[ "$output" != *$'\e[32m'* ]]
