@@ -110,7 +110,7 @@ assert front.cuInit(41) == 42
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_without_a_driver_each_call_says_so(self):
-        for driver in ("", "/nonexistent/libcuda.so.1", "libcuda.so.1", FRONT):
+        for driver in ("", "/nonexistent/libcuda.so.1", "libcuda.so.1", FRONT, KERNELS):
             done = run([sys.executable, "-c",
                         "import ctypes, sys; f = ctypes.CDLL('libcuda.so.1'); "
                         "sys.exit(f.cuInit(0) if f.cuInit(0) == f.cuMemFree_v2(0) else 1)"],

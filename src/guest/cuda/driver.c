@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define VERSION_FILE "/proc/driver/nvidia/version"
@@ -33,24 +32,27 @@ static const char *const folders[] = {
 static char none; /* its address: there is no driver */
 static _Atomic(void *) driver;
 
-/* A file that is ours, by whatever name: opening it would call ourselves without end. */
+/* Ourselves, by whatever name: each call would come back to us without end. */
 static bool
-is_ours(const char *path)
+is_ours(void *symbol)
 {
-    struct stat ours, that;
-    Dl_info info;
+    Dl_info ours, that;
 
-    return dladdr(&none, &info) && stat(info.dli_fname, &ours) == 0 &&
-           stat(path, &that) == 0 && ours.st_dev == that.st_dev &&
-           ours.st_ino == that.st_ino;
+    return dladdr(&none, &ours) && dladdr(symbol, &that) &&
+           ours.dli_fbase == that.dli_fbase;
 }
 
 static void *
 open_path(const char *path)
 {
-    if (path[0] != '/' || is_ours(path))
-        return NULL;
-    return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *const handle = path[0] == '/' ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+    void *const init = handle ? dlsym(handle, "cuInit") : NULL;
+
+    if (init && !is_ours(init))
+        return handle;
+    if (handle)
+        dlclose(handle);
+    return NULL;
 }
 
 /* Of "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.14  Thu Feb 22 ...": 550.54.14. */
