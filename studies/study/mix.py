@@ -6,7 +6,7 @@ import os
 from study import figures
 from study.plan import Step
 from study.plot import Level, Plot, Series
-from study.report import Claim, Heading, Page, Table, Text
+from study.report import Heading, Page, Table, Text
 from study.workload import beside, run_together
 
 NAME = "mix"
@@ -211,6 +211,18 @@ def table(samples, where):
                         for count in samples.counts(where, policy)])
 
 
+def office_table(samples):
+    """The most that were measured, beside training and CAD, over them alone."""
+    rows = []
+    for where, policy in samples.settings():
+        counts = samples.counts(where, policy)
+        r = samples.over_alone(where, policy, "office", counts[-1]) if counts else None
+        if r:
+            rows.append([f"{where}, {policy}, {counts[-1]} workers", percent(r)])
+    return Table(["the GPU, policy, knowledge workers", "p50 with training and CAD, over alone "
+                  f"(95 %; published: under {PUBLISHED_OFFICE} %)"], rows)
+
+
 def cost_plot(samples, where, part, title, published):
     series = []
     for w, policy in samples.settings():
@@ -221,7 +233,7 @@ def cost_plot(samples, where, part, title, published):
                 points.append((count, *((x - 1) * 100 for x in (r["ratio"], r["low"], r["high"]))))
         if points:
             series.append(Series(policy, points))
-    levels = [Level(f"published: {p:+} % with {n} workers", p)
+    levels = [Level(f"published, {n} workers: {p:+} %", p)
               for p, n in zip(published, (32, 96))]
     return Plot(f"{title}: what knowledge workers add", "knowledge workers",
                 "longer than without them, %", series, levels) \
@@ -234,18 +246,13 @@ def report(_data, values):
         f"A training (tessera-train), a CAD guest (tessera-cad, {RATE_HZ} frames a second asked "
         "for) on one software GPU, and knowledge workers (tessera-office, no GPU) beside them. "
         "The published figures are of a server with a real GPU and some tens of cores; on a "
-        "software GPU the guests compete for the very cores that the GPU is made of.")]
+        "software GPU the guests compete for the very cores that the GPU is made of. Equal and "
+        "fixed share keep a guest's part of the time free for it, also while it does nothing; "
+        "cores are idle then.")]
     for where in dict.fromkeys(w for w, _ in samples.settings()):
         blocks += [Heading(f"The software GPU has {where}"),
                    cost_plot(samples, where, "train", "Training step", PUBLISHED_TRAINING),
                    cost_plot(samples, where, "cad", "CAD frame", PUBLISHED_CAD),
                    table(samples, where)]
-    for where, policy in samples.settings():
-        counts = samples.counts(where, policy)
-        r = samples.over_alone(where, policy, "office", counts[-1]) if counts else None
-        if r:
-            blocks.append(Claim(
-                f"{where}, {policy}: {counts[-1]} knowledge workers are not slowed by training and "
-                f"CAD by more than {PUBLISHED_OFFICE} %, as published (measured {percent(r)})",
-                r["ratio"] <= 1 + PUBLISHED_OFFICE / 100))
+    blocks += [Heading("What knowledge workers notice"), office_table(samples)]
     return Page("Mixed load: training, CAD and knowledge workers", QUESTION, blocks)
