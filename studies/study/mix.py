@@ -80,10 +80,9 @@ def who_of(train, cad, workers):
     return "+".join([*names, *([f"{workers}kw"] if workers else [])])
 
 
-def crowds(options, pinned):
+def crowds(options):
     """(training, CAD, knowledge workers): each alone, then together with more and more workers."""
-    counts = options.choose((4,), (32, 96) if pinned else (32, 64, 96),
-                            (16, 32, 48, 64, 80, 96))
+    counts = options.choose((4,), (32, 96), (16, 32, 48, 64, 80, 96))
     return [(True, False, 0), (False, True, 0), (False, False, counts[-1]),
             *((True, True, n) for n in (0, *counts))]
 
@@ -95,7 +94,7 @@ def plan(options):
     for number in range(rounds):
         for where, gpus in CORES if pinned_possible() else CORES[:1]:
             for policy in POLICIES[:1] if options.quick or gpus > 1 else POLICIES:
-                for train, cad, workers in crowds(options, gpus > 1):
+                for train, cad, workers in crowds(options):
                     who = who_of(train, cad, workers)
                     mix = Mix(seconds, train, cad, workers, policy, gpus > 1)
                     steps.append(Step(key_of(number, where, policy, who),
