@@ -212,11 +212,11 @@ def advice_claims(values, job):
                     f"{v['worst']:.2f})", v["held"])
 
 
-def is_alike(r):
-    """None: that cannot be told."""
+def is_no_longer(r):
+    """As far as the interval tells. None: that cannot be told."""
     if not r or r["rounds"] < ROUNDS_LEAST or r["high"] - r["low"] > WIDTH_MOST:
         return None
-    return r["low"] <= 1 + ASKED and r["high"] >= 1 - ASKED
+    return r["low"] <= 1 + ASKED
 
 
 def claims(values, jobs):
@@ -225,7 +225,7 @@ def claims(values, jobs):
         r = over_largest(values, job, least) if least and least != LARGEST else None
         yield Claim(f"{job}: less memory makes no step longer, to {ASKED:.0%} (on {least}, over "
                     f"{LARGEST}: {ratio_words(r)})",
-                    is_alike(r))
+                    is_no_longer(r))
         yield from advice_claims(values, job)
 
 
