@@ -88,7 +88,7 @@ def crowds(options):
 
 
 def plan(options):
-    seconds = options.choose(1, 4, 20)
+    seconds = options.choose(1, 3, 20)
     rounds = options.rounds or options.choose(1, 3, 10)
     steps = []
     for number in range(rounds):

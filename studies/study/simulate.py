@@ -104,7 +104,7 @@ def fleet(vgpus, slice_ms, seconds):
 def plan(options):
     seconds = options.choose(0.6, 2, 6)
     device, steps = Device(), []
-    for r in range(options.rounds or options.choose(1, 3, 10)):
+    for r in range(options.rounds or options.choose(1, 2, 10)):
         for name in QUICK if options.quick else LOADS:
             guests = LOADS[name]
             for slice_ms in (USUAL_MS,) if options.quick else (USUAL_MS, SLICES_MS[-1]):
