@@ -2,6 +2,8 @@
 #include "common/training.h"
 
 #include <errno.h>
+#include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +14,7 @@
 #include "common/stop.h"
 #include "common/times.h"
 
-enum { WARM_UP_STEPS = 3, STEPS_OF_A_TURN_MAX = 1000000 };
+enum { WARM_UP_STEPS = 3, STEPS_OF_A_TURN_MAX = 1000000, LOOK_MS = 100 };
 
 struct training {
     const struct training_job *job;
@@ -138,17 +140,21 @@ report_if_due(struct training *t)
     report_step(&t->report, steps_done(t), t->result.loss, sum, t->result.units);
 }
 
-/* A byte of standard input; EOF: there will be none, or a signal came. */
+/*
+ * A byte of standard input; EOF: there will be none, or a signal came. A read goes on after a
+ * signal, so it begins only when there is something to read.
+ */
 static int
 next_byte(void)
 {
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
     unsigned char c;
-    ssize_t n;
 
-    do
-        n = read(STDIN_FILENO, &c, 1);
-    while (n < 0 && errno == EINTR && !stop);
-    return n == 1 ? c : EOF;
+    while (!stop) {
+        if (poll(&in, 1, LOOK_MS) > 0)
+            return read(STDIN_FILENO, &c, 1) == 1 ? c : EOF;
+    }
+    return EOF;
 }
 
 /* Waits for a line: how many steps it asks for, one if it is empty. 0: no more. */
@@ -202,7 +208,10 @@ turn_goes_on(struct training *t)
 static double
 train_done(const struct training *t, double *ret_total)
 {
-    *ret_total = t->options->steps ? t->options->steps : t->options->run.duration_s;
+    if (t->options->turns && !t->options->steps && t->options->run.duration_s <= 0.0)
+        *ret_total = INFINITY; /* whoever gives the turns ends it */
+    else
+        *ret_total = t->options->steps ? t->options->steps : t->options->run.duration_s;
     return t->options->steps ? steps_done(t) : clock_seconds() - t->train_began;
 }
 

@@ -70,7 +70,7 @@ options_parse(struct options *ret_options, int argc, char **argv)
     struct options o = {.model = &model_specs[0]};
 
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    if (!o.training.steps && o.training.run.duration_s <= 0.0)
+    if (!o.training.steps && o.training.run.duration_s <= 0.0 && !o.training.turns)
         o.training.steps = o.model->default_steps;
     if (!o.batch)
         o.batch = o.model->default_batch;

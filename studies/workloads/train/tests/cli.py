@@ -211,10 +211,16 @@ class Training(unittest.TestCase):
             process.stdin.write(b"\n")
             process.stdin.flush()
             process.stdout.readline()
-            process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=30)
-            self.assertEqual((process.returncode, errors),
-                             (130, b"tessera-train: interrupted\n"))
+            process.send_signal(signal.SIGINT)  # while its input is still open
+            self.assertEqual(process.wait(timeout=30), 130)
+            self.assertEqual(process.stderr.read(), b"tessera-train: interrupted\n")
+
+    def test_turns_have_no_end_of_their_own(self):
+        with self.start("--turns", "--json", "--no-eval", "--batch", "1",
+                        stdin=subprocess.PIPE) as process:
+            out, errors = process.communicate(b"400\n", timeout=120)
+            self.assertEqual((process.returncode, errors), (0, b""))
+            self.assertEqual(json.loads(out.splitlines()[-1])["steps"], 400)
 
     def test_waits_for_the_others(self):
         go = f"{self.directory.name}/go"
