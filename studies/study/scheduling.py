@@ -22,7 +22,7 @@ QUICK_SLICES_MS = (2,)
 USUAL_MS = 2
 
 # Quick, normal, full.
-ROUNDS = (1, 3, 10)
+ROUNDS = (1, 2, 10)
 WINDOW_S = (0.5, 1.2, 4)
 TURNS = (5, 20, 40)  # that a window has for each guest, at least
 
