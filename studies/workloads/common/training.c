@@ -208,10 +208,13 @@ turn_goes_on(struct training *t)
 static double
 train_done(const struct training *t, double *ret_total)
 {
-    if (t->options->turns && !t->options->steps && t->options->run.duration_s <= 0.0)
-        *ret_total = INFINITY; /* whoever gives the turns ends it */
+    const double limit_s = t->options->run.duration_s;
+
+    if (t->options->steps)
+        *ret_total = t->options->steps;
     else
-        *ret_total = t->options->steps ? t->options->steps : t->options->run.duration_s;
+        *ret_total =
+            limit_s > 0.0 ? limit_s : INFINITY; /* turns: who gives them ends it */
     return t->options->steps ? steps_done(t) : clock_seconds() - t->train_began;
 }
 

@@ -49,6 +49,16 @@ allocate(const struct CUctx_st *context, CUdeviceptr *ret, size_t bytes)
     return CUDA_SUCCESS;
 }
 
+/* For the export of that name. */
+static CUresult
+allocate_here(const char *name, CUdeviceptr *ret, size_t bytes)
+{
+    struct CUctx_st *context;
+    const CUresult entered = fake_enter_context(name, &context);
+
+    return entered == CUDA_SUCCESS ? allocate(context, ret, bytes) : entered;
+}
+
 /* With fake_lock held. */
 static void
 drop(struct allocation **link)
@@ -124,10 +134,7 @@ cuMemGetInfo_v2(size_t *ret_free, size_t *ret_total)
 CUresult
 cuMemAlloc_v2(CUdeviceptr *ret, size_t bytes)
 {
-    struct CUctx_st *context;
-
-    FAKE_ENTER_CONTEXT(context);
-    return allocate(context, ret, bytes);
+    return allocate_here(__func__, ret, bytes);
 }
 
 CUresult
@@ -146,31 +153,22 @@ cuMemAllocPitch_v2(CUdeviceptr *ret, size_t *ret_pitch, size_t width, size_t hei
 CUresult
 cuMemAllocManaged(CUdeviceptr *ret, size_t bytes, unsigned flags)
 {
-    struct CUctx_st *context;
-
     (void)flags;
-    FAKE_ENTER_CONTEXT(context);
-    return allocate(context, ret, bytes);
+    return allocate_here(__func__, ret, bytes);
 }
 
 CUresult
 cuMemAllocAsync(CUdeviceptr *ret, size_t bytes, CUstream stream)
 {
-    struct CUctx_st *context;
-
     (void)stream;
-    FAKE_ENTER_CONTEXT(context);
-    return allocate(context, ret, bytes);
+    return allocate_here(__func__, ret, bytes);
 }
 
 CUresult
 cuMemAllocAsync_ptsz(CUdeviceptr *ret, size_t bytes, CUstream stream)
 {
-    struct CUctx_st *context;
-
     (void)stream;
-    FAKE_ENTER_CONTEXT(context);
-    return allocate(context, ret, bytes);
+    return allocate_here(__func__, ret, bytes);
 }
 
 CUresult
