@@ -2,6 +2,7 @@
 """profiles: the same jobs on every vGPU type: where they fit, and what a GPU does with each."""
 
 import json
+import pathlib
 
 from study import figures
 from study.places import Vgpu
@@ -85,7 +86,9 @@ def advice(job, steps):
         until(lambda: program.poll() is not None, LIMIT_S, "tessera advise does not end")
         if program.status not in (0, 1) or not program.said():
             raise Failed(f"tessera advise ended with {program.status}: {program.complaint()}")
-        return json.loads(program.said())
+        said = json.loads(program.said())
+        said["program"][0] = pathlib.Path(said["program"][0]).name  # wherever it is here
+        return said
     return take
 
 

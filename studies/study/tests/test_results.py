@@ -3,6 +3,7 @@
 """What docs/results tells of the studies is made of the raw samples beside it."""
 
 import pathlib
+import re
 import sys
 import unittest
 
@@ -27,6 +28,13 @@ class Results(unittest.TestCase):
                 page = cli.module(record.data["study"]).report(record.data, record.values())
                 text = (folder / "report.md").read_text(encoding="utf-8")
                 self.assertEqual(report.text_of(page, record.data), text)
+
+    def test_no_path_of_the_machine_that_measured(self):
+        for folder in folders():
+            text = (folder / "results.json").read_text(encoding="utf-8")
+            paths = set(re.findall(r'"(/[^"]*)"', text))
+            packaged = ("/usr/share/", "/etc/OpenCL/vendors/")
+            self.assertEqual({p for p in paths if not p.startswith(packaged)}, set(), folder.name)
 
     def test_no_sample_failed(self):
         for folder in folders():
