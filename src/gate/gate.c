@@ -37,6 +37,17 @@
 /* What was charged in advance and not used is kept in mind up to here. */
 #define AHEAD_MAX_NS 1000000u
 
+/*
+ * Who has had the device alone for ALONE_AFTER_NS queues so much of its time at least: where the
+ * host's processors are the device, too, the thread that hands commands on may come some
+ * milliseconds late, for which the device would rest. A newcomer waits for it once.
+ */
+#define ALONE_AFTER_NS 100000000u
+#define ALONE_WINDOW_NS 16000000u
+
+/* Estimates may be too long by more than that: then the end of what is queued is waited for. */
+#define TRUST_NS 500000u
+
 /* The pause between two commands of a queue; a longer one is not the driver's. */
 #define GAP_MAX_NS 200000u
 #define LEARN_SHIFT 3
@@ -232,6 +243,7 @@ gate_take(struct gate *g, uint64_t now)
     g->loose = false;
     g->turn = terms.turn;
     g->taken_ns = now;
+    g->open_ns = now;
     g->used_ns = 0;
     g->busy_ns = g->inflight > 0 && !g->first_ns ? now : 0;
     g->idle_ns = g->inflight > 0 ? 0 : now;
@@ -354,11 +366,16 @@ turn_is_shared(const struct gate *g)
 
 /* ---- admission --------------------------------------------------------------------- */
 
-/* Lock held. */
+/* Lock held. Of queued device time, at most, where no slice ends it. */
 static uint64_t
-gate_window(const struct gate *g)
+gate_window(const struct gate *g, uint64_t now)
 {
-    return atomic_load_explicit(&g->view.file->header.window_ns, memory_order_relaxed);
+    const uint64_t window =
+        atomic_load_explicit(&g->view.file->header.window_ns, memory_order_relaxed);
+
+    if (g->loose || now - g->open_ns < ALONE_AFTER_NS || window > ALONE_WINDOW_NS)
+        return window;
+    return ALONE_WINDOW_NS;
 }
 
 /* Lock held. Has what is with the driver taken so much longer than expected? */
@@ -379,7 +396,8 @@ gate_has_room(const struct gate *g, uint64_t now)
     const uint64_t remaining = gate_remaining(g, now);
 
     if (g->loose || turn_slice(g) == TURN_OPEN)
-        return remaining < gate_window(g) && !gate_is_overdue(g, now, gate_window(g));
+        return remaining < gate_window(g, now) &&
+               !gate_is_overdue(g, now, gate_window(g, now));
     return turn_passed_ns(g, now) + remaining < turn_slice(g);
 }
 
@@ -656,7 +674,7 @@ turn_must_end(struct gate *g, bool waiting, uint64_t now)
 static uint64_t
 gate_refill_ns(const struct gate *g, uint64_t now)
 {
-    const uint64_t remaining = gate_remaining(g, now), half = gate_window(g) / 2;
+    const uint64_t remaining = gate_remaining(g, now), half = gate_window(g, now) / 2;
 
     return remaining > half ? now + remaining - half : now + half / 4;
 }
@@ -673,8 +691,10 @@ gate_state_of(const struct gate *g, bool waiting, uint64_t now)
         st.drain = g->first_out || waiting;
     if (g->turn == 0 && !g->loose)
         return st;
-    if (waiting && !g->first_ns && (g->loose || turn_slice(g) == TURN_OPEN))
+    if (waiting && !g->first_ns && (g->loose || turn_slice(g) == TURN_OPEN)) {
         st.look_ns = sooner(st.look_ns, gate_refill_ns(g, now));
+        st.drain |= st.look_ns > now + TRUST_NS;
+    }
     if (g->loose)
         return st;
     if (turn_slice(g) != TURN_OPEN)
@@ -700,6 +720,8 @@ gate_step(struct gate *g, bool waiting)
     pthread_mutex_lock(&g->lock);
     if (g->governed) {
         gate_answer_revoked(g, now);
+        if (g->turn && turn_is_shared(g))
+            g->open_ns = now;
         if (turn_must_end(g, waiting, now))
             gate_give_back(g, waiting, now);
         if (g->turn == 0)

@@ -10,7 +10,7 @@
  * command will take is the caller's estimate.
  *
  *   shared turn   the rest of the slice, in wall time since the turn was taken
- *   open turn     header.window_ns: nobody else wants the device
+ *   open turn     header.window_ns: nobody else wants the device; more after a while alone
  *   loose         the same: the arbiter is gone
  *   ungoverned    everything passes: there is no arbiter (tests)
  *
@@ -63,6 +63,7 @@ struct gate {
     uint64_t taken_ns;         /* when; once it is known: when its first command began */
     uint64_t handed_ns;        /* when that was handed on, until then; 0 */
     uint64_t begin_ns;         /* what passes between the two, on average */
+    uint64_t open_ns;          /* nobody else has wanted the device since */
     uint64_t wait_ns;          /* since when commands wait for one; 0: none do */
     uint64_t busy_ns, idle_ns; /* the device is ours since; idle since; 0: not */
     uint64_t used_ns;          /* of this turn, up to busy_ns */

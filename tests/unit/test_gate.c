@@ -201,6 +201,50 @@ an_open_turn_lets_a_window_go(void **state)
     assert_int_equal(n, 4);
 }
 
+/* A newcomer waits for it once; who comes more often finds no more than the usual window. */
+static void
+a_window_grows_after_a_while_alone(void **state)
+{
+    struct world *w = *state;
+
+    offer(w, TURN_OPEN, TURN_KEEP);
+    assert_true(goes(w, 3 * MS));
+    assert_false(goes(w, 1));
+    passes(200 * MS);
+    ends(w, 3 * MS, 1, 3 * MS);
+    assert_true(goes(w, 12 * MS));
+    assert_true(goes(w, 6 * MS));
+    assert_false(goes(w, 1));
+}
+
+static void
+it_does_not_while_others_want_the_device(void **state)
+{
+    struct world *w = *state;
+
+    offer(w, TURN_OPEN, TURN_KEEP);
+    assert_true(goes(w, 1));
+    passes(200 * MS);
+    turn_set_slice(w->file, OURS, LONG);
+    gate_step(&w->gate, true);
+    turn_set_slice(w->file, OURS, TURN_OPEN);
+    ends(w, 1, 1, MS);
+    assert_true(goes(w, 3 * MS));
+    assert_false(goes(w, 1));
+}
+
+/* An estimate may be too long: the device must not rest until then. */
+static void
+the_end_of_what_fills_the_window_is_waited_for(void **state)
+{
+    struct world *w = *state;
+
+    offer(w, TURN_OPEN, TURN_KEEP);
+    assert_true(goes(w, LONG));
+    assert_false(gate_step(&w->gate, false).drain);
+    assert_true(gate_step(&w->gate, true).drain);
+}
+
 static void
 a_long_command_goes_alone(void **state)
 {
@@ -711,6 +755,9 @@ main(void)
         TEST(what_ended_sooner_is_set_against_later_debts),
         TEST(a_turn_opens_when_the_one_before_is_given_back),
         TEST(an_open_turn_lets_a_window_go),
+        TEST(a_window_grows_after_a_while_alone),
+        TEST(it_does_not_while_others_want_the_device),
+        TEST(the_end_of_what_fills_the_window_is_waited_for),
         TEST(a_long_command_goes_alone),
         TEST(nothing_follows_what_is_overdue_in_an_open_turn),
         TEST(a_slice_is_filled_and_no_more),
