@@ -19,7 +19,7 @@ MAY = {
     "snapshot": {"base"},
     "client": {"base"},
     "gate": {"base", "link"},
-    "guest": {"base", "wire", "api"},
+    "guest": {"base", "wire", "link", "gate", "api"},
     "worker": {"base", "wire", "gate", "link", "policy", "snapshot", "api"},
     "manager": {"base", "link", "policy", "snapshot", "wire"},
     "vm": {"base", "client"},

@@ -25,6 +25,9 @@ child_fini(struct child *c)
 {
     free(c->icd);
     free(c->folders);
+    free(c->cuda_devices);
+    free(c->cuda_folder);
+    free(c->cuda_driver);
 }
 
 /* Adds "0,2-3" to a set. */
@@ -55,11 +58,24 @@ add_cores(cpu_set_t *set, const char *text)
 }
 
 static int
-set_icd(struct child *c, const char *icd)
+set_text(char **field, const char *text)
 {
-    free(c->icd);
-    c->icd = icd ? strdup(icd) : NULL;
-    return icd && !c->icd ? -ENOMEM : 0;
+    free(*field);
+    *field = text ? strdup(text) : NULL;
+    return text && !*field ? -ENOMEM : 0;
+}
+
+/* Adds to a list, which is NULL while it is empty. */
+static int
+add_text(char **list, char separator, const char *text)
+{
+    char *longer = *list ? str_printf("%s%c%s", *list, separator, text) : strdup(text);
+
+    if (!longer)
+        return -ENOMEM;
+    free(*list);
+    *list = longer;
+    return 0;
 }
 
 static int
@@ -71,27 +87,39 @@ add_passthrough(struct child *c, const json_t *how, struct err *e)
         return err_set(e, -EPROTO, "the manager gave the cores as '%s'", cores);
     c->threads = (unsigned)CPU_COUNT(&c->cores);
     c->passthrough = true;
-    if (set_icd(c, json_text_of(how, "icd", NULL)) < 0)
+    if (set_text(&c->icd, json_text_of(how, "icd", NULL)) < 0)
         return err_set(e, -ENOMEM, "out of memory");
     return 0;
+}
+
+/* Its devices come in the order of the vGPUs: so the library there knows which is whose. */
+static int
+add_cuda(struct child *c, const json_t *cuda)
+{
+    int rc = add_text(&c->cuda_devices, ',', json_text_of(cuda, "device", ""));
+
+    if (rc == 0)
+        rc = set_text(&c->cuda_folder, json_text_of(cuda, "library_folder", NULL));
+    if (rc == 0)
+        rc = set_text(&c->cuda_driver, json_text_of(cuda, "driver", NULL));
+    return rc;
 }
 
 static int
 add_guest(struct child *c, const json_t *vgpu, struct err *e)
 {
+    const json_t *cuda = json_object_get(vgpu, "cuda");
     const char *folder = json_text_of(vgpu, "folder", NULL);
-    char *longer;
+    int rc;
 
     if (!folder)
         return err_set(e, -EPROTO, "the manager gave no folder");
-    longer = c->folders ? str_printf("%s:%s", c->folders, folder) : strdup(folder);
-    if (!longer || set_icd(c, json_text_of(vgpu, "icd_folder", NULL)) < 0) {
-        free(longer);
-        return err_set(e, -ENOMEM, "out of memory");
-    }
-    free(c->folders);
-    c->folders = longer;
-    return 0;
+    rc = add_text(&c->folders, ':', folder);
+    if (rc == 0)
+        rc = set_text(&c->icd, json_text_of(vgpu, "icd_folder", NULL));
+    if (rc == 0 && json_is_object(cuda))
+        rc = add_cuda(c, cuda);
+    return rc < 0 ? err_set(e, rc, "out of memory") : 0;
 }
 
 int
@@ -114,6 +142,23 @@ set_or_unset(const char *name, const char *value)
         unsetenv(name);
 }
 
+/* Ours is found before the driver's, and leads to it. */
+static void
+set_cuda(const struct child *c)
+{
+    const char *path = getenv("LD_LIBRARY_PATH");
+    char *longer = c->cuda_folder && path && path[0]
+                       ? str_printf("%s:%s", c->cuda_folder, path)
+                       : NULL;
+
+    if (c->cuda_folder)
+        setenv("LD_LIBRARY_PATH", longer ? longer : c->cuda_folder, 1);
+    free(longer);
+    set_or_unset("TESSERA_CUDA_DRIVER", c->cuda_driver);
+    if (c->cuda_devices)
+        setenv("CUDA_VISIBLE_DEVICES", c->cuda_devices, 1);
+}
+
 /* In the child. Whatever could add another platform to the program's view goes. */
 static void
 set_environment(const struct child *c)
@@ -123,6 +168,7 @@ set_environment(const struct child *c)
     set_or_unset("TESSERA_VGPU", c->folders);
     set_or_unset("OCL_ICD_VENDORS", c->icd);
     unsetenv("OCL_ICD_FILENAMES");
+    set_cuda(c);
     if (c->threads > 0) {
         snprintf(threads, sizeof threads, "%u", c->threads);
         setenv("POCL_MAX_PTHREAD_COUNT", threads, 1);

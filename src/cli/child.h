@@ -12,6 +12,10 @@
 struct child {
     char *icd;     /* OCL_ICD_VENDORS, owned; NULL = the system's own list */
     char *folders; /* TESSERA_VGPU, owned; NULL = not a guest */
+    /* Of vGPUs on GPUs that CUDA knows, owned; NULL: none is. */
+    char *cuda_devices; /* CUDA_VISIBLE_DEVICES */
+    char *cuda_folder;  /* where libcuda.so.1 is found */
+    char *cuda_driver;  /* TESSERA_CUDA_DRIVER; NULL: the kernel module's */
     bool passthrough;
     cpu_set_t cores;          /* passthrough of software GPUs: where it may run */
     unsigned threads;         /* and how many PoCL may start; 0 = as it likes */

@@ -273,7 +273,8 @@ recall_answered_by_all(struct account_page *a, uint32_t recall, unsigned self)
     for (unsigned i = 0; i < ACCOUNT_SLOTS; i++) {
         struct account_slot *s = &a->slot[i];
 
-        if (i == self || atomic_load(&s->state) != SLOT_LIVE)
+        if (i == self || atomic_load(&s->state) != SLOT_LIVE ||
+            atomic_load(&s->kind) == SLOT_OF_PROGRAM)
             continue;
         if ((int32_t)(atomic_load(&s->recall_seen) - recall) < 0)
             return false;
@@ -322,6 +323,7 @@ account_slot_take(struct account_page *a)
         atomic_store(&s->pid, 0);
         atomic_store(&s->pid_start, 0);
         atomic_store(&s->guest_pid, 0);
+        atomic_store(&s->kind, SLOT_OF_WORKER);
         atomic_store(&s->recall_seen, atomic_load(&a->recall));
         atomic_store(&s->limit_reached, 0);
         memset(&s->gate, 0, sizeof s->gate);

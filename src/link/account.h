@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The account of one vGPU: a file in the manager's runtime folder, mapped by the manager
- * and by each worker of that vGPU, never by a guest. It outlives the manager, so that a
- * new manager finds the sessions that went on without it.
+ * and by each worker of that vGPU, and by no guest but those that are served in their own
+ * process (grant.h). It outlives the manager, so that a new manager finds the sessions that
+ * went on without it.
  *
  *   header | lock | framebuffer account | slot 0 | slot 1 | ... one per session
  *
@@ -29,7 +30,7 @@
 #include <sys/types.h>
 
 #define ACCOUNT_MAGIC 0x61525354u /* "TSRa" */
-#define ACCOUNT_VERSION 8u
+#define ACCOUNT_VERSION 9u
 #define ACCOUNT_SLOTS 64 /* sessions per vGPU; more are refused with a clear error */
 #define ACCOUNT_REASON_BYTES 160
 #define ACCOUNT_PROGRAM_BYTES 64
@@ -39,6 +40,13 @@ enum slot_state {
     SLOT_RESERVED = 1, /* handed out by the manager, the worker is not up yet */
     SLOT_LIVE = 2,
     SLOT_ENDED = 3, /* the worker said why it ends, in reason */
+};
+
+/* Who serves a session. */
+enum slot_kind {
+    SLOT_OF_WORKER = 0,
+    SLOT_OF_PROGRAM =
+        1, /* the guest's own process, which pid is; it never has unused credit */
 };
 
 /*
@@ -68,6 +76,7 @@ struct account_slot {
     _Atomic int32_t pid;                 /* the worker */
     _Atomic uint64_t pid_start; /* its start time, /proc/PID/stat field 22: tells reuse */
     _Atomic int32_t guest_pid;  /* as the kernel told (SO_PEERCRED) */
+    _Atomic uint32_t kind;      /* enum slot_kind */
     _Atomic uint32_t vm_port;   /* + 1, of a virtual machine; 0: by the vGPU's socket */
     _Atomic uint64_t reserved_bytes;    /* credit taken from the account, used or not */
     _Atomic uint64_t used_bytes;        /* of live memory objects */

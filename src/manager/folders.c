@@ -98,9 +98,10 @@ folders_name(struct folders *f, const struct options *o)
     f->state_vgpus = str_printf("%s/vgpus", f->state);
     f->state_gpus = str_printf("%s/gpus", f->state);
     f->snapshots = str_printf("%s/snapshots", f->state);
+    f->cuda = str_printf("%s/cuda", f->runtime);
     if (!f->control || !f->vgpus || !f->accounts || !f->turns || !f->icd || !f->vm ||
         !f->container_icd || !f->state_vgpus || !f->state_gpus || !f->operations ||
-        !f->workers || !f->snapshots)
+        !f->workers || !f->snapshots || !f->cuda)
         return -ENOMEM;
     return 0;
 }
@@ -168,7 +169,7 @@ folders_init(struct folders *f, const struct options *o, struct err *e)
         {f->icd, 0755},           {f->state_vgpus, 0700},
         {f->state_gpus, 0700},    {f->turns, 0700},
         {f->container_icd, 0755}, {f->workers, 0700},
-        {f->snapshots, 0700},
+        {f->snapshots, 0700},     {f->cuda, 0755},
     };
     return folders_make(rows, sizeof rows / sizeof *rows, e);
 }
@@ -176,11 +177,11 @@ folders_init(struct folders *f, const struct options *o, struct err *e)
 void
 folders_fini(struct folders *f)
 {
-    char **const owned[] = {&f->runtime,  &f->state,         &f->control,    &f->vgpus,
-                            &f->accounts, &f->cache,         &f->tmp,        &f->trash,
-                            &f->icd,      &f->state_vgpus,   &f->state_gpus, &f->turns,
-                            &f->vm,       &f->container_icd, &f->operations, &f->workers,
-                            &f->snapshots};
+    char **const owned[] = {&f->runtime,   &f->state,         &f->control,    &f->vgpus,
+                            &f->accounts,  &f->cache,         &f->tmp,        &f->trash,
+                            &f->icd,       &f->state_vgpus,   &f->state_gpus, &f->turns,
+                            &f->vm,        &f->container_icd, &f->operations, &f->workers,
+                            &f->snapshots, &f->cuda};
 
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(*owned[i]);
@@ -253,6 +254,22 @@ folders_write_icd(const char *folder, const char *library, struct err *e)
     if (rc < 0)
         return err_set(e, rc, "cannot write %s: %s", path, strerror(-rc));
     return 0;
+}
+
+int
+folders_link_library(const char *folder, const char *name, const char *library,
+                     struct err *e)
+{
+    _cleanup_free_ char *path = str_printf("%s/%s", folder, name);
+    _cleanup_free_ char *new = str_printf("%s/.%s", folder, name);
+    int rc = 0;
+
+    if (!path || !new)
+        return err_set(e, -ENOMEM, "out of memory");
+    unlink(new);
+    if (symlink(library, new) < 0 || rename(new, path) < 0)
+        rc = -errno;
+    return rc < 0 ? err_set(e, rc, "cannot make %s: %s", path, strerror(-rc)) : 0;
 }
 
 char *

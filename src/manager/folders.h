@@ -20,6 +20,7 @@ struct folders {
     char *vm;            /* in runtime: sockets for QEMU */
     char *icd;           /* in runtime: the guests' OCL_ICD_VENDORS */
     char *container_icd; /* the same of guests in containers */
+    char *cuda;          /* in runtime: where guests find libcuda.so.1 */
     char *state_vgpus, *state_gpus, *snapshots; /* in state */
     int lock_fd; /* RUNTIME/tesserad.pid, locked; -1 = not yet */
 };
@@ -49,6 +50,10 @@ int folders_log_to_file(const struct folders *f, struct err *e);
 
 /* Writes tessera.icd, which names the guests' library, into `folder`. */
 int folders_write_icd(const char *folder, const char *library, struct err *e);
+
+/* Makes a link of that name in `folder` to the library, in place of one that is there. */
+int folders_link_library(const char *folder, const char *name, const char *library,
+                         struct err *e);
 
 /*
  * The path of a program or library: `given`, else beside this executable, else

@@ -53,6 +53,8 @@ struct gpu {
     bool pinned;           /* software: the cores are its own */
     bool shared;           /* software: other GPUs run on the same cores */
     cpu_set_t cores;       /* software */
+    char cuda_device
+        [GPU_TEXT_BYTES]; /* in CUDA_VISIBLE_DEVICES; "": it is none of CUDA's */
     enum gpu_mode mode;
     struct gpu_time time;
     struct gpu_used used;

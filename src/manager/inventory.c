@@ -7,9 +7,11 @@
 #include "manager/words.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define POCL_PLATFORM "Portable Computing Language"
+#define NVIDIA_PLATFORM "NVIDIA CUDA" /* of NVIDIA's OpenCL driver */
 #define SOFTWARE_MODEL "cpu"
 #define PROBE_MAX_DEVICES 256
 
@@ -109,6 +111,8 @@ add_hardware(struct inventory *inv, const struct probe_device *d)
 
     gpu_model_of(d->name, g->model, sizeof g->model);
     g->discrete = !d->host_unified;
+    if (strcmp(d->platform, NVIDIA_PLATFORM) == 0 && d->uuid[0])
+        snprintf(g->cuda_device, sizeof g->cuda_device, "GPU-%s", d->uuid);
 }
 
 static void
@@ -128,6 +132,8 @@ add_software(struct inventory *inv, const struct options *o, const struct probe_
             cores_share(cores, i, count, &g->cores);
         else
             g->cores = *cores;
+        if (o->cuda_driver)
+            snprintf(g->cuda_device, sizeof g->cuda_device, "%u", i);
     }
 }
 

@@ -99,7 +99,8 @@ find_programs(struct manager *m, struct err *e)
     m->worker = program_path(m->options->worker, "tessera-worker", TESSERA_LIBEXECDIR);
     m->icd_library =
         program_path(m->options->icd, "libtessera-opencl.so", TESSERA_LIBDIR);
-    if (!m->worker || !m->icd_library)
+    m->cuda_library = program_path(NULL, "libtessera-cuda.so", TESSERA_LIBDIR);
+    if (!m->worker || !m->icd_library || !m->cuda_library)
         return err_set(e, -ENOMEM, "out of memory");
     if (access(m->icd_library, R_OK) < 0) {
         _cleanup_free_ char *words = str_printf(
@@ -108,6 +109,8 @@ find_programs(struct manager *m, struct err *e)
         manager_warn(m, words ? words : "the guests' library is not there");
     }
     rc = folders_write_icd(m->folders.icd, m->icd_library, e);
+    if (rc == 0)
+        rc = folders_link_library(m->folders.cuda, "libcuda.so.1", m->cuda_library, e);
     return rc < 0
                ? rc
                : folders_write_icd(m->folders.container_icd, VGPU_CONTAINER_LIBRARY, e);
@@ -328,4 +331,5 @@ manager_fini(struct manager *m)
     folders_fini(&m->folders);
     free(m->worker);
     free(m->icd_library);
+    free(m->cuda_library);
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "manager/guests.h"
 #include "manager/operation_internal.h"
+#include "manager/session_program.h"
 #include "manager/vgpu_suspend.h"
 #include "manager/vm.h"
 #include "manager/words.h"
@@ -391,6 +392,12 @@ check_running(const struct vgpu *v, const char *what, struct err *e)
     if (v->unavailable)
         return err_set(e, -ENODEV, "vGPU '%s' is unavailable: %s", v->s.name,
                        v->unavailable);
+    if (session_programs_run(v))
+        return err_set(
+            e, -EOPNOTSUPP,
+            "vGPU '%s' has programs of CUDA's, which run on the driver in their "
+            "own processes: it cannot %s before they have ended",
+            v->s.name, what);
     return 0;
 }
 

@@ -77,6 +77,12 @@ set_icd(struct options *o, const char *value)
 }
 
 static int
+set_cuda_driver(struct options *o, const char *value)
+{
+    return value[0] == '/' ? set_text(&o->cuda_driver, value) : -EINVAL;
+}
+
+static int
 set_backend(struct options *o, const char *value)
 {
     if (strcmp(value, "opencl") != 0 && strcmp(value, "fake") != 0)
@@ -253,6 +259,8 @@ static const struct {
      "The tessera-worker program (beside tesserad, else the installed one)"},
     {"icd", "PATH", NULL, set_icd, 0,
      "The guests' OpenCL library (beside tesserad, else the installed one)"},
+    {"cuda-driver", "PATH", NULL, set_cuda_driver, 0,
+     "CUDA's driver library (the kernel module's); software GPUs are its devices then: for tests"},
     {"backend", "NAME", "TESSERA_BACKEND", set_backend, 0,
      "What workers run on: opencl, or fake for tests"},
     {"jail", "auto|none|software|hardware", "TESSERA_JAIL", set_jail, 0,
@@ -352,6 +360,7 @@ options_fini(struct options *o)
     free(o->state_dir);
     free(o->worker);
     free(o->icd);
+    free(o->cuda_driver);
     free(o->backend);
     free(o->jail);
     free(o->metrics_listen);

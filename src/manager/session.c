@@ -14,6 +14,7 @@
 #include "manager/jail.h"
 #include "manager/operation.h"
 #include "manager/session_gate.h"
+#include "manager/session_internal.h"
 #include "manager/snapshot_head.h"
 #include "manager/spawn.h"
 #include "manager/vm.h"
@@ -106,13 +107,13 @@ worker_start(const struct vgpu *v, const struct session *s, int guest)
     return spawn_process(&argv, &env, -1, fds, nfds);
 }
 
-/* How our child ended; 0 for an adopted one, whose status its real parent gets. */
+/* How our child ended; 0 for one that is none of ours, whose status its real parent gets. */
 static int
 session_reap(const struct session *s)
 {
     int status = 0;
 
-    if (!s->adopted && waitpid(s->pid, &status, WNOHANG) != s->pid)
+    if (!s->adopted && !s->in_process && waitpid(s->pid, &status, WNOHANG) != s->pid)
         return 0;
     return status;
 }
@@ -128,7 +129,7 @@ end_reason(const struct session *s, int status, char *buf, size_t cap)
 
     if (s->verdict[0])
         return s->verdict;
-    if (s->told_to_end)
+    if (s->told_to_end || s->in_process)
         return NULL;
     if (atomic_load(&slot->state) == SLOT_ENDED && slot->reason[0]) {
         printable_copy(buf, slot->reason, cap);
@@ -200,7 +201,7 @@ session_gone(void *arg)
      * What it started is in its process group, and cannot leave it. Before the reaping: until
      * then the number is nobody else's. (An adopted one's has been free for a moment.)
      */
-    if (!s->hidden)
+    if (!s->hidden && !s->in_process)
         kill(-s->pid, SIGKILL);
     status = session_reap(s);
     why = end_reason(s, status, reason, sizeof reason);
@@ -222,8 +223,7 @@ session_gone(void *arg)
     vgpu_session_gone(v);
 }
 
-/* Makes the session of a running worker, as `from` has it; owns pidfd in any case. */
-static int
+int
 session_watch(const struct session *from, int pidfd, struct session **ret)
 {
     struct session *s = malloc(sizeof *s);
@@ -326,8 +326,8 @@ turn_away_told(struct vgpu *v, int fd, const struct peer *guest, const char *why
         vgpu_note_error(v, 0, "", why);
 }
 
-static const char *
-guest_problem(const struct vgpu *v, const struct peer *guest, bool any_user)
+const char *
+session_guest_problem(const struct vgpu *v, const struct peer *guest, bool any_user)
 {
     if (!any_user && guest->uid != 0 && guest->uid != v->s.owner_uid)
         return "the vGPU belongs to another user";
@@ -381,16 +381,34 @@ limit_reached(const struct vgpu *v, const struct peer *guest)
 }
 
 static void
-turn_away_at_limit(struct vgpu *v, int fd, const struct peer *guest, enum limit which)
+limit_describe(const struct vgpu *v, enum limit which, char *buf, size_t cap)
 {
-    char why[ACCOUNT_REASON_BYTES];
-
-    snprintf(why, sizeof why, "%s (limit %llu; tesserad --limit %s=N)",
+    snprintf(buf, cap, "%s (limit %llu; tesserad --limit %s=N)",
              which == LIMIT_SESSIONS ? "the vGPU has as many sessions as it may"
                                      : "the process has as many sessions as it may",
              (unsigned long long)limit_of(&v->m->options->limits, which),
              limit_rows[which].name);
+}
+
+static void
+turn_away_at_limit(struct vgpu *v, int fd, const struct peer *guest, enum limit which)
+{
+    char why[ACCOUNT_REASON_BYTES];
+
+    limit_describe(v, which, why, sizeof why);
     turn_away_told(v, fd, guest, why);
+}
+
+const char *
+session_limit_problem(const struct vgpu *v, const struct peer *guest, char *buf,
+                      size_t cap)
+{
+    const enum limit which = limit_reached(v, guest);
+
+    if (which == LIMIT_COUNT)
+        return NULL;
+    limit_describe(v, which, buf, cap);
+    return buf;
 }
 
 /* Gone before it said a word: there is nothing to start a worker for. */
@@ -481,7 +499,7 @@ accept_at(struct vgpu *v, int listener, bool any_user)
 
     if (guest < 0 || guest_has_left(guest) || peer_of_socket(guest, &who) < 0)
         return;
-    why = guest_problem(v, &who, any_user);
+    why = session_guest_problem(v, &who, any_user);
     if (why)
         turn_away(v, guest, &who, why);
     else if (guests_are_looked_at(v))
@@ -543,7 +561,8 @@ session_adopt(struct vgpu *v, unsigned i)
                         .slot = i,
                         .pid = w.pid,
                         .adopted = true,
-                        .hidden = state == WORKER_HIDDEN,
+                        .in_process = state == WORKER_PROGRAM,
+                        .hidden = state == WORKER_HIDDEN || state == WORKER_PROGRAM,
                         .gate = SESSION_NO_GATE,
                         .vm_port = atomic_load(&slot->vm_port),
                         .guest = {(uint64_t)atomic_load(&slot->guest_pid), 0}};
@@ -593,9 +612,11 @@ session_end(struct session *s, int signal)
 {
     if (s->hidden) {
         log_warning(
-            "vGPU '%s': process %d, which may be its worker, is hidden from us: its "
-            "session lasts until its program ends",
-            s->vgpu->s.name, (int)s->pid);
+            "vGPU '%s': process %d, which %s: its session lasts until its program "
+            "ends",
+            s->vgpu->s.name, (int)s->pid,
+            s->in_process ? "a manager before us let in, is not ours to kill"
+                          : "may be its worker, is hidden from us");
         return;
     }
     if (!session_ends_itself(s))

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A session: one guest process's use of a vGPU, served by one worker process. */
+/*
+ * A session: one guest process's use of a vGPU, served by one worker process, or in its own
+ * (session_program.h).
+ */
 #ifndef TESSERA_MANAGER_SESSION_H
 #define TESSERA_MANAGER_SESSION_H
 
@@ -15,6 +18,7 @@ struct session {
     struct vgpu *vgpu;
     unsigned slot;
     pid_t pid;
+    bool in_process;  /* pid is the guest's own */
     bool adopted;     /* started by a manager before us, so not our child */
     bool hidden;      /* adopted, but maybe another process: not to be killed */
     bool told_to_end; /* by us: how it then ends is no error */

@@ -10,6 +10,7 @@
 #include "manager/jail.h"
 #include "manager/operation.h"
 #include "manager/session.h"
+#include "manager/session_program.h"
 #include "manager/trash.h"
 #include "manager/vgpu_internal.h"
 #include "manager/vgpu_json.h"
@@ -99,6 +100,7 @@ vgpu_forget(struct vgpu *v)
     list_del(&v->link);
     vm_forget(v);
     watch_free(v->listener);
+    watch_free(v->programs);
     watch_free(v->container);
     watch_free(v->owner);
     alarm_free(v->grace);
@@ -126,6 +128,7 @@ vgpu_remove_files(const struct vgpu *v)
     vm_remove_files(v);
     if (socket)
         unlink(socket);
+    session_program_remove(v);
     if (account)
         unlink(account);
     if (v->s.suspended.own)
@@ -177,7 +180,8 @@ vgpu_listen(struct vgpu *v, struct err *e)
     rc = watch_new(&v->m->loop, fd, session_accept, v, &v->listener);
     if (rc < 0)
         return err_set(e, rc, "cannot watch %s: %s", path, strerror(-rc));
-    return vgpu_container_listen(v, e);
+    rc = session_program_listen(v, e);
+    return rc < 0 ? rc : vgpu_container_listen(v, e);
 }
 
 void
@@ -267,6 +271,7 @@ vgpu_delete(struct vgpu *v, struct vgpu_waiter *w)
         return;
     v->deleting = true;
     watch_free(take_ptr(v->listener));
+    watch_free(take_ptr(v->programs));
     watch_free(take_ptr(v->container));
     watch_free(take_ptr(v->owner));
     guests_forget(v);

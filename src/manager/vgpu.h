@@ -52,7 +52,8 @@ struct vgpu {
     char *unavailable; /* why it cannot be used, owned; NULL = it can */
     char *folder;      /* RUNTIME/vgpus/NAME, owned */
     struct watch *listener;
-    struct vm *vm; /* what a virtual machine needs (vm.h); NULL: none has it */
+    struct watch *programs; /* listens for those that are served in their own process */
+    struct vm *vm;          /* what a virtual machine needs (vm.h); NULL: none has it */
     char
         *container_folder; /* RUNTIME/vgpus/NAME/container, owned; NULL: nobody listens */
     struct watch *container;      /* listens there */

@@ -100,7 +100,8 @@ session_json(const struct session *s)
 
     printable_copy(program, slot->program, sizeof program);
     return json_pack(
-        "{si sb si sb ss so so so so so so so}", "worker_pid", (int)s->pid, "waiting",
+        "{si sb sb si sb ss so so so so so so so}", "worker_pid",
+        s->in_process ? 0 : (int)s->pid, "in_process", (int)s->in_process, "waiting",
         (int)s->waiting, "guest_pid", (int)atomic_load(&slot->guest_pid), "adopted",
         (int)s->adopted, "state", session_word(atomic_load(&slot->state)), "program",
         json_text(program), "used_bytes", json_bytes(atomic_load(&slot->used_bytes)),
@@ -200,6 +201,17 @@ container_json(const struct vgpu *v)
                      "library_in_container", VGPU_CONTAINER_LIBRARY);
 }
 
+/* What a program of CUDA's needs. */
+static json_t *
+cuda_json(const struct vgpu *v)
+{
+    if (!v->gpu || !v->gpu->cuda_device[0] || v->s.passthrough)
+        return json_null();
+    return json_pack("{ss ss so}", "library_folder", v->m->folders.cuda, "device",
+                     v->gpu->cuda_device, "driver",
+                     json_text(v->m->options->cuda_driver));
+}
+
 static void
 add_framebuffer(json_t *o, const struct vgpu *v)
 {
@@ -249,6 +261,7 @@ vgpu_json(const struct vgpu *v)
                         v->s.passthrough ? passthrough_json(v->gpu) : json_null());
     json_object_set_new(o, "vm", vm_json(v));
     json_object_set_new(o, "container", container_json(v));
+    json_object_set_new(o, "cuda", cuda_json(v));
     add_framebuffer(o, v);
     add_use(o, v);
     return o;
@@ -284,6 +297,7 @@ add_device(json_t *o, const struct gpu *g)
     json_object_set_new(o, "uuid", json_text(d->uuid));
     json_object_set_new(o, "pci", json_text(d->pci));
     json_object_set_new(o, "icd", json_text(d->icd));
+    json_object_set_new(o, "cuda_device", json_text(g->cuda_device));
     json_object_set_new(o, "compute_units", json_bytes(d->compute_units));
 }
 

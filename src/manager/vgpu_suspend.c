@@ -7,6 +7,7 @@
 #include "manager/gpu_time.h"
 #include "manager/guests.h"
 #include "manager/session.h"
+#include "manager/session_program.h"
 #include "manager/trash.h"
 #include "manager/vgpu_internal.h"
 #include "manager/vm.h"
@@ -163,6 +164,8 @@ vgpu_take_place(struct vgpu *v, struct err *e)
     }
     if (rc == 0 && !v->listener)
         rc = vgpu_listen(v, e);
+    if (rc == 0)
+        rc = session_program_listen(v, e);
     if (v->gpu)
         gpu_time_changed(v->m, v->gpu);
     return rc;

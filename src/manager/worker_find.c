@@ -131,6 +131,10 @@ worker_find(const struct manager *m, const char *name, const struct account_page
     /* Only now: what was read is of that process, as its number was nobody else's. */
     if (pidfd < 0 || process_is_over(pidfd))
         return WORKER_GONE;
+    if (named && !ours && atomic_load(&a->slot[i].kind) == SLOT_OF_PROGRAM) {
+        ret->pidfd = take_fd(&pidfd);
+        return WORKER_PROGRAM;
+    }
     if (named && !ours)
         warn_of(name, pid, "is said to be its worker, and is none");
     if (hidden)

@@ -19,6 +19,8 @@ enum worker_state {
      * worker of a user's manager. Not one to be killed, nor one whose memory is free.
      */
     WORKER_HIDDEN,
+    /* A guest served in its own process, by the slot's word. Not one to be killed, either. */
+    WORKER_PROGRAM,
 };
 
 /* The slot says that too only once: somebody else may write there meanwhile. */

@@ -17,6 +17,7 @@ typedef struct CUlib_st *CUlibrary;
 typedef struct CUfunc_st *CUfunction; /* a CUkernel is passed as one, too */
 typedef struct CUstream_st *CUstream;
 typedef struct CUevent_st *CUevent;
+typedef struct CUarray_st *CUarray; /* and mipmapped ones */
 
 typedef enum {
     CUDA_SUCCESS = 0,
@@ -67,6 +68,23 @@ typedef struct {
 typedef struct {
     char bytes[16];
 } CUuuid;
+
+/* The first fields: where the memory is. */
+typedef struct {
+    int type, handle_types, location_type, location_id;
+} CUmemAllocationProp;
+
+typedef struct {
+    size_t Width, Height;
+    int Format;
+    unsigned NumChannels;
+} CUDA_ARRAY_DESCRIPTOR;
+
+typedef struct {
+    size_t Width, Height, Depth;
+    int Format;
+    unsigned NumChannels, Flags;
+} CUDA_ARRAY3D_DESCRIPTOR;
 
 #define CUDA_FUNCTIONS(F)                                                                \
     F(cuInit, (unsigned flags))                                                          \
@@ -124,6 +142,19 @@ typedef struct {
     F(cuMemFree_v2, (CUdeviceptr at))                                                    \
     F(cuMemFreeAsync, (CUdeviceptr at, CUstream stream))                                 \
     F(cuMemFreeAsync_ptsz, (CUdeviceptr at, CUstream stream))                            \
+    F(cuMemCreate,                                                                       \
+      (uint64_t * ret, size_t bytes, const CUmemAllocationProp *p, uint64_t flags))      \
+    F(cuMemRelease, (uint64_t handle))                                                   \
+    F(cuMemMap,                                                                          \
+      (CUdeviceptr at, size_t bytes, size_t offset, uint64_t handle, uint64_t flags))    \
+    F(cuMemUnmap, (CUdeviceptr at, size_t bytes))                                        \
+    F(cuMemRetainAllocationHandle, (uint64_t * ret, void *at))                           \
+    F(cuArrayCreate_v2, (CUarray * ret, const CUDA_ARRAY_DESCRIPTOR *d))                 \
+    F(cuArray3DCreate_v2, (CUarray * ret, const CUDA_ARRAY3D_DESCRIPTOR *d))             \
+    F(cuArrayDestroy, (CUarray array))                                                   \
+    F(cuMipmappedArrayCreate,                                                            \
+      (CUarray * ret, const CUDA_ARRAY3D_DESCRIPTOR *d, unsigned levels))                \
+    F(cuMipmappedArrayDestroy, (CUarray array))                                          \
     F(cuMemAllocHost_v2, (void **ret, size_t bytes))                                     \
     F(cuMemHostAlloc, (void **ret, size_t bytes, unsigned flags))                        \
     F(cuMemFreeHost, (void *at))                                                         \

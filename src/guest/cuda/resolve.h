@@ -16,8 +16,10 @@
 /* Of enum cudaError_enum (CUDA driver API, 6.1): those that we answer ourselves. */
 enum cuda_result {
     CUDA_SUCCESS = 0,
-    CUDA_ERROR_STUB_LIBRARY = 34,   /* no driver behind this library */
-    CUDA_ERROR_NOT_SUPPORTED = 801, /* the driver has no such function */
+    CUDA_ERROR_OUT_OF_MEMORY = 2,
+    CUDA_ERROR_STUB_LIBRARY = 34,      /* no driver behind this library */
+    CUDA_ERROR_NOT_SUPPORTED = 801,    /* the driver has no such function */
+    CUDA_ERROR_SYSTEM_NOT_READY = 802, /* no manager grants the vGPU */
 };
 
 /* For a trampoline: where this export goes from now on. Never NULL. */

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A lock that a fork() cannot leave behind: its word is the holder's process, and one that is not
+ * ours is nobody's. What it guards may then be half written: whoever uses it keeps the number of
+ * the process that it is of beside it, and begins anew in a child.
+ */
+#ifndef TESSERA_GUEST_CUDA_LOCK_H
+#define TESSERA_GUEST_CUDA_LOCK_H
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <unistd.h>
+
+struct process_lock {
+    _Atomic int32_t holder; /* 0: nobody */
+};
+
+static inline void
+process_lock(struct process_lock *l)
+{
+    const int32_t pid = (int32_t)getpid();
+
+    for (;;) {
+        int32_t seen = 0;
+
+        if (atomic_compare_exchange_weak_explicit(
+                &l->holder, &seen, pid, memory_order_acquire, memory_order_relaxed))
+            return;
+        if (seen != 0 && seen != pid &&
+            atomic_compare_exchange_strong_explicit(
+                &l->holder, &seen, pid, memory_order_acquire, memory_order_relaxed))
+            return;
+        sched_yield();
+    }
+}
+
+static inline void
+process_unlock(struct process_lock *l)
+{
+    atomic_store_explicit(&l->holder, 0, memory_order_release);
+}
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/cuda/vgpu.h"
+
+#include "base/cleanup.h"
+#include "guest/cuda/lock.h"
+#include "guest/cuda/resolve.h"
+#include "link/grant.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VGPUS_MAX 64
+
+/* An answer to a recall takes microseconds; a worker that is stopped must not hold us up. */
+#define RECALL_TIMEOUT_MS 1000
+/* Between two recalls another session may take ahead what the first one freed. */
+#define RECALL_TRIES 3
+
+typedef int device_fn(int *ret);
+
+static struct process_lock lock;
+static struct vgpu vgpus[VGPUS_MAX];
+static unsigned n_vgpus;
+static int status;             /* of vgpus_open() */
+static _Atomic int32_t opened; /* in that process */
+
+static void
+note_program(const struct vgpu *v)
+{
+    snprintf(v->account->slot[v->slot].program, ACCOUNT_PROGRAM_BYTES, "%s",
+             program_invocation_short_name);
+}
+
+/* -ENOENT: there is no CUDA on that vGPU's GPU. */
+static int
+open_folder(const char *folder, struct vgpu *ret)
+{
+    struct grant g;
+    int fds[GRANT_FDS];
+    int rc = grant_ask(folder, &g, fds);
+
+    if (rc < 0)
+        return rc;
+    rc = account_map(fds[GRANT_ACCOUNT], &ret->account);
+    for (int i = 0; i < GRANT_FDS; i++)
+        cleanup_closep(&fds[i]);
+    if (rc < 0)
+        return rc;
+    ret->slot = g.slot;
+    note_program(ret);
+    return 0;
+}
+
+/* Lock held. */
+static int
+open_all(const char *folders)
+{
+    _cleanup_free_ char *copy = folders ? strdup(folders) : NULL;
+    char *rest = copy, *folder;
+
+    n_vgpus = 0;
+    while ((folder = strsep(&rest, ":")) && n_vgpus < VGPUS_MAX) {
+        const int rc = folder[0] ? open_folder(folder, &vgpus[n_vgpus]) : -ENOENT;
+
+        if (rc == 0)
+            n_vgpus++;
+        else if (rc != -ENOENT)
+            return rc;
+    }
+    return folders && !copy ? -ENOMEM : 0;
+}
+
+int
+vgpus_open(void)
+{
+    const int32_t pid = (int32_t)getpid();
+
+    if (atomic_load_explicit(&opened, memory_order_acquire) == pid)
+        return status;
+    process_lock(&lock);
+    if (atomic_load_explicit(&opened, memory_order_relaxed) != pid) {
+        status = open_all(secure_getenv("TESSERA_VGPU"));
+        atomic_store_explicit(&opened, pid, memory_order_release);
+    }
+    process_unlock(&lock);
+    return status;
+}
+
+const struct vgpu *
+vgpu_of_device(int device)
+{
+    if (vgpus_open() < 0 || device < 0 || (unsigned)device >= n_vgpus)
+        return NULL;
+    return &vgpus[device];
+}
+
+const struct vgpu *
+vgpu_current(void)
+{
+    device_fn *const get = (device_fn *)cuda_real(CUDA_NR_cuCtxGetDevice);
+    int device;
+
+    if (vgpus_open() < 0 || n_vgpus == 0)
+        return NULL;
+    if (!get || get(&device) != CUDA_SUCCESS)
+        return NULL; /* without a context: the driver says so */
+    return vgpu_of_device(device);
+}
+
+int
+vgpu_take(const struct vgpu *v, uint64_t bytes)
+{
+    int rc = account_reserve(v->account, v->slot, bytes);
+
+    for (int i = 0; rc == -ENOSPC && i < RECALL_TRIES; i++) {
+        const uint32_t recall = account_recall_start(v->account);
+
+        account_recall_wait(v->account, recall, v->slot, RECALL_TIMEOUT_MS);
+        rc = account_reserve(v->account, v->slot, bytes);
+    }
+    if (rc == 0)
+        account_use(v->account, v->slot, bytes);
+    return rc;
+}
+
+void
+vgpu_give(const struct vgpu *v, uint64_t bytes)
+{
+    account_unuse(v->account, v->slot, bytes);
+    account_release(v->account, v->slot, bytes);
+}

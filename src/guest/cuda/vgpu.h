@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The vGPUs of this process, by the account that the manager grants it for each (link/grant.h).
+ * TESSERA_VGPU names their folders; those with CUDA are the process's devices, in that order.
+ *
+ * A child of fork() asks for grants of its own, as soon as it needs them.
+ */
+#ifndef TESSERA_GUEST_CUDA_VGPU_H
+#define TESSERA_GUEST_CUDA_VGPU_H
+
+#include "link/account.h"
+
+struct vgpu {
+    struct account_page *account;
+    unsigned slot; /* there: ours */
+};
+
+/* Asks for the grants, once in a process. 0, also without vGPUs; a negative errno: the manager
+ * does not grant one, and without it the process may have no device. */
+int vgpus_open(void);
+
+/* The vGPU that this device is; NULL: none is, nothing is limited. */
+const struct vgpu *vgpu_of_device(int device);
+
+/* The same for the current context's device. */
+const struct vgpu *vgpu_current(void);
+
+/* Takes bytes of its framebuffer: 0, or -ENOSPC, and nothing changes. */
+int vgpu_take(const struct vgpu *v, uint64_t bytes);
+void vgpu_give(const struct vgpu *v, uint64_t bytes);
+
+#endif

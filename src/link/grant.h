@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a program gets that is served in its own process (CUDA), and not by a worker. Connecting is
+ * the request: the manager reads nothing. It answers with one grant and descriptors, and hangs up;
+ * the program's end gives all back.
+ *
+ *     VGPU/cuda      program ── connect() ──▶ manager
+ *                    program ◀── struct grant, account [, turns, gate] ── manager
+ */
+#ifndef TESSERA_LINK_GRANT_H
+#define TESSERA_LINK_GRANT_H
+
+#include "link/account.h"
+
+#define GRANT_MAGIC 0x67525354u /* "TSRg" */
+#define GRANT_VERSION 1u
+#define GRANT_NO_GATE UINT32_MAX
+#define GRANT_SOCKET "cuda" /* in the vGPU's folder */
+
+struct grant {
+    uint32_t magic, version;
+    int32_t status; /* 0, or a negative errno, and reason says why */
+    uint32_t slot;  /* in the account: the program's own */
+    uint32_t gate;  /* its number in the GPU's turns; GRANT_NO_GATE: it has none */
+    uint32_t spare;
+    char reason[ACCOUNT_REASON_BYTES];
+};
+
+/* Descriptors that come with it, in this order. Without a gate the account alone. */
+enum grant_fd { GRANT_ACCOUNT, GRANT_TURNS, GRANT_GATE, GRANT_FDS };
+
+/*
+ * Connects at folder/cuda and takes a grant in. fds are the caller's; -1 where none came. 0; a
+ * negative errno: there is no manager, or it said no (ret->reason, else "").
+ */
+int grant_ask(const char *folder, struct grant *ret, int fds[GRANT_FDS]);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "manager/session_program.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/sock.h"
+#include "link/grant.h"
+#include "manager/gpu.h"
+#include "manager/guests.h"
+#include "manager/session_gate.h"
+#include "manager/session_internal.h"
+#include "manager/vgpu_internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static void
+refuse(struct vgpu *v, int fd, const struct peer *who, int status, const char *why)
+{
+    struct grant g = {.magic = GRANT_MAGIC, .version = GRANT_VERSION, .status = status};
+
+    snprintf(g.reason, sizeof g.reason, "%s", why);
+    if (send(fd, &g, sizeof g, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        log_debug("a guest left before it was told that it is turned away");
+    if (vgpu_refusal_is_news(v))
+        log_warning("vGPU '%s': process %d of user %u was turned away: %s", v->s.name,
+                    (int)who->pid, (unsigned)who->uid, why);
+}
+
+/* It fits an empty socket's buffer: nothing waits. */
+static int
+send_grant(const struct session *s, int fd)
+{
+    const struct vgpu *v = s->vgpu;
+    struct grant g = {.magic = GRANT_MAGIC,
+                      .version = GRANT_VERSION,
+                      .slot = s->slot,
+                      .gate = s->gate < 0 ? GRANT_NO_GATE : (uint32_t)s->gate};
+    int fds[GRANT_FDS] = {v->account_fd, -1, -1};
+
+    if (s->gate >= 0)
+        arbiter_files(v->arbiter, &fds[GRANT_TURNS], &fds[GRANT_GATE]);
+    return sock_send_fds(fd, &g, sizeof g, fds, s->gate >= 0 ? GRANT_FDS : 1);
+}
+
+/* Its slot is taken. Owns pidfd. */
+static int
+begin(struct session *s, int fd, int pidfd)
+{
+    struct vgpu *v = s->vgpu;
+    struct account_slot *slot = &v->account->slot[s->slot];
+    struct session *started;
+    int rc;
+
+    atomic_store(&slot->pid_start, process_start_ticks(s->pid));
+    atomic_store(&slot->guest_pid, s->pid);
+    atomic_store(&slot->kind, SLOT_OF_PROGRAM);
+    atomic_store(&slot->pid, s->pid);
+    s->gate = session_gate_begin(v, s->slot);
+    session_gate_started(v, s->gate, s->pid);
+    atomic_store(&slot->state, SLOT_LIVE);
+    rc = session_watch(s, pidfd, &started);
+    if (rc < 0) {
+        session_gate_end(v, s->gate);
+        account_slot_free(v->account, s->slot);
+        return rc;
+    }
+    /* Who has gone meanwhile is found by the watch. */
+    rc = send_grant(started, fd);
+    if (rc < 0)
+        log_debug("vGPU '%s': process %d left before its grant", v->s.name, (int)s->pid);
+    return 0;
+}
+
+static const char *
+problem(const struct vgpu *v, const struct peer *who)
+{
+    const char *why = session_guest_problem(v, who, false);
+
+    if (!why && (!v->gpu || !v->gpu->cuda_device[0]))
+        why = "its GPU has no CUDA";
+    if (!why && guests_are_looked_at(v))
+        why = "the vGPU is suspended, or about to be";
+    if (!why && who->pid <= 0)
+        why = "the process has no number here: it is of another namespace";
+    return why;
+}
+
+static void
+admit(struct vgpu *v, int fd, const struct peer *who)
+{
+    char words[ACCOUNT_REASON_BYTES];
+    const char *why = problem(v, who);
+    struct session s = {
+        .vgpu = v, .pid = who->pid, .in_process = true, .guest = {(uint64_t)who->pid, 0}};
+    int slot, pidfd;
+
+    if (why) {
+        refuse(v, fd, who, -EACCES, why);
+        return;
+    }
+    why = session_limit_problem(v, who, words, sizeof words);
+    slot = why ? -EUSERS : account_slot_take(v->account);
+    if (slot < 0) {
+        refuse(v, fd, who, -EUSERS,
+               why ? why : "the vGPU has as many sessions as it may");
+        return;
+    }
+    s.slot = (unsigned)slot;
+    s.guest.start_ticks = process_start_ticks(who->pid);
+    pidfd = process_open_number(who->pid);
+    if (pidfd < 0) {
+        account_slot_free(v->account, s.slot);
+        return; /* it has gone */
+    }
+    if (begin(&s, fd, pidfd) < 0)
+        refuse(v, fd, who, -ENOMEM, "the manager has no memory left");
+}
+
+static void
+session_accept_program(void *vgpu)
+{
+    struct vgpu *v = vgpu;
+    _cleanup_close_ int fd = accept4(watch_fd(v->programs), NULL, NULL, SOCK_CLOEXEC);
+    struct peer who;
+
+    if (fd >= 0 && peer_of_socket(fd, &who) == 0)
+        admit(v, fd, &who);
+}
+
+int
+session_program_listen(struct vgpu *v, struct err *e)
+{
+    _cleanup_free_ char *path = str_printf("%s/" GRANT_SOCKET, v->folder);
+    int fd, rc;
+
+    if (!path)
+        return err_set(e, -ENOMEM, "out of memory");
+    if (v->programs || !v->gpu || !v->gpu->cuda_device[0])
+        return 0;
+    fd = sock_listen(path, 0666, VGPU_BACKLOG);
+    if (fd < 0)
+        return err_set(e, fd, "cannot listen at %s: %s", path, strerror(-fd));
+    rc = watch_new(&v->m->loop, fd, session_accept_program, v, &v->programs);
+    return rc < 0 ? err_set(e, rc, "cannot watch %s: %s", path, strerror(-rc)) : 0;
+}
+
+void
+session_program_remove(const struct vgpu *v)
+{
+    _cleanup_free_ char *path = str_printf("%s/" GRANT_SOCKET, v->folder);
+
+    if (path)
+        unlink(path);
+}
+
+bool
+session_programs_run(const struct vgpu *v)
+{
+    for (const struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
+        if (container_of(l, struct session, link)->in_process)
+            return true;
+    }
+    return false;
+}

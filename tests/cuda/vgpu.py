@@ -1,0 +1,461 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""vgpu.py BUILD FAKE-DRIVER: programs of CUDA's on vGPUs, under a manager of their own."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+BUILD, FAKE = map(os.path.abspath, sys.argv[1:3])
+del sys.argv[1:3]
+TESSERA, MANAGER = f"{BUILD}/tessera", f"{BUILD}/tesserad"
+PATIENCE_S = 20
+MIB = 1 << 20
+
+# What each program below begins with. say() tells the test, hear() waits for it.
+HEAD = """
+import ctypes, os, sys
+from ctypes import byref, c_size_t, c_uint64, c_void_p
+MIB = 1 << 20
+OK, INVALID, OUT_OF_MEMORY, NOT_READY = 0, 1, 2, 802
+cu = ctypes.CDLL("libcuda.so.1")
+def say(*words):
+    print(*words, flush=True)
+def hear():
+    return sys.stdin.readline().strip()
+def begin(device=0):
+    assert cu.cuInit(0) == OK
+    context = c_void_p()
+    assert cu.cuDevicePrimaryCtxRetain(byref(context), device) == OK
+    assert cu.cuCtxSetCurrent(context) == OK
+    return context
+def alloc(n, call="cuMemAlloc_v2", *more):
+    p = c_uint64()
+    return getattr(cu, call)(byref(p), c_size_t(n), *more), p
+def free(p, call="cuMemFree_v2", *more):
+    return getattr(cu, call)(p, *more)
+def info():
+    left, total = c_size_t(), c_size_t()
+    assert cu.cuMemGetInfo_v2(byref(left), byref(total)) == OK
+    return left.value, total.value
+def left():
+    return info()[0]
+"""
+
+
+def wait_for(what, told):
+    end = time.monotonic() + PATIENCE_S
+    while not told():
+        if time.monotonic() > end:
+            raise AssertionError(f"in vain: {what}")
+        time.sleep(0.01)
+
+
+class World:
+    """A manager, its vGPUs, and programs; all of it ends with the test."""
+
+    def __init__(self, folder, *options):
+        self.folder, self.options, self.manager = folder, options, None
+        self.env = {key: value for key, value in os.environ.items() if "CUDA" not in key}
+        self.env |= {"TESSERA_RUNTIME_DIR": f"{folder}/run", "TESSERA_NO_START": "1",
+                     "TESSERA_STATE_DIR": f"{folder}/state", "PYTHONDONTWRITEBYTECODE": "1"}
+        self.log = open(f"{folder}/log", "ab")  # pylint: disable=consider-using-with
+        self.programs = []
+
+    def start(self):
+        # pylint: disable-next=consider-using-with
+        self.manager = subprocess.Popen(
+            [MANAGER, "--backend", "fake", "--software-memory", "1g", "--cuda-driver", FAKE,
+             *self.options], env=self.env, stdout=self.log, stderr=self.log)
+        wait_for("the manager", lambda: self.tessera("gpus", check=False).returncode == 0)
+
+    def stop(self, number=signal.SIGTERM):
+        if self.manager:
+            self.manager.send_signal(number)
+            self.manager.wait()
+            self.manager = None
+
+    def end(self):
+        for program in self.programs:
+            if program.poll() is None:
+                program.kill()
+            program.communicate()
+        self.stop()
+        self.log.close()
+
+    def tessera(self, *words, check=True):
+        return subprocess.run([TESSERA, *map(str, words)], env=self.env, text=True, check=check,
+                              timeout=PATIENCE_S, capture_output=True)
+
+    def vgpu(self, name):
+        return json.loads(self.tessera("show", name, "-o", "json").stdout)
+
+    def used(self, name):
+        return self.vgpu(name)["used_bytes"]
+
+    def begin(self, vgpus, code, *arguments):
+        # pylint: disable-next=consider-using-with
+        program = subprocess.Popen(
+            [TESSERA, "run", vgpus, "--", sys.executable, "-c", HEAD + code,
+             *map(str, arguments)], env=self.env, text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.programs.append(program)
+        return program
+
+
+class Test(unittest.TestCase):
+    OPTIONS = ()
+
+    def setUp(self):
+        self.folder = self.enterContext(tempfile.TemporaryDirectory()) \
+            if hasattr(self, "enterContext") else self.folder_until_the_end()
+        self.world = World(self.folder, *self.OPTIONS)
+        self.addCleanup(self.world.end)
+        self.world.start()
+        self.world.tessera("create", "a", "--type", "cpu-128m")
+
+    def folder_until_the_end(self):
+        made = tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
+        self.addCleanup(made.cleanup)
+        return made.name
+
+    def program(self, code, *arguments, on="a"):
+        """Runs it to its end, which must be a good one."""
+        program = self.world.begin(on, code, *arguments)
+        said, wrong = program.communicate(timeout=PATIENCE_S)
+        self.assertEqual((program.returncode, wrong), (0, ""))
+        return said
+
+    def begun(self, code, *arguments, on="a"):
+        """Runs it until it says that it is ready."""
+        program = self.world.begin(on, code, *arguments)
+        if program.stdout.readline() != "ready\n":
+            self.fail(self.why(program))
+        return program
+
+    @staticmethod
+    def why(program):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return program.communicate(timeout=1)[1]
+        return "it says nothing"
+
+
+class Framebuffer(Test):
+    def test_it_is_the_types(self):
+        self.program("""
+begin()
+total = c_size_t()
+assert cu.cuDeviceTotalMem_v2(byref(total), 0) == OK and total.value == 128 * MIB
+assert info() == (128 * MIB, 128 * MIB)
+""")
+
+    def test_out_of_memory_at_the_byte(self):
+        self.program("""
+begin()
+rc, first = alloc(100 * MIB)
+assert rc == OK and left() == 28 * MIB
+assert alloc(28 * MIB + 1)[0] == OUT_OF_MEMORY and left() == 28 * MIB
+assert alloc(1 << 62)[0] == OUT_OF_MEMORY
+rc, second = alloc(28 * MIB)
+assert rc == OK and left() == 0 and alloc(1)[0] == OUT_OF_MEMORY
+assert free(first) == OK and left() == 100 * MIB
+assert free(first) == INVALID and left() == 100 * MIB
+assert alloc(0)[0] == INVALID
+assert free(second) == OK and free(c_uint64(0)) == OK and left() == 128 * MIB
+""")
+        self.assertEqual(self.world.used("a"), 0)
+        self.assertEqual(self.world.vgpu("a")["peak_bytes"], 128 * MIB)
+
+    def test_what_the_driver_refuses_is_not_counted(self):
+        self.program("""
+begin()
+assert alloc(MIB)[0] == OK
+os.environ["FAKECUDA_FAULT"] = "cuMemAlloc_v2:1:2"
+import ctypes.util
+ctypes.CDLL(None).setenv(b"FAKECUDA_FAULT", b"cuMemAlloc_v2:1:2", 1)
+assert alloc(MIB)[0] == OUT_OF_MEMORY and left() == 127 * MIB
+""")
+
+    def test_each_way_to_allocate(self):
+        self.program("""
+begin()
+stream = c_void_p()
+for call, *more in (("cuMemAllocManaged", 1), ("cuMemAllocAsync", stream),
+                    ("cuMemAllocAsync_ptsz", stream)):
+    rc, p = alloc(128 * MIB, call, *more)
+    assert rc == OK and left() == 0, call
+    assert alloc(1, call, *more)[0] == OUT_OF_MEMORY
+    back = () if call == "cuMemAllocManaged" else (stream,)
+    assert free(p, call.replace("Alloc", "Free") if back else "cuMemFree_v2", *back) == OK
+    assert left() == 128 * MIB, call
+p, pitch = c_uint64(), c_size_t()
+assert cu.cuMemAllocPitch_v2(byref(p), byref(pitch), c_size_t(100), c_size_t(1000), 4) == OK
+assert left() == 128 * MIB - 1000 * pitch.value and free(p) == OK and left() == 128 * MIB
+# The rows fit, their padding does not.
+rc, q = alloc(127 * MIB)
+assert cu.cuMemAllocPitch_v2(byref(p), byref(pitch), c_size_t(8), c_size_t(10000), 4) == 2
+assert left() == MIB and free(q) == OK and left() == 128 * MIB
+""")
+
+    def test_arrays(self):
+        self.program("""
+begin()
+class D2(ctypes.Structure):
+    _fields_ = [("w", c_size_t), ("h", c_size_t), ("f", ctypes.c_int), ("n", ctypes.c_uint)]
+class D3(ctypes.Structure):
+    _fields_ = [("w", c_size_t), ("h", c_size_t), ("d", c_size_t), ("f", ctypes.c_int),
+                ("n", ctypes.c_uint), ("flags", ctypes.c_uint)]
+FLOAT = 0x20
+a = c_void_p()
+flat, solid = D2(1024, 1024, FLOAT, 4), D3(64, 64, 64, FLOAT, 1, 0)
+assert cu.cuArrayCreate_v2(byref(a), byref(flat)) == OK and left() == 112 * MIB
+assert cu.cuArrayDestroy(a) == OK and left() == 128 * MIB
+assert cu.cuArray3DCreate_v2(byref(a), byref(solid)) == OK and left() == 127 * MIB
+assert cu.cuArrayDestroy(a) == OK
+assert cu.cuMipmappedArrayCreate(byref(a), byref(solid), 3) == OK
+assert left() == 127 * MIB - MIB // 8 - MIB // 64
+assert cu.cuMipmappedArrayDestroy(a) == OK and left() == 128 * MIB
+huge = D2(1 << 40, 1 << 40, FLOAT, 4)
+assert cu.cuArrayCreate_v2(byref(a), byref(huge)) == OUT_OF_MEMORY and left() == 128 * MIB
+""")
+
+    def test_memory_that_the_program_maps(self):
+        self.program("""
+begin()
+class Where(ctypes.Structure):
+    _fields_ = [(n, ctypes.c_int) for n in ("type", "handles", "location", "id")]
+here, host = Where(1, 0, 1, 0), Where(1, 0, 2, 0)
+def create(n, where=here):
+    h = c_uint64()
+    return cu.cuMemCreate(byref(h), c_size_t(n), byref(where), c_uint64(0)), h
+def put(at, n, h):
+    return cu.cuMemMap(c_uint64(at), c_size_t(n), c_size_t(0), h, c_uint64(0))
+rc, one = create(64 * MIB)
+rc, two = create(32 * MIB)
+assert left() == 32 * MIB and create(33 * MIB)[0] == OUT_OF_MEMORY
+assert put(1 << 40, 64 * MIB, one) == OK and put((1 << 40) + 64 * MIB, 32 * MIB, two) == OK
+assert cu.cuMemRelease(one) == OK and left() == 32 * MIB       # it is mapped
+again = c_uint64()
+assert cu.cuMemRetainAllocationHandle(byref(again), c_void_p((1 << 40) + 5)) == OK
+assert again.value == one.value
+assert cu.cuMemUnmap(c_uint64(1 << 40), c_size_t(96 * MIB)) == OK and left() == 32 * MIB
+assert cu.cuMemRelease(again) == OK and left() == 96 * MIB
+assert cu.cuMemRelease(two) == OK and left() == 128 * MIB
+assert put(1 << 40, MIB, c_uint64(0)) == INVALID
+""")
+
+    def test_contexts_free_what_was_allocated_in_them(self):
+        self.program("""
+begin()
+alloc(MIB)
+context = c_void_p()
+assert cu.cuCtxCreate_v2(byref(context), 0, 0) == OK
+for _ in range(1000):
+    assert alloc(1024)[0] == OK
+assert left() == 127 * MIB - 1000 * 1024
+assert cu.cuCtxDestroy_v2(context) == OK
+context = begin()
+assert left() == 127 * MIB
+assert cu.cuDevicePrimaryCtxReset_v2(0) == OK
+begin()
+assert left() == 128 * MIB
+""")
+
+    def test_programs_on_one_vgpu_share_it(self):
+        one = self.begun("begin(); p = alloc(100 * MIB)[1]; say('ready'); hear(); free(p)\n"
+                         "say('freed'); hear()")
+        self.program("begin(); assert alloc(29 * MIB)[0] == OUT_OF_MEMORY\n"
+                     "assert alloc(28 * MIB)[0] == OK")
+        self.assertEqual(self.world.used("a"), 100 * MIB)
+        one.stdin.write("\n")
+        one.stdin.flush()
+        self.assertEqual(one.stdout.readline(), "freed\n")
+        self.program("begin(); assert alloc(128 * MIB)[0] == OK")
+
+    def test_a_killed_programs_memory_is_back(self):
+        code = "begin(); alloc(128 * MIB); say('ready'); hear()"
+        for _ in range(5):
+            program = self.begun(code + "; os.abort()")
+            pid = self.world.vgpu("a")["sessions"][0]["guest_pid"]
+            self.assertEqual(self.world.used("a"), 128 * MIB)
+            os.kill(pid, signal.SIGKILL)
+            wait_for("memory of the killed", lambda: self.world.used("a") == 0)
+            program.wait()
+        self.program("begin(); assert alloc(128 * MIB)[0] == OK")
+
+    def test_threads_and_processes_that_allocate_and_die(self):
+        code = """
+import random, threading
+begin()
+dice = random.Random(int(sys.argv[1]))
+refused, most = 0, 0
+def work(seed):
+    global refused
+    dice, mine = random.Random(seed), []
+    context = c_void_p()
+    cu.cuDevicePrimaryCtxRetain(byref(context), 0)
+    cu.cuCtxSetCurrent(context)
+    for _ in range(60):
+        if mine and dice.random() < 0.45:
+            assert free(mine.pop(dice.randrange(len(mine)))) == OK
+            continue
+        rc, p = alloc(dice.randrange(1, 4 * MIB))
+        assert rc in (OK, OUT_OF_MEMORY)
+        if rc == OK:
+            mine.append(p)
+threads = [threading.Thread(target=work, args=(dice.random(),)) for _ in range(4)]
+[t.start() for t in threads]
+if dice.random() < 0.5:
+    os.kill(os.getpid(), 9)
+[t.join() for t in threads]
+"""
+        programs = [self.world.begin("a", code, seed) for seed in range(16)]
+        while any(program.poll() is None for program in programs):
+            seen = self.world.vgpu("a")
+            self.assertLessEqual(seen["reserved_bytes"], 128 * MIB)
+            time.sleep(0.02)
+        for program in programs:
+            _, wrong = program.communicate(timeout=PATIENCE_S)
+            self.assertIn(program.returncode, (0, 128 + 9), wrong)
+        wait_for("all memory", lambda: self.world.vgpu("a")["reserved_bytes"] == 0)
+        self.assertEqual(self.world.used("a"), 0)
+
+    def test_a_child_of_fork_has_its_own(self):
+        self.program("""
+child = os.fork()
+begin()
+assert alloc(60 * MIB)[0] == OK
+if not child:
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+""")
+
+    def test_a_child_that_inherits_owes_nothing(self):
+        self.program("""
+begin()
+rc, p = alloc(60 * MIB)
+child = os.fork()
+if not child:
+    os._exit(0 if free(p) == OK and alloc(60 * MIB)[0] == OK else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert free(p) == OK
+""")
+
+
+class Vgpus(Test):
+    OPTIONS = ("--software-gpus", "2")
+
+    def test_each_has_its_own_framebuffer(self):
+        self.world.tessera("create", "b", "--type", "cpu-256m", "--gpu", "gpu1")
+        code = """
+sizes = []
+for device in range(2):
+    begin(device)
+    sizes.append(info()[1] // MIB)
+    assert alloc(info()[0])[0] == OK and alloc(1)[0] == OUT_OF_MEMORY
+say(os.environ["CUDA_VISIBLE_DEVICES"], *sizes)
+"""
+        os.environ["FAKECUDA_DEVICES"] = "2"
+        self.addCleanup(os.environ.pop, "FAKECUDA_DEVICES")
+        self.world.env["FAKECUDA_DEVICES"] = "2"
+        first = json.loads(self.world.tessera("show", "a", "-o", "json").stdout)["gpu"][-1]
+        self.assertEqual(self.program(code, on="a,b"), f"{first},1 128 256\n")
+        self.assertEqual(self.program(code, on="b,a"), f"1,{first} 256 128\n")
+
+
+class Life(Test):
+    HOLD = "begin(); alloc(64 * MIB); say('ready'); hear(); assert left() == 64 * MIB; alloc(MIB)"
+
+    def test_a_program_without_a_manager_has_no_gpu(self):
+        program = self.world.begin("a", "hear(); sys.exit(0 if cu.cuInit(0) == NOT_READY else 1)")
+        wait_for("tessera run", lambda: "python" in self.words_of_child(program))
+        self.world.stop()
+        _, wrong = program.communicate("\n", timeout=PATIENCE_S)
+        self.assertEqual((program.returncode, wrong), (0, ""))
+
+    @staticmethod
+    def words_of_child(program):
+        with contextlib.suppress(OSError):
+            path = f"/proc/{program.pid}/task/{program.pid}/children"
+            child = pathlib.Path(path).read_text(encoding="utf-8").split()
+            return pathlib.Path(f"/proc/{child[0]}/cmdline").read_text(encoding="utf-8") \
+                if child else ""
+        return ""
+
+    def test_it_goes_on_without_a_manager_and_is_found_again(self):
+        program = self.begun(self.HOLD + "\nsay('more'); hear()")
+        self.world.stop(signal.SIGKILL)
+        program.stdin.write("\n")
+        program.stdin.flush()
+        self.assertEqual(program.stdout.readline(), "more\n")
+        self.world.start()
+        seen = self.world.vgpu("a")
+        self.assertEqual(seen["used_bytes"], 65 * MIB)
+        self.assertEqual([(s["adopted"], s["in_process"]) for s in seen["sessions"]],
+                         [(True, True)])
+        program.communicate("\n", timeout=PATIENCE_S)
+        self.assertEqual(program.returncode, 0)
+        wait_for("its memory", lambda: self.world.used("a") == 0)
+
+    def test_what_died_without_a_manager_is_settled(self):
+        program = self.begun(self.HOLD)
+        self.world.stop(signal.SIGKILL)
+        program.communicate("\n", timeout=PATIENCE_S)
+        self.world.start()
+        self.assertEqual(self.world.used("a"), 0)
+
+    def test_it_is_not_suspended_or_cloned(self):
+        program = self.begun(self.HOLD)
+        for words in (("suspend", "a"), ("clone", "a", "b")):
+            done = self.world.tessera(*words, check=False)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("CUDA", done.stderr)
+        program.communicate("\n", timeout=PATIENCE_S)
+        self.assertEqual(program.returncode, 0)
+        wait_for("its end", lambda: not self.world.vgpu("a")["sessions"])
+        self.world.tessera("suspend", "a")
+
+    def test_who_it_is(self):
+        program = self.begun(self.HOLD)
+        session = self.world.vgpu("a")["sessions"][0]
+        self.assertTrue(session["program"].startswith("python"), session)
+        self.assertEqual((session["in_process"], session["worker_pid"], session["state"]),
+                         (True, 0, "live"))
+        program.communicate("\n", timeout=PATIENCE_S)
+
+    def test_deleting_a_vgpu_ends_its_programs(self):
+        program = self.begun(self.HOLD)
+        self.world.tessera("delete", "a")
+        program.wait(timeout=PATIENCE_S)
+        self.assertNotEqual(program.returncode, 0)
+
+    def test_two_hundred_come_and_go(self):
+        code = "begin(); assert alloc(MIB)[0] == OK"
+        for _ in range(20):
+            programs = [self.world.begin("a", code) for _ in range(10)]
+            for program in programs:
+                _, wrong = program.communicate(timeout=PATIENCE_S)
+                self.assertEqual((program.returncode, wrong), (0, ""))
+        wait_for("all of them", lambda: not self.world.vgpu("a")["sessions"])
+        seen = self.world.vgpu("a")
+        self.assertEqual((seen["reserved_bytes"], seen["sessions_total"]), (0, 200))
+
+
+class Limits(Test):
+    OPTIONS = ("--limit", "sessions=1")
+
+    def test_one_too_many_has_no_gpu(self):
+        program = self.begun("begin(); say('ready'); hear()")
+        self.program("sys.exit(0 if cu.cuInit(0) == NOT_READY else 1)")
+        program.communicate("\n", timeout=PATIENCE_S)
+
+
+if __name__ == "__main__":
+    unittest.main()
