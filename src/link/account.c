@@ -129,8 +129,8 @@ account_create(const char *path, uint64_t limit_bytes, struct account_page **ret
     return 0;
 }
 
-int
-account_map(int fd, struct account_page **ret)
+static int
+map(int fd, int prot, struct account_page **ret)
 {
     struct account_page *a;
     struct stat st;
@@ -139,7 +139,7 @@ account_map(int fd, struct account_page **ret)
         return -errno;
     if ((uint64_t)st.st_size < sizeof *a)
         return -EPROTO;
-    a = mmap(NULL, sizeof *a, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    a = mmap(NULL, sizeof *a, prot, MAP_SHARED, fd, 0);
     if (a == MAP_FAILED)
         return -errno;
     if (a->magic != ACCOUNT_MAGIC || a->version != ACCOUNT_VERSION ||
@@ -149,6 +149,23 @@ account_map(int fd, struct account_page **ret)
     }
     *ret = a;
     return 0;
+}
+
+int
+account_map(int fd, struct account_page **ret)
+{
+    return map(fd, PROT_READ | PROT_WRITE, ret);
+}
+
+int
+account_map_to_read(int fd, const struct account_page **ret)
+{
+    struct account_page *a;
+    const int rc = map(fd, PROT_READ, &a);
+
+    if (rc == 0)
+        *ret = a;
+    return rc;
 }
 
 void
@@ -251,7 +268,7 @@ account_give(struct account_page *a, unsigned i, enum limit which, uint64_t n)
 }
 
 uint64_t
-account_free_bytes(struct account_page *a)
+account_free_bytes(const struct account_page *a)
 {
     uint64_t reserved = atomic_load(&a->reserved_bytes);
 

@@ -112,6 +112,7 @@ int account_create(const char *path, uint64_t limit_bytes, struct account_page *
 
 /* Maps an account; -EPROTO when it is not one, or of another version. */
 int account_map(int fd, struct account_page **ret);
+int account_map_to_read(int fd, const struct account_page **ret);
 void account_unmap(struct account_page *a);
 
 /*
@@ -140,7 +141,7 @@ int account_take(struct account_page *a, unsigned i, enum limit which, uint64_t 
 void account_give(struct account_page *a, unsigned i, enum limit which, uint64_t n);
 
 /* Bytes that nobody has reserved. */
-uint64_t account_free_bytes(struct account_page *a);
+uint64_t account_free_bytes(const struct account_page *a);
 
 /*
  * Asks all other live sessions for their unused credit and returns the number of the

@@ -25,14 +25,13 @@ check(struct grant *g, const int fds[GRANT_FDS])
     g->reason[sizeof g->reason - 1] = '\0';
     if (g->status != 0)
         return g->status < 0 ? g->status : -EPROTO;
-    if (g->slot >= ACCOUNT_SLOTS || fds[GRANT_ACCOUNT] < 0 ||
-        gate != (fds[GRANT_GATE] >= 0))
+    if (fds[GRANT_ACCOUNT] < 0 || gate != (fds[GRANT_GATE] >= 0))
         return -EPROTO;
     return 0;
 }
 
-int
-grant_ask(const char *folder, struct grant *ret, int fds[GRANT_FDS])
+static int
+ask(const char *folder, const char *name, struct grant *ret, int fds[GRANT_FDS])
 {
     char path[4096];
     _cleanup_close_ int sock = -1;
@@ -41,7 +40,7 @@ grant_ask(const char *folder, struct grant *ret, int fds[GRANT_FDS])
     *ret = (struct grant){0};
     for (int i = 0; i < GRANT_FDS; i++)
         fds[i] = -1;
-    if (snprintf(path, sizeof path, "%s/" GRANT_SOCKET, folder) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
         return -ENAMETOOLONG;
     sock = sock_connect(path);
     if (sock < 0)
@@ -53,5 +52,30 @@ grant_ask(const char *folder, struct grant *ret, int fds[GRANT_FDS])
         rc = check(ret, fds);
     if (rc < 0)
         close_all(fds);
+    return rc;
+}
+
+int
+grant_ask(const char *folder, struct grant *ret, int fds[GRANT_FDS])
+{
+    const int rc = ask(folder, GRANT_SOCKET, ret, fds);
+
+    if (rc < 0 || ret->slot < ACCOUNT_SLOTS)
+        return rc;
+    close_all(fds);
+    return -EPROTO;
+}
+
+int
+grant_look(const char *folder, const struct account_page **ret)
+{
+    struct grant g;
+    int fds[GRANT_FDS];
+    int rc = ask(folder, GRANT_LOOK_SOCKET, &g, fds);
+
+    if (rc < 0)
+        return rc;
+    rc = account_map_to_read(fds[GRANT_ACCOUNT], ret);
+    close_all(fds);
     return rc;
 }

@@ -6,6 +6,7 @@
  *
  *     VGPU/cuda      program ── connect() ──▶ manager
  *                    program ◀── struct grant, account [, turns, gate] ── manager
+ *     VGPU/usage     the same to look only: the account, to be read, and no slot
  */
 #ifndef TESSERA_LINK_GRANT_H
 #define TESSERA_LINK_GRANT_H
@@ -15,12 +16,15 @@
 #define GRANT_MAGIC 0x67525354u /* "TSRg" */
 #define GRANT_VERSION 1u
 #define GRANT_NO_GATE UINT32_MAX
-#define GRANT_SOCKET "cuda" /* in the vGPU's folder */
+#define GRANT_NO_SLOT UINT32_MAX
+/* In the vGPU's folder. */
+#define GRANT_SOCKET "cuda"
+#define GRANT_LOOK_SOCKET "usage"
 
 struct grant {
     uint32_t magic, version;
     int32_t status; /* 0, or a negative errno, and reason says why */
-    uint32_t slot;  /* in the account: the program's own */
+    uint32_t slot;  /* in the account: the program's own; GRANT_NO_SLOT: it looks only */
     uint32_t gate;  /* its number in the GPU's turns; GRANT_NO_GATE: it has none */
     uint32_t spare;
     char reason[ACCOUNT_REASON_BYTES];
@@ -34,5 +38,8 @@ enum grant_fd { GRANT_ACCOUNT, GRANT_TURNS, GRANT_GATE, GRANT_FDS };
  * negative errno: there is no manager, or it said no (ret->reason, else "").
  */
 int grant_ask(const char *folder, struct grant *ret, int fds[GRANT_FDS]);
+
+/* Connects at folder/usage and maps the account there, to be read. 0 or a negative errno. */
+int grant_look(const char *folder, const struct account_page **ret);
 
 #endif

@@ -100,7 +100,8 @@ find_programs(struct manager *m, struct err *e)
     m->icd_library =
         program_path(m->options->icd, "libtessera-opencl.so", TESSERA_LIBDIR);
     m->cuda_library = program_path(NULL, "libtessera-cuda.so", TESSERA_LIBDIR);
-    if (!m->worker || !m->icd_library || !m->cuda_library)
+    m->nvml_library = program_path(NULL, "libtessera-nvml.so", TESSERA_LIBDIR);
+    if (!m->worker || !m->icd_library || !m->cuda_library || !m->nvml_library)
         return err_set(e, -ENOMEM, "out of memory");
     if (access(m->icd_library, R_OK) < 0) {
         _cleanup_free_ char *words = str_printf(
@@ -111,6 +112,9 @@ find_programs(struct manager *m, struct err *e)
     rc = folders_write_icd(m->folders.icd, m->icd_library, e);
     if (rc == 0)
         rc = folders_link_library(m->folders.cuda, "libcuda.so.1", m->cuda_library, e);
+    if (rc == 0)
+        rc = folders_link_library(m->folders.cuda, "libnvidia-ml.so.1", m->nvml_library,
+                                  e);
     return rc < 0
                ? rc
                : folders_write_icd(m->folders.container_icd, VGPU_CONTAINER_LIBRARY, e);
@@ -332,4 +336,5 @@ manager_fini(struct manager *m)
     free(m->worker);
     free(m->icd_library);
     free(m->cuda_library);
+    free(m->nvml_library);
 }

@@ -27,7 +27,7 @@ struct operation_socket;
 struct manager {
     const struct options *options;
     struct folders folders;
-    char *worker, *icd_library, *cuda_library; /* paths, owned */
+    char *worker, *icd_library, *cuda_library, *nvml_library; /* paths, owned */
     struct inventory inventory;
     enum placement_order order; /* one for all GPUs, as it decides between them */
     struct list vgpus;          /* struct vgpu, by name */

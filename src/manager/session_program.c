@@ -13,6 +13,7 @@
 #include "manager/vgpu_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -130,30 +131,82 @@ session_accept_program(void *vgpu)
         admit(v, fd, &who);
 }
 
-int
-session_program_listen(struct vgpu *v, struct err *e)
+/* Who looks gets a descriptor that cannot be written to. */
+static int
+send_look(const struct vgpu *v, int fd)
 {
-    _cleanup_free_ char *path = str_printf("%s/" GRANT_SOCKET, v->folder);
+    const struct grant g = {.magic = GRANT_MAGIC,
+                            .version = GRANT_VERSION,
+                            .slot = GRANT_NO_SLOT,
+                            .gate = GRANT_NO_GATE};
+    _cleanup_close_ int account = -1;
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", v->account_fd);
+    account = open(path, O_RDONLY | O_CLOEXEC);
+    return account < 0 ? -errno : sock_send_fds(fd, &g, sizeof g, &account, 1);
+}
+
+static void
+accept_looker(void *vgpu)
+{
+    struct vgpu *v = vgpu;
+    _cleanup_close_ int fd = accept4(watch_fd(v->lookers), NULL, NULL, SOCK_CLOEXEC);
+    struct peer who;
+    const char *why;
+
+    if (fd < 0 || peer_of_socket(fd, &who) < 0)
+        return;
+    why = session_guest_problem(v, &who, false);
+    if (!why && !v->account)
+        why = "the vGPU is suspended";
+    if (why)
+        refuse(v, fd, &who, -EACCES, why);
+    else if (send_look(v, fd) < 0)
+        log_debug("vGPU '%s': process %d did not wait to look", v->s.name, (int)who.pid);
+}
+
+static int
+listen_at(struct vgpu *v, const char *name, loop_fn *accepted, struct watch **ret,
+          struct err *e)
+{
+    _cleanup_free_ char *path = str_printf("%s/%s", v->folder, name);
     int fd, rc;
 
     if (!path)
         return err_set(e, -ENOMEM, "out of memory");
-    if (v->programs || !v->gpu || !v->gpu->cuda_device[0])
-        return 0;
     fd = sock_listen(path, 0666, VGPU_BACKLOG);
     if (fd < 0)
         return err_set(e, fd, "cannot listen at %s: %s", path, strerror(-fd));
-    rc = watch_new(&v->m->loop, fd, session_accept_program, v, &v->programs);
+    rc = watch_new(&v->m->loop, fd, accepted, v, ret);
     return rc < 0 ? err_set(e, rc, "cannot watch %s: %s", path, strerror(-rc)) : 0;
+}
+
+int
+session_program_listen(struct vgpu *v, struct err *e)
+{
+    int rc;
+
+    if (v->programs || !v->gpu || !v->gpu->cuda_device[0])
+        return 0;
+    rc = listen_at(v, GRANT_SOCKET, session_accept_program, &v->programs, e);
+    return rc < 0 ? rc : listen_at(v, GRANT_LOOK_SOCKET, accept_looker, &v->lookers, e);
+}
+
+static void
+remove_socket(const struct vgpu *v, const char *name)
+{
+    _cleanup_free_ char *path = str_printf("%s/%s", v->folder, name);
+
+    if (path)
+        unlink(path);
 }
 
 void
 session_program_remove(const struct vgpu *v)
 {
-    _cleanup_free_ char *path = str_printf("%s/" GRANT_SOCKET, v->folder);
-
-    if (path)
-        unlink(path);
+    remove_socket(v, GRANT_SOCKET);
+    remove_socket(v, GRANT_LOOK_SOCKET);
 }
 
 bool

@@ -101,6 +101,7 @@ vgpu_forget(struct vgpu *v)
     vm_forget(v);
     watch_free(v->listener);
     watch_free(v->programs);
+    watch_free(v->lookers);
     watch_free(v->container);
     watch_free(v->owner);
     alarm_free(v->grace);
@@ -272,6 +273,7 @@ vgpu_delete(struct vgpu *v, struct vgpu_waiter *w)
     v->deleting = true;
     watch_free(take_ptr(v->listener));
     watch_free(take_ptr(v->programs));
+    watch_free(take_ptr(v->lookers));
     watch_free(take_ptr(v->container));
     watch_free(take_ptr(v->owner));
     guests_forget(v);

@@ -53,6 +53,7 @@ struct vgpu {
     char *folder;      /* RUNTIME/vgpus/NAME, owned */
     struct watch *listener;
     struct watch *programs; /* listens for those that are served in their own process */
+    struct watch *lookers;  /* and for those that look at what is used */
     struct vm *vm;          /* what a virtual machine needs (vm.h); NULL: none has it */
     char
         *container_folder; /* RUNTIME/vgpus/NAME/container, owned; NULL: nobody listens */

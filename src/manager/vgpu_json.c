@@ -100,8 +100,8 @@ session_json(const struct session *s)
 
     printable_copy(program, slot->program, sizeof program);
     return json_pack(
-        "{si sb sb si sb ss so so so so so so so}", "worker_pid",
-        s->in_process ? 0 : (int)s->pid, "in_process", (int)s->in_process, "waiting",
+        "{so sb sb si sb ss so so so so so so so}", "worker_pid",
+        s->in_process ? json_null() : json_integer(s->pid), "in_process", (int)s->in_process, "waiting",
         (int)s->waiting, "guest_pid", (int)atomic_load(&slot->guest_pid), "adopted",
         (int)s->adopted, "state", session_word(atomic_load(&slot->state)), "program",
         json_text(program), "used_bytes", json_bytes(atomic_load(&slot->used_bytes)),

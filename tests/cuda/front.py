@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""front.py API-FOLDER FRONT FAKE ECHO KERNELS VECTOR: Tessera's library in front of a CUDA driver.
+"""front.py API-FOLDER FRONT FAKE ECHO KERNELS VECTOR NVML FAKE-NVML: Tessera's libraries in front
+of CUDA's driver and of NVML.
 
 Each export and each look-up with it and without it must come to the same; programs compute alike.
 """
@@ -14,13 +15,13 @@ import sys
 import tempfile
 import unittest
 
-API, FRONT, FAKE, ECHO, KERNELS, VECTOR = map(os.path.abspath, sys.argv[1:7])
-del sys.argv[1:7]
+API, FRONT, FAKE, ECHO, KERNELS, VECTOR, NVML, FAKE_NVML = map(os.path.abspath, sys.argv[1:9])
+del sys.argv[1:9]
 sys.path.insert(0, API)
 sys.dont_write_bytecode = True
-import generate_cuda  # noqa: E402
+import generate_front  # noqa: E402
 
-ENTRIES = generate_cuda.read((pathlib.Path(API) / "cuda.txt").read_text(encoding="utf-8"))
+ENTRIES = generate_front.read((pathlib.Path(API) / "cuda.txt").read_text(encoding="utf-8"))
 BASES = sorted({re.sub(r"(_v\d)?(_pt[sd][sz])?$", "", name) for name in ENTRIES})
 LATER = ["cuOfALaterDriver"]
 VERSIONS = (1000, 2000, 3020, 11000, 12000, 13000)
@@ -96,8 +97,8 @@ class Exports(unittest.TestCase):
             self.assertIn(name, ENTRIES)
         for wrong in ("cuInit", "[nobody]", "[pass]\ncuInit cuInit", "[pass]\ncuInit/2x",
                       "[pass]\nprintf"):
-            with self.assertRaises(generate_cuda.Wrong):
-                generate_cuda.read(wrong)
+            with self.assertRaises(generate_front.Wrong):
+                generate_front.read(wrong)
 
 
 class Arguments(unittest.TestCase):
@@ -277,6 +278,40 @@ class Programs(unittest.TestCase):
             done = run([VECTOR, KERNELS], FAKECUDA_FAULT=fault)
             self.assertEqual(done.returncode, 1)
             self.assertTrue(done.stderr.rstrip().endswith(f": {code}"), done.stderr)
+
+
+class Nvml(unittest.TestCase):
+    NAMES = generate_front.read((pathlib.Path(API) / "nvml.txt").read_text(encoding="utf-8"))
+
+    def python(self, code, driver):
+        with tempfile.TemporaryDirectory() as folder:
+            os.symlink(NVML, f"{folder}/libnvidia-ml.so.1")
+            env = {**os.environ, "LD_LIBRARY_PATH": folder, "TESSERA_NVML_DRIVER": driver}
+            done = subprocess.run([sys.executable, "-c", "import ctypes\n"
+                                   "f = ctypes.CDLL('libnvidia-ml.so.1')\n"
+                                   "f.nvmlErrorString.restype = ctypes.c_char_p\n" + code],
+                                  env=env, text=True, timeout=60, check=False,
+                                  capture_output=True)
+        self.assertEqual((done.returncode, done.stderr, done.stdout), (0, "", ""))
+
+    def test_exports(self):
+        self.assertEqual(exports(NVML), set(self.NAMES))
+        self.assertEqual(exports(FAKE_NVML), set(self.NAMES))
+        self.assertGreater(len(self.NAMES), 382)
+
+    def test_without_a_driver_each_call_says_so(self):
+        self.python("assert f.nvmlInit_v2() == f.nvmlDeviceGetMemoryInfo(None, None) == 12\n"
+                    "assert b'not there' in f.nvmlErrorString(12)", "/nonexistent")
+
+    def test_calls_are_the_drivers_where_there_is_no_vgpu(self):
+        self.python("""
+assert f.nvmlInit_v2() == 0 and f.nvmlErrorString(0) == b"fine"
+card, memory = ctypes.c_void_p(), (ctypes.c_ulonglong * 3)()
+assert f.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(card)) == 0
+assert f.nvmlDeviceGetMemoryInfo(card, memory) == 0
+assert [n >> 20 for n in memory] == [1024, 768, 256]
+assert f.nvmlDeviceGetName(card, None, 0) == 13
+""", FAKE_NVML)
 
 
 if __name__ == "__main__":

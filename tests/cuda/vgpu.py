@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""vgpu.py BUILD FAKE-DRIVER: programs of CUDA's on vGPUs, under a manager of their own."""
+"""vgpu.py BUILD FAKE-DRIVER FAKE-NVML: CUDA's programs on vGPUs, under a manager of their own."""
 
 import contextlib
 import json
@@ -13,8 +13,8 @@ import tempfile
 import time
 import unittest
 
-BUILD, FAKE = map(os.path.abspath, sys.argv[1:3])
-del sys.argv[1:3]
+BUILD, FAKE, FAKE_NVML = map(os.path.abspath, sys.argv[1:4])
+del sys.argv[1:4]
 TESSERA, MANAGER = f"{BUILD}/tessera", f"{BUILD}/tesserad"
 PATIENCE_S = 20
 MIB = 1 << 20
@@ -65,7 +65,8 @@ class World:
         self.folder, self.options, self.manager = folder, options, None
         self.env = {key: value for key, value in os.environ.items() if "CUDA" not in key}
         self.env |= {"TESSERA_RUNTIME_DIR": f"{folder}/run", "TESSERA_NO_START": "1",
-                     "TESSERA_STATE_DIR": f"{folder}/state", "PYTHONDONTWRITEBYTECODE": "1"}
+                     "TESSERA_STATE_DIR": f"{folder}/state", "PYTHONDONTWRITEBYTECODE": "1",
+                     "TESSERA_NVML_DRIVER": FAKE_NVML}
         self.log = open(f"{folder}/log", "ab")  # pylint: disable=consider-using-with
         self.programs = []
 
@@ -427,7 +428,7 @@ class Life(Test):
         session = self.world.vgpu("a")["sessions"][0]
         self.assertTrue(session["program"].startswith("python"), session)
         self.assertEqual((session["in_process"], session["worker_pid"], session["state"]),
-                         (True, 0, "live"))
+                         (True, None, "live"))
         program.communicate("\n", timeout=PATIENCE_S)
 
     def test_deleting_a_vgpu_ends_its_programs(self):
@@ -446,6 +447,90 @@ class Life(Test):
         wait_for("all of them", lambda: not self.world.vgpu("a")["sessions"])
         seen = self.world.vgpu("a")
         self.assertEqual((seen["reserved_bytes"], seen["sessions_total"]), (0, 200))
+
+
+class Nvml(Test):
+    """What a program on a vGPU hears of the management library."""
+    HEAD = """
+nv = ctypes.CDLL("libnvidia-ml.so.1")
+INSUFFICIENT_SIZE = 7
+def card(index=0):
+    found = c_void_p()
+    assert nv.nvmlInit_v2() == OK
+    assert nv.nvmlDeviceGetHandleByIndex_v2(index, byref(found)) == OK
+    return found
+def memory(of):
+    told = (ctypes.c_ulonglong * 3)()
+    assert nv.nvmlDeviceGetMemoryInfo(of, told) == OK
+    return list(told)
+class Process(ctypes.Structure):
+    _fields_ = [("pid", ctypes.c_uint), ("bytes", ctypes.c_ulonglong)]
+class ProcessV2(ctypes.Structure):
+    _fields_ = [*Process._fields_, ("gi", ctypes.c_uint), ("ci", ctypes.c_uint)]
+def running(of, call="nvmlDeviceGetComputeRunningProcesses_v3", kind=ProcessV2):
+    room, count = 8, ctypes.c_uint(8)
+    found = (kind * room)()
+    assert getattr(nv, call)(of, byref(count), found) == OK
+    return {p.pid: p.bytes for p in found[:count.value]}
+"""
+
+    def test_memory_is_what_cuda_says(self):
+        self.program(self.HEAD + """
+begin()
+gpu = card()
+assert memory(gpu) == [128 * MIB, 128 * MIB, 0]
+assert alloc(28 * MIB)[0] == OK
+assert memory(gpu) == [128 * MIB, 100 * MIB, 28 * MIB] and info() == (100 * MIB, 128 * MIB)
+class V2(ctypes.Structure):
+    _fields_ = [("version", ctypes.c_uint)] + [
+        (n, ctypes.c_ulonglong) for n in ("total", "reserved", "free", "used")]
+v2 = V2(2 << 24 | ctypes.sizeof(V2))
+assert nv.nvmlDeviceGetMemoryInfo_v2(gpu, byref(v2)) == OK
+assert (v2.total, v2.free, v2.used) == (128 * MIB, 100 * MIB, 28 * MIB)
+assert v2.reserved + v2.free + v2.used == v2.total
+v2.version = 1
+assert nv.nvmlDeviceGetMemoryInfo_v2(gpu, byref(v2)) == 2
+""")
+
+    def test_processes_are_those_of_the_vgpu(self):
+        other = self.begun("begin(); alloc(5 * MIB); say('ready'); hear()")
+        pid = self.world.vgpu("a")["sessions"][0]["guest_pid"]
+        self.program(self.HEAD + """
+other = int(sys.argv[1])
+gpu = card()
+assert running(gpu) == {other: 5 * MIB}
+begin()
+alloc(MIB)
+want = {other: 5 * MIB, os.getpid(): MIB}
+assert running(gpu) == want
+assert running(gpu, "nvmlDeviceGetComputeRunningProcesses", Process) == want
+assert running(gpu, "nvmlDeviceGetGraphicsRunningProcesses_v3") == {}
+count = ctypes.c_uint(1)
+few = (ProcessV2 * 1)()
+assert nv.nvmlDeviceGetComputeRunningProcesses_v3(gpu, byref(count), few) == INSUFFICIENT_SIZE
+assert count.value == 2
+class Sample(ctypes.Structure):
+    _fields_ = [("pid", ctypes.c_uint), ("at", ctypes.c_ulonglong)] + [
+        (n, ctypes.c_uint) for n in ("sm", "memory", "encoder", "decoder")]
+samples, count = (Sample * 4)(), ctypes.c_uint(4)
+assert nv.nvmlDeviceGetProcessUtilization(gpu, samples, byref(count), c_uint64(0)) == OK
+assert [s.pid for s in samples[:count.value]] == [os.getpid()]
+""", pid)
+        other.communicate("\n", timeout=PATIENCE_S)
+
+    def test_other_cards_are_as_they_are(self):
+        self.world.env["FAKECUDA_DEVICES"] = "2"
+        self.program(self.HEAD + """
+assert memory(card(0)) == [128 * MIB, 128 * MIB, 0]
+assert memory(card(1)) == [1024 * MIB, 768 * MIB, 256 * MIB]
+assert running(card(1)) == {1: 256 * MIB}
+""")
+
+    def test_who_only_looks_takes_no_session(self):
+        program = self.begun(self.HEAD + "memory(card()); say('ready'); hear()")
+        self.assertEqual(self.world.vgpu("a")["sessions"], [])
+        program.communicate("\n", timeout=PATIENCE_S)
+        self.assertEqual(program.returncode, 0)
 
 
 class Limits(Test):

@@ -4,7 +4,8 @@
  * API, 6.2, 6.7 and 6.8).
  */
 #include "guest/cuda/ledger.h"
-#include "guest/cuda/resolve.h"
+#include "guest/cuda/results.h"
+#include "guest/front/resolve.h"
 
 #include <stddef.h>
 
@@ -19,7 +20,7 @@ int
 tessera_cuInit(unsigned flags)
 {
     typedef int init_fn(unsigned);
-    const int result = ((init_fn *)cuda_real(CUDA_NR_cuInit))(flags);
+    const int result = ((init_fn *)front_real(NR_cuInit))(flags);
 
     if (result == CUDA_SUCCESS && vgpus_open() < 0)
         return CUDA_ERROR_SYSTEM_NOT_READY;
@@ -42,7 +43,7 @@ context_is_gone(const void *context)
     int tessera_##name(void *context)                                                    \
     {                                                                                    \
         typedef int destroy_fn(void *);                                                  \
-        const int result = ((destroy_fn *)cuda_real(CUDA_NR_##name))(context);           \
+        const int result = ((destroy_fn *)front_real(NR_##name))(context);               \
                                                                                          \
         if (result == CUDA_SUCCESS)                                                      \
             context_is_gone(context);                                                    \
@@ -58,7 +59,7 @@ tessera_cuDevicePrimaryCtxRetain(void **ret, int device)
 {
     typedef int retain_fn(void **, int);
     const int result =
-        ((retain_fn *)cuda_real(CUDA_NR_cuDevicePrimaryCtxRetain))(ret, device);
+        ((retain_fn *)front_real(NR_cuDevicePrimaryCtxRetain))(ret, device);
 
     if (result == CUDA_SUCCESS && device >= 0 && device < DEVICES_MAX)
         atomic_store_explicit(&primaries[device], *ret, memory_order_relaxed);
@@ -70,7 +71,7 @@ static void
 primary_may_be_gone(int device)
 {
     typedef int state_fn(int, unsigned *, int *);
-    state_fn *const get = (state_fn *)cuda_real(CUDA_NR_cuDevicePrimaryCtxGetState);
+    state_fn *const get = (state_fn *)front_real(NR_cuDevicePrimaryCtxGetState);
     unsigned flags;
     int active = 1;
 
@@ -85,7 +86,7 @@ primary_may_be_gone(int device)
     int tessera_##name(int device)                                                       \
     {                                                                                    \
         typedef int end_fn(int);                                                         \
-        const int result = ((end_fn *)cuda_real(CUDA_NR_##name))(device);                \
+        const int result = ((end_fn *)front_real(NR_##name))(device);                    \
                                                                                          \
         if (result == CUDA_SUCCESS)                                                      \
             primary_may_be_gone(device);                                                 \

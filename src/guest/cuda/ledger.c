@@ -2,7 +2,7 @@
 /* A table with open addressing; behind what is struck out it is closed up (Knuth, 6.4, R). */
 #include "guest/cuda/ledger.h"
 
-#include "guest/cuda/lock.h"
+#include "guest/front/lock.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,8 @@
  * itself, too. The driver answers first; then what it found is looked for among those that have a
  * function of ours, by the address. A name that we do not know stays the driver's.
  */
-#include "guest/cuda/resolve.h"
+#include "guest/cuda/results.h"
+#include "guest/front/resolve.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +22,7 @@ static int
 answer(int result, const char *symbol, void **ret)
 {
     if (result == CUDA_SUCCESS && symbol && ret && *ret)
-        *ret = cuda_own(*ret, symbol);
+        *ret = front_own(*ret, symbol);
     return result;
 }
 
@@ -29,7 +30,7 @@ answer(int result, const char *symbol, void **ret)
 int
 tessera_cuGetProcAddress(const char *symbol, void **ret, int version, uint64_t flags)
 {
-    get_fn *const real = (get_fn *)cuda_real(CUDA_NR_cuGetProcAddress);
+    get_fn *const real = (get_fn *)front_real(NR_cuGetProcAddress);
 
     return answer(real(symbol, ret, version, flags), symbol, ret);
 }
@@ -38,7 +39,7 @@ int
 tessera_cuGetProcAddress_v2(const char *symbol, void **ret, int version, uint64_t flags,
                             int *ret_status)
 {
-    get_v2_fn *const real = (get_v2_fn *)cuda_real(CUDA_NR_cuGetProcAddress_v2);
+    get_v2_fn *const real = (get_v2_fn *)front_real(NR_cuGetProcAddress_v2);
 
     return answer(real(symbol, ret, version, flags, ret_status), symbol, ret);
 }

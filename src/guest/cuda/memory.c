@@ -6,12 +6,13 @@
  * Trampolines and cuGetProcAddress lead here only where the driver has the function.
  */
 #include "guest/cuda/ledger.h"
-#include "guest/cuda/resolve.h"
+#include "guest/cuda/results.h"
+#include "guest/front/resolve.h"
 
 #include <limits.h>
 #include <stddef.h>
 
-#define REAL(type, name) ((type *)cuda_real(CUDA_NR_##name))
+#define REAL(type, name) ((type *)front_real(NR_##name))
 
 /* The form with a suffix is another function of the driver's, of the same arguments. */
 #define OWN(name) int tessera_##name
@@ -164,8 +165,8 @@ product(uint64_t a, uint64_t b)
         c.bytes += padding.bytes;                                                        \
         return SETTLE(&c, result, LEDGER_MEMORY, *ret);                                  \
     }
-#define CUDA_NR_FREE_OF_cuMemAllocPitch CUDA_NR_cuMemFree
-#define CUDA_NR_FREE_OF_cuMemAllocPitch_v2 CUDA_NR_cuMemFree_v2
+#define NR_FREE_OF_cuMemAllocPitch NR_cuMemFree
+#define NR_FREE_OF_cuMemAllocPitch_v2 NR_cuMemFree_v2
 
 ALLOCATE_PITCH(cuMemAllocPitch, unsigned, unsigned)
 ALLOCATE_PITCH(cuMemAllocPitch_v2, uint64_t, size_t)

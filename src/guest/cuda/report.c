@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How much memory there is (CUDA driver API, 6.5 and 6.13): the vGPU's framebuffer. */
-#include "guest/cuda/resolve.h"
+#include "guest/cuda/results.h"
 #include "guest/cuda/vgpu.h"
+#include "guest/front/resolve.h"
 
 #include <limits.h>
 #include <stddef.h>
@@ -18,7 +19,7 @@ less(uint64_t a, uint64_t b)
     int tessera_##name(size *ret_free, size *ret_total)                                  \
     {                                                                                    \
         typedef int info_fn(size *, size *);                                             \
-        const int result = ((info_fn *)cuda_real(CUDA_NR_##name))(ret_free, ret_total);  \
+        const int result = ((info_fn *)front_real(NR_##name))(ret_free, ret_total);      \
         const struct vgpu *const v = result == CUDA_SUCCESS ? vgpu_current() : NULL;     \
                                                                                          \
         if (v && ret_free)                                                               \
@@ -33,7 +34,7 @@ less(uint64_t a, uint64_t b)
     int tessera_##name(size *ret, int device)                                            \
     {                                                                                    \
         typedef int total_fn(size *, int);                                               \
-        const int result = ((total_fn *)cuda_real(CUDA_NR_##name))(ret, device);         \
+        const int result = ((total_fn *)front_real(NR_##name))(ret, device);             \
         const struct vgpu *const v =                                                     \
             result == CUDA_SUCCESS ? vgpu_of_device(device) : NULL;                      \
                                                                                          \

@@ -2,8 +2,9 @@
 #include "guest/cuda/vgpu.h"
 
 #include "base/cleanup.h"
-#include "guest/cuda/lock.h"
-#include "guest/cuda/resolve.h"
+#include "guest/cuda/results.h"
+#include "guest/front/lock.h"
+#include "guest/front/resolve.h"
 #include "link/grant.h"
 
 #include <errno.h>
@@ -99,7 +100,7 @@ vgpu_of_device(int device)
 const struct vgpu *
 vgpu_current(void)
 {
-    device_fn *const get = (device_fn *)cuda_real(CUDA_NR_cuCtxGetDevice);
+    device_fn *const get = (device_fn *)front_real(NR_cuCtxGetDevice);
     int device;
 
     if (vgpus_open() < 0 || n_vgpus == 0)

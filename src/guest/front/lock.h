@@ -4,8 +4,8 @@
  * ours is nobody's. What it guards may then be half written: whoever uses it keeps the number of
  * the process that it is of beside it, and begins anew in a child.
  */
-#ifndef TESSERA_GUEST_CUDA_LOCK_H
-#define TESSERA_GUEST_CUDA_LOCK_H
+#ifndef TESSERA_GUEST_FRONT_LOCK_H
+#define TESSERA_GUEST_FRONT_LOCK_H
 
 #include <sched.h>
 #include <stdatomic.h>

@@ -1,35 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-#include "guest/cuda/resolve.h"
+#include "guest/front/resolve.h"
 
-#include "guest/cuda/driver.h"
+#include "guest/front/driver.h"
+#include "guest/front/entries.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
+#define ENTRIES_MAX 1024 /* CUDA has some 700 */
+
 static char absent; /* its address: the driver has none of that name */
-static _Atomic(void *) reals[CUDA_ENTRIES];
+static _Atomic(void *) reals[ENTRIES_MAX];
 
 static int
 no_driver(void)
 {
-    return CUDA_ERROR_STUB_LIBRARY;
+    return front_driver.no_driver;
 }
 
 static int
 no_function(void)
 {
-    return CUDA_ERROR_NOT_SUPPORTED;
+    return front_driver.no_function;
 }
 
 void *
-cuda_real(enum cuda_number number)
+front_real(unsigned number)
 {
     void *found = atomic_load_explicit(&reals[number], memory_order_relaxed);
 
     if (!found) {
-        found = driver_function(cuda_entries[number].name);
+        found = driver_function(front_entries[number].name);
         atomic_store_explicit(&reals[number], found ? found : &absent,
                               memory_order_relaxed);
     }
@@ -37,15 +40,15 @@ cuda_real(enum cuda_number number)
 }
 
 void *
-cuda_resolve(unsigned long number)
+front_resolve(unsigned long number)
 {
-    const struct cuda_entry *const e = &cuda_entries[number];
-    void *const real = cuda_real((enum cuda_number)number);
+    const struct front_entry *const e = &front_entries[number];
+    void *const real = front_real((unsigned)number);
     void *target = e->own ? e->own : real;
 
-    if (!real)
+    if (!real && !(e->own && e->role == FRONT_OWN))
         target = driver_is_there() ? (void *)no_function : (void *)no_driver;
-    __atomic_store_n(&cuda_targets[number], target, __ATOMIC_RELAXED);
+    __atomic_store_n(&front_targets[number], target, __ATOMIC_RELAXED);
     return target;
 }
 
@@ -59,14 +62,14 @@ is_form_of(const char *name, const char *symbol)
 }
 
 void *
-cuda_own(void *pointer, const char *symbol)
+front_own(void *pointer, const char *symbol)
 {
     void *found = pointer;
 
-    for (unsigned i = 0; i < CUDA_ENTRIES; i++) {
-        const struct cuda_entry *const e = &cuda_entries[i];
+    for (unsigned i = 0; i < front_count; i++) {
+        const struct front_entry *const e = &front_entries[i];
 
-        if (!e->own || cuda_real((enum cuda_number)i) != pointer)
+        if (!e->own || front_real(i) != pointer)
             continue;
         found = e->own;
         if (is_form_of(e->name, symbol))

@@ -1,20 +1,23 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""generate_cuda.py DESCRIPTION OUT-DIR: makes of api/cuda.txt
+"""generate_front.py DESCRIPTION OUT-DIR: makes of api/LIBRARY.txt, LIBRARY being cuda or nvml,
 
-cuda_entries.h, .c     every exported name with its role, sorted, and Tessera's own function for it
-cuda_trampolines.S     the exports: each jumps to where its place in cuda_targets points
-cuda_fake_exports.c    for tests: the same names, each "not supported" unless another file has it
+LIBRARY_entries.h, .c     every exported name with its role, sorted, and Tessera's function for it
+LIBRARY_trampolines.S     the exports: each jumps to where its place in front_targets points
+LIBRARY_fake_exports.c    for tests: the same names, each "no such function" unless another file
+                          has it
 """
 
 import pathlib
 import re
 import sys
 
-ROLES = ("pass", "look", "allocate", "free", "submit", "report", "context", "sync")
+ROLES = ("pass", "own", "look", "allocate", "free", "submit", "report", "context", "sync")
+NAME = {"cuda": r"cu[A-Za-z0-9]+", "nvml": r"nvml[A-Za-z0-9]+(_v1)?"}
+NO_FUNCTION = {"cuda": 801, "nvml": 13}  # what a call of what is not there answers
 FORM = re.compile(r"(\d)([zd]?)")
 STREAM = {"": "", "z": "_ptsz", "d": "_ptds"}
-HEAD = "/* SPDX-License-Identifier: MIT */\n/* Made of api/cuda.txt. */\n"
+HEAD = "/* SPDX-License-Identifier: MIT */\n/* Made by api/generate_front.py. */\n"
 PREFIX = "tessera_"  # of Tessera's own functions, before the name
 
 
@@ -27,7 +30,7 @@ def names_of(word):
     name, _, forms = word.partition("/")
     for form in (forms or "1").split(","):
         found = FORM.fullmatch(form)
-        if not found or not re.fullmatch(r"cu[A-Za-z0-9]+", name):
+        if not found or not any(re.fullmatch(known, name) for known in NAME.values()):
             raise Wrong(f"what is '{word}'?")
         version, stream = found.groups()
         yield name + ("" if version == "1" else f"_v{version}") + STREAM[stream]
@@ -53,32 +56,16 @@ def read(text):
     return dict(sorted(entries.items()))
 
 
-def header(entries):
-    roles = "\n".join(f"    CUDA_{role.upper()}," for role in ROLES)
-    numbers = "\n".join(f"    CUDA_NR_{name}," for name in entries)
-    return f"""{HEAD}#ifndef TESSERA_API_CUDA_ENTRIES_H
-#define TESSERA_API_CUDA_ENTRIES_H
-
-enum cuda_role {{
-{roles}
-}};
-
-struct cuda_entry {{
-    const char *name; /* as it is exported */
-    void *own;        /* Tessera's function for it; NULL: none, the driver's is called */
-    enum cuda_role role;
-}};
+def header(library, entries):
+    numbers = "\n".join(f"    NR_{name}," for name in entries)
+    guard = f"TESSERA_API_{library.upper()}_ENTRIES_H"
+    return f"""{HEAD}#ifndef {guard}
+#define {guard}
 
 /* The number of each entry. */
-enum cuda_number {{
+enum {library}_number {{
 {numbers}
-    CUDA_ENTRIES
 }};
-
-extern const struct cuda_entry cuda_entries[CUDA_ENTRIES]; /* by name */
-
-/* Where each export goes, by the same numbers. Until it is called first: to cuda_resolve(). */
-extern void *cuda_targets[CUDA_ENTRIES];
 
 #endif
 """
@@ -87,14 +74,14 @@ extern void *cuda_targets[CUDA_ENTRIES];
 def table(entries):
     """An own function is a weak symbol: there is one as soon as somebody writes it."""
     wanted = [name for name, role in entries.items() if role != "pass"]
-    lines = [HEAD + '#include "api/cuda_entries.h"\n\n#include <stddef.h>\n']
+    lines = [HEAD + '#include "guest/front/entries.h"\n\n#include <stddef.h>\n']
     lines += [f"extern __attribute__((weak, visibility(\"hidden\"))) int {PREFIX}{name}(void);"
               for name in wanted]
-    lines.append("\nconst struct cuda_entry cuda_entries[CUDA_ENTRIES] = {")
+    lines.append("\nconst struct front_entry front_entries[] = {")
     for name, role in entries.items():
         own = f"(void *)&{PREFIX}{name}" if name in wanted else "NULL"
-        lines.append(f'    {{"{name}", {own}, CUDA_{role.upper()}}},')
-    return "\n".join(lines) + "\n};\n"
+        lines.append(f'    {{"{name}", {own}, FRONT_{role.upper()}}},')
+    return "\n".join(lines) + f"\n}};\n\nconst unsigned front_count = {len(entries)};\n"
 
 
 X86_64 = """\t.globl {name}
@@ -103,14 +90,14 @@ X86_64 = """\t.globl {name}
 {name}:
 \t.cfi_startproc
 \tendbr64
-\tmovq cuda_targets+{offset}(%rip), %r11
+\tmovq front_targets+{offset}(%rip), %r11
 \tjmpq *%r11
 \t.cfi_endproc
 \t.size {name}, .-{name}
 .L{number}:
 \tendbr64
 \tpushq ${number}
-\tjmp cuda_resolve_entry
+\tjmp front_resolve_entry
 """
 
 AARCH64 = """\t.globl {name}
@@ -119,21 +106,21 @@ AARCH64 = """\t.globl {name}
 {name}:
 \t.cfi_startproc
 \tbti c
-\tadrp x16, cuda_targets+{offset}
-\tldr x16, [x16, #:lo12:cuda_targets+{offset}]
+\tadrp x16, front_targets+{offset}
+\tldr x16, [x16, #:lo12:front_targets+{offset}]
 \tbr x16
 \t.cfi_endproc
 \t.size {name}, .-{name}
 .L{number}:
 \tbti j
 \tmov x17, #{number}
-\tb cuda_resolve_entry
+\tb front_resolve_entry
 """
 
-# Saves what may hold arguments, asks cuda_resolve(number), and goes where that says. On x86-64 the
+# Saves what may hold arguments, asks front_resolve(number), and goes where that says. On x86-64 the
 # number is on the stack, above it the caller's return address.
-X86_64_ENTRY = """\t.type cuda_resolve_entry, @function
-cuda_resolve_entry:
+X86_64_ENTRY = """\t.type front_resolve_entry, @function
+front_resolve_entry:
 \t.cfi_startproc
 \t.cfi_def_cfa_offset 16
 \tpushq %rdi
@@ -154,7 +141,7 @@ cuda_resolve_entry:
 \tmovups %xmm6, 96(%rsp)
 \tmovups %xmm7, 112(%rsp)
 \tmovq 192(%rsp), %rdi
-\tcall cuda_resolve
+\tcall front_resolve
 \tmovq %rax, %r11
 \tmovups 0(%rsp), %xmm0
 \tmovups 16(%rsp), %xmm1
@@ -176,11 +163,11 @@ cuda_resolve_entry:
 \t.cfi_def_cfa_offset 8
 \tjmpq *%r11
 \t.cfi_endproc
-\t.size cuda_resolve_entry, .-cuda_resolve_entry
+\t.size front_resolve_entry, .-front_resolve_entry
 """
 
-AARCH64_ENTRY = """\t.type cuda_resolve_entry, %function
-cuda_resolve_entry:
+AARCH64_ENTRY = """\t.type front_resolve_entry, %function
+front_resolve_entry:
 \t.cfi_startproc
 \tstp x29, x30, [sp, #-224]!
 \t.cfi_def_cfa_offset 224
@@ -197,7 +184,7 @@ cuda_resolve_entry:
 \tstp q4, q5, [sp, #160]
 \tstp q6, q7, [sp, #192]
 \tmov x0, x17
-\tbl cuda_resolve
+\tbl front_resolve
 \tmov x16, x0
 \tldp x0, x1, [sp, #16]
 \tldp x2, x3, [sp, #32]
@@ -214,14 +201,14 @@ cuda_resolve_entry:
 \t.cfi_def_cfa_offset 0
 \tbr x16
 \t.cfi_endproc
-\t.size cuda_resolve_entry, .-cuda_resolve_entry
+\t.size front_resolve_entry, .-front_resolve_entry
 """
 
 
 def code(entries, one, entry):
     lines = [one.format(name=name, number=number, offset=8 * number)
              for number, name in enumerate(entries)]
-    return "\t.hidden cuda_resolve\n\t.hidden cuda_targets\n" + entry + "".join(lines)
+    return "\t.hidden front_resolve\n\t.hidden front_targets\n" + entry + "".join(lines)
 
 
 def trampolines(entries):
@@ -235,22 +222,22 @@ def trampolines(entries):
 #error "no trampolines are written for this processor"
 #endif
 \t.data
-\t.globl cuda_targets
-\t.type cuda_targets, %object
+\t.globl front_targets
+\t.type front_targets, %object
 \t.p2align 3
-cuda_targets:
-{targets}\t.size cuda_targets, .-cuda_targets
+front_targets:
+{targets}\t.size front_targets, .-front_targets
 \t.section .note.GNU-stack, "", %progbits
 """
 
 
-def fake(entries):
-    lines = [HEAD + "/* CUDA_ERROR_NOT_SUPPORTED, unless another file has the function. */",
+def fake(library, entries):
+    lines = [HEAD + "/* There is no such function, unless another file has it. */",
              "#define MISSING(name) \\\n"
              "    __attribute__((weak, visibility(\"default\"))) int name(void);   \\\n"
              "    int name(void)                                                 \\\n"
              "    {                                                              \\\n"
-             "        return 801;                                                \\\n"
+             f"        return {NO_FUNCTION[library]};                                  \\\n"
              "    }\n"]
     return "\n".join(lines + [f"MISSING({name})" for name in entries]) + "\n"
 
@@ -261,10 +248,11 @@ def main():
         entries = read(source.read_text(encoding="utf-8"))
     except Wrong as why:
         sys.exit(f"{source}: {why}")
-    for name, text in (("cuda_entries.h", header(entries)), ("cuda_entries.c", table(entries)),
-                       ("cuda_trampolines.S", trampolines(entries)),
-                       ("cuda_fake_exports.c", fake(entries))):
-        (out / name).write_text(text, encoding="utf-8")
+    library = source.stem
+    for name, text in (("entries.h", header(library, entries)), ("entries.c", table(entries)),
+                       ("trampolines.S", trampolines(entries)),
+                       ("fake_exports.c", fake(library, entries))):
+        (out / f"{library}_{name}").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "guest/cuda/driver.h"
+#include "guest/front/driver.h"
 
 #include "base/cleanup.h"
+#include "guest/front/entries.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -46,9 +47,9 @@ static void *
 open_path(const char *path)
 {
     void *const handle = path[0] == '/' ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
-    void *const init = handle ? dlsym(handle, "cuInit") : NULL;
+    void *const known = handle ? dlsym(handle, front_driver.known) : NULL;
 
-    if (init && !is_ours(init))
+    if (known && !is_ours(known))
         return handle;
     if (handle)
         dlclose(handle);
@@ -86,7 +87,7 @@ open_installed(void)
     if (!version_of(text, &version))
         return NULL;
     for (size_t i = 0; i < sizeof folders / sizeof *folders && !found; i++) {
-        snprintf(path, sizeof path, "%s/libcuda.so.%s", folders[i], version);
+        snprintf(path, sizeof path, "%s/%s.%s", folders[i], front_driver.file, version);
         found = open_path(path);
     }
     return found;
@@ -99,7 +100,7 @@ open_installed(void)
 static void *
 driver_open(void)
 {
-    const char *const path = secure_getenv("TESSERA_CUDA_DRIVER");
+    const char *const path = secure_getenv(front_driver.variable);
     void *found = path ? open_path(path) : NULL;
 
     if (!found)
