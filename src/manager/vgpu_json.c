@@ -99,17 +99,18 @@ session_json(const struct session *s)
     char program[ACCOUNT_PROGRAM_BYTES];
 
     printable_copy(program, slot->program, sizeof program);
-    return json_pack(
-        "{so sb sb si sb ss so so so so so so so}", "worker_pid",
-        s->in_process ? json_null() : json_integer(s->pid), "in_process", (int)s->in_process, "waiting",
-        (int)s->waiting, "guest_pid", (int)atomic_load(&slot->guest_pid), "adopted",
-        (int)s->adopted, "state", session_word(atomic_load(&slot->state)), "program",
-        json_text(program), "used_bytes", json_bytes(atomic_load(&slot->used_bytes)),
-        "reserved_bytes", json_bytes(atomic_load(&slot->reserved_bytes)), "commands",
-        json_bytes(atomic_load(&slot->gate.commands)), "copied_bytes",
-        json_bytes(atomic_load(&slot->gate.copied_bytes)), "busy_seconds",
-        json_real((double)atomic_load(&slot->gate.busy_ns) / 1e9), "limit_reached",
-        limit_json(slot));
+    return json_pack("{so sb sb si sb ss so so so so so so so}", "worker_pid",
+                     s->in_process ? json_null() : json_integer(s->pid), "in_process",
+                     (int)s->in_process, "waiting", (int)s->waiting, "guest_pid",
+                     (int)atomic_load(&slot->guest_pid), "adopted", (int)s->adopted,
+                     "state", session_word(atomic_load(&slot->state)), "program",
+                     json_text(program), "used_bytes",
+                     json_bytes(atomic_load(&slot->used_bytes)), "reserved_bytes",
+                     json_bytes(atomic_load(&slot->reserved_bytes)), "commands",
+                     json_bytes(atomic_load(&slot->gate.commands)), "copied_bytes",
+                     json_bytes(atomic_load(&slot->gate.copied_bytes)), "busy_seconds",
+                     json_real((double)atomic_load(&slot->gate.busy_ns) / 1e9),
+                     "limit_reached", limit_json(slot));
 }
 
 static json_t *

@@ -17,6 +17,7 @@ typedef struct CUlib_st *CUlibrary;
 typedef struct CUfunc_st *CUfunction; /* a CUkernel is passed as one, too */
 typedef struct CUstream_st *CUstream;
 typedef struct CUevent_st *CUevent;
+typedef struct CUmemPoolHandle_st *CUmemoryPool;
 typedef struct CUarray_st *CUarray; /* and mipmapped ones */
 
 typedef enum {
@@ -68,6 +69,11 @@ typedef struct {
 typedef struct {
     char bytes[16];
 } CUuuid;
+
+enum {
+    CU_MEMPOOL_ATTR_RELEASE_THRESHOLD = 4,
+    CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT = 5,
+};
 
 /* The first fields: where the memory is. */
 typedef struct {
@@ -139,6 +145,12 @@ typedef struct {
     F(cuMemAllocManaged, (CUdeviceptr * ret, size_t bytes, unsigned flags))              \
     F(cuMemAllocAsync, (CUdeviceptr * ret, size_t bytes, CUstream stream))               \
     F(cuMemAllocAsync_ptsz, (CUdeviceptr * ret, size_t bytes, CUstream stream))          \
+    F(cuMemAllocFromPoolAsync,                                                           \
+      (CUdeviceptr * ret, size_t bytes, CUmemoryPool pool, CUstream stream))             \
+    F(cuDeviceGetMemPool, (CUmemoryPool * ret, CUdevice device))                         \
+    F(cuMemPoolGetAttribute, (CUmemoryPool pool, int attribute, void *ret))              \
+    F(cuMemPoolSetAttribute, (CUmemoryPool pool, int attribute, void *value))            \
+    F(cuMemPoolTrimTo, (CUmemoryPool pool, size_t keep))                                 \
     F(cuMemFree_v2, (CUdeviceptr at))                                                    \
     F(cuMemFreeAsync, (CUdeviceptr at, CUstream stream))                                 \
     F(cuMemFreeAsync_ptsz, (CUdeviceptr at, CUstream stream))                            \

@@ -205,6 +205,34 @@ assert cu.cuMemAllocPitch_v2(byref(p), byref(pitch), c_size_t(8), c_size_t(10000
 assert left() == MIB and free(q) == OK and left() == 128 * MIB
 """)
 
+    def test_what_pools_keep_is_counted_and_let_go(self):
+        self.program("""
+begin()
+stream, pool = c_void_p(), c_void_p()
+def taken(n, call="cuMemAllocAsync", *more):
+    rc, p = alloc(n, call, *more, stream)
+    assert rc == OK
+    return p
+assert cu.cuDeviceGetMemPool(byref(pool), 0) == OK
+one = taken(MIB)                                    # the pool grows by 2 MiB
+assert left() == 126 * MIB
+two = taken(MIB, "cuMemAllocFromPoolAsync", pool)   # of what it has
+assert left() == 126 * MIB
+assert free(one, "cuMemFreeAsync", stream) == OK and left() == 126 * MIB
+assert free(two, "cuMemFreeAsync", stream) == OK and left() == 128 * MIB
+keep = c_uint64(64 * MIB)
+assert cu.cuMemPoolSetAttribute(pool, 4, byref(keep)) == OK
+assert free(taken(64 * MIB), "cuMemFreeAsync", stream) == OK
+assert left() == 64 * MIB                           # kept for later
+assert free(taken(64 * MIB), "cuMemFreeAsync", stream) == OK and left() == 64 * MIB
+rc, p = alloc(128 * MIB)                            # nobody uses it: let go
+assert rc == OK and left() == 0 and free(p) == OK and left() == 128 * MIB
+assert free(taken(64 * MIB), "cuMemFreeAsync", stream) == OK
+assert cu.cuMemPoolTrimTo(pool, c_size_t(0)) == OK and left() == 128 * MIB
+assert alloc(128 * MIB + 1, "cuMemAllocAsync", stream)[0] == OUT_OF_MEMORY
+assert left() == 128 * MIB
+""")
+
     def test_arrays(self):
         self.program("""
 begin()

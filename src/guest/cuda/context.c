@@ -3,7 +3,7 @@
  * The beginning of all, and ends of contexts, which free what was allocated in them (CUDA driver
  * API, 6.2, 6.7 and 6.8).
  */
-#include "guest/cuda/ledger.h"
+#include "guest/cuda/memory.h"
 #include "guest/cuda/results.h"
 #include "guest/front/resolve.h"
 
@@ -32,10 +32,8 @@ context_is_gone(const void *context)
 {
     struct ledger_entry e;
 
-    while (ledger_take_of_context(context, &e)) {
-        if (e.vgpu)
-            vgpu_give(e.vgpu, e.bytes);
-    }
+    while (ledger_take_of_context(context, &e))
+        memory_give(&e);
 }
 
 #define CTX_DESTROY(name)                                                                \

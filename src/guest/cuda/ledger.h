@@ -22,7 +22,7 @@ struct ledger_entry {
     uint64_t bytes;
     const struct vgpu *vgpu;
     const void *context; /* whose end frees it; NULL: it outlives contexts */
-    uint64_t handle;     /* LEDGER_MAPPING: what is mapped */
+    uint64_t handle; /* LEDGER_MAPPING: what is mapped; LEDGER_MEMORY: its pool, or 0 */
     uint32_t kind;
     uint32_t
         refs; /* LEDGER_HANDLE: of the program's and of mappings; it goes with the last */

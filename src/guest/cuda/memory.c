@@ -5,7 +5,9 @@
  *
  * Trampolines and cuGetProcAddress lead here only where the driver has the function.
  */
-#include "guest/cuda/ledger.h"
+#include "guest/cuda/memory.h"
+
+#include "guest/cuda/pool.h"
 #include "guest/cuda/results.h"
 #include "guest/front/resolve.h"
 
@@ -20,21 +22,53 @@
 struct claim {
     const struct vgpu *vgpu; /* NULL: nothing is limited */
     uint64_t bytes;
+    void *pool; /* NULL: it comes of none */
 };
+
+void
+memory_give(const struct ledger_entry *e)
+{
+    if (e->vgpu && e->kind == LEDGER_MEMORY && e->handle)
+        pool_give((void *)(uintptr_t)e->handle, e->vgpu, e->bytes);
+    else if (e->vgpu)
+        vgpu_give(e->vgpu, e->bytes);
+}
+
+static int
+take(const struct claim *c)
+{
+    return c->pool ? pool_take(c->pool, c->vgpu, c->bytes) : vgpu_take(c->vgpu, c->bytes);
+}
+
+/* What pools keep for nobody is the program's sooner than out of memory is. */
+static int
+claim(const struct claim *c)
+{
+    if (!c->vgpu || take(c) == 0)
+        return CUDA_SUCCESS;
+    if (pools_trim() && take(c) == 0)
+        return CUDA_SUCCESS;
+    return CUDA_ERROR_OUT_OF_MEMORY;
+}
 
 static int
 claim_of(struct claim *c, const struct vgpu *v, uint64_t bytes)
 {
-    *c = (struct claim){bytes ? v : NULL, bytes};
-    if (c->vgpu && vgpu_take(c->vgpu, bytes) < 0)
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    return CUDA_SUCCESS;
+    *c = (struct claim){bytes ? v : NULL, bytes, NULL};
+    return claim(c);
 }
 
 static int
 claim_here(struct claim *c, uint64_t bytes)
 {
     return claim_of(c, vgpu_current(), bytes);
+}
+
+static int
+claim_of_pool(struct claim *c, void *pool, uint64_t bytes)
+{
+    *c = (struct claim){bytes ? vgpu_current() : NULL, bytes, pool};
+    return claim(c);
 }
 
 static const void *
@@ -52,15 +86,22 @@ static int
 settle(const struct claim *c, int result, enum ledger_kind kind, uint64_t key,
        const void *context)
 {
-    const struct ledger_entry e = {
-        .key = key, .bytes = c->bytes, .vgpu = c->vgpu, .context = context, .kind = kind};
+    const struct ledger_entry e = {.key = key,
+                                   .bytes = c->bytes,
+                                   .vgpu = c->vgpu,
+                                   .context = context,
+                                   .handle = (uintptr_t)c->pool,
+                                   .kind = kind};
 
     if (!c->vgpu)
         return result;
-    if (result == CUDA_SUCCESS)
-        ledger_add(&e);
-    else
-        vgpu_give(c->vgpu, c->bytes);
+    if (result != CUDA_SUCCESS) {
+        memory_give(&e);
+        return result;
+    }
+    ledger_add(&e);
+    if (c->pool)
+        pool_settle(c->pool);
     return result;
 }
 
@@ -83,7 +124,7 @@ struck(const struct ledger_entry *e, int result)
     if (!e->vgpu)
         return result;
     if (result == CUDA_SUCCESS)
-        vgpu_give(e->vgpu, e->bytes);
+        memory_give(e);
     else
         ledger_add(e);
     return result;
@@ -112,9 +153,24 @@ ALLOCATE(cuMemAlloc_v2, uint64_t, size_t, , )
 #undef PARAMETERS
 #define PARAMETERS ,
 ALLOCATE(cuMemAllocManaged, uint64_t, size_t, unsigned flags, flags)
-ALLOCATE(cuMemAllocAsync, uint64_t, size_t, void *stream, stream)
-ALLOCATE(cuMemAllocAsync_ptsz, uint64_t, size_t, void *stream, stream)
 #undef PARAMETERS
+
+#define ALLOCATE_ASYNC(name)                                                             \
+    OWN(name)(uint64_t * ret, size_t bytes, void *stream);                               \
+    OWN(name)(uint64_t * ret, size_t bytes, void *stream)                                \
+    {                                                                                    \
+        typedef int alloc_fn(uint64_t *, size_t, void *);                                \
+        struct claim c;                                                                  \
+        int result = claim_of_pool(&c, pool_current(), bytes);                           \
+                                                                                         \
+        if (result != CUDA_SUCCESS)                                                      \
+            return result;                                                               \
+        result = REAL(alloc_fn, name)(ret, bytes, stream);                               \
+        return SETTLE(&c, result, LEDGER_MEMORY, *ret);                                  \
+    }
+
+ALLOCATE_ASYNC(cuMemAllocAsync)
+ALLOCATE_ASYNC(cuMemAllocAsync_ptsz)
 
 #define ALLOCATE_FROM_POOL(name)                                                         \
     OWN(name)(uint64_t * ret, size_t bytes, void *pool, void *stream);                   \
@@ -122,7 +178,7 @@ ALLOCATE(cuMemAllocAsync_ptsz, uint64_t, size_t, void *stream, stream)
     {                                                                                    \
         typedef int alloc_fn(uint64_t *, size_t, void *, void *);                        \
         struct claim c;                                                                  \
-        int result = claim_here(&c, bytes);                                              \
+        int result = claim_of_pool(&c, pool, bytes);                                     \
                                                                                          \
         if (result != CUDA_SUCCESS)                                                      \
             return result;                                                               \
@@ -132,6 +188,27 @@ ALLOCATE(cuMemAllocAsync_ptsz, uint64_t, size_t, void *stream, stream)
 
 ALLOCATE_FROM_POOL(cuMemAllocFromPoolAsync)
 ALLOCATE_FROM_POOL(cuMemAllocFromPoolAsync_ptsz)
+
+OWN(cuMemPoolTrimTo)(void *pool, size_t keep);
+OWN(cuMemPoolTrimTo)(void *pool, size_t keep)
+{
+    typedef int trim_fn(void *, size_t);
+    const int result = REAL(trim_fn, cuMemPoolTrimTo)(pool, keep);
+
+    pool_settle(pool);
+    return result;
+}
+
+OWN(cuMemPoolDestroy)(void *pool);
+OWN(cuMemPoolDestroy)(void *pool)
+{
+    typedef int destroy_fn(void *);
+    const int result = REAL(destroy_fn, cuMemPoolDestroy)(pool);
+
+    if (result == CUDA_SUCCESS)
+        pool_forget(pool);
+    return result;
+}
 
 static uint64_t
 product(uint64_t a, uint64_t b)
@@ -230,7 +307,7 @@ handle_unref(uint64_t handle)
     struct ledger_entry e;
 
     if (ledger_unref(handle, &e))
-        vgpu_give(e.vgpu, e.bytes);
+        memory_give(&e);
 }
 
 OWN(cuMemRelease)(uint64_t handle);

@@ -12,6 +12,7 @@ struct allocation {
     const struct CUctx_st *context;
     void *at;
     size_t bytes;
+    bool pooled;
 };
 
 static struct allocation *allocations;
@@ -25,8 +26,97 @@ fake_take(struct fake_device *d, uint64_t bytes)
     return true;
 }
 
+/* ---- pools: each device has one, which keeps what is freed ------------------------- */
+
+enum { POOL_GROWS = 2 << 20 };
+
+/* As the handle that programs have of it. */
+struct CUmemPoolHandle_st {
+    uint64_t reserved, used, threshold;
+};
+
+static struct CUmemPoolHandle_st pools[FAKE_DEVICES_MAX];
+
+static uint64_t
+in_steps(uint64_t bytes)
+{
+    return (bytes + POOL_GROWS - 1) / POOL_GROWS * POOL_GROWS;
+}
+
+/* With fake_lock held. */
+static bool
+pool_take(CUdevice device, uint64_t bytes)
+{
+    struct CUmemPoolHandle_st *const p = &pools[device];
+    const uint64_t more =
+        p->used + bytes > p->reserved ? in_steps(p->used + bytes) - p->reserved : 0;
+
+    if (more && !fake_take(&fake_devices[device], more))
+        return false;
+    p->reserved += more;
+    p->used += bytes;
+    return true;
+}
+
+/* With fake_lock held. */
+static void
+pool_trim(CUdevice device, uint64_t keep)
+{
+    struct CUmemPoolHandle_st *const p = &pools[device];
+    const uint64_t least = in_steps(p->used > keep ? p->used : keep);
+
+    if (p->reserved <= least)
+        return;
+    fake_devices[device].used -= p->reserved - least;
+    p->reserved = least;
+}
+
+CUresult
+cuDeviceGetMemPool(CUmemoryPool *ret, CUdevice device)
+{
+    FAKE_ENTER();
+    if (!fake_device(device))
+        return CUDA_ERROR_INVALID_DEVICE;
+    *ret = &pools[device];
+    return CUDA_SUCCESS;
+}
+
+CUresult
+cuMemPoolGetAttribute(CUmemoryPool pool, int attribute, void *ret)
+{
+    FAKE_ENTER();
+    if (attribute != CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT)
+        return CUDA_ERROR_INVALID_VALUE;
+    pthread_mutex_lock(&fake_lock);
+    *(uint64_t *)ret = pool->reserved;
+    pthread_mutex_unlock(&fake_lock);
+    return CUDA_SUCCESS;
+}
+
+CUresult
+cuMemPoolSetAttribute(CUmemoryPool pool, int attribute, void *value)
+{
+    FAKE_ENTER();
+    if (attribute != CU_MEMPOOL_ATTR_RELEASE_THRESHOLD)
+        return CUDA_ERROR_INVALID_VALUE;
+    pool->threshold = *(uint64_t *)value;
+    return CUDA_SUCCESS;
+}
+
+CUresult
+cuMemPoolTrimTo(CUmemoryPool pool, size_t keep)
+{
+    FAKE_ENTER();
+    pthread_mutex_lock(&fake_lock);
+    pool_trim((CUdevice)(pool - pools), keep);
+    pthread_mutex_unlock(&fake_lock);
+    return CUDA_SUCCESS;
+}
+
+/* ---- linear memory ----------------------------------------------------------------- */
+
 static CUresult
-allocate(const struct CUctx_st *context, CUdeviceptr *ret, size_t bytes)
+allocate_of(const struct CUctx_st *context, CUdeviceptr *ret, size_t bytes, bool pooled)
 {
     struct fake_device *const d = &fake_devices[context->device];
     struct allocation *a;
@@ -35,18 +125,24 @@ allocate(const struct CUctx_st *context, CUdeviceptr *ret, size_t bytes)
     if (!bytes || !ret)
         return CUDA_ERROR_INVALID_VALUE;
     pthread_mutex_lock(&fake_lock);
-    if (!fake_take(d, bytes)) {
+    if (pooled ? !pool_take(context->device, bytes) : !fake_take(d, bytes)) {
         pthread_mutex_unlock(&fake_lock);
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
     a = calloc(1, sizeof *a);
     if (!a || posix_memalign(&at, ALIGN, bytes) != 0)
         abort(); /* the host's memory, not the device's */
-    *a = (struct allocation){allocations, context, at, bytes};
+    *a = (struct allocation){allocations, context, at, bytes, pooled};
     allocations = a;
     pthread_mutex_unlock(&fake_lock);
     *ret = (CUdeviceptr)(uintptr_t)at;
     return CUDA_SUCCESS;
+}
+
+static CUresult
+allocate(const struct CUctx_st *context, CUdeviceptr *ret, size_t bytes)
+{
+    return allocate_of(context, ret, bytes, false);
 }
 
 /* For the export of that name. */
@@ -59,6 +155,15 @@ allocate_here(const char *name, CUdeviceptr *ret, size_t bytes)
     return entered == CUDA_SUCCESS ? allocate(context, ret, bytes) : entered;
 }
 
+static CUresult
+allocate_of_pool(const char *name, CUdeviceptr *ret, size_t bytes)
+{
+    struct CUctx_st *context;
+    const CUresult entered = fake_enter_context(name, &context);
+
+    return entered == CUDA_SUCCESS ? allocate_of(context, ret, bytes, true) : entered;
+}
+
 /* With fake_lock held. */
 static void
 drop(struct allocation **link)
@@ -66,7 +171,12 @@ drop(struct allocation **link)
     struct allocation *const a = *link;
 
     *link = a->next;
-    fake_devices[a->context->device].used -= a->bytes;
+    if (a->pooled) {
+        pools[a->context->device].used -= a->bytes;
+        pool_trim(a->context->device, pools[a->context->device].threshold);
+    } else {
+        fake_devices[a->context->device].used -= a->bytes;
+    }
     free(a->at);
     free(a);
 }
@@ -161,14 +271,23 @@ CUresult
 cuMemAllocAsync(CUdeviceptr *ret, size_t bytes, CUstream stream)
 {
     (void)stream;
-    return allocate_here(__func__, ret, bytes);
+    return allocate_of_pool(__func__, ret, bytes);
 }
 
 CUresult
 cuMemAllocAsync_ptsz(CUdeviceptr *ret, size_t bytes, CUstream stream)
 {
     (void)stream;
-    return allocate_here(__func__, ret, bytes);
+    return allocate_of_pool(__func__, ret, bytes);
+}
+
+CUresult
+cuMemAllocFromPoolAsync(CUdeviceptr *ret, size_t bytes, CUmemoryPool pool,
+                        CUstream stream)
+{
+    (void)pool;
+    (void)stream;
+    return allocate_of_pool(__func__, ret, bytes);
 }
 
 CUresult
