@@ -71,7 +71,7 @@ bench-suspend: all ## suspend, resume and clone, next to the disk and the memory
 	$(call need,build run)
 	@/usr/bin/python3 bench/suspend.py --build $(BUILD) $(BENCH_ARGS)
 
-studies: all ## what sharing a GPU costs: every study, into STUDIES_OUT (studies-out)
+studies: vm-image ## what sharing a GPU costs: every study, into STUDIES_OUT (studies-out)
 	$(call need,build run test)
 	@$(BUILD)/tessera study all --out "$(STUDIES_OUT)" $(STUDIES_ARGS)
 

@@ -32,7 +32,8 @@ ROLES_WHOLE = ("look", "report")
 OWN = {name for name, role in ENTRIES.items() if role in ROLES_WHOLE} | {
     "cuMemAlloc", "cuMemAlloc_v2", "cuMemAllocPitch", "cuMemAllocPitch_v2", "cuMemAllocManaged",
     "cuMemAllocAsync", "cuMemAllocAsync_ptsz", "cuMemAllocFromPoolAsync",
-    "cuMemAllocFromPoolAsync_ptsz", "cuMemPoolTrimTo", "cuMemPoolDestroy", "cuMemFree", "cuMemFree_v2", "cuMemFreeAsync",
+    "cuMemAllocFromPoolAsync_ptsz", "cuMemPoolTrimTo", "cuMemPoolDestroy", "cuMemFree",
+    "cuMemFree_v2", "cuMemFreeAsync",
     "cuMemFreeAsync_ptsz", "cuMemCreate", "cuMemRelease", "cuMemMap", "cuMemUnmap",
     "cuMemRetainAllocationHandle", "cuArrayCreate", "cuArrayCreate_v2", "cuArray3DCreate",
     "cuArray3DCreate_v2", "cuArrayDestroy", "cuMipmappedArrayCreate", "cuMipmappedArrayDestroy",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stream-ordered memory comes of pools, which keep what is freed (CUDA driver API, 6.15). An account
- * holds what the program has of a pool and what the pool keeps beside it, as the driver tells.
+ * Stream-ordered memory comes of pools, which keep what is freed (CUDA driver API, 6.15). The
+ * account holds what the program has of a pool and what that keeps beside it, as the driver tells.
  */
 #ifndef TESSERA_GUEST_CUDA_POOL_H
 #define TESSERA_GUEST_CUDA_POOL_H
