@@ -66,7 +66,8 @@ class World:
         self.env = {key: value for key, value in os.environ.items() if "CUDA" not in key}
         self.env |= {"TESSERA_RUNTIME_DIR": f"{folder}/run", "TESSERA_NO_START": "1",
                      "TESSERA_STATE_DIR": f"{folder}/state", "PYTHONDONTWRITEBYTECODE": "1",
-                     "TESSERA_NVML_DRIVER": FAKE_NVML}
+                     "TESSERA_NVML_DRIVER": FAKE_NVML,
+                     "FAKECUDA_CONTEXT_BYTES": "0"}
         self.log = open(f"{folder}/log", "ab")  # pylint: disable=consider-using-with
         self.programs = []
 
@@ -376,6 +377,49 @@ if not child:
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 assert free(p) == OK
 """)
+
+
+class Implicit(Test):
+    """What contexts take by themselves: 32 MiB each."""
+
+    def setUp(self):
+        super().setUp()
+        self.world.env["FAKECUDA_CONTEXT_BYTES"] = str(32 * MIB)
+
+    def test_contexts_are_counted_for_as_long_as_they_are_there(self):
+        self.program("""
+begin()
+assert info() == (96 * MIB, 128 * MIB)
+begin()                                     # the same one
+assert alloc(10 * MIB)[0] == OK and left() == 86 * MIB
+more = c_void_p()
+assert cu.cuCtxCreate_v2(byref(more), 0, 0) == OK and left() == 54 * MIB
+assert cu.cuCtxDestroy_v2(more) == OK
+begin()
+assert left() == 86 * MIB
+assert cu.cuDevicePrimaryCtxReset_v2(0) == OK
+begin()
+assert left() == 96 * MIB and alloc(96 * MIB + 1)[0] == OUT_OF_MEMORY
+assert alloc(96 * MIB)[0] == OK and left() == 0
+""")
+        self.assertEqual(self.world.used("a"), 0)
+
+    def test_one_that_does_not_fit_is_not_made(self):
+        other = self.begun("begin(); alloc(80 * MIB); say('ready'); hear()")
+        self.program("""
+context = c_void_p()
+assert cu.cuInit(0) == OK
+assert cu.cuDevicePrimaryCtxRetain(byref(context), 0) == OUT_OF_MEMORY
+assert cu.cuCtxCreate_v2(byref(context), 0, 0) == OUT_OF_MEMORY
+active, flags = ctypes.c_int(), ctypes.c_uint()
+assert cu.cuDevicePrimaryCtxGetState(0, byref(flags), byref(active)) == OK and not active.value
+""")
+        self.assertEqual(self.world.used("a"), 112 * MIB)
+        other.communicate("\n", timeout=PATIENCE_S)
+
+    def test_without_nvml_they_are_not(self):
+        self.world.env["TESSERA_NVML_DRIVER"] = "/nonexistent"
+        self.program("begin(); assert info() == (128 * MIB, 128 * MIB)")
 
 
 class Vgpus(Test):

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The beginning of all, and ends of contexts, which free what was allocated in them (CUDA driver
- * API, 6.2, 6.7 and 6.8).
+ * The beginning of all; contexts and modules, which take memory by themselves; and ends of contexts,
+ * which free what was allocated in them (CUDA driver API, 6.2, 6.7, 6.8, 6.10 and 6.12).
  */
+#include "guest/cuda/implicit.h"
 #include "guest/cuda/memory.h"
 #include "guest/cuda/results.h"
 #include "guest/front/resolve.h"
@@ -28,6 +29,13 @@ tessera_cuInit(unsigned flags)
 }
 
 static void
+settle_all(void)
+{
+    for (int device = 0; device < DEVICES_MAX && vgpu_of_device(device); device++)
+        implicit_settle(device);
+}
+
+static void
 context_is_gone(const void *context)
 {
     struct ledger_entry e;
@@ -45,11 +53,49 @@ context_is_gone(const void *context)
                                                                                          \
         if (result == CUDA_SUCCESS)                                                      \
             context_is_gone(context);                                                    \
+        settle_all();                                                                    \
         return result;                                                                   \
     }
 
 CTX_DESTROY(cuCtxDestroy)
 CTX_DESTROY(cuCtxDestroy_v2)
+
+/* One that does not fit is not made. */
+#define CTX_CREATE(name, destroy, parameters, arguments, device)                         \
+    int tessera_##name parameters;                                                       \
+    int tessera_##name parameters                                                        \
+    {                                                                                    \
+        typedef int create_fn parameters;                                                \
+        typedef int destroy_fn(void *);                                                  \
+        const int result = ((create_fn *)front_real(NR_##name))arguments;                \
+                                                                                         \
+        if (result != CUDA_SUCCESS || implicit_settle(device))                           \
+            return result;                                                               \
+        ((destroy_fn *)front_real(NR_##destroy))(*ret);                                  \
+        implicit_settle(device);                                                         \
+        return CUDA_ERROR_OUT_OF_MEMORY;                                                 \
+    }
+
+CTX_CREATE(cuCtxCreate, cuCtxDestroy_v2, (void **ret, unsigned flags, int device),
+           (ret, flags, device), device)
+CTX_CREATE(cuCtxCreate_v2, cuCtxDestroy_v2, (void **ret, unsigned flags, int device),
+           (ret, flags, device), device)
+CTX_CREATE(cuCtxCreate_v3, cuCtxDestroy_v2,
+           (void **ret, void *affinity, int n, unsigned flags, int device),
+           (ret, affinity, n, flags, device), device)
+CTX_CREATE(cuCtxCreate_v4, cuCtxDestroy_v2,
+           (void **ret, void *params, unsigned flags, int device),
+           (ret, params, flags, device), device)
+
+static void
+primary_release(int device)
+{
+    typedef int release_fn(int);
+    release_fn *const release = (release_fn *)front_real(NR_cuDevicePrimaryCtxRelease_v2);
+
+    if (release)
+        release(device);
+}
 
 int tessera_cuDevicePrimaryCtxRetain(void **ret, int device);
 int
@@ -59,9 +105,14 @@ tessera_cuDevicePrimaryCtxRetain(void **ret, int device)
     const int result =
         ((retain_fn *)front_real(NR_cuDevicePrimaryCtxRetain))(ret, device);
 
-    if (result == CUDA_SUCCESS && device >= 0 && device < DEVICES_MAX)
-        atomic_store_explicit(&primaries[device], *ret, memory_order_relaxed);
-    return result;
+    if (result != CUDA_SUCCESS || device < 0 || device >= DEVICES_MAX)
+        return result;
+    atomic_store_explicit(&primaries[device], *ret, memory_order_relaxed);
+    if (implicit_settle(device))
+        return result;
+    primary_release(device);
+    implicit_settle(device);
+    return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 /* Its last user has gone, or it was reset. */
@@ -88,6 +139,7 @@ primary_may_be_gone(int device)
                                                                                          \
         if (result == CUDA_SUCCESS)                                                      \
             primary_may_be_gone(device);                                                 \
+        implicit_settle(device);                                                         \
         return result;                                                                   \
     }
 
@@ -95,3 +147,62 @@ PRIMARY_ENDS(cuDevicePrimaryCtxRelease)
 PRIMARY_ENDS(cuDevicePrimaryCtxRelease_v2)
 PRIMARY_ENDS(cuDevicePrimaryCtxReset)
 PRIMARY_ENDS(cuDevicePrimaryCtxReset_v2)
+
+/* ---- modules ------------------------------------------------------------------------ */
+
+/* Code and variables that do not fit are not loaded. */
+#define LOAD(name, unload, parameters, arguments)                                        \
+    int tessera_##name parameters;                                                       \
+    int tessera_##name parameters                                                        \
+    {                                                                                    \
+        typedef int load_fn parameters;                                                  \
+        typedef int unload_fn(void *);                                                   \
+        const int result = ((load_fn *)front_real(NR_##name))arguments;                  \
+                                                                                         \
+        if (result != CUDA_SUCCESS || implicit_settle_current())                         \
+            return result;                                                               \
+        ((unload_fn *)front_real(NR_##unload))(*ret);                                    \
+        *ret = NULL;                                                                     \
+        implicit_settle_current();                                                       \
+        return CUDA_ERROR_OUT_OF_MEMORY;                                                 \
+    }
+#define UNLOAD(name)                                                                     \
+    int tessera_##name(void *what);                                                      \
+    int tessera_##name(void *what)                                                       \
+    {                                                                                    \
+        typedef int unload_fn(void *);                                                   \
+        const int result = ((unload_fn *)front_real(NR_##name))(what);                   \
+                                                                                         \
+        implicit_settle_current();                                                       \
+        return result;                                                                   \
+    }
+
+LOAD(cuModuleLoad, cuModuleUnload, (void **ret, const char *path), (ret, path))
+LOAD(cuModuleLoadData, cuModuleUnload, (void **ret, const void *image), (ret, image))
+LOAD(cuModuleLoadFatBinary, cuModuleUnload, (void **ret, const void *image), (ret, image))
+LOAD(cuModuleLoadDataEx, cuModuleUnload,
+     (void **ret, const void *image, unsigned n, void *options, void **values),
+     (ret, image, n, options, values))
+LOAD(cuLibraryLoadData, cuLibraryUnload,
+     (void **ret, const void *code, void *jit, void **jit_values, unsigned n_jit,
+      void *options, void **values, unsigned n),
+     (ret, code, jit, jit_values, n_jit, options, values, n))
+LOAD(cuLibraryLoadFromFile, cuLibraryUnload,
+     (void **ret, const char *path, void *jit, void **jit_values, unsigned n_jit,
+      void *options, void **values, unsigned n),
+     (ret, path, jit, jit_values, n_jit, options, values, n))
+UNLOAD(cuModuleUnload)
+UNLOAD(cuLibraryUnload)
+
+int tessera_cuCtxSetLimit(int limit, size_t value);
+
+/* Stacks and heaps. What does not fit is the driver's already: the next allocation feels it. */
+int
+tessera_cuCtxSetLimit(int limit, size_t value)
+{
+    typedef int set_fn(int, size_t);
+    const int result = ((set_fn *)front_real(NR_cuCtxSetLimit))(limit, value);
+
+    implicit_settle_current();
+    return result;
+}

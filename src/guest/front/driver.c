@@ -44,10 +44,10 @@ is_ours(void *symbol)
 }
 
 static void *
-open_path(const char *path)
+open_path(const char *path, const char *function)
 {
     void *const handle = path[0] == '/' ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
-    void *const known = handle ? dlsym(handle, front_driver.known) : NULL;
+    void *const known = handle ? dlsym(handle, function) : NULL;
 
     if (known && !is_ours(known))
         return handle;
@@ -74,7 +74,7 @@ version_of(char *text, char **ret)
 }
 
 static void *
-open_installed(void)
+open_installed(const char *file, const char *function)
 {
     char text[1024], path[512], *version;
     _cleanup_close_ int fd = open(VERSION_FILE, O_RDONLY | O_CLOEXEC);
@@ -87,10 +87,19 @@ open_installed(void)
     if (!version_of(text, &version))
         return NULL;
     for (size_t i = 0; i < sizeof folders / sizeof *folders && !found; i++) {
-        snprintf(path, sizeof path, "%s/%s.%s", folders[i], front_driver.file, version);
-        found = open_path(path);
+        snprintf(path, sizeof path, "%s/%s.%s", folders[i], file, version);
+        found = open_path(path, function);
     }
     return found;
+}
+
+void *
+driver_open(const char *file, const char *variable, const char *function)
+{
+    const char *const path = secure_getenv(variable);
+    void *const found = path ? open_path(path, function) : NULL;
+
+    return found ? found : open_installed(file, function);
 }
 
 /*
@@ -98,13 +107,11 @@ open_installed(void)
  * lock that a fork could leave behind.
  */
 static void *
-driver_open(void)
+open_ours(void)
 {
-    const char *const path = secure_getenv(front_driver.variable);
-    void *found = path ? open_path(path) : NULL;
+    void *found =
+        driver_open(front_driver.file, front_driver.variable, front_driver.known);
 
-    if (!found)
-        found = open_installed();
     if (!found)
         found = &none;
     atomic_store_explicit(&driver, found, memory_order_release);
@@ -116,7 +123,7 @@ driver_handle(void)
 {
     void *const found = atomic_load_explicit(&driver, memory_order_acquire);
 
-    return found ? found : driver_open();
+    return found ? found : open_ours();
 }
 
 void *

@@ -17,4 +17,10 @@ void *driver_function(const char *name);
 /* Whether a driver could be opened. */
 int driver_is_there(void);
 
+/*
+ * Opens a library of NVIDIA's in the same way: by the absolute path that the variable has, or the
+ * file of the kernel module's version. It must have the function. NULL: there is none.
+ */
+void *driver_open(const char *file, const char *variable, const char *function);
+
 #endif

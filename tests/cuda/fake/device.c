@@ -237,6 +237,13 @@ cuDeviceGetAttribute(int *ret, int attribute, CUdevice device)
     return CUDA_SUCCESS;
 }
 
+/* For the fake management library. */
+uint64_t
+fake_used_bytes(int device)
+{
+    return device >= 0 && device < fake_device_count ? fake_devices[device].used : 0;
+}
+
 CUresult
 cuDeviceTotalMem_v2(size_t *ret, CUdevice device)
 {

@@ -76,6 +76,9 @@ void fake_passes(const struct CUctx_st *context, uint64_t ns);
 /* A live allocation that has the bytes, of any kind. */
 bool fake_owns(CUdeviceptr at, size_t bytes);
 
+/* What is taken of a device. */
+__attribute__((visibility("default"))) uint64_t fake_used_bytes(int device);
+
 /* Frees all of a context's memory. */
 void fake_free_all(const struct CUctx_st *context);
 

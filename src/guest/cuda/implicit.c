@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/cuda/implicit.h"
+
+#include "guest/cuda/results.h"
+#include "guest/cuda/vgpu.h"
+#include "guest/front/driver.h"
+#include "guest/front/lock.h"
+#include "guest/front/resolve.h"
+
+#include <dlfcn.h>
+#include <stddef.h>
+#include <string.h>
+
+#define DEVICES_MAX 64
+#define PROCESSES_MAX 1024
+#define PCI_BYTES 32
+#define NOT_KNOWN UINT64_MAX
+
+/* nvmlProcessInfo_t (NVML API reference, 5.16). */
+struct process {
+    unsigned pid;
+    unsigned long long bytes;
+    unsigned gpu_instance, compute_instance;
+};
+
+typedef int init_fn(void);
+typedef int handle_fn(const char *pci, void **ret);
+typedef int processes_fn(void *device, unsigned *count, struct process *ret);
+
+static struct process_lock lock;
+static uint64_t charged[DEVICES_MAX];
+static void *cards[DEVICES_MAX]; /* NVML's of each, once it was looked for */
+static processes_fn *processes_of;
+static int32_t of_process; /* all of it is; 0: of none */
+
+/* Lock held. NVML is begun once in a process, and never ended: the program may use it, too. */
+static void
+begin(void)
+{
+    void *const nvml =
+        driver_open("libnvidia-ml.so", "TESSERA_NVML_DRIVER", "nvmlInit_v2");
+    init_fn *const init = nvml ? (init_fn *)dlsym(nvml, "nvmlInit_v2") : NULL;
+    handle_fn *const card_of =
+        nvml ? (handle_fn *)dlsym(nvml, "nvmlDeviceGetHandleByPciBusId_v2") : NULL;
+    typedef int pci_fn(char *, int, int);
+    pci_fn *const pci_of = (pci_fn *)front_real(NR_cuDeviceGetPCIBusId);
+    char pci[PCI_BYTES];
+
+    memset(charged, 0, sizeof charged);
+    memset(cards, 0, sizeof cards);
+    processes_of = NULL;
+    if (!init || !card_of || !pci_of || init() != 0)
+        return;
+    processes_of = (processes_fn *)dlsym(nvml, "nvmlDeviceGetComputeRunningProcesses_v3");
+    for (int i = 0; i < DEVICES_MAX; i++) {
+        if (pci_of(pci, sizeof pci, i) != CUDA_SUCCESS || card_of(pci, &cards[i]) != 0)
+            cards[i] = NULL;
+    }
+}
+
+/* Lock held. What this process has of the device, in all. */
+static uint64_t
+bytes_of_process(int device)
+{
+    static struct process all[PROCESSES_MAX];
+    unsigned n = PROCESSES_MAX;
+
+    if (!processes_of || !cards[device] || processes_of(cards[device], &n, all) != 0)
+        return NOT_KNOWN;
+    for (unsigned i = 0; i < n && i < PROCESSES_MAX; i++) {
+        if (all[i].pid == (unsigned)of_process)
+            return all[i].bytes == ~0ull ? NOT_KNOWN : all[i].bytes;
+    }
+    return NOT_KNOWN;
+}
+
+/* Lock held. */
+static bool
+settle(const struct vgpu *v, int device)
+{
+    const uint64_t in_all = bytes_of_process(device);
+    const uint64_t held = atomic_load(&v->account->slot[v->slot].used_bytes);
+    const uint64_t asked = held > charged[device] ? held - charged[device] : 0;
+    uint64_t want;
+
+    if (in_all == NOT_KNOWN)
+        return true;
+    want = in_all > asked ? in_all - asked : 0;
+    if (want > charged[device] && vgpu_take(v, want - charged[device]) < 0)
+        return false;
+    if (want < charged[device])
+        vgpu_give(v, charged[device] - want);
+    charged[device] = want;
+    return true;
+}
+
+bool
+implicit_settle(int device)
+{
+    const struct vgpu *const v = vgpu_of_device(device);
+    const int32_t pid = (int32_t)getpid();
+    bool fits;
+
+    if (!v || device >= DEVICES_MAX)
+        return true;
+    process_lock(&lock);
+    if (of_process != pid) {
+        of_process = pid;
+        begin();
+    }
+    fits = settle(v, device);
+    process_unlock(&lock);
+    return fits;
+}
+
+bool
+implicit_settle_current(void)
+{
+    typedef int device_fn(int *);
+    device_fn *const get = (device_fn *)front_real(NR_cuCtxGetDevice);
+    int device;
+
+    return !get || get(&device) != CUDA_SUCCESS || implicit_settle(device);
+}
