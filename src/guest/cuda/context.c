@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The beginning of all; contexts and modules, which take memory by themselves; and ends of contexts,
- * which free what was allocated in them (CUDA driver API, 6.2, 6.7, 6.8, 6.10 and 6.12).
+ * The beginning of all; contexts and modules, which take memory by themselves; and ends of
+ * contexts, which free what was allocated in them (CUDA driver API, 6.2, 6.7, 6.8, 6.10, 6.12).
  */
 #include "guest/cuda/implicit.h"
 #include "guest/cuda/memory.h"
