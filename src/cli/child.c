@@ -154,7 +154,8 @@ set_cuda(const struct child *c)
     if (c->cuda_folder)
         setenv("LD_LIBRARY_PATH", longer ? longer : c->cuda_folder, 1);
     free(longer);
-    set_or_unset("TESSERA_CUDA_DRIVER", c->cuda_driver);
+    if (c->cuda_driver)
+        setenv("TESSERA_CUDA_DRIVER", c->cuda_driver, 1);
     if (c->cuda_devices)
         setenv("CUDA_VISIBLE_DEVICES", c->cuda_devices, 1);
 }

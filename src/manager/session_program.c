@@ -14,8 +14,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* of a later kernel than the headers */
+#endif
 
 static void
 refuse(struct vgpu *v, int fd, const struct peer *who, int status, const char *why)
@@ -34,16 +39,33 @@ refuse(struct vgpu *v, int fd, const struct peer *who, int status, const char *w
 static int
 send_grant(const struct session *s, int fd)
 {
-    const struct vgpu *v = s->vgpu;
-    struct grant g = {.magic = GRANT_MAGIC,
-                      .version = GRANT_VERSION,
-                      .slot = s->slot,
-                      .gate = s->gate < 0 ? GRANT_NO_GATE : (uint32_t)s->gate};
-    int fds[GRANT_FDS] = {v->account_fd, -1, -1};
+    const struct grant g = {.magic = GRANT_MAGIC,
+                            .version = GRANT_VERSION,
+                            .slot = s->slot,
+                            .gate = GRANT_NO_GATE};
 
-    if (s->gate >= 0)
-        arbiter_files(v->arbiter, &fds[GRANT_TURNS], &fds[GRANT_GATE]);
-    return sock_send_fds(fd, &g, sizeof g, fds, s->gate >= 0 ? GRANT_FDS : 1);
+    return sock_send_fds(fd, &g, sizeof g, &s->vgpu->account_fd, 1);
+}
+
+/*
+ * The process at the other end. Since Linux 6.5 the kernel tells that itself; before, its number
+ * may be somebody else's by now: not if it is there still.
+ */
+static int
+open_peer(int fd, const struct peer *who)
+{
+    int pidfd = -1;
+    socklen_t len = sizeof pidfd;
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len) == 0)
+        return pidfd;
+    pidfd = process_open_number(who->pid);
+    if (pidfd >= 0 && poll(&p, 1, 0) != 0) {
+        close(pidfd);
+        return -ESRCH;
+    }
+    return pidfd;
 }
 
 /* Its slot is taken. Owns pidfd. */
@@ -59,12 +81,9 @@ begin(struct session *s, int fd, int pidfd)
     atomic_store(&slot->guest_pid, s->pid);
     atomic_store(&slot->kind, SLOT_OF_PROGRAM);
     atomic_store(&slot->pid, s->pid);
-    s->gate = session_gate_begin(v, s->slot);
-    session_gate_started(v, s->gate, s->pid);
     atomic_store(&slot->state, SLOT_LIVE);
     rc = session_watch(s, pidfd, &started);
     if (rc < 0) {
-        session_gate_end(v, s->gate);
         account_slot_free(v->account, s->slot);
         return rc;
     }
@@ -82,7 +101,7 @@ problem(const struct vgpu *v, const struct peer *who)
 
     if (!why && (!v->gpu || !v->gpu->cuda_device[0]))
         why = "its GPU has no CUDA";
-    if (!why && guests_are_looked_at(v))
+    if (!why && (guests_are_looked_at(v) || !v->account))
         why = "the vGPU is suspended, or about to be";
     if (!why && who->pid <= 0)
         why = "the process has no number here: it is of another namespace";
@@ -94,8 +113,11 @@ admit(struct vgpu *v, int fd, const struct peer *who)
 {
     char words[ACCOUNT_REASON_BYTES];
     const char *why = problem(v, who);
-    struct session s = {
-        .vgpu = v, .pid = who->pid, .in_process = true, .guest = {(uint64_t)who->pid, 0}};
+    struct session s = {.vgpu = v,
+                        .pid = who->pid,
+                        .in_process = true,
+                        .gate = SESSION_NO_GATE,
+                        .guest = {(uint64_t)who->pid, 0}};
     int slot, pidfd;
 
     if (why) {
@@ -111,7 +133,7 @@ admit(struct vgpu *v, int fd, const struct peer *who)
     }
     s.slot = (unsigned)slot;
     s.guest.start_ticks = process_start_ticks(who->pid);
-    pidfd = process_open_number(who->pid);
+    pidfd = open_peer(fd, who);
     if (pidfd < 0) {
         account_slot_free(v->account, s.slot);
         return; /* it has gone */

@@ -309,6 +309,27 @@ assert left() == 128 * MIB
         self.assertEqual(one.stdout.readline(), "freed\n")
         self.program("begin(); assert alloc(128 * MIB)[0] == OK")
 
+    def test_opencl_programs_share_it(self):
+        """What their sessions have as credit, and do not use, comes back when it is asked for."""
+        other = self.begun("""
+cl = ctypes.CDLL("libOpenCL.so.1")
+cl.clCreateContext.restype = cl.clCreateBuffer.restype = c_void_p
+platform, device, error = c_void_p(), c_void_p(), ctypes.c_int()
+ALL, READ_WRITE = c_uint64(0xffffffff), c_uint64(1)
+assert cl.clGetPlatformIDs(1, byref(platform), None) == 0
+assert cl.clGetDeviceIDs(platform, ALL, 1, byref(device), None) == 0
+context = c_void_p(cl.clCreateContext(None, 1, byref(device), None, None, byref(error)))
+buffers = [cl.clCreateBuffer(context, READ_WRITE, c_size_t(10 * MIB), None, byref(error))
+           for _ in range(10)]
+assert error.value == 0
+say('ready'); hear()
+""")
+        wait_for("buffers", lambda: self.world.used("a") == 100 * MIB)
+        self.assertGreater(self.world.vgpu("a")["reserved_bytes"], 100 * MIB)
+        self.program("begin(); assert alloc(28 * MIB + 1)[0] == OUT_OF_MEMORY\n"
+                     "assert alloc(28 * MIB)[0] == OK and left() == 0")
+        other.communicate("\n", timeout=PATIENCE_S)
+
     def test_a_killed_programs_memory_is_back(self):
         code = "begin(); alloc(128 * MIB); say('ready'); hear()"
         for _ in range(5):
@@ -446,10 +467,15 @@ say(os.environ["CUDA_VISIBLE_DEVICES"], *sizes)
 class Life(Test):
     HOLD = "begin(); alloc(64 * MIB); say('ready'); hear(); assert left() == 64 * MIB; alloc(MIB)"
 
-    def test_a_program_without_a_manager_has_no_gpu(self):
-        program = self.world.begin("a", "hear(); sys.exit(0 if cu.cuInit(0) == NOT_READY else 1)")
+    def test_a_program_without_a_manager_has_no_gpu_until_there_is_one(self):
+        program = self.world.begin("a", "hear(); assert cu.cuInit(0) == NOT_READY; say('none')\n"
+                                        "hear(); begin(); assert alloc(129 * MIB)[0] == OUT_OF_MEMORY")
         wait_for("tessera run", lambda: "python" in self.words_of_child(program))
         self.world.stop()
+        program.stdin.write("\n")
+        program.stdin.flush()
+        self.assertEqual(program.stdout.readline(), "none\n")
+        self.world.start()
         _, wrong = program.communicate("\n", timeout=PATIENCE_S)
         self.assertEqual((program.returncode, wrong), (0, ""))
 
@@ -461,6 +487,12 @@ class Life(Test):
             return pathlib.Path(f"/proc/{child[0]}/cmdline").read_text(encoding="utf-8") \
                 if child else ""
         return ""
+
+    def test_a_program_whose_vgpu_is_gone_has_no_gpu(self):
+        program = self.begun("say('ready'); hear(); sys.exit(0 if cu.cuInit(0) == NOT_READY else 1)")
+        self.world.tessera("delete", "a")
+        program.communicate("\n", timeout=PATIENCE_S)
+        self.assertEqual(program.returncode, 0)
 
     def test_it_goes_on_without_a_manager_and_is_found_again(self):
         program = self.begun(self.HOLD + "\nsay('more'); hear()")

@@ -39,7 +39,7 @@ find(void *handle, const struct vgpu *v)
 {
     struct pool *empty = NULL;
 
-    for (struct pool *p = pools; p < pools + POOLS_MAX; p++) {
+    for (struct pool *p = pools; handle && p < pools + POOLS_MAX; p++) {
         if (p->handle == handle)
             return p;
         if (!p->handle && !empty)

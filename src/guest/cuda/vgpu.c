@@ -70,23 +70,30 @@ open_all(const char *folders)
         else if (rc != -ENOENT)
             return rc;
     }
-    return folders && !copy ? -ENOMEM : 0;
+    if (folders && !copy)
+        return -ENOMEM;
+    /* They are gone: who is told of vGPUs must not have the whole GPU. */
+    return folders && n_vgpus == 0 ? -ENODEV : 0;
 }
 
 int
 vgpus_open(void)
 {
     const int32_t pid = (int32_t)getpid();
+    int rc;
 
     if (atomic_load_explicit(&opened, memory_order_acquire) == pid)
         return status;
     process_lock(&lock);
     if (atomic_load_explicit(&opened, memory_order_relaxed) != pid) {
         status = open_all(secure_getenv("TESSERA_VGPU"));
-        atomic_store_explicit(&opened, pid, memory_order_release);
+        /* Who has got nothing may ask again. */
+        if (status == 0 || n_vgpus > 0)
+            atomic_store_explicit(&opened, pid, memory_order_release);
     }
+    rc = status;
     process_unlock(&lock);
-    return status;
+    return rc;
 }
 
 const struct vgpu *
