@@ -469,7 +469,8 @@ class Life(Test):
 
     def test_a_program_without_a_manager_has_no_gpu_until_there_is_one(self):
         program = self.world.begin("a", "hear(); assert cu.cuInit(0) == NOT_READY; say('none')\n"
-                                        "hear(); begin(); assert alloc(129 * MIB)[0] == OUT_OF_MEMORY")
+                                        "hear(); begin()\n"
+                                        "assert alloc(129 * MIB)[0] == OUT_OF_MEMORY")
         wait_for("tessera run", lambda: "python" in self.words_of_child(program))
         self.world.stop()
         program.stdin.write("\n")
@@ -489,7 +490,8 @@ class Life(Test):
         return ""
 
     def test_a_program_whose_vgpu_is_gone_has_no_gpu(self):
-        program = self.begun("say('ready'); hear(); sys.exit(0 if cu.cuInit(0) == NOT_READY else 1)")
+        program = self.begun("say('ready'); hear()\n"
+                             "sys.exit(0 if cu.cuInit(0) == NOT_READY else 1)")
         self.world.tessera("delete", "a")
         program.communicate("\n", timeout=PATIENCE_S)
         self.assertEqual(program.returncode, 0)
