@@ -395,9 +395,11 @@ gate_has_room(const struct gate *g, uint64_t now)
 {
     const uint64_t remaining = gate_remaining(g, now);
 
-    if (g->loose || turn_slice(g) == TURN_OPEN)
-        return remaining < gate_window(g, now) &&
-               !gate_is_overdue(g, now, gate_window(g, now));
+    if (g->loose || turn_slice(g) == TURN_OPEN) {
+        const uint64_t window = gate_window(g, now);
+
+        return remaining < window && !gate_is_overdue(g, now, window);
+    }
     return turn_passed_ns(g, now) + remaining < turn_slice(g);
 }
 

@@ -116,9 +116,7 @@ implicit_settle(int device)
 bool
 implicit_settle_current(void)
 {
-    typedef int device_fn(int *);
-    device_fn *const get = (device_fn *)front_real(NR_cuCtxGetDevice);
     int device;
 
-    return !get || get(&device) != CUDA_SUCCESS || implicit_settle(device);
+    return !current_device(&device) || implicit_settle(device);
 }

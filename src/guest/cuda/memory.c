@@ -83,15 +83,13 @@ current_context(void)
 
 /* The driver has answered: what it gave is entered, what it did not is given back. */
 static int
-settle(const struct claim *c, int result, enum ledger_kind kind, uint64_t key,
-       const void *context)
+settle(const struct claim *c, int result, enum ledger_kind kind, uint64_t key)
 {
-    const struct ledger_entry e = {.key = key,
-                                   .bytes = c->bytes,
-                                   .vgpu = c->vgpu,
-                                   .context = context,
-                                   .handle = (uintptr_t)c->pool,
-                                   .kind = kind};
+    struct ledger_entry e = {.key = key,
+                             .bytes = c->bytes,
+                             .vgpu = c->vgpu,
+                             .handle = (uintptr_t)c->pool,
+                             .kind = kind};
 
     if (!c->vgpu)
         return result;
@@ -99,6 +97,8 @@ settle(const struct claim *c, int result, enum ledger_kind kind, uint64_t key,
         memory_give(&e);
         return result;
     }
+    if (kind != LEDGER_HANDLE)
+        e.context = current_context();
     ledger_add(&e);
     if (c->pool)
         pool_settle(c->pool);
@@ -106,8 +106,7 @@ settle(const struct claim *c, int result, enum ledger_kind kind, uint64_t key,
 }
 
 #define SETTLE(claim, result, kind, key)                                                 \
-    settle(claim, result, kind, (result) == CUDA_SUCCESS ? (uint64_t)(key) : 0,          \
-           current_context())
+    settle(claim, result, kind, (result) == CUDA_SUCCESS ? (uint64_t)(key) : 0)
 
 /* Before the driver frees it. */
 static void
@@ -298,7 +297,7 @@ OWN(cuMemCreate)
     if (result != CUDA_SUCCESS)
         return result;
     result = REAL(create_fn, cuMemCreate)(ret, bytes, p, flags);
-    return settle(&c, result, LEDGER_HANDLE, result == CUDA_SUCCESS ? *ret : 0, NULL);
+    return SETTLE(&c, result, LEDGER_HANDLE, *ret);
 }
 
 static void

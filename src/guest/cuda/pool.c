@@ -54,15 +54,12 @@ find(void *handle, const struct vgpu *v)
 void *
 pool_current(void)
 {
-    typedef int device_fn(int *);
     typedef int pool_fn(void **, int);
-    device_fn *const device_of = (device_fn *)front_real(NR_cuCtxGetDevice);
     pool_fn *const pool_of = (pool_fn *)front_real(NR_cuDeviceGetMemPool);
     void *pool = NULL;
     int device;
 
-    if (!device_of || !pool_of || device_of(&device) != CUDA_SUCCESS ||
-        pool_of(&pool, device) != CUDA_SUCCESS)
+    if (!pool_of || !current_device(&device) || pool_of(&pool, device) != CUDA_SUCCESS)
         return NULL;
     return pool;
 }

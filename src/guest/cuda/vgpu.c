@@ -19,8 +19,6 @@
 /* Between two recalls another session may take ahead what the first one freed. */
 #define RECALL_TRIES 3
 
-typedef int device_fn(int *ret);
-
 static struct process_lock lock;
 static struct vgpu vgpus[VGPUS_MAX];
 static unsigned n_vgpus;
@@ -104,17 +102,24 @@ vgpu_of_device(int device)
     return &vgpus[device];
 }
 
+bool
+current_device(int *ret)
+{
+    typedef int device_fn(int *ret);
+    device_fn *const get = (device_fn *)front_real(NR_cuCtxGetDevice);
+
+    return get && get(ret) == CUDA_SUCCESS;
+}
+
 const struct vgpu *
 vgpu_current(void)
 {
-    device_fn *const get = (device_fn *)front_real(NR_cuCtxGetDevice);
     int device;
 
     if (vgpus_open() < 0 || n_vgpus == 0)
         return NULL;
-    if (!get || get(&device) != CUDA_SUCCESS)
-        return NULL; /* without a context: the driver says so */
-    return vgpu_of_device(device);
+    /* Without a context: the driver says so. */
+    return current_device(&device) ? vgpu_of_device(device) : NULL;
 }
 
 int

@@ -22,7 +22,8 @@ int vgpus_open(void);
 /* The vGPU that this device is; NULL: none is, nothing is limited. */
 const struct vgpu *vgpu_of_device(int device);
 
-/* The same for the current context's device. */
+/* The current context's device, and the vGPU that it is. false: there is no context. */
+bool current_device(int *ret);
 const struct vgpu *vgpu_current(void);
 
 /* Takes bytes of its framebuffer: 0, or -ENOSPC, and nothing changes. */
