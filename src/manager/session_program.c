@@ -39,10 +39,8 @@ refuse(struct vgpu *v, int fd, const struct peer *who, int status, const char *w
 static int
 send_grant(const struct session *s, int fd)
 {
-    const struct grant g = {.magic = GRANT_MAGIC,
-                            .version = GRANT_VERSION,
-                            .slot = s->slot,
-                            .gate = GRANT_NO_GATE};
+    const struct grant g = {
+        .magic = GRANT_MAGIC, .version = GRANT_VERSION, .slot = s->slot};
 
     return sock_send_fds(fd, &g, sizeof g, &s->vgpu->account_fd, 1);
 }
@@ -157,10 +155,8 @@ session_accept_program(void *vgpu)
 static int
 send_look(const struct vgpu *v, int fd)
 {
-    const struct grant g = {.magic = GRANT_MAGIC,
-                            .version = GRANT_VERSION,
-                            .slot = GRANT_NO_SLOT,
-                            .gate = GRANT_NO_GATE};
+    const struct grant g = {
+        .magic = GRANT_MAGIC, .version = GRANT_VERSION, .slot = GRANT_NO_SLOT};
     _cleanup_close_ int account = -1;
     char path[64];
 

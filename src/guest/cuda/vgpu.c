@@ -36,18 +36,10 @@ note_program(const struct vgpu *v)
 static int
 open_folder(const char *folder, struct vgpu *ret)
 {
-    struct grant g;
-    int fds[GRANT_FDS];
-    int rc = grant_ask(folder, &g, fds);
+    const int rc = grant_ask(folder, &ret->account, &ret->slot);
 
     if (rc < 0)
         return rc;
-    rc = account_map(fds[GRANT_ACCOUNT], &ret->account);
-    for (int i = 0; i < GRANT_FDS; i++)
-        cleanup_closep(&fds[i]);
-    if (rc < 0)
-        return rc;
-    ret->slot = g.slot;
     note_program(ret);
     return 0;
 }
