@@ -740,7 +740,7 @@ def dispatch_source(calls):
     wired = [c for c in calls if c.on_wire]
     out = ["/* SPDX-License-Identifier: MIT */", GENERATED, '#include "api/opencl_request.h"',
            '#include "worker/bounds.h"', '#include "worker/command_buffer.h"',
-           '#include "worker/cost.h"', '#include "worker/held.h"', "",
+           '#include "gate/cost.h"', '#include "worker/held.h"', "",
            "#include <errno.h>", ""]
     for c in wired:
         if c.spec["worker"] == "driver":

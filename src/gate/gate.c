@@ -135,6 +135,8 @@ gate_settle_used(struct gate *g, uint64_t now)
     if (g->busy_ns && end > g->busy_ns) {
         g->used_ns += end - g->busy_ns;
         page_add(&g->page->used_ns, end - g->busy_ns);
+        if (g->passing)
+            page_add(&g->page->busy_ns, end - g->busy_ns);
         g->busy_ns = end;
     }
 }
@@ -202,6 +204,8 @@ gate_show_since(struct gate *g)
         return;
     if (g->first_ns)
         since = g->first_ns == UINT64_MAX ? 0 : g->first_ns;
+    if (g->passing)
+        since = 0;
     atomic_store_explicit(&g->view.own->since_ns, since, memory_order_relaxed);
 }
 
@@ -435,6 +439,8 @@ gate_judge(struct gate *g, const struct gate_ticket *t, uint64_t now)
         return GATE_GO;
     if (g->loose && !turn_orphaned(&g->view, now))
         g->loose = false;
+    if (g->passed)
+        return GATE_FULL;
     if (g->turn == 0 && !g->loose && !gate_take(g, now))
         return GATE_SHUT;
     if (g->first_ns || (t->first && g->inflight > 0))
@@ -478,6 +484,8 @@ gate_uncount(struct gate *g, const struct gate_ticket *t, uint64_t end)
         g->first_ns = 0;
         g->first_out = false;
     }
+    if (t->passed)
+        g->passed = false;
     if (g->inflight == 0) {
         g->queued_ns = 0;
         g->idle_ns = g->front_ns;
@@ -495,6 +503,66 @@ gate_cancel(struct gate *g, const struct gate_ticket *t)
     if (t->counted)
         gate_uncount(g, t, now_ns());
     pthread_mutex_unlock(&g->lock);
+}
+
+/* ---- passing ----------------------------------------------------------------------- */
+
+bool
+gate_pass(struct gate *g)
+{
+    const uint64_t now = now_ns();
+    bool may;
+
+    pthread_mutex_lock(&g->lock);
+    may = g->passing;
+    if (!may && g->governed && g->turn && !g->first_ns && !g->passed &&
+        !turn_is_shared(g) && now - g->open_ns >= ALONE_AFTER_NS) {
+        may = g->passing = true;
+        if (g->inflight == 0)
+            gate_begins(g, now);
+        g->fresh = false;
+        g->inflight++;
+        gate_show_since(g);
+    }
+    pthread_mutex_unlock(&g->lock);
+    return may;
+}
+
+void
+gate_pass_is_idle(struct gate *g, bool idle)
+{
+    const uint64_t now = now_ns();
+
+    pthread_mutex_lock(&g->lock);
+    if (g->passing && idle && !g->idle_ns) {
+        gate_settle_used(g, now);
+        g->idle_ns = now;
+    } else if (g->passing && !idle && g->idle_ns) {
+        gate_begins(g, now);
+    }
+    pthread_mutex_unlock(&g->lock);
+}
+
+bool
+gate_pass_ends(struct gate *g, struct gate_ticket *ret)
+{
+    const uint64_t now = now_ns();
+    bool ends;
+
+    pthread_mutex_lock(&g->lock);
+    ends = g->passing;
+    if (ends) {
+        gate_settle_used(g, now);
+        g->passing = false;
+        g->passed = true;
+        g->front_ns = now;
+        if (g->idle_ns)
+            gate_begins(g, now);
+        *ret = (struct gate_ticket){.counted = true, .passed = true};
+        gate_show_since(g);
+    }
+    pthread_mutex_unlock(&g->lock);
+    return ends;
 }
 
 /* ---- ends -------------------------------------------------------------------------- */
@@ -617,7 +685,7 @@ static void
 gate_tell_wants(struct gate *g, bool waiting, uint64_t now)
 {
     const bool rests = g->turn && g->idle_ns && now - g->idle_ns < UNWANTED_NS;
-    const bool could = waiting || g->inflight > g->rest;
+    const bool could = waiting || g->inflight - (g->passing && g->idle_ns) > g->rest;
     const bool wants = (could && !g->first_out) || rests;
 
     if (waiting && wants && g->turn == 0 && !g->loose && g->wait_ns == 0)
@@ -652,7 +720,7 @@ turn_ends_soon(const struct gate *g, uint64_t now)
 {
     const uint64_t remaining = gate_remaining(g, now);
 
-    return !g->first_ns && turn_is_shared(g) && remaining > 0 &&
+    return !g->first_ns && !g->passed && turn_is_shared(g) && remaining > 0 &&
            remaining <= g->hand_over_ns &&
            (turn_is_over(g, now) || !gate_has_room(g, now));
 }
@@ -687,6 +755,9 @@ gate_state_of(const struct gate *g, bool waiting, uint64_t now)
 {
     struct gate_state st = {.look_ns = UINT64_MAX};
 
+    st.pass_ends = g->passing && turn_is_shared(g);
+    if (g->passing)
+        return st;
     if (g->wants || g->wait_ns || g->first_ns)
         st.look_ns = now + LOOK_NS;
     if (g->first_ns)

@@ -14,6 +14,9 @@
  *   loose         the same: the arbiter is gone
  *   ungoverned    everything passes: there is no arbiter (tests)
  *
+ * Where to ask would cost more than the command does (CUDA), who has had the device alone for a
+ * while passes: commands go without a word until somebody else wants it, gate_pass().
+ *
  * A shared turn is given back a moment before its last command ends, as far as that is known: what
  * the next gate's first command takes to begin passes while ours still runs. It counts up to that
  * end; if ours runs on for longer, that is a debt.
@@ -37,9 +40,10 @@ struct gate_ticket {
     uint64_t est_ns; /* what it is expected to take of the device */
     bool counted; /* takes device time: no marker, no barrier, no map of shared storage */
     bool kernel;
-    bool guess; /* est_ns is of such commands with other arguments */
-    bool first; /* a first launch: compiled before it runs */
-    bool look;  /* the gate's: gate_step() must follow */
+    bool guess;  /* est_ns is of such commands with other arguments */
+    bool first;  /* a first launch: compiled before it runs */
+    bool passed; /* stands for all that went while the gate was passed */
+    bool look;   /* the gate's: gate_step() must follow */
 };
 
 /* When a command was handed to the device, began and ended there, by its clock. 0: unknown. */
@@ -86,6 +90,8 @@ struct gate {
     bool fresh;            /* no command of this turn yet */
     bool governed;         /* view is there */
     bool loose;
+    bool passing;   /* commands are not counted; one stands for them all */
+    bool passed;    /* that one is with the driver still: nobody knows for how long */
     bool wants;     /* what the arbiter was told */
     bool first_out; /* the first launch runs out of turn */
 };
@@ -116,10 +122,26 @@ void gate_complete(struct gate *g, const struct gate_ticket *t,
 /* A first launch runs now: its compiler is done. */
 void gate_first_runs(struct gate *g);
 
+/*
+ * From now on commands may go without gate_admit() and gate_complete(). false: not yet, or no
+ * longer. Ends with gate_pass_ends(), which somebody must call when gate_step() says so.
+ */
+bool gate_pass(struct gate *g);
+
+/* Whether commands have come lately, while the gate is passed. */
+void gate_pass_is_idle(struct gate *g, bool idle);
+
+/*
+ * No command goes by itself any more. *ret stands for all that did: it is with the driver until
+ * they have ended, gate_complete() without times. false: the gate was not passed.
+ */
+bool gate_pass_ends(struct gate *g, struct gate_ticket *ret);
+
 /* What gate_step() found. */
 struct gate_state {
     uint64_t look_ns; /* look again then; UINT64_MAX: not until something happens */
     bool drain;       /* look again as soon as what is with the driver has ended */
+    bool pass_ends;   /* gate_pass_ends() must follow */
 };
 
 /*

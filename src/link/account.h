@@ -23,6 +23,7 @@
 #include "link/bar_map.h"
 #include "link/lengths.h"
 #include "link/limit.h"
+#include "link/turn.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -30,7 +31,7 @@
 #include <sys/types.h>
 
 #define ACCOUNT_MAGIC 0x61525354u /* "TSRa" */
-#define ACCOUNT_VERSION 9u
+#define ACCOUNT_VERSION 10u
 #define ACCOUNT_SLOTS 64 /* sessions per vGPU; more are refused with a clear error */
 #define ACCOUNT_REASON_BYTES 160
 #define ACCOUNT_PROGRAM_BYTES 64
@@ -86,6 +87,7 @@ struct account_slot {
     struct gate_page gate;
     char program[ACCOUNT_PROGRAM_BYTES]; /* the guest's own words: print with care */
     char reason[ACCOUNT_REASON_BYTES];   /* why the session ended; valid in SLOT_ENDED */
+    struct turn_gate desk;               /* of a program's gate (link/turn.h) */
 };
 
 struct account_page {

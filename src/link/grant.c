@@ -15,12 +15,21 @@ check(const struct grant *g)
     return g->status <= 0 ? g->status : -EPROTO;
 }
 
-/* *ret_account is the caller's. */
+#define FILES_MAX 3
+
+static void
+close_files(int (*files)[FILES_MAX])
+{
+    for (int i = 0; i < FILES_MAX; i++)
+        cleanup_closep(&(*files)[i]);
+}
+
+/* The files are the caller's. */
 static int
-ask(const char *folder, const char *name, struct grant *ret, int *ret_account)
+ask(const char *folder, const char *name, struct grant *ret, int (*ret_files)[FILES_MAX])
 {
     char path[4096];
-    _cleanup_close_ int sock = -1, account = -1;
+    _cleanup_close_ int sock = -1;
     int n, rc;
 
     if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
@@ -28,37 +37,44 @@ ask(const char *folder, const char *name, struct grant *ret, int *ret_account)
     sock = sock_connect(path);
     if (sock < 0)
         return sock;
-    rc = sock_recv_fds(sock, ret, sizeof *ret, &account, 1, &n);
+    rc = sock_recv_fds(sock, ret, sizeof *ret, *ret_files, FILES_MAX, &n);
     if (rc == 0)
         rc = check(ret);
-    if (rc == 0 && n != 1)
+    if (rc == 0 && n != (ret->gate == GRANT_NO_GATE ? 1 : FILES_MAX))
         rc = -EPROTO;
-    if (rc == 0)
-        *ret_account = take_fd(&account);
     return rc;
 }
 
 int
-grant_ask(const char *folder, struct account_page **ret, unsigned *ret_slot)
+grant_ask(const char *folder, struct account_page **ret, unsigned *ret_slot,
+          struct turn_view *ret_view)
 {
-    _cleanup_close_ int account = -1;
+    __attribute__((cleanup(close_files))) int files[FILES_MAX] = {-1, -1, -1};
     struct grant g;
-    const int rc = ask(folder, GRANT_SOCKET, &g, &account);
+    int rc = ask(folder, GRANT_SOCKET, &g, &files);
 
     if (rc < 0)
         return rc;
     if (g.slot >= ACCOUNT_SLOTS)
         return -EPROTO;
+    rc = account_map(files[0], ret);
     *ret_slot = g.slot;
-    return account_map(account, ret);
+    *ret_view = (struct turn_view){0};
+    if (rc < 0 || g.gate == GRANT_NO_GATE)
+        return rc;
+    rc = turn_view_map_desk(files[1], files[2], g.gate, &(*ret)->slot[g.slot].desk,
+                            ret_view);
+    if (rc < 0)
+        account_unmap(*ret);
+    return rc;
 }
 
 int
 grant_look(const char *folder, const struct account_page **ret)
 {
-    _cleanup_close_ int account = -1;
+    __attribute__((cleanup(close_files))) int files[FILES_MAX] = {-1, -1, -1};
     struct grant g;
-    const int rc = ask(folder, GRANT_LOOK_SOCKET, &g, &account);
+    const int rc = ask(folder, GRANT_LOOK_SOCKET, &g, &files);
 
-    return rc < 0 ? rc : account_map_to_read(account, ret);
+    return rc < 0 ? rc : account_map_to_read(files[0], ret);
 }

@@ -73,6 +73,39 @@ turn_unmap(struct turn_file *f)
         munmap(f, sizeof *f);
 }
 
+static struct turn_bell *
+map_bell(int fd)
+{
+    struct stat st;
+    void *p;
+
+    if (fstat(fd, &st) < 0 || st.st_size < (off_t)sizeof(struct turn_bell))
+        return NULL;
+    p = mmap(NULL, sizeof(struct turn_bell), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+int
+turn_bell_create(const char *path, struct turn_bell **ret, int *ret_fd)
+{
+    _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0 || ftruncate(fd, TURN_PAGE_BYTES) < 0)
+        return -errno;
+    *ret = map_bell(fd);
+    if (!*ret)
+        return -ENOMEM;
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+void
+turn_bell_unmap(struct turn_bell *b)
+{
+    if (b)
+        munmap(b, sizeof *b);
+}
+
 static void *
 map_page(int fd, size_t at)
 {
@@ -82,20 +115,57 @@ map_page(int fd, size_t at)
     return p == MAP_FAILED ? NULL : p;
 }
 
+static int
+map_to_read(int fd, unsigned gate, const struct turn_file **ret)
+{
+    struct stat st;
+    void *all;
+
+    if (gate >= TURN_GATES || fstat(fd, &st) < 0 ||
+        st.st_size != sizeof(struct turn_file))
+        return -EPROTO;
+    all = mmap(NULL, sizeof(struct turn_file), PROT_READ, MAP_SHARED, fd, 0);
+    if (all == MAP_FAILED)
+        return -errno;
+    *ret = all;
+    return 0;
+}
+
+int
+turn_view_map_desk(int read_fd, int bell_fd, unsigned gate, struct turn_gate *desk,
+                   struct turn_view *ret)
+{
+    struct turn_view v = {.gate = gate, .own = desk};
+    const int rc = map_to_read(read_fd, gate, &v.file);
+
+    if (rc < 0)
+        return rc;
+    v.bell = map_bell(bell_fd);
+    if (!turn_file_is_ours(v.file) || !v.bell) {
+        turn_view_unmap(&v);
+        return -EPROTO;
+    }
+    *ret = v;
+    return 0;
+}
+
+void
+turn_view_unmap(struct turn_view *v)
+{
+    if (v->file)
+        munmap((void *)(uintptr_t)v->file, sizeof *v->file);
+    turn_bell_unmap(v->bell);
+    *v = (struct turn_view){0};
+}
+
 int
 turn_view_map(int read_fd, int write_fd, unsigned gate, struct turn_view *ret)
 {
     struct turn_view v = {.gate = gate};
-    struct stat st;
-    void *all;
+    const int rc = map_to_read(read_fd, gate, &v.file);
 
-    if (gate >= TURN_GATES || fstat(read_fd, &st) < 0 ||
-        st.st_size != sizeof(struct turn_file))
-        return -EPROTO;
-    all = mmap(NULL, sizeof(struct turn_file), PROT_READ, MAP_SHARED, read_fd, 0);
-    if (all == MAP_FAILED)
-        return -errno;
-    v.file = all;
+    if (rc < 0)
+        return rc;
     v.bell = map_page(write_fd, offsetof(struct turn_file, bell));
     v.own = map_page(write_fd, offsetof(struct turn_file, gate) + gate * sizeof *v.own);
     if (!turn_file_is_ours(v.file) || !v.bell || !v.own)
@@ -167,12 +237,48 @@ turn_bury(struct turn_file *f, unsigned gate)
     futex_wake(&g->given_bell, INT_MAX);
 }
 
-uint32_t
-turn_bell_wait(struct turn_file *f, uint32_t seen, uint64_t until_ns)
+#define COPY(page, desk, field)                                                          \
+    atomic_store_explicit(&(page)->field,                                                \
+                          atomic_load_explicit(&(desk)->field, memory_order_relaxed),    \
+                          memory_order_relaxed)
+
+void
+turn_copy_desk(struct turn_file *f, unsigned gate, const struct turn_gate *desk)
 {
-    if (atomic_load(&f->bell.word) == seen)
-        futex_wait_until(&f->bell.word, seen, until_ns);
-    return atomic_load(&f->bell.word);
+    struct turn_gate *const page = &f->gate[gate];
+    /* Pairs with the release in turn_give_back(): the times are those of that turn. */
+    const uint64_t given = atomic_load_explicit(&desk->given, memory_order_acquire);
+    const bool news = given != atomic_load_explicit(&page->given, memory_order_relaxed);
+
+    COPY(page, desk, wants);
+    COPY(page, desk, taken_ns);
+    COPY(page, desk, taken);
+    COPY(page, desk, used_ns);
+    COPY(page, desk, given_ns);
+    COPY(page, desk, debt_ns);
+    COPY(page, desk, since_ns);
+    if (!news)
+        return;
+    atomic_store_explicit(&page->given, given, memory_order_release);
+    atomic_fetch_add(&page->given_bell, 1);
+    futex_wake(&page->given_bell, INT_MAX);
+}
+
+/* Where the kernel cannot wait for several words (before Linux 5.16), how often they are read. */
+#define POLL_NS 500000u
+
+void
+turn_bells_wait(struct turn_bell *file_bell, uint32_t file_seen,
+                struct turn_bell *desk_bell, uint32_t desk_seen, uint64_t until_ns)
+{
+    const struct futex_word words[] = {{&file_bell->word, file_seen},
+                                       {&desk_bell->word, desk_seen}};
+
+    if (futex_wait_any(words, 2, until_ns) == 0)
+        return;
+    if (until_ns > now_ns() + POLL_NS)
+        until_ns = now_ns() + POLL_NS;
+    futex_wait_until(&file_bell->word, file_seen, until_ns);
 }
 
 /* ---- a gate's side ----------------------------------------------------------------- */

@@ -10,6 +10,11 @@
  * picks the next holder while a turn still runs, need not be awake when it ends. Who gives back
  * wakes the next holder itself (a futex on the giver's page).
  *
+ * A guest that is served in its own process (grant.h) can write to nothing that other guests'
+ * gates rely on: its page is a desk in its vGPU's account, from which the arbiter copies what is new
+ * into the file; and it rings a bell that is a file of its own. Its turns are handed on by way of
+ * the arbiter.
+ *
  *   arbiter   turn_offer()  ──▶ gate: turn_taken? waits for the giver's page ──▶ runs commands
  *             turn_revoke() ──▶ gate: submits no more, drains                ──▶ turn_give_back()
  *
@@ -105,6 +110,10 @@ struct turn_file {
 int turn_create(const char *path, struct turn_file **ret, int *ret_fd);
 void turn_unmap(struct turn_file *f);
 
+/* The same for the bell of gates that have desks. */
+int turn_bell_create(const char *path, struct turn_bell **ret, int *ret_fd);
+void turn_bell_unmap(struct turn_bell *b);
+
 /* A worker's view: all to read, two pages to write. */
 struct turn_view {
     const struct turn_file *file; /* to read */
@@ -116,6 +125,11 @@ struct turn_view {
 /* Maps a worker's view of gate number `gate`. Both descriptors are of the file: what is mapped by
  * one that can only read stays so. -EPROTO when it is no such file. */
 int turn_view_map(int read_fd, int write_fd, unsigned gate, struct turn_view *ret);
+
+/* The view of a gate that has a desk. */
+int turn_view_map_desk(int read_fd, int bell_fd, unsigned gate, struct turn_gate *desk,
+                       struct turn_view *ret);
+void turn_view_unmap(struct turn_view *v);
 
 /* ---- the arbiter's side ------------------------------------------------------------ */
 
@@ -135,8 +149,12 @@ bool turn_given(const struct turn_file *f, unsigned gate, uint64_t turn);
 /* The gate is dead: all its turns are given back, it wants nothing. */
 void turn_bury(struct turn_file *f, unsigned gate);
 
-/* Sleeps until the bell differs from seen or until_ns (CLOCK_MONOTONIC); returns the word. */
-uint32_t turn_bell_wait(struct turn_file *f, uint32_t seen, uint64_t until_ns);
+/* What is new on a gate's desk is on its page from now on. */
+void turn_copy_desk(struct turn_file *f, unsigned gate, const struct turn_gate *desk);
+
+/* Sleeps until a bell differs from what it was seen at, or until until_ns (CLOCK_MONOTONIC). */
+void turn_bells_wait(struct turn_bell *file_bell, uint32_t file_seen,
+                     struct turn_bell *desk_bell, uint32_t desk_seen, uint64_t until_ns);
 
 /* ---- a gate's side ----------------------------------------------------------------- */
 

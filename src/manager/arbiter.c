@@ -27,7 +27,8 @@ struct arbiter {
     bool stops, runs;
     pthread_t thread;
     clockid_t cpu_clock;
-    int turns_fd, gate_fd;
+    int turns_fd, gate_fd, bell_fd;
+    struct turn_bell *bell; /* of gates with desks */
     int alarm_fd; /* eventfd: a session must end. Its watch owns it once there is one */
     struct watch *alarm;
     arbiter_sentence_fn *sentence;
@@ -108,7 +109,7 @@ static void *
 arbiter_main(void *arg)
 {
     struct arbiter *a = arg;
-    struct turn_file *f = a->core.file;
+    struct turn_bell *const bell = &a->core.file->bell, *const desks = a->bell;
     struct pace pace = {0};
 
     /* Slices end to the microsecond: the kernel's usual slack is 50. */
@@ -117,7 +118,8 @@ arbiter_main(void *arg)
     setpriority(PRIO_PROCESS, 0, NICE);
     for (;;) {
         /* Read before the step: what rings from here on ends the sleep at once. */
-        const uint32_t seen = atomic_load(&f->bell.word);
+        const uint32_t seen = atomic_load(&bell->word);
+        const uint32_t desks_seen = atomic_load(&desks->word);
         uint64_t until;
         bool stops, alarm;
 
@@ -130,7 +132,8 @@ arbiter_main(void *arg)
             return NULL;
         if (alarm)
             raise_alarm(a);
-        turn_bell_wait(f, seen, until < NEVER_NS ? until : NEVER_NS);
+        turn_bells_wait(bell, seen, desks, desks_seen,
+                        until < NEVER_NS ? until : NEVER_NS);
         pace_step(&pace);
     }
 }
@@ -168,6 +171,16 @@ alarm_seen(void *arg)
 
 /* Beginning and end. */
 
+static int
+open_bell(struct arbiter *a, const char *turns)
+{
+    char path[PATH_MAX];
+
+    if (snprintf(path, sizeof path, "%s.bell", turns) >= (int)sizeof path)
+        return -ENAMETOOLONG;
+    return turn_bell_create(path, &a->bell, &a->bell_fd);
+}
+
 int
 arbiter_new(const char *path, const struct arbiter_terms *t, struct arbiter **ret)
 {
@@ -177,7 +190,7 @@ arbiter_new(const char *path, const struct arbiter_terms *t, struct arbiter **re
 
     if (!a)
         return -ENOMEM;
-    a->alarm_fd = -1;
+    a->alarm_fd = a->turns_fd = a->bell_fd = -1;
     rc = turn_create(path, &f, &a->gate_fd);
     if (rc < 0) {
         free(a);
@@ -188,9 +201,11 @@ arbiter_new(const char *path, const struct arbiter_terms *t, struct arbiter **re
     a->core.watchdog_ns = t->watchdog_ns;
     arbiter_core_init(&a->core, f, t->policy, &t->params);
     a->turns_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    rc = a->turns_fd < 0 ? -errno : open_bell(a, path);
     a->alarm_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (a->turns_fd < 0 || a->alarm_fd < 0) {
+    if (rc == 0 && a->alarm_fd < 0)
         rc = -errno;
+    if (rc < 0) {
         arbiter_free(a);
         return rc;
     }
@@ -250,6 +265,8 @@ arbiter_free(struct arbiter *a)
         return;
     arbiter_stop(a);
     turn_unmap(a->core.file);
+    turn_bell_unmap(a->bell);
+    cleanup_closep(&a->bell_fd);
     cleanup_closep(&a->turns_fd);
     cleanup_closep(&a->gate_fd);
     if (!a->alarm)
@@ -305,12 +322,15 @@ arbiter_remove_vgpu(struct arbiter *a, struct arbiter_vgpu *v)
 /* Sessions. */
 
 int
-arbiter_begin_session(struct arbiter *a, struct arbiter_vgpu *v, unsigned slot)
+arbiter_begin_session(struct arbiter *a, struct arbiter_vgpu *v, unsigned slot,
+                      struct turn_gate *desk)
 {
     int gate;
 
     lock(a);
     gate = arbiter_core_open_gate(&a->core, v, slot, now_ns());
+    if (gate >= 0 && desk)
+        arbiter_core_set_desk(&a->core, (unsigned)gate, desk, true);
     unlock_and_ring(a);
     return gate;
 }
@@ -333,7 +353,7 @@ gate_may_be_of(const struct arbiter *a, unsigned gate, pid_t pid)
 
 int
 arbiter_adopt_session(struct arbiter *a, struct arbiter_vgpu *v, unsigned slot,
-                      unsigned hint, pid_t pid)
+                      unsigned hint, pid_t pid, struct turn_gate *desk)
 {
     int gate = -ENOENT;
 
@@ -346,8 +366,12 @@ arbiter_adopt_session(struct arbiter *a, struct arbiter_vgpu *v, unsigned slot,
     if (gate < 0)
         return gate;
     lock(a);
+    if (desk)
+        turn_copy_desk(a->core.file, (unsigned)gate, desk);
     if (arbiter_core_adopt_gate(&a->core, v, slot, (unsigned)gate, now_ns()) < 0)
         gate = -ENOENT;
+    else if (desk)
+        arbiter_core_set_desk(&a->core, (unsigned)gate, desk, false);
     unlock(a);
     if (gate >= 0)
         arbiter_name_worker(a, (unsigned)gate, pid);
@@ -367,6 +391,13 @@ arbiter_files(const struct arbiter *a, int *ret_turns, int *ret_gate)
 {
     *ret_turns = a->turns_fd;
     *ret_gate = a->gate_fd;
+}
+
+void
+arbiter_desk_files(const struct arbiter *a, int *ret_turns, int *ret_bell)
+{
+    *ret_turns = a->turns_fd;
+    *ret_bell = a->bell_fd;
 }
 
 /* What it has done. */

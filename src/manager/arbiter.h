@@ -47,8 +47,12 @@ void arbiter_set_share(struct arbiter *a, struct arbiter_vgpu *v, uint64_t share
 /* All its sessions have ended, or the arbiter has stopped. Frees v. */
 void arbiter_remove_vgpu(struct arbiter *a, struct arbiter_vgpu *v);
 
-/* A number for the gate of a new session, or -EBUSY. */
-int arbiter_begin_session(struct arbiter *a, struct arbiter_vgpu *v, unsigned slot);
+/*
+ * A number for the gate of a new session, or -EBUSY. desk: its own, where it has one (link/turn.h),
+ * or NULL; there until the session has ended.
+ */
+int arbiter_begin_session(struct arbiter *a, struct arbiter_vgpu *v, unsigned slot,
+                          struct turn_gate *desk);
 
 /* The session's worker runs: a later manager finds its gate by it. */
 void arbiter_name_worker(struct arbiter *a, unsigned gate, pid_t pid);
@@ -58,13 +62,16 @@ void arbiter_name_worker(struct arbiter *a, unsigned gate, pid_t pid);
  * worker's name. Returns the number, -ENOENT: it has none.
  */
 int arbiter_adopt_session(struct arbiter *a, struct arbiter_vgpu *v, unsigned slot,
-                          unsigned hint, pid_t pid);
+                          unsigned hint, pid_t pid, struct turn_gate *desk);
 
 /* The session's process is gone. */
 void arbiter_end_session(struct arbiter *a, unsigned gate);
 
 /* For workers: the file of the turns, to read and to write. The arbiter's own. */
 void arbiter_files(const struct arbiter *a, int *ret_turns, int *ret_gate);
+
+/* For gates with desks: the file of the turns to read, and their bell. The arbiter's own. */
+void arbiter_desk_files(const struct arbiter *a, int *ret_turns, int *ret_bell);
 
 /* What it has done. */
 struct arbiter_report {

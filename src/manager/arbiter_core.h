@@ -80,9 +80,10 @@ enum arbiter_sentence {
 
 /* A session's gate, by its number in the GPU's turns. */
 struct arbiter_gate {
-    struct list link;          /* arbiter_vgpu.gates */
-    struct arbiter_vgpu *vgpu; /* NULL: the number is free */
-    unsigned slot;             /* in the vGPU's account */
+    struct list link;             /* arbiter_vgpu.gates */
+    struct arbiter_vgpu *vgpu;    /* NULL: the number is free */
+    unsigned slot;                /* in the vGPU's account */
+    const struct turn_gate *desk; /* its page's original (link/turn.h), or NULL */
     bool wants;
     bool adopted; /* a turn from the manager before us is not given back yet */
     enum arbiter_sentence sentence;
@@ -157,6 +158,13 @@ void arbiter_core_set_share(struct arbiter_core *c, struct arbiter_vgpu *v,
 /* A free number for a new session's gate, or -EBUSY. */
 int arbiter_core_open_gate(struct arbiter_core *c, struct arbiter_vgpu *v, unsigned slot,
                            uint64_t now_ns);
+
+/*
+ * A gate that was just opened, or adopted, writes there from now on, and not on its page: until it
+ * is closed. One that was opened begins there anew.
+ */
+void arbiter_core_set_desk(struct arbiter_core *c, unsigned number,
+                           struct turn_gate *desk, bool anew);
 
 /* The gate of a session that began under a manager before us. -EBUSY: it is another's. */
 int arbiter_core_adopt_gate(struct arbiter_core *c, struct arbiter_vgpu *v, unsigned slot,

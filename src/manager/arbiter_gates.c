@@ -132,6 +132,8 @@ gate_look(struct arbiter_core *c, unsigned n)
     const uint64_t offered =
         atomic_load_explicit(&c->file->offer[n].turn, memory_order_relaxed);
 
+    if (g->desk)
+        turn_copy_desk(c->file, n, g->desk);
     if (atomic_load_explicit(&page->given, memory_order_acquire) > offered)
         gate_sentence(c, g, SENTENCE_FORGED);
     if (g->adopted && turn_given(c->file, n, offered)) {
@@ -251,6 +253,20 @@ arbiter_core_open_gate(struct arbiter_core *c, struct arbiter_vgpu *v, unsigned 
     return (int)n;
 }
 
+void
+arbiter_core_set_desk(struct arbiter_core *c, unsigned number, struct turn_gate *desk,
+                      bool anew)
+{
+    c->gates[number].desk = desk;
+    if (!anew)
+        return;
+    atomic_store(&desk->given, atomic_load(&arbiter_page(c, number)->given));
+    atomic_store(&desk->taken, 0);
+    atomic_store(&desk->wants, 0);
+    atomic_store(&desk->debt_ns, 0);
+    atomic_store(&desk->since_ns, 0);
+}
+
 int
 arbiter_core_adopt_gate(struct arbiter_core *c, struct arbiter_vgpu *v, unsigned slot,
                         unsigned number, uint64_t now_ns)
@@ -279,6 +295,9 @@ arbiter_core_close_gate(struct arbiter_core *c, unsigned number, uint64_t now_ns
     struct arbiter_vgpu *v = g->vgpu;
 
     c->now_ns = now_ns;
+    if (g->desk)
+        turn_copy_desk(c->file, number, g->desk);
+    g->desk = NULL;
     gate_charge_last(c, g);
     gate_set_wants(c, g, false);
     turn_bury(c->file, number);

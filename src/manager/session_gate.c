@@ -8,13 +8,21 @@
 
 #include <stdio.h>
 
+static struct turn_gate *
+desk_of(const struct vgpu *v, unsigned slot)
+{
+    struct account_slot *s = &v->account->slot[slot];
+
+    return atomic_load(&s->kind) == SLOT_OF_PROGRAM ? &s->desk : NULL;
+}
+
 int
 session_gate_begin(struct vgpu *v, unsigned slot)
 {
     int gate = SESSION_NO_GATE;
 
     if (v->arbiter)
-        gate = arbiter_begin_session(v->arbiter, v->turns, slot);
+        gate = arbiter_begin_session(v->arbiter, v->turns, slot, desk_of(v, slot));
     if (gate < 0)
         return SESSION_NO_GATE;
     atomic_store(&v->account->slot[slot].gate.turn_gate, (uint32_t)gate + 1);
@@ -54,10 +62,11 @@ session_gate_adopt(struct vgpu *v, unsigned slot, pid_t pid)
 
     if (!v->arbiter || noted == 0)
         return SESSION_NO_GATE;
-    gate = arbiter_adopt_session(v->arbiter, v->turns, slot, noted - 1, pid);
+    gate = arbiter_adopt_session(v->arbiter, v->turns, slot, noted - 1, pid,
+                                 desk_of(v, slot));
     if (gate >= 0)
         return gate;
-    log_warning("vGPU '%s': worker %d has no gate that is its own: it gets no turns",
+    log_warning("vGPU '%s': process %d has no gate that is its own: it gets no turns",
                 v->s.name, (int)pid);
     return SESSION_NO_GATE;
 }

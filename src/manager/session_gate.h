@@ -9,7 +9,10 @@
 
 #define SESSION_NO_GATE (-1)
 
-/* A gate for the session that begins in that slot, noted there; SESSION_NO_GATE: ungoverned. */
+/*
+ * A gate for the session that begins in that slot, noted there; SESSION_NO_GATE: ungoverned. The
+ * slot's kind tells whether it has a desk.
+ */
 int session_gate_begin(struct vgpu *v, unsigned slot);
 
 /*
@@ -19,7 +22,7 @@ int session_gate_begin(struct vgpu *v, unsigned slot);
 void session_gate_arguments(const struct vgpu *v, int gate, struct strv *argv, int *fds,
                             int *nfds);
 
-/* The worker has started. */
+/* The worker, or the program, has started. */
 void session_gate_started(const struct vgpu *v, int gate, pid_t pid);
 
 /* The gate of a session of a manager before us, or SESSION_NO_GATE. */

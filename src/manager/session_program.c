@@ -39,10 +39,17 @@ refuse(struct vgpu *v, int fd, const struct peer *who, int status, const char *w
 static int
 send_grant(const struct session *s, int fd)
 {
-    const struct grant g = {
-        .magic = GRANT_MAGIC, .version = GRANT_VERSION, .slot = s->slot};
+    struct grant g = {.magic = GRANT_MAGIC,
+                      .version = GRANT_VERSION,
+                      .slot = s->slot,
+                      .gate = GRANT_NO_GATE};
+    int fds[] = {s->vgpu->account_fd, -1, -1};
 
-    return sock_send_fds(fd, &g, sizeof g, &s->vgpu->account_fd, 1);
+    if (s->gate < 0)
+        return sock_send_fds(fd, &g, sizeof g, fds, 1);
+    g.gate = (uint32_t)s->gate;
+    arbiter_desk_files(s->vgpu->arbiter, &fds[1], &fds[2]);
+    return sock_send_fds(fd, &g, sizeof g, fds, 3);
 }
 
 /*
@@ -80,8 +87,11 @@ begin(struct session *s, int fd, int pidfd)
     atomic_store(&slot->kind, SLOT_OF_PROGRAM);
     atomic_store(&slot->pid, s->pid);
     atomic_store(&slot->state, SLOT_LIVE);
+    s->gate = session_gate_begin(v, s->slot);
+    session_gate_started(v, s->gate, s->pid);
     rc = session_watch(s, pidfd, &started);
     if (rc < 0) {
+        session_gate_end(v, s->gate);
         account_slot_free(v->account, s->slot);
         return rc;
     }
@@ -155,8 +165,10 @@ session_accept_program(void *vgpu)
 static int
 send_look(const struct vgpu *v, int fd)
 {
-    const struct grant g = {
-        .magic = GRANT_MAGIC, .version = GRANT_VERSION, .slot = GRANT_NO_SLOT};
+    const struct grant g = {.magic = GRANT_MAGIC,
+                            .version = GRANT_VERSION,
+                            .slot = GRANT_NO_SLOT,
+                            .gate = GRANT_NO_GATE};
     _cleanup_close_ int account = -1;
     char path[64];
 

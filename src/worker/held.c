@@ -2,7 +2,7 @@
 #include "worker/held.h"
 
 #include "base/io.h"
-#include "worker/cost.h"
+#include "gate/cost.h"
 #include "worker/event.h"
 #include "worker/kernel.h"
 #include "worker/session.h"

@@ -21,8 +21,8 @@
 #define TESSERA_WORKER_HELD_H
 
 #include "base/list.h"
+#include "gate/cost.h"
 #include "gate/gate.h"
-#include "worker/cost.h"
 #include "worker/object.h"
 #include "worker/watch.h"
 

@@ -40,7 +40,7 @@ struct kernel {
     uint64_t applied; /* sets, as the driver's kernel has them; KERNEL_MIXED: a mixture */
     struct kernel_args
         *copy;         /* of the arguments as they are; NULL: no held launch needs it */
-    uint64_t key;      /* of program and name (worker/cost.h) */
+    uint64_t key;      /* of program and name (gate/cost.h) */
     uint64_t args_key; /* of all values among the arguments */
 };
 

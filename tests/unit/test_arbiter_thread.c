@@ -124,7 +124,7 @@ world_new(void)
 
         snprintf(name, sizeof name, "v%u", i);
         w->vgpus[i] = arbiter_add_vgpu(w->arbiter, name, SHARE);
-        w->numbers[i] = arbiter_begin_session(w->arbiter, w->vgpus[i], i);
+        w->numbers[i] = arbiter_begin_session(w->arbiter, w->vgpus[i], i, NULL);
         assert_true(w->numbers[i] >= 0);
         arbiter_name_worker(w->arbiter, (unsigned)w->numbers[i], (pid_t)(1000 + i));
         assert_int_equal(
@@ -286,10 +286,10 @@ a_new_arbiter_governs_the_gates_of_the_old_one(void **state)
         /* A number that is another's, as a forged account would have it, is not believed. */
         assert_int_equal(arbiter_adopt_session(w->arbiter, w->vgpus[i], i,
                                                (unsigned)w->numbers[(i + 1) % GATES],
-                                               (pid_t)(1000 + i)),
+                                               (pid_t)(1000 + i), NULL),
                          w->numbers[i]);
     }
-    assert_int_equal(arbiter_adopt_session(w->arbiter, w->vgpus[0], 9, 4000000, 77),
+    assert_int_equal(arbiter_adopt_session(w->arbiter, w->vgpus[0], 9, 4000000, 77, NULL),
                      -ENOENT);
     world_run(w);
     assert_false(turn_orphaned(&w->gates[0].view, now_ns()));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "worker/cost.h"
+#include "gate/cost.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

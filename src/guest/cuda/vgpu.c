@@ -36,7 +36,7 @@ note_program(const struct vgpu *v)
 static int
 open_folder(const char *folder, struct vgpu *ret)
 {
-    const int rc = grant_ask(folder, &ret->account, &ret->slot);
+    const int rc = grant_ask(folder, &ret->account, &ret->slot, &ret->view);
 
     if (rc < 0)
         return rc;

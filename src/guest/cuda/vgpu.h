@@ -12,7 +12,8 @@
 
 struct vgpu {
     struct account_page *account;
-    unsigned slot; /* there: ours */
+    unsigned slot;         /* there: ours */
+    struct turn_view view; /* of our gate; its file is NULL: nobody governs */
 };
 
 /* Asks for the grants, once in a process. 0, also without vGPUs; a negative errno: the manager

@@ -7,8 +7,8 @@
  * Any thread, without a lock: two that learn at once may lose one measurement, or leave a new key
  * with an old time. These are estimates.
  */
-#ifndef TESSERA_WORKER_COST_H
-#define TESSERA_WORKER_COST_H
+#ifndef TESSERA_GATE_COST_H
+#define TESSERA_GATE_COST_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
