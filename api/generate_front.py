@@ -3,19 +3,24 @@
 """generate_front.py DESCRIPTION OUT-DIR: makes of api/LIBRARY.txt, LIBRARY being cuda or nvml,
 
 LIBRARY_entries.h, .c     every exported name with its role, sorted, and Tessera's function for it
-LIBRARY_trampolines.S     the exports: each jumps to where its place in front_targets points
+LIBRARY_trampolines.S     the exports: each jumps to where its place in front_targets points; and
+                          Tessera's functions for what puts work on the device: one more jump,
+                          to tessera_asked_NAME, while turns_asking is not 0
 LIBRARY_fake_exports.c    for tests: the same names, each "no such function" unless another file
                           has it
+LIBRARY_submits.h         what of them puts work on the device, and where the arguments tell it
 """
 
 import pathlib
 import re
 import sys
 
-ROLES = ("pass", "own", "look", "allocate", "free", "submit", "report", "context", "sync")
+ROLES = ("pass", "own", "look", "allocate", "free", "submit", "capture", "report", "context",
+         "sync")
 NAME = {"cuda": r"cu[A-Za-z0-9]+", "nvml": r"nvml[A-Za-z0-9]+(_v1)?"}
 NO_FUNCTION = {"cuda": 801, "nvml": 13}  # what a call of what is not there answers
 FORM = re.compile(r"(\d)([zd]?)")
+ARGUMENTS = re.compile(r"(\d+),(-|x|\d+)(?:,(\d+))?")
 STREAM = {"": "", "z": "_ptsz", "d": "_ptds"}
 HEAD = "/* SPDX-License-Identifier: MIT */\n/* Made by api/generate_front.py. */\n"
 PREFIX = "tessera_"  # of Tessera's own functions, before the name
@@ -36,8 +41,22 @@ def names_of(word):
         yield name + ("" if version == "1" else f"_v{version}") + STREAM[stream]
 
 
-def read(text):
-    """Exported name: role."""
+def arguments_of(word, role):
+    """NAME, and of N,STREAM,BYTES (count, stream, bytes), a number or None, or "x"."""
+    name, colon, rest = word.partition(":")
+    if bool(colon) != (role == "submit"):
+        raise Wrong(f"'{word}': what submits tells its arguments, and nothing else does")
+    if not colon:
+        return name, None
+    found = ARGUMENTS.fullmatch(rest)
+    if not found:
+        raise Wrong(f"what are the arguments of '{word}'?")
+    count, stream, size = found.groups()
+    return name, (count, {"-": "NONE", "x": "IN_CONFIG"}.get(stream, stream), size or "NONE")
+
+
+def read(text, submits=None):
+    """Exported name: role. Into submits: name: arguments_of() it."""
     entries, role = {}, None
     for line in text.splitlines():
         line = line.partition("#")[0].strip()
@@ -49,7 +68,10 @@ def read(text):
         for word in line.split():
             if role is None:
                 raise Wrong(f"'{word}' has no role")
+            word, arguments = arguments_of(word, role)
             for name in names_of(word):
+                if arguments and submits is not None:
+                    submits[name] = arguments
                 if name in entries:
                     raise Wrong(f"'{name}' twice")
                 entries[name] = role
@@ -115,6 +137,44 @@ AARCH64 = """\t.globl {name}
 \tbti j
 \tmov x17, #{number}
 \tb front_resolve_entry
+"""
+
+# As written in C, it would move all arguments on the stack out of the way and back.
+X86_64_SUBMIT = """\
+\t.globl tessera_{name}
+\t.hidden tessera_{name}
+\t.hidden tessera_asked_{name}
+\t.type tessera_{name}, @function
+\t.p2align 4
+tessera_{name}:
+\t.cfi_startproc
+\tendbr64
+\tcmpl $0, turns_asking(%rip)
+\tjne tessera_asked_{name}
+\tjmpq *front_reals+{offset}(%rip)
+\t.cfi_endproc
+\t.size tessera_{name}, .-tessera_{name}
+"""
+
+AARCH64_SUBMIT = """\
+\t.globl tessera_{name}
+\t.hidden tessera_{name}
+\t.hidden tessera_asked_{name}
+\t.type tessera_{name}, %function
+\t.p2align 4
+tessera_{name}:
+\t.cfi_startproc
+\tbti c
+\tadrp x16, turns_asking
+\tldr w16, [x16, #:lo12:turns_asking]
+\tcbnz w16, 1f
+\tadrp x16, front_reals+{offset}
+\tldr x16, [x16, #:lo12:front_reals+{offset}]
+\tbr x16
+1:
+\tb tessera_asked_{name}
+\t.cfi_endproc
+\t.size tessera_{name}, .-tessera_{name}
 """
 
 # Saves what may hold arguments, asks front_resolve(number), and goes where that says. On x86-64 the
@@ -205,19 +265,24 @@ front_resolve_entry:
 """
 
 
-def code(entries, one, entry):
+def code(entries, one, entry, submits, submit):
     lines = [one.format(name=name, number=number, offset=8 * number)
              for number, name in enumerate(entries)]
-    return "\t.hidden front_resolve\n\t.hidden front_targets\n" + entry + "".join(lines)
+    lines += [submit.format(name=name, offset=8 * number)
+              for number, name in enumerate(entries) if name in submits]
+    hidden = ["front_resolve", "front_targets"]
+    if submits:
+        hidden += ["front_reals", "turns_asking"]
+    return "".join(f"\t.hidden {name}\n" for name in hidden) + entry + "".join(lines)
 
 
-def trampolines(entries):
+def trampolines(entries, submits):
     targets = "".join(f"\t.quad .L{number}\n" for number in range(len(entries)))
     return f"""{HEAD}\t.text
 #if defined(__x86_64__)
-{code(entries, X86_64, X86_64_ENTRY)}
+{code(entries, X86_64, X86_64_ENTRY, submits, X86_64_SUBMIT)}
 #elif defined(__aarch64__)
-{code(entries, AARCH64, AARCH64_ENTRY)}
+{code(entries, AARCH64, AARCH64_ENTRY, submits, AARCH64_SUBMIT)}
 #else
 #error "no trampolines are written for this processor"
 #endif
@@ -242,16 +307,26 @@ def fake(library, entries):
     return "\n".join(lines + [f"MISSING({name})" for name in entries]) + "\n"
 
 
+def submits_list(submits):
+    lines = [HEAD + "/* SUBMIT(name, count of arguments, stream, bytes, by default per thread) */"]
+    for name, (count, stream, size) in sorted(submits.items()):
+        own = int(name.endswith(tuple(STREAM[form] for form in "zd")))
+        lines.append(f"SUBMIT({name}, {count}, {stream}, {size}, {own})")
+    return "\n".join(lines) + "\n"
+
+
 def main():
     source, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     try:
-        entries = read(source.read_text(encoding="utf-8"))
+        submits = {}
+        entries = read(source.read_text(encoding="utf-8"), submits)
     except Wrong as why:
         sys.exit(f"{source}: {why}")
     library = source.stem
     for name, text in (("entries.h", header(library, entries)), ("entries.c", table(entries)),
-                       ("trampolines.S", trampolines(entries)),
-                       ("fake_exports.c", fake(library, entries))):
+                       ("trampolines.S", trampolines(entries, submits)),
+                       ("fake_exports.c", fake(library, entries)),
+                       ("submits.h", submits_list(submits))):
         (out / f"{library}_{name}").write_text(text, encoding="utf-8")
 
 

@@ -471,6 +471,39 @@ gate_admit(struct gate *g, struct gate_ticket *t)
     return answer;
 }
 
+/* Of what nobody knows the length; and estimates may be wrong by that factor. */
+#define FORCE_PASSED_FACTOR 10u
+#define FORCE_FACTOR 4u
+
+/* Lock held. */
+static bool
+gate_is_stuck(const struct gate *g, uint64_t now, uint64_t by_ns)
+{
+    if (g->turn == 0 || g->inflight == 0)
+        return false;
+    if (g->passed)
+        return now > g->front_ns + FORCE_PASSED_FACTOR * by_ns;
+    return now > g->front_ns + FORCE_FACTOR * g->queued_ns + by_ns;
+}
+
+bool
+gate_force(struct gate *g, struct gate_ticket *t, uint64_t by_ns)
+{
+    const uint64_t now = now_ns();
+    bool forced;
+
+    pthread_mutex_lock(&g->lock);
+    forced = gate_is_stuck(g, now, by_ns);
+    if (forced) {
+        page_add(&g->page->commands, 1);
+        page_add(&g->page->kernels, t->kernel);
+        gate_count(g, t, now);
+        g->front_ns = now;
+    }
+    pthread_mutex_unlock(&g->lock);
+    return forced;
+}
+
 /* Lock held. It is with the driver no longer since `end`. */
 static void
 gate_uncount(struct gate *g, const struct gate_ticket *t, uint64_t end)

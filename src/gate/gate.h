@@ -112,6 +112,13 @@ void gate_govern(struct gate *g, const struct turn_view *view, uint64_t hand_ove
 /* May the command go? Takes a turn that is open for us. */
 enum gate_answer gate_admit(struct gate *g, struct gate_ticket *t);
 
+/*
+ * What is with the driver may wait for this very command (of another queue). It goes if it was
+ * answered GATE_FULL, and what is there has long been expected to have ended: by by_ns. false: not
+ * yet.
+ */
+bool gate_force(struct gate *g, struct gate_ticket *t, uint64_t by_ns);
+
 /* It did not go after all. */
 void gate_cancel(struct gate *g, const struct gate_ticket *t);
 

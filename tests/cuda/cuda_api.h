@@ -17,6 +17,7 @@ typedef struct CUlib_st *CUlibrary;
 typedef struct CUfunc_st *CUfunction; /* a CUkernel is passed as one, too */
 typedef struct CUstream_st *CUstream;
 typedef struct CUevent_st *CUevent;
+typedef struct CUgraph_st *CUgraph, *CUgraphExec;
 typedef struct CUmemPoolHandle_st *CUmemoryPool;
 typedef struct CUarray_st *CUarray; /* and mipmapped ones */
 
@@ -35,6 +36,9 @@ typedef enum {
     CUDA_ERROR_NOT_READY = 600,
     CUDA_ERROR_ILLEGAL_ADDRESS = 700,
     CUDA_ERROR_NOT_SUPPORTED = 801,
+    CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED = 900,
+    CUDA_ERROR_STREAM_CAPTURE_INVALIDATED = 901,
+    CUDA_ERROR_STREAM_CAPTURE_IMPLICIT = 906,
 } CUresult;
 
 enum {
@@ -44,6 +48,11 @@ enum {
     CU_DEVICE_ATTRIBUTE_PCI_BUS_ID = 33,
     CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75,
     CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76,
+};
+
+enum {
+    CU_STREAM_CAPTURE_MODE_GLOBAL = 0,
+    CU_STREAM_CAPTURE_MODE_RELAXED = 2,
 };
 
 /* cuGetProcAddress: flags, and what it says of a name that it does not give. */
@@ -194,6 +203,16 @@ typedef struct {
     F(cuStreamSynchronize_ptsz, (CUstream stream))                                       \
     F(cuStreamQuery, (CUstream stream))                                                  \
     F(cuStreamWaitEvent, (CUstream stream, CUevent event, unsigned flags))               \
+    F(cuThreadExchangeStreamCaptureMode, (int *mode))                                    \
+    F(cuStreamBeginCapture_v2, (CUstream stream, int mode))                              \
+    F(cuStreamEndCapture, (CUstream stream, CUgraph * ret))                              \
+    F(cuStreamIsCapturing, (CUstream stream, int *ret))                                  \
+    F(cuGraphInstantiateWithFlags,                                                       \
+      (CUgraphExec * ret, CUgraph graph, uint64_t flags))                                \
+    F(cuGraphLaunch, (CUgraphExec graph, CUstream stream))                               \
+    F(cuGraphLaunch_ptsz, (CUgraphExec graph, CUstream stream))                          \
+    F(cuGraphDestroy, (CUgraph graph))                                                   \
+    F(cuGraphExecDestroy, (CUgraphExec graph))                                           \
     F(cuEventCreate, (CUevent * ret, unsigned flags))                                    \
     F(cuEventRecord, (CUevent event, CUstream stream))                                   \
     F(cuEventQuery, (CUevent event))                                                     \

@@ -6,6 +6,7 @@
 #include "guest/cuda/implicit.h"
 #include "guest/cuda/memory.h"
 #include "guest/cuda/results.h"
+#include "guest/cuda/turns.h"
 #include "guest/front/resolve.h"
 
 #include <stddef.h>
@@ -36,6 +37,27 @@ settle_all(void)
 }
 
 static void
+context_comes(int device, void *context)
+{
+    struct turns *const u = turns_of_device(device);
+
+    if (u)
+        turns_context_begins(u, context);
+}
+
+/* Before it does. */
+static void
+context_goes(const void *context)
+{
+    for (int device = 0; device < DEVICES_MAX && vgpu_of_device(device); device++) {
+        struct turns *const u = turns_of_device(device);
+
+        if (u)
+            turns_context_ends(u, context);
+    }
+}
+
+static void
 context_is_gone(const void *context)
 {
     struct ledger_entry e;
@@ -49,8 +71,10 @@ context_is_gone(const void *context)
     int tessera_##name(void *context)                                                    \
     {                                                                                    \
         typedef int destroy_fn(void *);                                                  \
-        const int result = ((destroy_fn *)front_real(NR_##name))(context);               \
+        int result;                                                                      \
                                                                                          \
+        context_goes(context);                                                           \
+        result = ((destroy_fn *)front_real(NR_##name))(context);                         \
         if (result == CUDA_SUCCESS)                                                      \
             context_is_gone(context);                                                    \
         settle_all();                                                                    \
@@ -69,8 +93,11 @@ CTX_DESTROY(cuCtxDestroy_v2)
         typedef int destroy_fn(void *);                                                  \
         const int result = ((create_fn *)front_real(NR_##name))arguments;                \
                                                                                          \
+        if (result == CUDA_SUCCESS)                                                      \
+            context_comes(device, *ret);                                                 \
         if (result != CUDA_SUCCESS || implicit_settle(device))                           \
             return result;                                                               \
+        context_goes(*ret);                                                              \
         ((destroy_fn *)front_real(NR_##destroy))(*ret);                                  \
         implicit_settle(device);                                                         \
         return CUDA_ERROR_OUT_OF_MEMORY;                                                 \
@@ -108,6 +135,7 @@ tessera_cuDevicePrimaryCtxRetain(void **ret, int device)
     if (result != CUDA_SUCCESS || device < 0 || device >= DEVICES_MAX)
         return result;
     atomic_store_explicit(&primaries[device], *ret, memory_order_relaxed);
+    context_comes(device, *ret);
     if (implicit_settle(device))
         return result;
     primary_release(device);
@@ -115,19 +143,29 @@ tessera_cuDevicePrimaryCtxRetain(void **ret, int device)
     return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
-/* Its last user has gone, or it was reset. */
+static void *
+primary_of(int device)
+{
+    if (device < 0 || device >= DEVICES_MAX)
+        return NULL;
+    return atomic_load_explicit(&primaries[device], memory_order_relaxed);
+}
+
+/* Has its last user gone, or was it reset? */
 static void
-primary_may_be_gone(int device)
+primary_may_be_gone(int device, void *context)
 {
     typedef int state_fn(int, unsigned *, int *);
     state_fn *const get = (state_fn *)front_real(NR_cuDevicePrimaryCtxGetState);
     unsigned flags;
     int active = 1;
 
-    if (device < 0 || device >= DEVICES_MAX || !get ||
-        get(device, &flags, &active) != CUDA_SUCCESS || active)
+    if (!context || !get || get(device, &flags, &active) != CUDA_SUCCESS)
         return;
-    context_is_gone(atomic_load_explicit(&primaries[device], memory_order_relaxed));
+    if (active)
+        context_comes(device, context);
+    else
+        context_is_gone(context);
 }
 
 #define PRIMARY_ENDS(name)                                                               \
@@ -135,10 +173,13 @@ primary_may_be_gone(int device)
     int tessera_##name(int device)                                                       \
     {                                                                                    \
         typedef int end_fn(int);                                                         \
-        const int result = ((end_fn *)front_real(NR_##name))(device);                    \
+        void *const context = primary_of(device);                                        \
+        int result;                                                                      \
                                                                                          \
-        if (result == CUDA_SUCCESS)                                                      \
-            primary_may_be_gone(device);                                                 \
+        if (context)                                                                     \
+            context_goes(context);                                                       \
+        result = ((end_fn *)front_real(NR_##name))(device);                              \
+        primary_may_be_gone(device, context);                                            \
         implicit_settle(device);                                                         \
         return result;                                                                   \
     }

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "guest/cuda/results.h"
+#include "guest/cuda/turns.h"
 #include "guest/front/lock.h"
 #include "guest/front/resolve.h"
 #include "link/grant.h"
@@ -21,6 +22,7 @@
 
 static struct process_lock lock;
 static struct vgpu vgpus[VGPUS_MAX];
+static struct turns turns[VGPUS_MAX];
 static unsigned n_vgpus;
 static int status;             /* of vgpus_open() */
 static _Atomic int32_t opened; /* in that process */
@@ -52,12 +54,17 @@ open_all(const char *folders)
     char *rest = copy, *folder;
 
     n_vgpus = 0;
+    turns_forget_all();
     while ((folder = strsep(&rest, ":")) && n_vgpus < VGPUS_MAX) {
         const int rc = folder[0] ? open_folder(folder, &vgpus[n_vgpus]) : -ENOENT;
 
-        if (rc == 0)
+        if (rc == 0) {
+            struct vgpu *const v = &vgpus[n_vgpus];
+
+            if (v->view.file)
+                turns_open(&turns[n_vgpus], &v->account->slot[v->slot].gate, &v->view);
             n_vgpus++;
-        else if (rc != -ENOENT)
+        } else if (rc != -ENOENT)
             return rc;
     }
     if (folders && !copy)
@@ -92,6 +99,22 @@ vgpu_of_device(int device)
     if (vgpus_open() < 0 || device < 0 || (unsigned)device >= n_vgpus)
         return NULL;
     return &vgpus[device];
+}
+
+struct turns *
+turns_of_device(int device)
+{
+    const struct vgpu *const v = vgpu_of_device(device);
+
+    return v && v->view.file ? &turns[device] : NULL;
+}
+
+struct turns *
+turns_of_current(void)
+{
+    int device;
+
+    return current_device(&device) ? turns_of_device(device) : NULL;
 }
 
 bool

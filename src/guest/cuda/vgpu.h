@@ -10,6 +10,8 @@
 
 #include "link/account.h"
 
+struct turns;
+
 struct vgpu {
     struct account_page *account;
     unsigned slot;         /* there: ours */
@@ -26,6 +28,10 @@ const struct vgpu *vgpu_of_device(int device);
 /* The current context's device, and the vGPU that it is. false: there is no context. */
 bool current_device(int *ret);
 const struct vgpu *vgpu_current(void);
+
+/* Its turns, and those of the current context's device; NULL: nobody governs. */
+struct turns *turns_of_device(int device);
+struct turns *turns_of_current(void);
 
 /* Takes bytes of its framebuffer: 0, or -ENOSPC, and nothing changes. */
 int vgpu_take(const struct vgpu *v, uint64_t bytes);

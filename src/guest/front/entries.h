@@ -14,6 +14,7 @@ enum front_role {
     FRONT_ALLOCATE,
     FRONT_FREE,
     FRONT_SUBMIT,
+    FRONT_CAPTURE,
     FRONT_REPORT,
     FRONT_CONTEXT,
     FRONT_SYNC,
@@ -31,6 +32,9 @@ extern const unsigned front_count;
 
 /* Where each export goes, by the same numbers. Until it is called first: to front_resolve(). */
 extern void *front_targets[];
+
+/* And the driver's own functions, as far as they were asked for (resolve.h). */
+extern _Atomic(void *) front_reals[];
 
 /* What the library is in front of: each has one of these. */
 struct front_driver {

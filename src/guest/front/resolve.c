@@ -12,7 +12,7 @@
 #define ENTRIES_MAX 1024 /* CUDA has some 700 */
 
 static char absent; /* its address: the driver has none of that name */
-static _Atomic(void *) reals[ENTRIES_MAX];
+_Atomic(void *) front_reals[ENTRIES_MAX];
 
 static int
 no_driver(void)
@@ -29,11 +29,11 @@ no_function(void)
 void *
 front_real(unsigned number)
 {
-    void *found = atomic_load_explicit(&reals[number], memory_order_relaxed);
+    void *found = atomic_load_explicit(&front_reals[number], memory_order_relaxed);
 
     if (!found) {
         found = driver_function(front_entries[number].name);
-        atomic_store_explicit(&reals[number], found ? found : &absent,
+        atomic_store_explicit(&front_reals[number], found ? found : &absent,
                               memory_order_relaxed);
     }
     return found == &absent ? NULL : found;

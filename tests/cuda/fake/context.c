@@ -190,6 +190,9 @@ cuCtxSynchronize(void)
     struct CUctx_st *context;
 
     FAKE_ENTER_CONTEXT(context);
+    if (fake_disturbs() != CUDA_SUCCESS)
+        return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    fake_finish(context, NULL);
     return CUDA_SUCCESS;
 }
 
@@ -207,13 +210,8 @@ CUresult
 cuCtxSynchronize_v2(CUcontext context)
 {
     FAKE_ENTER();
-    return context ? context->dead : cuCtxSynchronize();
-}
-
-void
-fake_passes(const struct CUctx_st *context, uint64_t ns)
-{
-    pthread_mutex_lock(&fake_lock);
-    fake_devices[context->device].clock_ns += ns;
-    pthread_mutex_unlock(&fake_lock);
+    if (!context)
+        return cuCtxSynchronize();
+    fake_finish(context, NULL);
+    return context->dead;
 }

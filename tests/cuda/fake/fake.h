@@ -9,8 +9,12 @@
  *                            the context, whose calls answer that from then on; CODE "hang": it
  *                            does not return
  *
- * All is done by the time a call returns. Time passes on the device's own clock alone: each launch
- * takes what its kernel declares (kernel.h), each copy a nanosecond for 10 bytes.
+ *   FAKECUDA_SHARED          a file's path: the devices are on the host's clock, and those of all
+ *                            processes with that file the same
+ *
+ * Results are there by the time a call returns; each launch takes what its kernel declares
+ * (kernel.h), each copy a nanosecond for 10 bytes. Without FAKECUDA_SHARED time passes on the
+ * device's own clock alone, and all is done at once.
  */
 #ifndef TESSERA_TESTS_FAKE_H
 #define TESSERA_TESTS_FAKE_H
@@ -20,6 +24,7 @@
 #include "tests/cuda/fake/kernel.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #define FAKE_DEVICES_MAX 16
@@ -28,7 +33,6 @@
 
 struct fake_device {
     uint64_t total, used; /* bytes */
-    uint64_t clock_ns;
     struct CUctx_st *primary;
     unsigned primary_users;
 };
@@ -36,6 +40,13 @@ struct fake_device {
 struct CUctx_st {
     CUdevice device;
     CUresult dead; /* what its calls answer, once it is; 0 */
+    _Atomic uint64_t end_ns; /* when all that was put into it has ended */
+};
+
+struct CUstream_st {
+    struct CUctx_st *context;
+    _Atomic uint64_t end_ns;
+    struct CUgraph_st *graph; /* that is being recorded */
 };
 
 /* All state is under this one. */
@@ -70,8 +81,35 @@ struct fake_device *fake_device(CUdevice device);
 /* Memory of a device, with fake_lock held: false when there is not so much. */
 bool fake_take(struct fake_device *d, uint64_t bytes);
 
-/* Time passes on the current context's device. */
-void fake_passes(const struct CUctx_st *context, uint64_t ns);
+/* clock.c: the host's time. */
+bool fake_is_on_the_hosts_clock(void);
+uint64_t fake_host_ns(void);
+void fake_host_sleep_until(uint64_t ns);
+
+/* The device's time, and what takes so much of it. */
+uint64_t fake_now(CUdevice device);
+void fake_sleep_until(CUdevice device, uint64_t ns);
+void fake_submit(struct CUctx_st *context, CUstream stream, uint64_t ns);
+void fake_finish(struct CUctx_st *context, CUstream stream);
+_Atomic uint64_t *fake_stream_end(struct CUctx_st *context, CUstream stream);
+
+/*
+ * What must not be called while a graph is recorded, at all or but by a thread that has said that it
+ * knows (CUDA driver API, 6.18, cuThreadExchangeStreamCaptureMode).
+ */
+CUresult fake_disturbs(void);
+CUresult fake_may_disturb(void);
+
+/* A launch, with its arguments: as they were. */
+#define FAKE_PARAMS_MAX 8
+struct fake_launch {
+    struct CUfunc_st *function;
+    CUlaunchConfig config;
+    uint64_t params[FAKE_PARAMS_MAX];
+};
+bool fake_is_recorded(CUstream stream);
+CUresult fake_record(CUstream stream, const struct fake_launch *l);
+CUresult fake_run(struct CUctx_st *context, struct fake_launch *l, CUstream stream);
 
 /* A live allocation that has the bytes, of any kind. */
 bool fake_owns(CUdeviceptr at, size_t bytes);

@@ -4,6 +4,7 @@
  *
  *   void NAME(const struct fake_thread *t, void *const *args);   each arg points to its value
  *   const uint64_t NAME_cost_ns;                                 of a launch, if it has one
+ *   const unsigned NAME_params;      how many, of 8 bytes each, if it is to be recorded
  *
  * Memory of the device is the host's: a CUdeviceptr is an address. There are no barriers: the
  * threads of a block run one after the other.

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A launch runs the kernel for each thread, block by block, before it returns. */
+/*
+ * A launch runs the kernel for each thread, block by block, before it returns; one that is recorded
+ * does so when its graph is launched.
+ */
 #include "tests/cuda/fake/module.h"
 
 #include <stdlib.h>
@@ -33,15 +36,13 @@ run(const struct CUfunc_st *f, struct fake_thread *t, unsigned shared, void **pa
 }
 
 static CUresult
-launch(const struct CUctx_st *context, const CUlaunchConfig *c, CUfunction f,
-       void **params)
+launch_now(struct CUctx_st *context, const CUlaunchConfig *c, CUstream stream,
+           CUfunction f, void **params)
 {
     const uint64_t threads = (uint64_t)c->blockDimX * c->blockDimY * c->blockDimZ;
     struct fake_thread t = {.grid = {c->gridDimX, c->gridDimY, c->gridDimZ},
                             .block = {c->blockDimX, c->blockDimY, c->blockDimZ}};
 
-    if (!f)
-        return CUDA_ERROR_INVALID_HANDLE;
     if (!threads || threads > THREADS_MAX || !t.grid.x || !t.grid.y || !t.grid.z ||
         c->sharedMemBytes > SHARED_MAX)
         return CUDA_ERROR_INVALID_VALUE;
@@ -49,8 +50,41 @@ launch(const struct CUctx_st *context, const CUlaunchConfig *c, CUfunction f,
         return CUDA_ERROR_OUT_OF_MEMORY;
     run(f, &t, c->sharedMemBytes, params);
     free(t.shared);
-    fake_passes(context, f->cost_ns ? f->cost_ns : FAKE_LAUNCH_NS);
+    fake_submit(context, stream, f->cost_ns ? f->cost_ns : FAKE_LAUNCH_NS);
     return CUDA_SUCCESS;
+}
+
+CUresult
+fake_run(struct CUctx_st *context, struct fake_launch *l, CUstream stream)
+{
+    void *params[FAKE_PARAMS_MAX];
+
+    for (unsigned i = 0; i < FAKE_PARAMS_MAX; i++)
+        params[i] = &l->params[i];
+    return launch_now(context, &l->config, stream, l->function, params);
+}
+
+/* A kernel that does not tell how many parameters it has cannot be recorded. */
+static CUresult
+record(const CUlaunchConfig *c, CUfunction f, void **params)
+{
+    struct fake_launch l = {.function = f, .config = *c};
+
+    if (f->params == 0 || f->params > FAKE_PARAMS_MAX)
+        return CUDA_ERROR_NOT_SUPPORTED;
+    for (unsigned i = 0; i < f->params; i++)
+        memcpy(&l.params[i], params[i], sizeof l.params[i]);
+    return fake_record(c->hStream, &l);
+}
+
+static CUresult
+launch(struct CUctx_st *context, const CUlaunchConfig *c, CUfunction f, void **params)
+{
+    if (!f)
+        return CUDA_ERROR_INVALID_HANDLE;
+    if (fake_is_recorded(c->hStream))
+        return record(c, f, params);
+    return launch_now(context, c, c->hStream, f, params);
 }
 
 #define LAUNCH_KERNEL(name)                                                              \

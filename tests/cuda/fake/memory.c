@@ -346,67 +346,73 @@ cuMemFreeHost(void *at)
 
 /* Either pointer is the device's where it says so. */
 static CUresult
-copy(const struct CUctx_st *context, CUdeviceptr to, bool to_device, CUdeviceptr from,
+copy(struct CUctx_st *context, CUstream stream, CUdeviceptr to, bool to_device, CUdeviceptr from,
      bool from_device, size_t bytes)
 {
+    if (fake_is_recorded(stream))
+        return CUDA_ERROR_NOT_SUPPORTED;
     if ((to_device && !fake_owns(to, bytes)) || (from_device && !fake_owns(from, bytes)))
         return CUDA_ERROR_INVALID_VALUE;
     memmove((void *)(uintptr_t)to, (const void *)(uintptr_t)from, bytes);
-    fake_passes(context, bytes * NS_PER_10_BYTES / 10);
+    fake_submit(context, stream, bytes * NS_PER_10_BYTES / 10);
     return CUDA_SUCCESS;
 }
 
 #define HOST(pointer) (CUdeviceptr)(uintptr_t)(pointer)
 
-#define COPY_TO_DEVICE(name, ...)                                                        \
-    CUresult name(CUdeviceptr to, const void *from, size_t bytes __VA_ARGS__)            \
-    {                                                                                    \
-        struct CUctx_st *context;                                                        \
-                                                                                         \
-        FAKE_ENTER_CONTEXT(context);                                                     \
-        return copy(context, to, true, HOST(from), false, bytes);                        \
-    }
-#define COPY_TO_HOST(name, ...)                                                          \
-    CUresult name(void *to, CUdeviceptr from, size_t bytes __VA_ARGS__)                  \
-    {                                                                                    \
-        struct CUctx_st *context;                                                        \
-                                                                                         \
-        FAKE_ENTER_CONTEXT(context);                                                     \
-        return copy(context, HOST(to), false, from, true, bytes);                        \
-    }
-#define COPY_WITHIN(name)                                                                \
-    CUresult name(CUdeviceptr to, CUdeviceptr from, size_t bytes)                        \
-    {                                                                                    \
-        struct CUctx_st *context;                                                        \
-                                                                                         \
-        FAKE_ENTER_CONTEXT(context);                                                     \
-        return copy(context, to, true, from, true, bytes);                               \
-    }
-#define ON_STREAM , CUstream stream __attribute__((unused))
+/* What copies from or to the host, and takes no stream, returns when that is done. */
+static CUresult
+finished(struct CUctx_st *context, CUresult result)
+{
+    if (result == CUDA_SUCCESS)
+        fake_finish(context, NULL);
+    return result;
+}
 
-COPY_TO_DEVICE(cuMemcpyHtoD_v2)
-COPY_TO_DEVICE(cuMemcpyHtoD_v2_ptds)
-COPY_TO_DEVICE(cuMemcpyHtoDAsync_v2, ON_STREAM)
-COPY_TO_DEVICE(cuMemcpyHtoDAsync_v2_ptsz, ON_STREAM)
-COPY_TO_HOST(cuMemcpyDtoH_v2)
-COPY_TO_HOST(cuMemcpyDtoH_v2_ptds)
-COPY_TO_HOST(cuMemcpyDtoHAsync_v2, ON_STREAM)
-COPY_TO_HOST(cuMemcpyDtoHAsync_v2_ptsz, ON_STREAM)
-COPY_WITHIN(cuMemcpyDtoD_v2)
-COPY_WITHIN(cuMemcpyDtoD_v2_ptds)
+#define COPY(name, to_type, to_device, from_type, from_device, waits)                    \
+    CUresult name(to_type to, from_type from, size_t bytes)                              \
+    {                                                                                    \
+        struct CUctx_st *context;                                                        \
+        CUresult result;                                                                 \
+                                                                                         \
+        FAKE_ENTER_CONTEXT(context);                                                     \
+        result = copy(context, NULL, (CUdeviceptr)(uintptr_t)(to), to_device,            \
+                      (CUdeviceptr)(uintptr_t)(from), from_device, bytes);               \
+        return waits ? finished(context, result) : result;                               \
+    }
+#define COPY_ASYNC(name, to_type, to_device, from_type, from_device)                     \
+    CUresult name(to_type to, from_type from, size_t bytes, CUstream stream)             \
+    {                                                                                    \
+        struct CUctx_st *context;                                                        \
+                                                                                         \
+        FAKE_ENTER_CONTEXT(context);                                                     \
+        return copy(context, stream, (CUdeviceptr)(uintptr_t)(to), to_device,            \
+                    (CUdeviceptr)(uintptr_t)(from), from_device, bytes);                 \
+    }
+
+COPY(cuMemcpyHtoD_v2, CUdeviceptr, true, const void *, false, true)
+COPY(cuMemcpyHtoD_v2_ptds, CUdeviceptr, true, const void *, false, true)
+COPY(cuMemcpyDtoH_v2, void *, false, CUdeviceptr, true, true)
+COPY(cuMemcpyDtoH_v2_ptds, void *, false, CUdeviceptr, true, true)
+COPY(cuMemcpyDtoD_v2, CUdeviceptr, true, CUdeviceptr, true, false)
+COPY(cuMemcpyDtoD_v2_ptds, CUdeviceptr, true, CUdeviceptr, true, false)
+COPY_ASYNC(cuMemcpyHtoDAsync_v2, CUdeviceptr, true, const void *, false)
+COPY_ASYNC(cuMemcpyHtoDAsync_v2_ptsz, CUdeviceptr, true, const void *, false)
+COPY_ASYNC(cuMemcpyDtoHAsync_v2, void *, false, CUdeviceptr, true)
+COPY_ASYNC(cuMemcpyDtoHAsync_v2_ptsz, void *, false, CUdeviceptr, true)
 
 static CUresult
-fill8(const struct CUctx_st *context, CUdeviceptr to, unsigned char value, size_t n)
+fill8(struct CUctx_st *context, CUstream stream, CUdeviceptr to, unsigned char value, size_t n)
 {
     if (!fake_owns(to, n))
         return CUDA_ERROR_INVALID_VALUE;
     memset((void *)(uintptr_t)to, value, n);
-    fake_passes(context, n * NS_PER_10_BYTES / 10);
+    fake_submit(context, stream, n * NS_PER_10_BYTES / 10);
     return CUDA_SUCCESS;
 }
 
 static CUresult
-fill32(const struct CUctx_st *context, CUdeviceptr to, unsigned value, size_t n)
+fill32(struct CUctx_st *context, CUstream stream, CUdeviceptr to, unsigned value, size_t n)
 {
     unsigned *const at = (unsigned *)(uintptr_t)to;
 
@@ -414,7 +420,7 @@ fill32(const struct CUctx_st *context, CUdeviceptr to, unsigned value, size_t n)
         return CUDA_ERROR_INVALID_VALUE;
     for (size_t i = 0; i < n; i++)
         at[i] = value;
-    fake_passes(context, n * sizeof *at * NS_PER_10_BYTES / 10);
+    fake_submit(context, stream, n * sizeof *at * NS_PER_10_BYTES / 10);
     return CUDA_SUCCESS;
 }
 
@@ -424,7 +430,7 @@ cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t n)
     struct CUctx_st *context;
 
     FAKE_ENTER_CONTEXT(context);
-    return fill8(context, to, value, n);
+    return fill8(context, NULL, to, value, n);
 }
 
 CUresult
@@ -432,9 +438,8 @@ cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t n, CUstream stream)
 {
     struct CUctx_st *context;
 
-    (void)stream;
     FAKE_ENTER_CONTEXT(context);
-    return fill8(context, to, value, n);
+    return fill8(context, stream, to, value, n);
 }
 
 CUresult
@@ -443,7 +448,7 @@ cuMemsetD32_v2(CUdeviceptr to, unsigned value, size_t n)
     struct CUctx_st *context;
 
     FAKE_ENTER_CONTEXT(context);
-    return fill32(context, to, value, n);
+    return fill32(context, NULL, to, value, n);
 }
 
 CUresult
@@ -451,7 +456,6 @@ cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t n, CUstream stream)
 {
     struct CUctx_st *context;
 
-    (void)stream;
     FAKE_ENTER_CONTEXT(context);
-    return fill32(context, to, value, n);
+    return fill32(context, stream, to, value, n);
 }

@@ -72,14 +72,23 @@ unload(struct CUmod_st *m)
     dlclose(m->handle);
 }
 
+static const void *
+declared(const struct CUmod_st *m, const char *name, const char *what)
+{
+    char symbol[256];
+
+    snprintf(symbol, sizeof symbol, "%s_%s", name, what);
+    return dlsym(m->handle, symbol);
+}
+
 /* With fake_lock held: the same handle each time. */
 static struct CUfunc_st *
 function_of(struct CUmod_st *m, const char *name)
 {
-    char cost[256];
     struct CUfunc_st *f;
     void *const kernel = dlsym(m->handle, name);
     const uint64_t *cost_ns;
+    const unsigned *params;
 
     if (!kernel)
         return NULL;
@@ -89,10 +98,11 @@ function_of(struct CUmod_st *m, const char *name)
     f = calloc(1, sizeof *f);
     if (!f)
         return NULL;
-    snprintf(cost, sizeof cost, "%s_cost_ns", name);
-    cost_ns = dlsym(m->handle, cost);
+    cost_ns = declared(m, name, "cost_ns");
+    params = declared(m, name, "params");
     *f = (struct CUfunc_st){.kernel = (fake_kernel_fn *)kernel,
                             .cost_ns = cost_ns ? *cost_ns : 0,
+                            .params = params ? *params : 0,
                             .next = m->functions};
     m->functions = f;
     return f;

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Streams and events: all that was put into one is done, and events tell the device's clock. */
+/* Streams and events: by when what was put into them has ended, on the device's clock. */
 #include "tests/cuda/fake/fake.h"
 
 #include <stdlib.h>
 
-struct CUstream_st {
-    const struct CUctx_st *context;
-};
-
 struct CUevent_st {
-    bool recorded;
-    uint64_t at_ns;
+    struct CUctx_st *context; /* where it was recorded; NULL: not yet */
+    _Atomic uint64_t at_ns;
 };
 
 CUresult
@@ -44,39 +40,51 @@ cuStreamDestroy_v2(CUstream stream)
 }
 
 static CUresult
-done(const char *name)
+synchronize(const char *name, CUstream stream)
 {
     struct CUctx_st *context;
+    const CUresult result = fake_enter_context(name, &context);
 
-    return fake_enter_context(name, &context);
+    if (result == CUDA_SUCCESS)
+        fake_finish(context, stream);
+    return result;
 }
 
 CUresult
 cuStreamSynchronize(CUstream stream)
 {
-    (void)stream;
-    return done(__func__);
+    return synchronize(__func__, stream);
 }
 
 CUresult
 cuStreamSynchronize_ptsz(CUstream stream)
 {
-    (void)stream;
-    return done(__func__);
+    return synchronize(__func__, stream);
+}
+
+static CUresult
+at_or_not_ready(const struct CUctx_st *context, uint64_t ns)
+{
+    return fake_now(context->device) >= ns ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
 }
 
 CUresult
 cuStreamQuery(CUstream stream)
 {
-    (void)stream;
-    return done(__func__);
+    struct CUctx_st *context;
+
+    FAKE_ENTER_CONTEXT(context);
+    return at_or_not_ready(context, *fake_stream_end(context, stream));
 }
 
 CUresult
 cuStreamWaitEvent(CUstream stream, CUevent event, unsigned flags)
 {
+    struct CUctx_st *context;
+
     (void)stream, (void)flags;
-    return event ? done(__func__) : CUDA_ERROR_INVALID_HANDLE;
+    FAKE_ENTER_CONTEXT(context);
+    return event ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
 CUresult
@@ -94,28 +102,43 @@ CUresult
 cuEventRecord(CUevent event, CUstream stream)
 {
     struct CUctx_st *context;
+    uint64_t now, end;
 
-    (void)stream;
     FAKE_ENTER_CONTEXT(context);
     if (!event)
         return CUDA_ERROR_INVALID_HANDLE;
-    pthread_mutex_lock(&fake_lock);
-    event->at_ns = fake_devices[context->device].clock_ns;
-    event->recorded = true;
-    pthread_mutex_unlock(&fake_lock);
+    if ((uintptr_t)stream <= 2 && fake_disturbs() != CUDA_SUCCESS)
+        return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
+    now = fake_now(context->device);
+    end = *fake_stream_end(context, stream);
+    event->at_ns = end > now ? end : now;
+    event->context = context;
     return CUDA_SUCCESS;
 }
 
+/* One that was never recorded has ended. */
 CUresult
 cuEventQuery(CUevent event)
 {
-    return event ? done(__func__) : CUDA_ERROR_INVALID_HANDLE;
+    FAKE_ENTER();
+    if (!event)
+        return CUDA_ERROR_INVALID_HANDLE;
+    if (fake_may_disturb() != CUDA_SUCCESS)
+        return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    return event->context ? at_or_not_ready(event->context, event->at_ns) : CUDA_SUCCESS;
 }
 
 CUresult
 cuEventSynchronize(CUevent event)
 {
-    return event ? done(__func__) : CUDA_ERROR_INVALID_HANDLE;
+    FAKE_ENTER();
+    if (!event)
+        return CUDA_ERROR_INVALID_HANDLE;
+    if (fake_may_disturb() != CUDA_SUCCESS)
+        return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    if (event->context)
+        fake_sleep_until(event->context->device, event->at_ns);
+    return CUDA_SUCCESS;
 }
 
 CUresult
@@ -138,8 +161,11 @@ CUresult
 cuEventElapsedTime(float *ret_ms, CUevent from, CUevent to)
 {
     FAKE_ENTER();
-    if (!from || !to || !from->recorded || !to->recorded)
+    if (!from || !to || !from->context || from->context != to->context)
         return CUDA_ERROR_INVALID_HANDLE;
-    *ret_ms = (float)((double)(to->at_ns - from->at_ns) / 1e6);
+    if (at_or_not_ready(from->context, from->at_ns) != CUDA_SUCCESS ||
+        at_or_not_ready(to->context, to->at_ns) != CUDA_SUCCESS)
+        return CUDA_ERROR_NOT_READY;
+    *ret_ms = (float)((double)(int64_t)(to->at_ns - from->at_ns) / 1e6);
     return CUDA_SUCCESS;
 }

@@ -4,12 +4,30 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-EXPORT fake_kernel_fn vector_add, block_sums;
+EXPORT fake_kernel_fn vector_add, block_sums, short_one, long_one;
+EXPORT extern const uint64_t short_one_cost_ns, long_one_cost_ns;
+EXPORT extern const unsigned short_one_params, long_one_params;
 EXPORT extern const uint64_t vector_add_cost_ns;
 EXPORT extern float scale;
 
 const uint64_t vector_add_cost_ns = 50000;
 float scale = 1.0f;
+const uint64_t short_one_cost_ns = 50000, long_one_cost_ns = 20000000;
+const unsigned short_one_params = 1, long_one_params = 1;
+
+/* (count): one more. */
+void
+short_one(const struct fake_thread *t, void *const *args)
+{
+    (void)t;
+    ++**(uint64_t *const *)args[0];
+}
+
+void
+long_one(const struct fake_thread *t, void *const *args)
+{
+    short_one(t, args);
+}
 
 /* (a, b, sum, n): sum = scale * (a + b) */
 void
