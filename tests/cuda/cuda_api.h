@@ -207,8 +207,7 @@ typedef struct {
     F(cuStreamBeginCapture_v2, (CUstream stream, int mode))                              \
     F(cuStreamEndCapture, (CUstream stream, CUgraph * ret))                              \
     F(cuStreamIsCapturing, (CUstream stream, int *ret))                                  \
-    F(cuGraphInstantiateWithFlags,                                                       \
-      (CUgraphExec * ret, CUgraph graph, uint64_t flags))                                \
+    F(cuGraphInstantiateWithFlags, (CUgraphExec * ret, CUgraph graph, uint64_t flags))   \
     F(cuGraphLaunch, (CUgraphExec graph, CUstream stream))                               \
     F(cuGraphLaunch_ptsz, (CUgraphExec graph, CUstream stream))                          \
     F(cuGraphDestroy, (CUgraph graph))                                                   \

@@ -309,6 +309,36 @@ without_a_watchdog_an_endless_kernel_is_let_run(void **state)
     world_free(w);
 }
 
+/* A program's gate writes on its desk, and nowhere in the file. */
+static void
+a_desk_is_believed_as_a_page_is(void **state)
+{
+    struct world *w = world_new(SCHED_BEST_EFFORT);
+    struct turn_gate *desk = mmap(NULL, sizeof *desk, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct guest *a = world_tenant(w, 500 * US, 0), *b = world_tenant(w, 500 * US, 0);
+
+    (void)state;
+    arbiter_core_set_desk(w->core, a->gate, desk, true);
+    a->view.own = desk;
+    world_run(w, SECOND, true);
+    assert_near(share_of(a, SECOND), 0.5, 0.01);
+    assert_near(share_of(b, SECOND), 0.5, 0.01);
+    assert_int_equal(atomic_load(&w->file->gate[a->gate].given),
+                     atomic_load(&desk->given));
+    atomic_store(&desk->given, UINT64_MAX);
+    arbiter_core_step(w->core, w->now_ns);
+    assert_int_equal(w->core->gates[a->gate].sentence, SENTENCE_FORGED);
+    arbiter_core_close_gate(w->core, a->gate, w->now_ns);
+    atomic_store(&desk->since_ns, 1); /* of no consequence any more */
+    a->dead = true;
+    w->holders -= a->holds;
+    world_run(w, SECOND, true);
+    assert_true(b->worked_ns > SECOND);
+    world_free(w);
+    munmap(desk, sizeof *desk);
+}
+
 int
 main(void)
 {
@@ -326,6 +356,7 @@ main(void)
         cmocka_unit_test(huge_debts_and_times_harm_nobody_else),
         cmocka_unit_test(who_runs_out_of_turn_works),
         cmocka_unit_test(who_gives_back_what_it_never_had_must_end),
+        cmocka_unit_test(a_desk_is_believed_as_a_page_is),
         cmocka_unit_test(the_watchdog_ends_a_kernel_that_others_wait_for),
         cmocka_unit_test(without_a_watchdog_an_endless_kernel_is_let_run),
     };

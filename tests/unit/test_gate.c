@@ -245,6 +245,100 @@ the_end_of_what_fills_the_window_is_waited_for(void **state)
     assert_true(gate_step(&w->gate, true).drain);
 }
 
+/* ---- passing ----------------------------------------------------------------------- */
+
+/* It has had the device alone for long enough. */
+static void
+passes_it(struct world *w)
+{
+    offer(w, TURN_OPEN, TURN_KEEP);
+    assert_true(goes(w, MS));
+    assert_false(gate_pass(&w->gate));
+    ends(w, MS, 1, MS);
+    passes(LONG);
+    assert_true(gate_pass(&w->gate));
+    gate_step(&w->gate, false);
+}
+
+static void
+a_gate_is_passed_until_somebody_else_wants_the_device(void **state)
+{
+    struct world *w = *state;
+    const struct gate_times unknown = {0};
+    struct gate_ticket all;
+    uint64_t used;
+
+    passes_it(w);
+    used = atomic_load(&w->page.used_ns);
+    passes(10 * LONG);
+    assert_false(gate_step(&w->gate, false).pass_ends);
+    assert_true(wanted(w));
+    assert_int_equal(atomic_load(&w->page.used_ns) - used, 10 * LONG);
+    turn_revoke(w->file, OURS, w->last);
+    assert_int_equal(atomic_load(&w->file->gate[OURS].since_ns), 0);
+    assert_true(gate_step(&w->gate, false).pass_ends);
+    assert_false(given(w));
+    assert_true(gate_pass_ends(&w->gate, &all));
+    assert_false(gate_pass_ends(&w->gate, &all));
+    /* Nobody knows how long it runs: nothing goes, and the turn is not given back in advance. */
+    assert_int_equal(atomic_load(&w->file->gate[OURS].since_ns), now_ns());
+    assert_false(goes(w, 1));
+    passes(5 * MS);
+    assert_true(gate_step(&w->gate, true).drain);
+    assert_false(given(w));
+    gate_complete(&w->gate, &all, &unknown);
+    gate_step(&w->gate, false);
+    assert_true(given(w));
+    assert_false(gate_pass(&w->gate));
+}
+
+static void
+while_it_is_passed_and_nothing_comes_nothing_is_wanted(void **state)
+{
+    struct world *w = *state;
+    uint64_t used;
+
+    passes_it(w);
+    gate_pass_is_idle(&w->gate, true);
+    used = atomic_load(&w->page.used_ns);
+    passes(LONG);
+    gate_step(&w->gate, false);
+    assert_false(wanted(w));
+    assert_int_equal(atomic_load(&w->page.used_ns), used);
+    gate_pass_is_idle(&w->gate, false);
+    passes(LONG);
+    gate_step(&w->gate, false);
+    assert_true(wanted(w));
+    assert_int_equal(atomic_load(&w->page.used_ns), used + LONG);
+}
+
+/* ---- what waits for its own program ------------------------------------------------ */
+
+static void
+a_command_joins_one_that_never_ends_without_it(void **state)
+{
+    struct world *w = *state;
+    struct gate_ticket t = kernel(MS);
+
+    assert_false(gate_force(&w->gate, &t, LONG));
+    offer(w, 2 * MS, TURN_KEEP);
+    assert_true(goes(w, MS));
+    passes(5 * MS);
+    assert_int_equal(gate_admit(&w->gate, &t), GATE_FULL);
+    assert_false(gate_force(&w->gate, &t, LONG));
+    passes(LONG);
+    assert_true(gate_force(&w->gate, &t, LONG));
+    assert_int_equal(gate_inflight(&w->gate), 2);
+    /* And the next one not at once. */
+    assert_false(gate_force(&w->gate, &t, LONG));
+    gate_step(&w->gate, true);
+    assert_false(given(w));
+    ends(w, MS, 1, LONG);
+    ends(w, MS, 1, LONG);
+    gate_step(&w->gate, true);
+    assert_true(given(w));
+}
+
 static void
 a_long_command_goes_alone(void **state)
 {
@@ -759,6 +853,9 @@ main(void)
         TEST(it_does_not_while_others_want_the_device),
         TEST(the_end_of_what_fills_the_window_is_waited_for),
         TEST(a_long_command_goes_alone),
+        TEST(a_gate_is_passed_until_somebody_else_wants_the_device),
+        TEST(while_it_is_passed_and_nothing_comes_nothing_is_wanted),
+        TEST(a_command_joins_one_that_never_ends_without_it),
         TEST(nothing_follows_what_is_overdue_in_an_open_turn),
         TEST(a_slice_is_filled_and_no_more),
         TEST(a_turn_is_given_back_when_its_slice_is_over_and_it_is_drained),

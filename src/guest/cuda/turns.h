@@ -32,11 +32,11 @@ struct turns {
     struct costs *costs;
     pthread_mutex_t lock; /* of what follows */
     bool keeper_runs;
-    bool passing;       /* nobody asks, but for a look */
-    bool seen;          /* somebody came by since the last look */
-    bool idle;          /* nobody did between the last two */
-    uint64_t look_ns;   /* the next one */
-    _Atomic bool asks;  /* counted in turns_asking */
+    bool passing;      /* nobody asks, but for a look */
+    bool seen;         /* somebody came by since the last look */
+    bool idle;         /* nobody did between the last two */
+    uint64_t look_ns;  /* the next one */
+    _Atomic bool asks; /* counted in turns_asking */
     _Atomic bool keeper_sleeps;
     _Atomic uint32_t kick, news; /* for the keeper; for those who wait */
     _Atomic uint32_t waiting;    /* who wait for a turn */

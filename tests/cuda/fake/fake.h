@@ -39,7 +39,7 @@ struct fake_device {
 
 struct CUctx_st {
     CUdevice device;
-    CUresult dead; /* what its calls answer, once it is; 0 */
+    CUresult dead;           /* what its calls answer, once it is; 0 */
     _Atomic uint64_t end_ns; /* when all that was put into it has ended */
 };
 

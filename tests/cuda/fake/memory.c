@@ -346,8 +346,8 @@ cuMemFreeHost(void *at)
 
 /* Either pointer is the device's where it says so. */
 static CUresult
-copy(struct CUctx_st *context, CUstream stream, CUdeviceptr to, bool to_device, CUdeviceptr from,
-     bool from_device, size_t bytes)
+copy(struct CUctx_st *context, CUstream stream, CUdeviceptr to, bool to_device,
+     CUdeviceptr from, bool from_device, size_t bytes)
 {
     if (fake_is_recorded(stream))
         return CUDA_ERROR_NOT_SUPPORTED;
@@ -402,7 +402,8 @@ COPY_ASYNC(cuMemcpyDtoHAsync_v2, void *, false, CUdeviceptr, true)
 COPY_ASYNC(cuMemcpyDtoHAsync_v2_ptsz, void *, false, CUdeviceptr, true)
 
 static CUresult
-fill8(struct CUctx_st *context, CUstream stream, CUdeviceptr to, unsigned char value, size_t n)
+fill8(struct CUctx_st *context, CUstream stream, CUdeviceptr to, unsigned char value,
+      size_t n)
 {
     if (!fake_owns(to, n))
         return CUDA_ERROR_INVALID_VALUE;
@@ -412,7 +413,8 @@ fill8(struct CUctx_st *context, CUstream stream, CUdeviceptr to, unsigned char v
 }
 
 static CUresult
-fill32(struct CUctx_st *context, CUstream stream, CUdeviceptr to, unsigned value, size_t n)
+fill32(struct CUctx_st *context, CUstream stream, CUdeviceptr to, unsigned value,
+       size_t n)
 {
     unsigned *const at = (unsigned *)(uintptr_t)to;
 
