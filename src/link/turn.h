@@ -11,9 +11,9 @@
  * wakes the next holder itself (a futex on the giver's page).
  *
  * A guest that is served in its own process (grant.h) can write to nothing that other guests'
- * gates rely on: its page is a desk in its vGPU's account, from which the arbiter copies what is new
- * into the file; and it rings a bell that is a file of its own. Its turns are handed on by way of
- * the arbiter.
+ * gates rely on: its page is a desk in its vGPU's account, from which the arbiter copies what is
+ * new into the file; and it rings a bell that is a file of its own. Its turns are handed on by way
+ * of the arbiter.
  *
  *   arbiter   turn_offer()  ──▶ gate: turn_taken? waits for the giver's page ──▶ runs commands
  *             turn_revoke() ──▶ gate: submits no more, drains                ──▶ turn_give_back()

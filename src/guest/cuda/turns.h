@@ -3,8 +3,8 @@
  * Turns of one vGPU of this process: whoever puts work on its device asks the gate (gate/gate.h)
  * before, and leaves an event behind it, by which the gate learns what it took.
  *
- *   alone for a while      nobody asks: a load of turns_asking, and a jump. Now and then one does, to
- *                          see that the program works at all
+ *   alone for a while      nobody asks: a load of turns_asking, and a jump. Now and then one does,
+ *                          to see that the program works at all
  *   somebody else wants    a thread of ours, the keeper, sleeps on the turns' words: it sees that,
  *                          has everybody ask, waits for what is on the device, and gives the turn
  *                          back. Who has none sleeps in its call

@@ -94,8 +94,8 @@ void fake_finish(struct CUctx_st *context, CUstream stream);
 _Atomic uint64_t *fake_stream_end(struct CUctx_st *context, CUstream stream);
 
 /*
- * What must not be called while a graph is recorded, at all or but by a thread that has said that it
- * knows (CUDA driver API, 6.18, cuThreadExchangeStreamCaptureMode).
+ * What must not be called while a graph is recorded, at all or but by a thread that has said that
+ * it knows (CUDA driver API, 6.18, cuThreadExchangeStreamCaptureMode).
  */
 CUresult fake_disturbs(void);
 CUresult fake_may_disturb(void);
