@@ -32,8 +32,8 @@ struct grant {
 
 /*
  * Connects at folder/cuda and maps the account, whose slot *ret_slot is the caller's, and the view
- * of its gate; ret_view->file is NULL where there is none. 0; a negative errno: there is no manager,
- * or it said no.
+ * of its gate; ret_view->file is NULL where there is none. 0; a negative errno: there is no
+ * manager, or it said no.
  */
 int grant_ask(const char *folder, struct account_page **ret, unsigned *ret_slot,
               struct turn_view *ret_view);

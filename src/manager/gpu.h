@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define GPU_NAME_BYTES 16
 #define GPU_TEXT_BYTES 256
@@ -26,6 +27,9 @@ struct probe_device {
     bool host_unified;
     char icd[PATH_MAX]; /* the driver's .icd file, "" = the loader's own list */
 };
+
+/* The platform of a card that has no OpenCL driver: NVML alone knows it. */
+#define NVML_PLATFORM "NVML"
 
 struct arbiter;
 
@@ -66,6 +70,13 @@ struct gpu {
  * p40, "NVIDIA GeForce RTX 3090" rtx3090. Never empty.
  */
 void gpu_model_of(const char *device_name, char *buf, size_t cap);
+
+/* Is there a driver of OpenCL's for it? Else it is CUDA's alone. */
+static inline bool
+gpu_has_opencl(const struct gpu *g)
+{
+    return strcmp(g->device.platform, NVML_PLATFORM) != 0;
+}
 
 struct request_gpu;
 

@@ -111,8 +111,33 @@ add_hardware(struct inventory *inv, const struct probe_device *d)
 
     gpu_model_of(d->name, g->model, sizeof g->model);
     g->discrete = !d->host_unified;
-    if (strcmp(d->platform, NVIDIA_PLATFORM) == 0 && d->uuid[0])
+    if ((strcmp(d->platform, NVIDIA_PLATFORM) == 0 || !gpu_has_opencl(g)) && d->uuid[0])
         snprintf(g->cuda_device, sizeof g->cuda_device, "GPU-%s", d->uuid);
+}
+
+/* The GPU that this card of NVIDIA's is, by whatever driver of OpenCL's; NULL: none yet. */
+static struct gpu *
+gpu_of_card(const struct inventory *inv, const struct probe_device *card)
+{
+    for (unsigned i = 0; i < inv->n; i++) {
+        struct gpu *const g = &inv->gpus[i];
+
+        if ((card->pci[0] && strcmp(g->device.pci, card->pci) == 0) ||
+            (card->uuid[0] && strcmp(g->device.uuid, card->uuid) == 0))
+            return g;
+    }
+    return NULL;
+}
+
+static void
+add_card(struct inventory *inv, const struct probe_device *card)
+{
+    struct gpu *const g = gpu_of_card(inv, card);
+
+    if (!g)
+        add_hardware(inv, card);
+    else if (card->uuid[0])
+        snprintf(g->cuda_device, sizeof g->cuda_device, "GPU-%s", card->uuid);
 }
 
 static void
@@ -148,7 +173,9 @@ inventory_make(struct inventory *inv, const struct options *o,
     if (!inv->gpus)
         return -ENOMEM;
     for (unsigned i = 0; i < n; i++) {
-        if (strcmp(devices[i].type, "cpu") != 0 && !seen_before(devices, i))
+        if (strcmp(devices[i].platform, NVML_PLATFORM) == 0)
+            add_card(inv, &devices[i]);
+        else if (strcmp(devices[i].type, "cpu") != 0 && !seen_before(devices, i))
             add_hardware(inv, &devices[i]);
     }
     if (cpu)
@@ -187,6 +214,8 @@ inventory_init(struct inventory *inv, const struct options *o, const char *worke
         n = fake_devices(&devices);
     else
         n = probe_all(worker, &devices, e);
+    if (n >= 0 && (strcmp(o->backend, "fake") != 0 || o->nvml_driver))
+        n = probe_cards(worker, o->nvml_driver, &devices, n, e);
     if (n < 0)
         return n;
     if (cores_of_process(&cores) < 0)

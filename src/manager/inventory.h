@@ -19,7 +19,8 @@ int probe_parse(const char *buf, size_t len, struct probe_device **devices, unsi
                 struct err *e);
 
 /*
- * Makes GPUs out of devices: every GPU and accelerator, and software GPUs on a
+ * Makes GPUs out of devices: every GPU and accelerator, cards that NVML alone knows (which come
+ * after OpenCL's devices), and software GPUs on a
  * CPU device (PoCL's before others') when there is nothing else or the options
  * ask for them. `cores` are shared out among the software GPUs. Pure.
  */

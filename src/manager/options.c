@@ -83,6 +83,12 @@ set_cuda_driver(struct options *o, const char *value)
 }
 
 static int
+set_nvml_driver(struct options *o, const char *value)
+{
+    return value[0] == '/' ? set_text(&o->nvml_driver, value) : -EINVAL;
+}
+
+static int
 set_backend(struct options *o, const char *value)
 {
     if (strcmp(value, "opencl") != 0 && strcmp(value, "fake") != 0)
@@ -261,6 +267,8 @@ static const struct {
      "The guests' OpenCL library (beside tesserad, else the installed one)"},
     {"cuda-driver", "PATH", NULL, set_cuda_driver, 0,
      "CUDA's driver library (the kernel module's); software GPUs are its devices then: for tests"},
+    {"nvml-driver", "PATH", NULL, set_nvml_driver, 0,
+     "NVIDIA's management library, by which its cards are found (the installed one)"},
     {"backend", "NAME", "TESSERA_BACKEND", set_backend, 0,
      "What workers run on: opencl, or fake for tests"},
     {"jail", "auto|none|software|hardware", "TESSERA_JAIL", set_jail, 0,
@@ -361,6 +369,7 @@ options_fini(struct options *o)
     free(o->worker);
     free(o->icd);
     free(o->cuda_driver);
+    free(o->nvml_driver);
     free(o->backend);
     free(o->jail);
     free(o->metrics_listen);

@@ -16,6 +16,7 @@ struct options {
     char *runtime_dir, *state_dir; /* NULL = the usual ones */
     char *worker, *icd;            /* NULL = beside tesserad, else installed */
     char *cuda_driver;             /* NULL = where the kernel module says */
+    char *nvml_driver;             /* NULL = the one that is installed */
     char *backend;                 /* opencl or fake */
     char *jail;                    /* auto, none, software or hardware */
     bool share_cache;              /* one cache for all vGPUs of a GPU */

@@ -68,7 +68,8 @@ wait_for_end(pid_t pid, int grace_ms)
 }
 
 static int
-run_probe(const char *worker, const char *icd, char *buf, size_t *ret_len, struct err *e)
+run_probe(const char *worker, const char *what, const char *icd, char *buf,
+          size_t *ret_len, struct err *e)
 {
     _cleanup_close_ int in = -1, out = -1;
     _cleanup_strv_ struct strv argv = {0}, env = {0};
@@ -80,7 +81,7 @@ run_probe(const char *worker, const char *icd, char *buf, size_t *ret_len, struc
     in = ends[0];
     out = ends[1];
     strv_add(&argv, "%s", worker);
-    strv_add(&argv, "--probe");
+    strv_add(&argv, "%s", what);
     worker_environment(&env, icd, NULL, NULL);
     pid = spawn_process(&argv, &env, out, NULL, 0);
     if (pid < 0)
@@ -96,20 +97,28 @@ run_probe(const char *worker, const char *icd, char *buf, size_t *ret_len, struc
     return status < 0 ? err_set(e, status, "the probe failed") : 0;
 }
 
+/* Appends to *devices; returns how many that were, or a negative errno. */
+static int
+probe_append(const char *worker, const char *what, const char *icd,
+             struct probe_device **devices, int n, struct err *e)
+{
+    _cleanup_free_ char *buf = malloc(PROBE_MAX_BYTES);
+    size_t len = 0;
+    int rc;
+
+    if (!buf)
+        return err_set(e, -ENOMEM, "out of memory");
+    rc = run_probe(worker, what, icd, buf, &len, e);
+    return rc < 0 ? rc : probe_parse(buf, len, devices, (unsigned)n, e);
+}
+
 /* Appends one driver's devices to *devices; returns how many there are then. */
 static int
 probe_driver(const char *worker, const char *icd, struct probe_device **devices, int n,
              struct err *e)
 {
-    _cleanup_free_ char *buf = malloc(PROBE_MAX_BYTES);
-    size_t len = 0;
-    int found;
+    const int found = probe_append(worker, "--probe", icd, devices, n, e);
 
-    if (!buf)
-        return err_set(e, -ENOMEM, "out of memory");
-    found = run_probe(worker, icd, buf, &len, e);
-    if (found == 0)
-        found = probe_parse(buf, len, devices, (unsigned)n, e);
     if (found < 0) {
         err_wrap(e, "OpenCL driver %s", icd ? icd : "(all)");
         return n;
@@ -161,5 +170,19 @@ probe_all(const char *worker, struct probe_device **ret, struct err *e)
         n = probe_driver(worker, vendors, ret, 0, e);
     if (n == 0)
         n = probe_driver(worker, NULL, ret, 0, e);
+    return n;
+}
+
+int
+probe_cards(const char *worker, const char *nvml, struct probe_device **devices, int n,
+            struct err *e)
+{
+    _cleanup_free_ char *what =
+        nvml ? str_printf("--probe-nvml=%s", nvml) : strdup("--probe-nvml");
+    int found = what ? probe_append(worker, what, NULL, devices, n, e) : -ENOMEM;
+
+    if (found >= 0)
+        return n + found;
+    err_wrap(e, "NVML");
     return n;
 }

@@ -15,4 +15,11 @@
 #define PROBE_LIMIT_S 60
 int probe_all(const char *worker, struct probe_device **ret, struct err *e);
 
+/*
+ * Appends NVIDIA's cards, as NVML tells them, to the n devices; returns how many there are then.
+ * nvml: the library's path, NULL: the installed one, if there is any.
+ */
+int probe_cards(const char *worker, const char *nvml, struct probe_device **devices,
+                int n, struct err *e);
+
 #endif

@@ -500,6 +500,8 @@ accept_at(struct vgpu *v, int listener, bool any_user)
     if (guest < 0 || guest_has_left(guest) || peer_of_socket(guest, &who) < 0)
         return;
     why = session_guest_problem(v, &who, any_user);
+    if (!why && v->gpu && !gpu_has_opencl(v->gpu))
+        why = "its GPU has no OpenCL driver: only programs of CUDA's run on it";
     if (why)
         turn_away(v, guest, &who, why);
     else if (guests_are_looked_at(v))

@@ -37,15 +37,19 @@ enum option_key {
     OPT_LIMIT,
     OPT_CONTROL_FD,
     OPT_RESTORE,
+    OPT_PROBE_NVML,
 };
 
 struct arguments {
-    bool probe;
+    bool probe, nvml;
+    const char *nvml_path;
     struct session_options session;
 };
 
 static const struct argp_option options[] = {
     {"probe", OPT_PROBE, NULL, 0, "Print the host's OpenCL devices as JSON", 0},
+    {"probe-nvml", OPT_PROBE_NVML, "PATH", OPTION_ARG_OPTIONAL,
+     "Print NVIDIA's cards as JSON, by its management library", 0},
     {"session-fd", OPT_SESSION_FD, "FD", 0, "Serve the guest on this socket", 1},
     {"restore", OPT_RESTORE, NULL, 0, "Make a session from a snapshot, without a guest",
      1},
@@ -107,9 +111,9 @@ check_complete(struct argp_state *state, const struct arguments *a)
         return;
     if (o->account_fd < 0 || o->framebuffer_bytes == 0 ||
         (o->restore ? o->control_fd < 0 : o->session_fd < 0))
-        argp_error(state,
-                   "--probe, or --account-fd, --framebuffer and either --session-fd or "
-                   "--restore with --control-fd");
+        argp_error(state, "--probe, --probe-nvml, or --account-fd, --framebuffer and "
+                          "either --session-fd or "
+                          "--restore with --control-fd");
     if (!o->device.platform && !o->device.fake)
         argp_error(state, "--platform is missing");
     if (o->device.cores && cores_parse(o->device.cores, &set) < 0)
@@ -125,6 +129,10 @@ parse_option(int key, char *arg, struct argp_state *state)
     switch (key) {
     case OPT_PROBE:
         a->probe = true;
+        return 0;
+    case OPT_PROBE_NVML:
+        a->probe = a->nvml = true;
+        a->nvml_path = arg;
         return 0;
     case OPT_SESSION_FD:
         o->session_fd = (int)number(state, "--session-fd", arg, INT32_MAX);
@@ -233,7 +241,7 @@ main(int argc, char **argv)
     log_init(log_name);
     if (a.probe) {
         setenv("TESSERA_WORKER", "1", 1);
-        return probe_main();
+        return probe_main(a.nvml, a.nvml_path);
     }
     session_run(&a.session);
 }

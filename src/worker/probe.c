@@ -142,20 +142,29 @@ probe_platform(const struct loader *l, cl_platform_id platform, int out)
     }
 }
 
-static _Noreturn void
-probe_child(int out)
+static void
+probe_opencl(int out)
 {
     _cleanup_free_ cl_platform_id *platforms = NULL;
     struct loader l;
     cl_uint n;
 
-    /* What a driver prints is no part of the answer. */
-    dup2(STDERR_FILENO, STDOUT_FILENO);
     if (loader_open(&l) < 0)
-        _exit(0);
+        return;
     n = loader_platforms(&l, &platforms);
     for (cl_uint i = 0; i < n; i++)
         probe_platform(&l, platforms[i], out);
+}
+
+static _Noreturn void
+probe_child(bool nvml, const char *path, int out)
+{
+    /* What a driver prints is no part of the answer. */
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    if (nvml)
+        probe_nvml(path, out);
+    else
+        probe_opencl(out);
     _exit(0);
 }
 
@@ -211,12 +220,12 @@ end_child(pid_t child)
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
     if (WIFSIGNALED(status))
-        log_warning("an OpenCL driver %s while it was asked for its devices",
+        log_warning("a driver %s while it was asked for its devices",
                     WTERMSIG(status) == SIGKILL ? "did not answer" : "crashed");
 }
 
 int
-probe_main(void)
+probe_main(bool nvml, const char *path)
 {
     _cleanup_json_ json_t *answer = json_pack("{s:[]}", "devices");
     int fds[2];
@@ -229,7 +238,7 @@ probe_main(void)
         return 1;
     if (child == 0) {
         close(fds[0]);
-        probe_child(fds[1]);
+        probe_child(nvml, path, fds[1]);
     }
     close(fds[1]);
     collect(fds[0], json_object_get(answer, "devices"));

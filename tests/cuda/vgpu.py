@@ -11,7 +11,7 @@ import sys
 import time
 import unittest
 
-from world import HEAD, MIB, PATIENCE_S, SANITIZED, Test, wait_for
+from world import FAKE_NVML, HEAD, MIB, PATIENCE_S, SANITIZED, Test, wait_for
 
 
 class Framebuffer(Test):
@@ -503,6 +503,25 @@ assert running(card(1)) == {1: 256 * MIB}
         self.assertEqual(self.world.vgpu("a")["sessions"], [])
         program.communicate("\n", timeout=PATIENCE_S)
         self.assertEqual(program.returncode, 0)
+
+
+class Cards(Test):
+    """The manager knows the card by NVML alone: there is no driver of OpenCL's."""
+    OPTIONS = ("--nvml-driver", FAKE_NVML)
+    TYPE = "fake0-128m"
+
+    def test_it_is_a_gpu(self):
+        gpus = json.loads(self.world.tessera("gpus", "-o", "json").stdout)
+        self.assertEqual([(g["name"], g["memory_bytes"], g["pci"], g["driver"], g["cuda_device"])
+                          for g in gpus["gpus"]],
+                         [("gpu0", 1 << 30, "0000:01:00.0", "570.1.2", "GPU-5a5a5a5a-0000")])
+
+    def test_programs_of_cuda_run_on_it(self):
+        self.program("begin(); assert info() == (128 * MIB, 128 * MIB)")
+
+    def test_programs_of_opencl_do_not_and_are_told_why(self):
+        done = self.world.tessera("run", "a", "--", "clinfo", check=False)
+        self.assertIn("only programs of CUDA's run on it", done.stdout + done.stderr)
 
 
 class Limits(Test):

@@ -123,6 +123,7 @@ class World:
 
 class Test(unittest.TestCase):
     OPTIONS = ()
+    TYPE = "cpu-128m"
 
     def setUp(self):
         self.folder = self.enterContext(tempfile.TemporaryDirectory()) \
@@ -130,7 +131,7 @@ class Test(unittest.TestCase):
         self.world = World(self.folder, *self.OPTIONS)
         self.addCleanup(self.world.end)
         self.world.start()
-        self.world.tessera("create", "a", "--type", "cpu-128m")
+        self.world.tessera("create", "a", "--type", self.TYPE)
 
     def folder_until_the_end(self):
         made = tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with

@@ -33,6 +33,19 @@ static const struct probe_device h200_again = {.platform = "rusticl",
                                                .memory_bytes = 140 * GIB,
                                                .pci = "0000:01:00.0"};
 
+static const struct probe_device card = {.platform = NVML_PLATFORM,
+                                         .name = "NVIDIA H200",
+                                         .type = "gpu",
+                                         .memory_bytes = 141 * GIB,
+                                         .uuid = "01020304-0506",
+                                         .pci = "0000:01:00.0"};
+static const struct probe_device other_card = {.platform = NVML_PLATFORM,
+                                               .name = "Tesla P40",
+                                               .type = "gpu",
+                                               .memory_bytes = 24 * GIB,
+                                               .uuid = "01020304-0507",
+                                               .pci = "0000:02:00.0"};
+
 static const struct probe_device *const only_pocl = &pocl;
 
 static cpu_set_t
@@ -140,6 +153,36 @@ a_real_gpu_comes_alone_and_first(void **state)
 }
 
 static void
+a_card_of_cudas_is_the_gpu_that_opencl_knows(void **state)
+{
+    const struct probe_device *const devices[] = {&pocl, &h200, &card};
+    struct inventory inv = inventory_of(-1, devices, 3, 4);
+
+    (void)state;
+    assert_int_equal(inv.n, 1);
+    assert_true(gpu_has_opencl(&inv.gpus[0]));
+    assert_string_equal(inv.gpus[0].cuda_device, "GPU-01020304-0506");
+    assert_int_equal(inv.gpus[0].memory_bytes, 140 * GIB);
+    inventory_fini(&inv);
+}
+
+static void
+a_card_without_opencl_is_a_gpu_of_cudas_alone(void **state)
+{
+    const struct probe_device *const devices[] = {&h200, &card, &other_card};
+    struct inventory inv = inventory_of(-1, devices, 3, 4);
+
+    (void)state;
+    assert_int_equal(inv.n, 2);
+    assert_string_equal(inv.gpus[1].model, "p40");
+    assert_true(inv.gpus[1].discrete);
+    assert_false(gpu_has_opencl(&inv.gpus[1]));
+    assert_string_equal(inv.gpus[1].cuda_device, "GPU-01020304-0507");
+    assert_int_equal(inv.gpus[1].memory_bytes, 24 * GIB);
+    inventory_fini(&inv);
+}
+
+static void
 a_card_known_to_two_drivers_is_one_gpu(void **state)
 {
     const struct probe_device *devices[] = {&h200, &h200_again};
@@ -237,6 +280,8 @@ main(void)
         cmocka_unit_test(without_a_gpu_there_is_one_software_gpu_with_all_cores),
         cmocka_unit_test(a_real_gpu_comes_alone_and_first),
         cmocka_unit_test(a_card_known_to_two_drivers_is_one_gpu),
+        cmocka_unit_test(a_card_of_cudas_is_the_gpu_that_opencl_knows),
+        cmocka_unit_test(a_card_without_opencl_is_a_gpu_of_cudas_alone),
         cmocka_unit_test(software_gpus_get_cores_of_their_own_while_there_are_enough),
         cmocka_unit_test(more_software_gpus_than_cores_share_them),
         cmocka_unit_test(without_any_device_there_is_no_gpu),

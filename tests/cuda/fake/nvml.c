@@ -26,6 +26,12 @@ struct card {
 
 static struct card cards[16];
 
+struct pci {
+    char legacy[16];
+    unsigned domain, bus, device, ids, subsystem;
+    char bus_id[32];
+};
+
 struct memory {
     unsigned long long total, free, used;
 };
@@ -64,6 +70,10 @@ int nvmlDeviceGetComputeRunningProcesses_v3(struct card *card, unsigned *count,
                                             struct process_v2 *ret);
 int nvmlDeviceGetProcessUtilization(struct card *card, struct utilization *ret,
                                     unsigned *count, unsigned long long since);
+
+int nvmlDeviceGetName(struct card *card, char *ret, unsigned len);
+int nvmlDeviceGetPciInfo_v3(struct card *card, struct pci *ret);
+int nvmlSystemGetDriverVersion(char *ret, unsigned len);
 
 #pragma GCC visibility pop
 
@@ -150,6 +160,28 @@ nvmlDeviceGetUUID(struct card *card, char *ret, unsigned len)
     const int n = snprintf(ret, len, "GPU-5a5a5a5a-%04u", card->index);
 
     return n < (int)len ? OK : INSUFFICIENT_SIZE;
+}
+
+int
+nvmlDeviceGetName(struct card *card, char *ret, unsigned len)
+{
+    const int n = snprintf(ret, len, "Fake GPU %u", card->index);
+
+    return n < (int)len ? OK : INSUFFICIENT_SIZE;
+}
+
+int
+nvmlDeviceGetPciInfo_v3(struct card *card, struct pci *ret)
+{
+    *ret = (struct pci){.bus = card->index + 1};
+    snprintf(ret->bus_id, sizeof ret->bus_id, "00000000:%02X:00.0", ret->bus);
+    return OK;
+}
+
+int
+nvmlSystemGetDriverVersion(char *ret, unsigned len)
+{
+    return snprintf(ret, len, "570.1.2") < (int)len ? OK : INSUFFICIENT_SIZE;
 }
 
 int
