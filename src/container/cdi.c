@@ -84,7 +84,7 @@ int
 container_cdi_spec(const json_t *vgpus, json_t **ret, struct err *e)
 {
     json_t *common, *devices;
-    int rc = container_common_edits(json_array_get(vgpus, 0), &common, e);
+    int rc = container_common_edits(container_first(vgpus), &common, e);
 
     if (rc < 0)
         return rc;

@@ -32,7 +32,11 @@
  */
 int container_check(const json_t *vgpu, struct err *e);
 
-/* What every container with a vGPU needs; the same for all vGPUs of a manager. */
+/*
+ * What every container with a vGPU needs; the same for all vGPUs of a manager, but that those of
+ * GPUs with CUDA need more: one of them, container_first(), speaks for all.
+ */
+const json_t *container_first(const json_t *vgpus);
 int container_common_edits(const json_t *vgpu, json_t **ret, struct err *e);
 
 /* What this one needs besides. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/nvidia.h"
 #include "container/container.h"
 
 #include <errno.h>
@@ -92,11 +93,59 @@ give(json_t *made, json_t **ret, struct err *e)
     return 0;
 }
 
+/*
+ * Tessera's library where the host has NVIDIA's, which is where NVIDIA's own tools mount that; and
+ * theirs elsewhere.
+ */
+static int
+add_front(json_t *edits, const char *ours, const char *theirs, const char *file,
+          const char *variable)
+{
+    _cleanup_free_ char *place = str_printf(NVIDIA_FOLDER_IN_CONTAINER "/%s", file);
+    _cleanup_free_ char *setting = place ? str_printf("%s=%s", variable, place) : NULL;
+    json_t *const mounts = json_object_get(edits, "mounts");
+
+    if (!ours || !theirs)
+        return 0;
+    if (!setting || json_array_append_new(mounts, mount_new(theirs, place)) < 0 ||
+        json_array_append_new(mounts, mount_new(ours, theirs)) < 0)
+        return -ENOMEM;
+    return json_array_append_new(json_object_get(edits, "env"), json_string(setting));
+}
+
+/* What a program of CUDA's needs. */
+static int
+add_cuda(json_t *edits, const json_t *cuda)
+{
+    int rc =
+        add_front(edits, text_of(cuda, "library", NULL), text_of(cuda, "driver", NULL),
+                  "libcuda.so", "TESSERA_CUDA_DRIVER");
+
+    if (rc == 0)
+        rc = add_front(edits, text_of(cuda, "nvml_library", NULL),
+                       text_of(cuda, "nvml_driver", NULL), "libnvidia-ml.so",
+                       "TESSERA_NVML_DRIVER");
+    return rc;
+}
+
+const json_t *
+container_first(const json_t *vgpus)
+{
+    for (size_t i = 0; i < json_array_size(vgpus); i++) {
+        const json_t *const v = json_array_get(vgpus, i);
+
+        if (json_is_object(json_object_get(json_object_get(v, "container"), "cuda")))
+            return v;
+    }
+    return json_array_get(vgpus, 0);
+}
+
 int
 container_common_edits(const json_t *vgpu, json_t **ret, struct err *e)
 {
     const json_t *c = json_object_get(vgpu, "container");
     _cleanup_free_ char *icd = NULL;
+    json_t *edits;
     int rc = container_check(vgpu, e);
 
     if (rc < 0)
@@ -104,12 +153,16 @@ container_common_edits(const json_t *vgpu, json_t **ret, struct err *e)
     icd = str_printf("%s/tessera.icd", text_of(c, "icd_folder", ""));
     if (!icd)
         return err_set(e, -ENOMEM, "out of memory");
-    return give(json_pack("{s[s] s[ooo]}", "env", "OCL_ICD_VENDORS=" ICD_FOLDER, "mounts",
-                          mount_new(text_of(c, "library", ""),
-                                    text_of(c, "library_in_container", "")),
-                          mount_new(text_of(c, "icd_folder", ""), ICD_FOLDER),
-                          mount_new(icd, VENDORS_FILE)),
-                ret, e);
+    edits = json_pack(
+        "{s[s] s[ooo]}", "env", "OCL_ICD_VENDORS=" ICD_FOLDER, "mounts",
+        mount_new(text_of(c, "library", ""), text_of(c, "library_in_container", "")),
+        mount_new(text_of(c, "icd_folder", ""), ICD_FOLDER),
+        mount_new(icd, VENDORS_FILE));
+    if (edits && add_cuda(edits, json_object_get(c, "cuda")) < 0) {
+        json_decref(edits);
+        edits = NULL;
+    }
+    return give(edits, ret, e);
 }
 
 /* The n-th port of a virtual machine's vGPU. */
@@ -203,7 +256,7 @@ int
 container_edits(const json_t *vgpus, json_t **ret, struct err *e)
 {
     json_t *edits = NULL;
-    int rc = container_common_edits(json_array_get(vgpus, 0), &edits, e);
+    int rc = container_common_edits(container_first(vgpus), &edits, e);
 
     for (size_t i = 0; i < json_array_size(vgpus) && rc == 0; i++)
         rc = add_vgpu(edits, json_array_get(vgpus, i), e);

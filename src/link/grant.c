@@ -6,11 +6,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static int
 check(const struct grant *g)
 {
     if (g->magic != GRANT_MAGIC || g->version != GRANT_VERSION)
+        return -EPROTO;
+    if (memchr(g->device, '\0', sizeof g->device) == NULL)
         return -EPROTO;
     return g->status <= 0 ? g->status : -EPROTO;
 }
@@ -46,10 +49,10 @@ ask(const char *folder, const char *name, struct grant *ret, int (*ret_files)[FI
 }
 
 int
-grant_ask(const char *folder, struct account_page **ret, unsigned *ret_slot,
-          struct turn_view *ret_view)
+grant_ask(const char *folder, struct vgpu_grant *ret)
 {
     __attribute__((cleanup(close_files))) int files[FILES_MAX] = {-1, -1, -1};
+    struct vgpu_grant made = {0};
     struct grant g;
     int rc = ask(folder, GRANT_SOCKET, &g, &files);
 
@@ -57,24 +60,31 @@ grant_ask(const char *folder, struct account_page **ret, unsigned *ret_slot,
         return rc;
     if (g.slot >= ACCOUNT_SLOTS)
         return -EPROTO;
-    rc = account_map(files[0], ret);
-    *ret_slot = g.slot;
-    *ret_view = (struct turn_view){0};
-    if (rc < 0 || g.gate == GRANT_NO_GATE)
-        return rc;
-    rc = turn_view_map_desk(files[1], files[2], g.gate, &(*ret)->slot[g.slot].desk,
-                            ret_view);
+    rc = account_map(files[0], &made.account);
     if (rc < 0)
-        account_unmap(*ret);
+        return rc;
+    made.slot = g.slot;
+    memcpy(made.device, g.device, sizeof made.device);
+    if (g.gate != GRANT_NO_GATE)
+        rc = turn_view_map_desk(files[1], files[2], g.gate,
+                                &made.account->slot[g.slot].desk, &made.view);
+    if (rc < 0)
+        account_unmap(made.account);
+    else
+        *ret = made;
     return rc;
 }
 
 int
-grant_look(const char *folder, const struct account_page **ret)
+grant_look(const char *folder, struct vgpu_look *ret)
 {
     __attribute__((cleanup(close_files))) int files[FILES_MAX] = {-1, -1, -1};
     struct grant g;
-    const int rc = ask(folder, GRANT_LOOK_SOCKET, &g, &files);
+    int rc = ask(folder, GRANT_LOOK_SOCKET, &g, &files);
 
-    return rc < 0 ? rc : account_map_to_read(files[0], ret);
+    if (rc == 0)
+        rc = account_map_to_read(files[0], &ret->account);
+    if (rc == 0)
+        memcpy(ret->device, g.device, sizeof ret->device);
+    return rc;
 }

@@ -14,7 +14,8 @@
 #include "link/account.h"
 
 #define GRANT_MAGIC 0x67525354u /* "TSRg" */
-#define GRANT_VERSION 2u
+#define GRANT_VERSION 3u
+#define GRANT_DEVICE_BYTES 96
 #define GRANT_NO_SLOT UINT32_MAX
 #define GRANT_NO_GATE UINT32_MAX
 /* In the vGPU's folder. */
@@ -28,17 +29,28 @@ struct grant {
     uint32_t
         gate; /* in the GPU's turns; GRANT_NO_GATE: nobody governs, the account is all */
     char reason[ACCOUNT_REASON_BYTES];
+    char device[GRANT_DEVICE_BYTES]; /* in CUDA_VISIBLE_DEVICES */
+};
+
+/* One of a program's vGPUs: what it was granted. */
+struct vgpu_grant {
+    struct account_page *account;
+    unsigned slot;         /* there: its own */
+    struct turn_view view; /* of its gate; the file is NULL: nobody governs */
+    char device[GRANT_DEVICE_BYTES];
 };
 
 /*
- * Connects at folder/cuda and maps the account, whose slot *ret_slot is the caller's, and the view
- * of its gate; ret_view->file is NULL where there is none. 0; a negative errno: there is no
- * manager, or it said no.
+ * Connects at folder/cuda and maps what it gets there. 0; a negative errno: there is no manager, or
+ * it said no. -ENOENT: the vGPU has no CUDA.
  */
-int grant_ask(const char *folder, struct account_page **ret, unsigned *ret_slot,
-              struct turn_view *ret_view);
+int grant_ask(const char *folder, struct vgpu_grant *ret);
 
 /* Connects at folder/usage and maps the account there, to be read. 0 or a negative errno. */
-int grant_look(const char *folder, const struct account_page **ret);
+struct vgpu_look {
+    const struct account_page *account;
+    char device[GRANT_DEVICE_BYTES];
+};
+int grant_look(const char *folder, struct vgpu_look *ret);
 
 #endif

@@ -11,6 +11,7 @@
 #include "manager/session_gate.h"
 #include "manager/session_internal.h"
 #include "manager/vgpu_internal.h"
+#include "manager/words.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +36,12 @@ refuse(struct vgpu *v, int fd, const struct peer *who, int status, const char *w
                     (int)who->pid, (unsigned)who->uid, why);
 }
 
+static void
+set_device(struct grant *g, const struct vgpu *v)
+{
+    text_copy(g->device, sizeof g->device, v->gpu ? v->gpu->cuda_device : "");
+}
+
 /* It fits an empty socket's buffer: nothing waits. */
 static int
 send_grant(const struct session *s, int fd)
@@ -45,6 +52,7 @@ send_grant(const struct session *s, int fd)
                       .gate = GRANT_NO_GATE};
     int fds[] = {s->vgpu->account_fd, -1, -1};
 
+    set_device(&g, s->vgpu);
     if (s->gate < 0)
         return sock_send_fds(fd, &g, sizeof g, fds, 1);
     g.gate = (uint32_t)s->gate;
@@ -103,9 +111,9 @@ begin(struct session *s, int fd, int pidfd)
 }
 
 static const char *
-problem(const struct vgpu *v, const struct peer *who)
+problem(const struct vgpu *v, const struct peer *who, bool any_user)
 {
-    const char *why = session_guest_problem(v, who, false);
+    const char *why = session_guest_problem(v, who, any_user);
 
     if (!why && (!v->gpu || !v->gpu->cuda_device[0]))
         why = "its GPU has no CUDA";
@@ -117,10 +125,10 @@ problem(const struct vgpu *v, const struct peer *who)
 }
 
 static void
-admit(struct vgpu *v, int fd, const struct peer *who)
+admit(struct vgpu *v, int fd, const struct peer *who, bool any_user)
 {
     char words[ACCOUNT_REASON_BYTES];
-    const char *why = problem(v, who);
+    const char *why = problem(v, who, any_user);
     struct session s = {.vgpu = v,
                         .pid = who->pid,
                         .in_process = true,
@@ -151,43 +159,58 @@ admit(struct vgpu *v, int fd, const struct peer *who)
 }
 
 static void
-session_accept_program(void *vgpu)
+accept_at(struct vgpu *v, const struct watch *listener, bool any_user)
 {
-    struct vgpu *v = vgpu;
-    _cleanup_close_ int fd = accept4(watch_fd(v->programs), NULL, NULL, SOCK_CLOEXEC);
+    _cleanup_close_ int fd = accept4(watch_fd(listener), NULL, NULL, SOCK_CLOEXEC);
     struct peer who;
 
     if (fd >= 0 && peer_of_socket(fd, &who) == 0)
-        admit(v, fd, &who);
+        admit(v, fd, &who, any_user);
+}
+
+static void
+accept_program(void *vgpu)
+{
+    struct vgpu *v = vgpu;
+
+    accept_at(v, v->programs, false);
+}
+
+static void
+accept_in_container(void *vgpu)
+{
+    struct vgpu *v = vgpu;
+
+    accept_at(v, v->container_programs, true);
 }
 
 /* Who looks gets a descriptor that cannot be written to. */
 static int
 send_look(const struct vgpu *v, int fd)
 {
-    const struct grant g = {.magic = GRANT_MAGIC,
-                            .version = GRANT_VERSION,
-                            .slot = GRANT_NO_SLOT,
-                            .gate = GRANT_NO_GATE};
+    struct grant g = {.magic = GRANT_MAGIC,
+                      .version = GRANT_VERSION,
+                      .slot = GRANT_NO_SLOT,
+                      .gate = GRANT_NO_GATE};
     _cleanup_close_ int account = -1;
     char path[64];
 
+    set_device(&g, v);
     snprintf(path, sizeof path, "/proc/self/fd/%d", v->account_fd);
     account = open(path, O_RDONLY | O_CLOEXEC);
     return account < 0 ? -errno : sock_send_fds(fd, &g, sizeof g, &account, 1);
 }
 
 static void
-accept_looker(void *vgpu)
+accept_looker_at(struct vgpu *v, const struct watch *listener, bool any_user)
 {
-    struct vgpu *v = vgpu;
-    _cleanup_close_ int fd = accept4(watch_fd(v->lookers), NULL, NULL, SOCK_CLOEXEC);
+    _cleanup_close_ int fd = accept4(watch_fd(listener), NULL, NULL, SOCK_CLOEXEC);
     struct peer who;
     const char *why;
 
     if (fd < 0 || peer_of_socket(fd, &who) < 0)
         return;
-    why = session_guest_problem(v, &who, false);
+    why = session_guest_problem(v, &who, any_user);
     if (!why && !v->account)
         why = "the vGPU is suspended";
     if (why)
@@ -196,9 +219,26 @@ accept_looker(void *vgpu)
         log_debug("vGPU '%s': process %d did not wait to look", v->s.name, (int)who.pid);
 }
 
+static void
+accept_looker(void *vgpu)
+{
+    struct vgpu *v = vgpu;
+
+    accept_looker_at(v, v->lookers, false);
+}
+
+static void
+look_in_container(void *vgpu)
+{
+    struct vgpu *v = vgpu;
+
+    accept_looker_at(v, v->container_lookers, true);
+}
+
+/* In the vGPU's folder and in that for containers. */
 static int
 listen_at(struct vgpu *v, const char *name, loop_fn *accepted, struct watch **ret,
-          struct err *e)
+          loop_fn *in_container, struct watch **ret_in_container, struct err *e)
 {
     _cleanup_free_ char *path = str_printf("%s/%s", v->folder, name);
     int fd, rc;
@@ -209,7 +249,9 @@ listen_at(struct vgpu *v, const char *name, loop_fn *accepted, struct watch **re
     if (fd < 0)
         return err_set(e, fd, "cannot listen at %s: %s", path, strerror(-fd));
     rc = watch_new(&v->m->loop, fd, accepted, v, ret);
-    return rc < 0 ? err_set(e, rc, "cannot watch %s: %s", path, strerror(-rc)) : 0;
+    if (rc < 0)
+        return err_set(e, rc, "cannot watch %s: %s", path, strerror(-rc));
+    return vgpu_container_listen_at(v, name, in_container, ret_in_container, e);
 }
 
 int
@@ -219,8 +261,12 @@ session_program_listen(struct vgpu *v, struct err *e)
 
     if (v->programs || !v->gpu || !v->gpu->cuda_device[0])
         return 0;
-    rc = listen_at(v, GRANT_SOCKET, session_accept_program, &v->programs, e);
-    return rc < 0 ? rc : listen_at(v, GRANT_LOOK_SOCKET, accept_looker, &v->lookers, e);
+    rc = listen_at(v, GRANT_SOCKET, accept_program, &v->programs, accept_in_container,
+                   &v->container_programs, e);
+    if (rc < 0)
+        return rc;
+    return listen_at(v, GRANT_LOOK_SOCKET, accept_looker, &v->lookers, look_in_container,
+                     &v->container_lookers, e);
 }
 
 static void

@@ -103,6 +103,8 @@ vgpu_forget(struct vgpu *v)
     watch_free(v->programs);
     watch_free(v->lookers);
     watch_free(v->container);
+    watch_free(v->container_programs);
+    watch_free(v->container_lookers);
     watch_free(v->owner);
     alarm_free(v->grace);
     alarm_free(v->patience);
@@ -181,8 +183,8 @@ vgpu_listen(struct vgpu *v, struct err *e)
     rc = watch_new(&v->m->loop, fd, session_accept, v, &v->listener);
     if (rc < 0)
         return err_set(e, rc, "cannot watch %s: %s", path, strerror(-rc));
-    rc = session_program_listen(v, e);
-    return rc < 0 ? rc : vgpu_container_listen(v, e);
+    rc = vgpu_container_listen(v, e);
+    return rc < 0 ? rc : session_program_listen(v, e);
 }
 
 void
@@ -275,6 +277,8 @@ vgpu_delete(struct vgpu *v, struct vgpu_waiter *w)
     watch_free(take_ptr(v->programs));
     watch_free(take_ptr(v->lookers));
     watch_free(take_ptr(v->container));
+    watch_free(take_ptr(v->container_programs));
+    watch_free(take_ptr(v->container_lookers));
     watch_free(take_ptr(v->owner));
     guests_forget(v);
     if (v->operation) {

@@ -54,7 +54,8 @@ struct vgpu {
     struct watch *listener;
     struct watch *programs; /* listens for those that are served in their own process */
     struct watch *lookers;  /* and for those that look at what is used */
-    struct vm *vm;          /* what a virtual machine needs (vm.h); NULL: none has it */
+    struct watch *container_programs, *container_lookers; /* the same in containers */
+    struct vm *vm; /* what a virtual machine needs (vm.h); NULL: none has it */
     char
         *container_folder; /* RUNTIME/vgpus/NAME/container, owned; NULL: nobody listens */
     struct watch *container;      /* listens there */

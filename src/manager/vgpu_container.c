@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/sock.h"
+#include "link/grant.h"
 #include "manager/session.h"
 #include "manager/vgpu_internal.h"
 
@@ -33,9 +34,9 @@ open_ours(const char *path)
 }
 
 static int
-listen_in(struct vgpu *v, const char *folder)
+listen_in(struct vgpu *v, const char *name, loop_fn *accepted, struct watch **ret)
 {
-    _cleanup_close_ int fd = open_ours(folder);
+    _cleanup_close_ int fd = open_ours(v->container_folder);
     char path[64];
     int listener;
 
@@ -43,39 +44,47 @@ listen_in(struct vgpu *v, const char *folder)
         return fd;
     if (fchmod(fd, 0755) < 0)
         return -errno;
-    snprintf(path, sizeof path, "/proc/self/fd/%d/socket", fd);
+    snprintf(path, sizeof path, "/proc/self/fd/%d/%s", fd, name);
     listener = sock_listen(path, 0666, VGPU_BACKLOG);
     if (listener < 0)
         return listener;
-    return watch_new(&v->m->loop, listener, session_accept_container, v, &v->container);
+    return watch_new(&v->m->loop, listener, accepted, v, ret);
+}
+
+int
+vgpu_container_listen_at(struct vgpu *v, const char *name, loop_fn *accepted,
+                         struct watch **ret, struct err *e)
+{
+    const int rc = listen_in(v, name, accepted, ret);
+
+    return rc < 0 ? err_set(e, rc, "cannot listen in %s: %s", v->container_folder,
+                            strerror(-rc))
+                  : 0;
 }
 
 int
 vgpu_container_listen(struct vgpu *v, struct err *e)
 {
-    int rc = 0;
-
     v->container_folder = str_printf("%s/" FOLDER, v->folder);
     if (!v->container_folder)
         return err_set(e, -ENOMEM, "out of memory");
     if (mkdir(v->container_folder, 0755) < 0 && errno != EEXIST)
-        rc = -errno;
-    if (rc == 0)
-        rc = listen_in(v, v->container_folder);
-    if (rc < 0)
-        return err_set(e, rc, "cannot listen in %s: %s", v->container_folder,
-                       strerror(-rc));
-    return 0;
+        return err_set(e, -errno, "cannot make %s: %s", v->container_folder,
+                       strerror(errno));
+    return vgpu_container_listen_at(v, "socket", session_accept_container, &v->container,
+                                    e);
 }
 
 void
 vgpu_container_remove(const char *vgpu_folder)
 {
+    static const char *const names[] = {"socket", GRANT_SOCKET, GRANT_LOOK_SOCKET};
     _cleanup_free_ char *path = str_printf("%s/" FOLDER, vgpu_folder);
     _cleanup_close_ int fd = path ? open_ours(path) : -1;
 
     if (fd < 0)
         return;
-    unlinkat(fd, "socket", 0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unlinkat(fd, names[i], 0);
     rmdir(path);
 }

@@ -31,6 +31,10 @@ int vgpu_watch_owner(struct vgpu *v, struct err *e);
 
 /* The part of vgpu_listen() and of vgpu_remove_files() that is for guests in containers. */
 int vgpu_container_listen(struct vgpu *v, struct err *e);
+
+/* The same for another socket of that name in the folder for containers. */
+int vgpu_container_listen_at(struct vgpu *v, const char *name, loop_fn *accepted,
+                             struct watch **ret, struct err *e);
 void vgpu_container_remove(const char *vgpu_folder);
 
 #define VGPU_BACKLOG 64 /* as many as there can be sessions */

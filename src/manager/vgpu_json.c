@@ -2,6 +2,7 @@
 #include "manager/vgpu_json.h"
 
 #include "base/cleanup.h"
+#include "base/nvidia.h"
 #include "manager/gpu_time.h"
 #include "manager/session.h"
 #include "manager/vgpu_suspend.h"
@@ -191,15 +192,47 @@ passthrough_json(const struct gpu *g)
                      g->software ? json_integer(CPU_COUNT(&g->cores)) : json_null());
 }
 
+/* The path that was given, or the library of the kernel module's version; NULL: there is none. */
+static json_t *
+nvidia_json(const char *given, const char *file)
+{
+    char version[64], path[PATH_MAX];
+
+    if (given)
+        return json_string(given);
+    if (!nvidia_version(version, sizeof version))
+        return json_null();
+    for (unsigned i = 0; nvidia_path(i, file, version, path, sizeof path); i++) {
+        if (access(path, R_OK) == 0)
+            return json_string(path);
+    }
+    return json_null();
+}
+
+/* Tessera's libraries, and NVIDIA's own, in whose places they are mounted. */
+static json_t *
+container_cuda_json(const struct vgpu *v)
+{
+    const struct options *o = v->m->options;
+
+    if (!v->gpu || !v->gpu->cuda_device[0])
+        return json_null();
+    return json_pack("{ss so ss so}", "library", v->m->cuda_library, "driver",
+                     nvidia_json(o->cuda_driver, "libcuda.so"), "nvml_library",
+                     v->m->nvml_library, "nvml_driver",
+                     nvidia_json(o->nvml_driver, "libnvidia-ml.so"));
+}
+
 /* What a container mounts. */
 static json_t *
 container_json(const struct vgpu *v)
 {
     if (!v->container_folder)
         return json_null();
-    return json_pack("{ss ss ss ss}", "folder", v->container_folder, "icd_folder",
+    return json_pack("{ss ss ss ss so}", "folder", v->container_folder, "icd_folder",
                      v->m->folders.container_icd, "library", v->m->icd_library,
-                     "library_in_container", VGPU_CONTAINER_LIBRARY);
+                     "library_in_container", VGPU_CONTAINER_LIBRARY, "cuda",
+                     container_cuda_json(v));
 }
 
 /* What a program of CUDA's needs. */

@@ -315,7 +315,7 @@ card, memory = ctypes.c_void_p(), (ctypes.c_ulonglong * 3)()
 assert f.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(card)) == 0
 assert f.nvmlDeviceGetMemoryInfo(card, memory) == 0
 assert [n >> 20 for n in memory] == [1024, 768, 256]
-assert f.nvmlDeviceGetName(card, None, 0) == 13
+assert f.nvmlDeviceGetSerial(card, None, 0) == 13
 """, FAKE_NVML)
 
 

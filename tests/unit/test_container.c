@@ -55,6 +55,19 @@ member(const json_t *o, const char *key)
     return json_string_value(json_object_get(o, key));
 }
 
+/* The same on a GPU that has CUDA. */
+static json_t *
+vgpu_with_cuda(const char *name)
+{
+    json_t *v = vgpu(name);
+
+    json_object_set_new(json_object_get(v, "container"), "cuda",
+                        json_pack("{ss ss ss sn}", "library", "/ours/libtessera-cuda.so",
+                                  "driver", "/usr/lib64/libcuda.so.5.1", "nvml_library",
+                                  "/ours/libtessera-nvml.so", "nvml_driver"));
+    return v;
+}
+
 /* Where the i-th mount goes. */
 static const char *
 target(const json_t *edits, size_t i)
@@ -75,6 +88,30 @@ assert_refused(json_t *v, int code, const char *word)
 }
 
 /* The description. */
+
+/* Tessera's library is where the host has NVIDIA's, whichever vGPU of them has CUDA. */
+static void
+with_cuda_it_gets_our_library_in_the_place_of_the_drivers(void **state)
+{
+    json_t *list = vgpus("a", NULL), *edits = NULL;
+    const json_t *env;
+
+    (void)state;
+    json_array_append_new(list, vgpu_with_cuda("b"));
+    assert_int_equal(container_edits(list, &edits, NULL), 0);
+    assert_string_equal(target(edits, 3), "/usr/lib/tessera/nvidia/libcuda.so");
+    assert_string_equal(target(edits, 4), "/usr/lib64/libcuda.so.5.1");
+    assert_string_equal(target(edits, 5), "/run/tessera-guest/a");
+    assert_string_equal(
+        member(json_array_get(json_object_get(edits, "mounts"), 4), "hostPath"),
+        "/ours/libtessera-cuda.so");
+    env = json_object_get(edits, "env");
+    assert_int_equal(json_array_size(env), 2);
+    assert_string_equal(json_string_value(json_array_get(env, 1)),
+                        "TESSERA_CUDA_DRIVER=/usr/lib/tessera/nvidia/libcuda.so");
+    json_decref(edits);
+    json_decref(list);
+}
 
 static void
 a_container_gets_library_loader_file_and_a_folder_per_vgpu(void **state)
@@ -443,6 +480,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_container_gets_library_loader_file_and_a_folder_per_vgpu),
+        cmocka_unit_test(with_cuda_it_gets_our_library_in_the_place_of_the_drivers),
         cmocka_unit_test(nothing_is_mounted_writable),
         cmocka_unit_test(what_a_container_cannot_use_is_refused_with_the_reason),
         cmocka_unit_test(one_vgpu_that_cannot_be_used_spoils_the_edits),

@@ -22,11 +22,11 @@ int
 tessera_cuInit(unsigned flags)
 {
     typedef int init_fn(unsigned);
-    const int result = ((init_fn *)front_real(NR_cuInit))(flags);
 
-    if (result == CUDA_SUCCESS && vgpus_open() < 0)
+    /* First: it may say which devices the driver is to show. */
+    if (vgpus_open() < 0)
         return CUDA_ERROR_SYSTEM_NOT_READY;
-    return result;
+    return ((init_fn *)front_real(NR_cuInit))(flags);
 }
 
 static void

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/cuda/vgpu.h"
 
-#include "base/cleanup.h"
 #include "guest/cuda/results.h"
 #include "guest/cuda/turns.h"
 #include "guest/front/lock.h"
 #include "guest/front/resolve.h"
+#include "guest/opencl/find.h"
 #include "link/grant.h"
 
 #include <errno.h>
@@ -38,39 +38,75 @@ note_program(const struct vgpu *v)
 static int
 open_folder(const char *folder, struct vgpu *ret)
 {
-    const int rc = grant_ask(folder, &ret->account, &ret->slot, &ret->view);
+    struct vgpu_grant g;
+    const int rc = grant_ask(folder, &g);
 
     if (rc < 0)
         return rc;
+    *ret = (struct vgpu){.account = g.account, .slot = g.slot, .view = g.view};
+    memcpy(ret->device, g.device, sizeof ret->device);
     note_program(ret);
     return 0;
 }
 
 /* Lock held. */
-static int
-open_all(const char *folders)
+static void
+add(const struct vgpu *v)
 {
-    _cleanup_free_ char *copy = folders ? strdup(folders) : NULL;
-    char *rest = copy, *folder;
+    vgpus[n_vgpus] = *v;
+    if (v->view.file)
+        turns_open(&turns[n_vgpus], &v->account->slot[v->slot].gate, &v->view);
+    n_vgpus++;
+}
+
+/* Lock held. */
+static int
+open_each(char **folders, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct vgpu v;
+        const int rc = open_folder(folders[i], &v);
+
+        if (rc == 0)
+            add(&v);
+        else if (rc != -ENOENT)
+            return rc;
+    }
+    /* They are gone: who is told of vGPUs must not have the whole GPU. */
+    return n > 0 && n_vgpus == 0 ? -ENODEV : 0;
+}
+
+/* Lock held. The devices in the order of their vGPUs. */
+static int
+show_devices(void)
+{
+    char list[VGPUS_MAX * GRANT_DEVICE_BYTES];
+    size_t len = 0;
+
+    for (unsigned i = 0; i < n_vgpus; i++)
+        len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", i ? "," : "",
+                                vgpus[i].device);
+    return n_vgpus == 0 || setenv("CUDA_VISIBLE_DEVICES", list, 1) == 0 ? 0 : -ENOMEM;
+}
+
+/* Lock held. */
+static int
+open_all(void)
+{
+    const char *const named = secure_getenv("TESSERA_VGPU");
+    char *folders[VGPUS_MAX];
+    const unsigned n = find_vgpus(named, FIND_FOLDER, folders, VGPUS_MAX);
+    int rc;
 
     n_vgpus = 0;
     turns_forget_all();
-    while ((folder = strsep(&rest, ":")) && n_vgpus < VGPUS_MAX) {
-        const int rc = folder[0] ? open_folder(folder, &vgpus[n_vgpus]) : -ENOENT;
-
-        if (rc == 0) {
-            struct vgpu *const v = &vgpus[n_vgpus];
-
-            if (v->view.file)
-                turns_open(&turns[n_vgpus], &v->account->slot[v->slot].gate, &v->view);
-            n_vgpus++;
-        } else if (rc != -ENOENT)
-            return rc;
-    }
-    if (folders && !copy)
-        return -ENOMEM;
-    /* They are gone: who is told of vGPUs must not have the whole GPU. */
-    return folders && n_vgpus == 0 ? -ENODEV : 0;
+    rc = open_each(folders, n);
+    for (unsigned i = 0; i < n; i++)
+        free(folders[i]);
+    /* Also a name that says nothing is a name. */
+    if (rc == 0 && named && n == 0)
+        rc = -ENODEV;
+    return rc == 0 && !named ? show_devices() : rc;
 }
 
 int
@@ -83,7 +119,7 @@ vgpus_open(void)
         return status;
     process_lock(&lock);
     if (atomic_load_explicit(&opened, memory_order_relaxed) != pid) {
-        status = open_all(secure_getenv("TESSERA_VGPU"));
+        status = open_all();
         /* Who has got nothing may ask again. */
         if (status == 0 || n_vgpus > 0)
             atomic_store_explicit(&opened, pid, memory_order_release);

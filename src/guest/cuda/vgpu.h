@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The vGPUs of this process, by the account that the manager grants it for each (link/grant.h).
- * TESSERA_VGPU names their folders; those with CUDA are the process's devices, in that order.
+ * TESSERA_VGPU names their folders, or they are mounted (opencl/find.h); those with CUDA are the
+ * process's devices, in that order: `tessera run` has set CUDA_VISIBLE_DEVICES so, and where nobody
+ * has named vGPUs, in a container, we do, before the driver looks.
  *
  * A child of fork() asks for grants of its own, as soon as it needs them.
  */
 #ifndef TESSERA_GUEST_CUDA_VGPU_H
 #define TESSERA_GUEST_CUDA_VGPU_H
 
-#include "link/account.h"
+#include "link/grant.h"
 
 struct turns;
 
@@ -16,6 +18,7 @@ struct vgpu {
     struct account_page *account;
     unsigned slot;         /* there: ours */
     struct turn_view view; /* of our gate; its file is NULL: nobody governs */
+    char device[GRANT_DEVICE_BYTES];
 };
 
 /* Asks for the grants, once in a process. 0, also without vGPUs; a negative errno: the manager

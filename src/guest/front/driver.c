@@ -1,34 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/front/driver.h"
 
-#include "base/cleanup.h"
+#include "base/nvidia.h"
 #include "guest/front/entries.h"
 
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#define VERSION_FILE "/proc/driver/nvidia/version"
-
-/* Where distributions and NVIDIA's own installer put it. */
-static const char *const folders[] = {
-#if defined(__x86_64__)
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/x86_64-linux-gnu/nvidia/current",
-#elif defined(__aarch64__)
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu/nvidia/current",
-#endif
-    "/usr/lib64",
-    "/usr/lib",
-    "/usr/lib/nvidia/current",
-    "/run/opengl-driver/lib",
-};
 
 static char none; /* its address: there is no driver */
 static _Atomic(void *) driver;
@@ -56,40 +36,18 @@ open_path(const char *path, const char *function)
     return NULL;
 }
 
-/* Of "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.14  Thu Feb 22 ...": 550.54.14. */
-static bool
-version_of(char *text, char **ret)
-{
-    char *rest = text, *word;
-
-    while ((word = strsep(&rest, " \t\n"))) {
-        const size_t digits = strspn(word, "0123456789");
-
-        if (digits && word[digits] == '.' && word[strspn(word, "0123456789.")] == '\0') {
-            *ret = word;
-            return true;
-        }
-    }
-    return false;
-}
-
 static void *
 open_installed(const char *file, const char *function)
 {
-    char text[1024], path[512], *version;
-    _cleanup_close_ int fd = open(VERSION_FILE, O_RDONLY | O_CLOEXEC);
-    const ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    char path[512], version[64];
     void *found = NULL;
 
-    if (n <= 0)
-        return NULL;
-    text[n] = '\0';
-    if (!version_of(text, &version))
-        return NULL;
-    for (size_t i = 0; i < sizeof folders / sizeof *folders && !found; i++) {
-        snprintf(path, sizeof path, "%s/%s.%s", folders[i], file, version);
+    snprintf(path, sizeof path, "%s/%s", NVIDIA_FOLDER_IN_CONTAINER, file);
+    found = open_path(path, function);
+    if (found || !nvidia_version(version, sizeof version))
+        return found;
+    for (unsigned i = 0; !found && nvidia_path(i, file, version, path, sizeof path); i++)
         found = open_path(path, function);
-    }
     return found;
 }
 

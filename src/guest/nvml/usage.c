@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/nvml/usage.h"
 
-#include "base/cleanup.h"
 #include "guest/front/lock.h"
 #include "guest/front/resolve.h"
 #include "guest/nvml/results.h"
+#include "guest/opencl/find.h"
 #include "link/grant.h"
 
 #include <errno.h>
@@ -15,27 +15,28 @@
 #define UUID_BYTES 96
 
 static struct process_lock lock;
-static const struct account_page *accounts[VGPUS_MAX];
-static unsigned n_accounts;
+static struct vgpu_look looks[VGPUS_MAX];
+static unsigned n_looks;
 static _Atomic bool looked; /* at all of them; a child of fork() has the same */
 
 /* Lock held. Whom nobody shows anything now may ask again later. */
 static bool
-look_at_all(const char *folders)
+look_at_all(void)
 {
-    _cleanup_free_ char *copy = folders ? strdup(folders) : NULL;
-    char *rest = copy, *folder;
+    char *folders[VGPUS_MAX];
+    const unsigned n =
+        find_vgpus(secure_getenv("TESSERA_VGPU"), FIND_FOLDER, folders, VGPUS_MAX);
+    bool all = true;
 
-    n_accounts = 0;
-    while ((folder = strsep(&rest, ":")) && n_accounts < VGPUS_MAX) {
-        const int rc = folder[0] ? grant_look(folder, &accounts[n_accounts]) : -ENOENT;
+    n_looks = 0;
+    for (unsigned i = 0; i < n; i++) {
+        const int rc = all ? grant_look(folders[i], &looks[n_looks]) : -ENOENT;
 
-        if (rc == 0)
-            n_accounts++;
-        else if (rc != -ENOENT)
-            return false;
+        n_looks += rc == 0;
+        all &= rc == 0 || rc == -ENOENT;
+        free(folders[i]);
     }
-    return true;
+    return all;
 }
 
 static bool
@@ -46,8 +47,7 @@ look(void)
     if (all)
         return true;
     process_lock(&lock);
-    all = atomic_load_explicit(&looked, memory_order_relaxed) ||
-          look_at_all(secure_getenv("TESSERA_VGPU"));
+    all = atomic_load_explicit(&looked, memory_order_relaxed) || look_at_all();
     atomic_store_explicit(&looked, all, memory_order_release);
     process_unlock(&lock);
     return all;
@@ -76,16 +76,11 @@ is_named(void *device, const char *name)
 const struct account_page *
 usage_of(void *device)
 {
-    const char *const visible = secure_getenv("CUDA_VISIBLE_DEVICES");
-    _cleanup_free_ char *copy = NULL;
-    char *rest, *name;
-
-    if (!visible || !look() || n_accounts == 0)
+    if (!look())
         return NULL;
-    copy = rest = strdup(visible);
-    for (unsigned i = 0; i < n_accounts && (name = strsep(&rest, ",")); i++) {
-        if (is_named(device, name))
-            return accounts[i];
+    for (unsigned i = 0; i < n_looks; i++) {
+        if (is_named(device, looks[i].device))
+            return looks[i].account;
     }
     return NULL;
 }
