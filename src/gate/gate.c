@@ -479,7 +479,7 @@ gate_admit(struct gate *g, struct gate_ticket *t)
 static bool
 gate_is_stuck(const struct gate *g, uint64_t now, uint64_t by_ns)
 {
-    if (g->turn == 0 || g->inflight == 0)
+    if ((g->turn == 0 && !g->loose) || g->inflight == 0)
         return false;
     if (g->passed)
         return now > g->front_ns + FORCE_PASSED_FACTOR * by_ns;

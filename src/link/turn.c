@@ -86,11 +86,13 @@ map_bell(int fd)
 }
 
 int
-turn_bell_create(const char *path, struct turn_bell **ret, int *ret_fd)
+turn_bell_create(struct turn_bell **ret, int *ret_fd)
 {
-    _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    _cleanup_close_ int fd =
+        memfd_create("tessera-bell", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-    if (fd < 0 || ftruncate(fd, TURN_PAGE_BYTES) < 0)
+    if (fd < 0 || ftruncate(fd, TURN_PAGE_BYTES) < 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
         return -errno;
     *ret = map_bell(fd);
     if (!*ret)
@@ -248,7 +250,7 @@ turn_copy_desk(struct turn_file *f, unsigned gate, const struct turn_gate *desk)
     struct turn_gate *const page = &f->gate[gate];
     /* Pairs with the release in turn_give_back(): the times are those of that turn. */
     const uint64_t given = atomic_load_explicit(&desk->given, memory_order_acquire);
-    const bool news = given != atomic_load_explicit(&page->given, memory_order_relaxed);
+    const bool news = given > atomic_load_explicit(&page->given, memory_order_relaxed);
 
     COPY(page, desk, wants);
     COPY(page, desk, taken_ns);

@@ -12,7 +12,7 @@
  *
  * A guest that is served in its own process (grant.h) can write to nothing that other guests'
  * gates rely on: its page is a desk in its vGPU's account, from which the arbiter copies what is
- * new into the file; and it rings a bell that is a file of its own. Its turns are handed on by way
+ * new into the file; and it rings a bell that is not the workers'. Its turns are handed on by way
  * of the arbiter.
  *
  *   arbiter   turn_offer()  ──▶ gate: turn_taken? waits for the giver's page ──▶ runs commands
@@ -35,7 +35,7 @@
 #include <stdint.h>
 
 #define TURN_MAGIC 0x74525354u /* "TSRt" */
-#define TURN_VERSION 1u
+#define TURN_VERSION 2u
 #define TURN_GATES 4096 /* sessions of one GPU at once */
 #define TURN_NO_GATE UINT32_MAX
 #define TURN_PAGE_BYTES 4096
@@ -73,7 +73,7 @@ struct turn_offer {
     _Atomic uint64_t
         slice_ns; /* of wall time since it was taken; may change while it runs */
     _Atomic uint64_t linger_ns; /* how long a gate without commands keeps the turn */
-    _Atomic int32_t pid; /* whose gate it is, for the next manager alone; 0: nobody's */
+    _Atomic uint64_t owner; /* vGPU and slot, for the next manager alone; 0: nobody's */
 };
 
 /* What one gate tells. The gate writes; the arbiter on behalf of a dead one. */
@@ -110,8 +110,11 @@ struct turn_file {
 int turn_create(const char *path, struct turn_file **ret, int *ret_fd);
 void turn_unmap(struct turn_file *f);
 
-/* The same for the bell of gates that have desks. */
-int turn_bell_create(const char *path, struct turn_bell **ret, int *ret_fd);
+/*
+ * The bell of gates that have desks: memory that whoever has the descriptor can ring, but neither
+ * shorten nor lengthen. It ends with the manager, and the next one has another.
+ */
+int turn_bell_create(struct turn_bell **ret, int *ret_fd);
 void turn_bell_unmap(struct turn_bell *b);
 
 /* A worker's view: all to read, two pages to write. */
@@ -149,7 +152,7 @@ bool turn_given(const struct turn_file *f, unsigned gate, uint64_t turn);
 /* The gate is dead: all its turns are given back, it wants nothing. */
 void turn_bury(struct turn_file *f, unsigned gate);
 
-/* What is new on a gate's desk is on its page from now on. */
+/* What is new on a gate's desk is on its page from now on; a turn stays given back. */
 void turn_copy_desk(struct turn_file *f, unsigned gate, const struct turn_gate *desk);
 
 /* Sleeps until a bell differs from what it was seen at, or until until_ns (CLOCK_MONOTONIC). */

@@ -21,6 +21,9 @@
 /* Kernels of a software GPU keep all cores busy; who decides about turns must not wait for one. */
 #define NICE (-10)
 
+/* How often the desks of those are looked at whose bell we do not hear. */
+#define DEAF_NS UINT64_C(500000)
+
 struct arbiter {
     pthread_mutex_t lock; /* of core and stops */
     struct arbiter_core core;
@@ -29,6 +32,7 @@ struct arbiter {
     clockid_t cpu_clock;
     int turns_fd, gate_fd, bell_fd;
     struct turn_bell *bell; /* of gates with desks */
+    unsigned n_deaf;        /* such gates that ring the bell of a manager before us */
     int alarm_fd; /* eventfd: a session must end. Its watch owns it once there is one */
     struct watch *alarm;
     arbiter_sentence_fn *sentence;
@@ -126,6 +130,8 @@ arbiter_main(void *arg)
         lock(a);
         stops = a->stops;
         until = stops ? 0 : arbiter_core_step(&a->core, now_ns());
+        if (a->n_deaf > 0 && until > now_ns() + DEAF_NS)
+            until = now_ns() + DEAF_NS;
         alarm = a->core.has_sentences;
         unlock(a);
         if (stops)
@@ -171,16 +177,6 @@ alarm_seen(void *arg)
 
 /* Beginning and end. */
 
-static int
-open_bell(struct arbiter *a, const char *turns)
-{
-    char path[PATH_MAX];
-
-    if (snprintf(path, sizeof path, "%s.bell", turns) >= (int)sizeof path)
-        return -ENAMETOOLONG;
-    return turn_bell_create(path, &a->bell, &a->bell_fd);
-}
-
 int
 arbiter_new(const char *path, const struct arbiter_terms *t, struct arbiter **ret)
 {
@@ -201,7 +197,7 @@ arbiter_new(const char *path, const struct arbiter_terms *t, struct arbiter **re
     a->core.watchdog_ns = t->watchdog_ns;
     arbiter_core_init(&a->core, f, t->policy, &t->params);
     a->turns_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    rc = a->turns_fd < 0 ? -errno : open_bell(a, path);
+    rc = a->turns_fd < 0 ? -errno : turn_bell_create(&a->bell, &a->bell_fd);
     a->alarm_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (rc == 0 && a->alarm_fd < 0)
         rc = -errno;
@@ -321,6 +317,17 @@ arbiter_remove_vgpu(struct arbiter *a, struct arbiter_vgpu *v)
 
 /* Sessions. */
 
+/* Of the vGPU's name and the slot: nobody but us writes it where it is noted. FNV-1a. */
+static uint64_t
+owner_of(const struct arbiter_vgpu *v, unsigned slot)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ slot;
+
+    for (const char *c = v->name; *c; c++)
+        hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+    return (hash ^ slot) | UINT64_C(1) << 63;
+}
+
 int
 arbiter_begin_session(struct arbiter *a, struct arbiter_vgpu *v, unsigned slot,
                       struct turn_gate *desk)
@@ -329,52 +336,39 @@ arbiter_begin_session(struct arbiter *a, struct arbiter_vgpu *v, unsigned slot,
 
     lock(a);
     gate = arbiter_core_open_gate(&a->core, v, slot, now_ns());
+    if (gate >= 0)
+        atomic_store(&a->core.file->offer[gate].owner, owner_of(v, slot));
     if (gate >= 0 && desk)
         arbiter_core_set_desk(&a->core, (unsigned)gate, desk, true);
     unlock_and_ring(a);
     return gate;
 }
 
-void
-arbiter_name_worker(struct arbiter *a, unsigned gate, pid_t pid)
-{
-    atomic_store(&a->core.file->offer[gate].pid, pid);
-}
-
-/* Gates that are in nobody's name count: a manager may die before it has given one. */
-static bool
-gate_may_be_of(const struct arbiter *a, unsigned gate, pid_t pid)
-{
-    const pid_t named =
-        gate < TURN_GATES ? atomic_load(&a->core.file->offer[gate].pid) : -1;
-
-    return named == pid || named == 0;
-}
-
 int
 arbiter_adopt_session(struct arbiter *a, struct arbiter_vgpu *v, unsigned slot,
-                      unsigned hint, pid_t pid, struct turn_gate *desk)
+                      struct turn_gate *desk)
 {
+    const uint64_t owner = owner_of(v, slot);
     int gate = -ENOENT;
 
-    if (gate_may_be_of(a, hint, pid))
-        gate = (int)hint;
     for (unsigned n = 0; n < TURN_GATES && gate < 0; n++) {
-        if (atomic_load(&a->core.file->offer[n].pid) == pid)
+        if (atomic_load(&a->core.file->offer[n].owner) == owner)
             gate = (int)n;
     }
     if (gate < 0)
         return gate;
     lock(a);
+    /* Before its last words are looked for there. It is ours: no other has that owner. */
     if (desk)
         turn_copy_desk(a->core.file, (unsigned)gate, desk);
     if (arbiter_core_adopt_gate(&a->core, v, slot, (unsigned)gate, now_ns()) < 0)
         gate = -ENOENT;
-    else if (desk)
+    if (gate >= 0 && desk) {
         arbiter_core_set_desk(&a->core, (unsigned)gate, desk, false);
+        a->core.gates[gate].deaf = true;
+        a->n_deaf++;
+    }
     unlock(a);
-    if (gate >= 0)
-        arbiter_name_worker(a, (unsigned)gate, pid);
     return gate;
 }
 
@@ -382,6 +376,7 @@ void
 arbiter_end_session(struct arbiter *a, unsigned gate)
 {
     lock(a);
+    a->n_deaf -= a->core.gates[gate].deaf;
     arbiter_core_close_gate(&a->core, gate, now_ns());
     unlock_and_ring(a);
 }

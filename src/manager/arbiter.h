@@ -54,15 +54,12 @@ void arbiter_remove_vgpu(struct arbiter *a, struct arbiter_vgpu *v);
 int arbiter_begin_session(struct arbiter *a, struct arbiter_vgpu *v, unsigned slot,
                           struct turn_gate *desk);
 
-/* The session's worker runs: a later manager finds its gate by it. */
-void arbiter_name_worker(struct arbiter *a, unsigned gate, pid_t pid);
-
 /*
- * The gate of a session that began under a manager before us: `hint`, or any other that is in the
- * worker's name. Returns the number, -ENOENT: it has none.
+ * The gate of a session that began under a manager before us, in that slot of that vGPU. Returns
+ * the number, -ENOENT: it has none.
  */
 int arbiter_adopt_session(struct arbiter *a, struct arbiter_vgpu *v, unsigned slot,
-                          unsigned hint, pid_t pid, struct turn_gate *desk);
+                          struct turn_gate *desk);
 
 /* The session's process is gone. */
 void arbiter_end_session(struct arbiter *a, unsigned gate);

@@ -85,6 +85,7 @@ struct arbiter_gate {
     unsigned slot;                /* in the vGPU's account */
     const struct turn_gate *desk; /* its page's original (link/turn.h), or NULL */
     bool wants;
+    bool deaf;    /* arbiter.c's: it has a desk, and rings another bell than ours */
     bool adopted; /* a turn from the manager before us is not given back yet */
     enum arbiter_sentence sentence;
     bool sentence_told;

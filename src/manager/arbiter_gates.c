@@ -307,7 +307,7 @@ arbiter_core_close_gate(struct arbiter_core *c, unsigned number, uint64_t now_ns
         arbiter_advance(c);
     list_del(&g->link);
     g->vgpu = NULL;
-    atomic_store(&c->file->offer[number].pid, 0);
+    atomic_store(&c->file->offer[number].owner, 0);
     if (--v->n_gates > 0)
         return;
     sched_leave(&c->sched, &v->sched);

@@ -12,6 +12,7 @@
 #include "manager/notify.h"
 #include "manager/operation.h"
 #include "manager/operation_socket.h"
+#include "manager/shared.h"
 #include "manager/vgpu.h"
 #include "manager/vgpu_suspend.h"
 #include "manager/words.h"
@@ -60,6 +61,7 @@ watch_signals(struct manager *m, struct err *e)
     static const int numbers[] = {SIGTERM, SIGINT};
 
     signal(SIGPIPE, SIG_IGN);
+    shared_guard();
     for (size_t i = 0; i < 2; i++) {
         int rc = uv_signal_init(&m->loop, &m->signals[i]);
 

@@ -266,7 +266,6 @@ session_start(const struct session *from, int guest, struct session **ret)
         session_gate_end(v, s.gate);
         return pid;
     }
-    session_gate_started(v, s.gate, pid);
     /* Where /proc hides it from us (hidepid, once it is in its jail) its own word counts. */
     ticks = process_start_ticks(pid);
     if (ticks != 0)

@@ -47,23 +47,14 @@ session_gate_arguments(const struct vgpu *v, int gate, struct strv *argv, int *f
     strv_add(argv, "%d", gate);
 }
 
-void
-session_gate_started(const struct vgpu *v, int gate, pid_t pid)
-{
-    if (gate >= 0)
-        arbiter_name_worker(v->arbiter, (unsigned)gate, pid);
-}
-
 int
 session_gate_adopt(struct vgpu *v, unsigned slot, pid_t pid)
 {
-    const uint32_t noted = atomic_load(&v->account->slot[slot].gate.turn_gate);
     int gate;
 
-    if (!v->arbiter || noted == 0)
+    if (!v->arbiter)
         return SESSION_NO_GATE;
-    gate = arbiter_adopt_session(v->arbiter, v->turns, slot, noted - 1, pid,
-                                 desk_of(v, slot));
+    gate = arbiter_adopt_session(v->arbiter, v->turns, slot, desk_of(v, slot));
     if (gate >= 0)
         return gate;
     log_warning("vGPU '%s': process %d has no gate that is its own: it gets no turns",

@@ -22,9 +22,6 @@ int session_gate_begin(struct vgpu *v, unsigned slot);
 void session_gate_arguments(const struct vgpu *v, int gate, struct strv *argv, int *fds,
                             int *nfds);
 
-/* The worker, or the program, has started. */
-void session_gate_started(const struct vgpu *v, int gate, pid_t pid);
-
 /* The gate of a session of a manager before us, or SESSION_NO_GATE. */
 int session_gate_adopt(struct vgpu *v, unsigned slot, pid_t pid);
 

@@ -96,7 +96,6 @@ begin(struct session *s, int fd, int pidfd)
     atomic_store(&slot->pid, s->pid);
     atomic_store(&slot->state, SLOT_LIVE);
     s->gate = session_gate_begin(v, s->slot);
-    session_gate_started(v, s->gate, s->pid);
     rc = session_watch(s, pidfd, &started);
     if (rc < 0) {
         session_gate_end(v, s->gate);

@@ -42,7 +42,7 @@ OWN = {name for name, role in ENTRIES.items() if role in ROLES_WHOLE} | {
     "cuModuleLoadFatBinary", "cuModuleUnload", "cuLibraryLoadData", "cuLibraryLoadFromFile",
     "cuLibraryUnload", "cuCtxDestroy", "cuCtxDestroy_v2", "cuDevicePrimaryCtxRetain",
     "cuDevicePrimaryCtxRelease", "cuDevicePrimaryCtxRelease_v2", "cuDevicePrimaryCtxReset",
-    "cuDevicePrimaryCtxReset_v2"}
+    "cuDevicePrimaryCtxReset_v2", "cuCtxDetach", "cuGreenCtxDestroy"}
 
 
 def symbols(path, *options):

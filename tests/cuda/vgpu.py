@@ -421,6 +421,62 @@ class Life(Test):
         self.assertEqual((seen["reserved_bytes"], seen["sessions_total"]), (0, 200))
 
 
+class Hostile(Test):
+    """A program that takes its grant by itself, and does with it what it can."""
+    TAKE = """
+import array, mmap, socket, struct
+s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+s.connect(os.environ["TESSERA_VGPU"] + "/cuda")
+data, more, _, _ = s.recvmsg(4096, socket.CMSG_SPACE(12))
+account, turns, bell = array.array("i", more[0][2])
+say("ready")
+hear()
+def refused(call, *arguments):
+    try:
+        call(*arguments)
+    except (OSError, ValueError):
+        return True
+    return False
+"""
+
+    def setUp(self):
+        super().setUp()
+        self.world.tessera("create", "b", "--type", "cpu-128m")
+
+    def hostile(self, code):
+        """It does it, and lives; the manager and another vGPU's programs go on."""
+        program = self.begun(self.TAKE + code + "\nsay('done'); hear()", on="b")
+        program.stdin.write("\n")
+        program.stdin.flush()
+        self.assertEqual(program.stdout.readline(), "done\n")
+        for _ in range(3):
+            self.world.vgpu("b")
+            self.program("begin(); assert alloc(MIB)[0] == OK and info()[1] == 128 * MIB")
+        self.world.kill(program)
+        wait_for("its end", lambda: not self.world.vgpu("b")["sessions"])
+
+    def test_it_cannot_write_the_turns_or_shorten_the_bell(self):
+        self.hostile("""
+assert refused(os.ftruncate, turns, 0) and refused(os.write, turns, b"x")
+assert refused(mmap.mmap, turns, 4096)
+assert refused(os.ftruncate, bell, 0) and refused(os.ftruncate, bell, 1 << 20)
+os.write(bell, bytes(range(4)))
+""")
+
+    def test_an_account_that_is_cut_off_is_its_own_loss(self):
+        self.hostile("os.ftruncate(account, 0)")
+
+    def test_an_account_full_of_anything(self):
+        for byte in (0, 0x7f, 0xff):
+            self.hostile(f"""
+at = mmap.mmap(account, 0)
+at[16:] = bytes([{byte}]) * (len(at) - 16)
+os.write(bell, b"anything")
+""")
+            self.world.tessera("delete", "b", check=False)
+            self.world.tessera("create", "b", "--type", "cpu-128m", check=False)
+
+
 class Nvml(Test):
     """What a program on a vGPU hears of the management library."""
     HEAD = """

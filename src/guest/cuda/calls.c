@@ -54,6 +54,22 @@ call_current(void)
     return current(&context) == CUDA_SUCCESS ? context : NULL;
 }
 
+static int
+context_of(void *stream, void **ret)
+{
+    CALL(NR_cuStreamGetCtx, (void *, void **), stream, ret);
+}
+
+void *
+call_context_of(void *stream)
+{
+    void *context = NULL;
+
+    if (stream == CALL_STREAM_LEGACY || stream == CALL_STREAM_PER_THREAD)
+        return NULL;
+    return context_of(stream, &context) == CUDA_SUCCESS ? context : NULL;
+}
+
 int
 call_synchronize(void)
 {

@@ -22,6 +22,9 @@ void call_pop(void);
 /* The current context, NULL: there is none. */
 void *call_current(void);
 
+/* The context of a stream; NULL: that of no stream of the program's making. */
+void *call_context_of(void *stream);
+
 /* Waits for all that was put into the context. It must be the current one. */
 int call_synchronize(void);
 

@@ -9,12 +9,14 @@
 #include "guest/cuda/turns.h"
 #include "guest/front/resolve.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define DEVICES_MAX 64
 
-static _Atomic(void *)
-    primaries[DEVICES_MAX]; /* of each device, once somebody has had it */
+/* Of each device, once somebody has had it; and how many have it now. */
+static _Atomic(void *) primaries[DEVICES_MAX];
+static _Atomic int primary_users[DEVICES_MAX];
 
 /* A program that is on a vGPU and has no account of it would be without a limit. */
 int tessera_cuInit(unsigned flags);
@@ -120,6 +122,7 @@ primary_release(int device)
     typedef int release_fn(int);
     release_fn *const release = (release_fn *)front_real(NR_cuDevicePrimaryCtxRelease_v2);
 
+    atomic_fetch_sub(&primary_users[device], 1);
     if (release)
         release(device);
 }
@@ -135,6 +138,7 @@ tessera_cuDevicePrimaryCtxRetain(void **ret, int device)
     if (result != CUDA_SUCCESS || device < 0 || device >= DEVICES_MAX)
         return result;
     atomic_store_explicit(&primaries[device], *ret, memory_order_relaxed);
+    atomic_fetch_add(&primary_users[device], 1);
     context_comes(device, *ret);
     if (implicit_settle(device))
         return result;
@@ -168,7 +172,27 @@ primary_may_be_gone(int device, void *context)
         context_is_gone(context);
 }
 
-#define PRIMARY_ENDS(name)                                                               \
+/* Is it the last of its users who goes now? */
+static bool
+is_last_user(int device)
+{
+    if (device < 0 || device >= DEVICES_MAX)
+        return false;
+    if (atomic_fetch_sub(&primary_users[device], 1) > 1)
+        return false;
+    atomic_store(&primary_users[device], 0);
+    return true;
+}
+
+static bool
+all_users_go(int device)
+{
+    if (device >= 0 && device < DEVICES_MAX)
+        atomic_store(&primary_users[device], 0);
+    return true;
+}
+
+#define PRIMARY_ENDS(name, ends)                                                         \
     int tessera_##name(int device);                                                      \
     int tessera_##name(int device)                                                       \
     {                                                                                    \
@@ -176,7 +200,7 @@ primary_may_be_gone(int device, void *context)
         void *const context = primary_of(device);                                        \
         int result;                                                                      \
                                                                                          \
-        if (context)                                                                     \
+        if (ends(device) && context)                                                     \
             context_goes(context);                                                       \
         result = ((end_fn *)front_real(NR_##name))(device);                              \
         primary_may_be_gone(device, context);                                            \
@@ -184,10 +208,34 @@ primary_may_be_gone(int device, void *context)
         return result;                                                                   \
     }
 
-PRIMARY_ENDS(cuDevicePrimaryCtxRelease)
-PRIMARY_ENDS(cuDevicePrimaryCtxRelease_v2)
-PRIMARY_ENDS(cuDevicePrimaryCtxReset)
-PRIMARY_ENDS(cuDevicePrimaryCtxReset_v2)
+PRIMARY_ENDS(cuDevicePrimaryCtxRelease, is_last_user)
+PRIMARY_ENDS(cuDevicePrimaryCtxRelease_v2, is_last_user)
+PRIMARY_ENDS(cuDevicePrimaryCtxReset, all_users_go)
+PRIMARY_ENDS(cuDevicePrimaryCtxReset_v2, all_users_go)
+
+/* Of those that are a part of another context, or counted by the driver, no more is known. */
+#define OTHER_ENDS(name, context)                                                        \
+    int tessera_##name(void *what);                                                      \
+    int tessera_##name(void *what)                                                       \
+    {                                                                                    \
+        typedef int end_fn(void *);                                                      \
+                                                                                         \
+        context_goes(context);                                                           \
+        return ((end_fn *)front_real(NR_##name))(what);                                  \
+    }
+
+static const void *
+context_of_green(void *green)
+{
+    typedef int from_fn(void **, void *);
+    from_fn *const from = (from_fn *)front_real(NR_cuCtxFromGreenCtx);
+    void *context = NULL;
+
+    return from && from(&context, green) == CUDA_SUCCESS ? context : NULL;
+}
+
+OTHER_ENDS(cuCtxDetach, what)
+OTHER_ENDS(cuGreenCtxDestroy, context_of_green(what))
 
 /* ---- modules ------------------------------------------------------------------------ */
 

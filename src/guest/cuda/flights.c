@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/cuda/flights.h"
 
+#include "base/futex.h"
 #include "base/io.h"
 #include "guest/cuda/calls.h"
 
 #include <string.h>
+
+#define LET_GO_LOOK_NS 100000u
 
 void
 flights_init(struct flights *f)
 {
     memset(f, 0, sizeof *f);
     pthread_mutex_init(&f->lock, NULL);
-    pthread_mutex_init(&f->waits, NULL);
 }
 
 /* ---- events ------------------------------------------------------------------------- */
@@ -53,11 +55,10 @@ flight_at(struct flights *f, unsigned i)
 }
 
 static bool
-add(struct flights *f, const struct flight *what, void *stream)
+add(struct flights *f, const struct flight *what, void *context, void *stream)
 {
     struct flight *const at = flight_at(f, f->n);
-    void *context = call_current();
-    void *event;
+    void *event = NULL;
 
     if (f->n == FLIGHTS_MAX || !context)
         return false;
@@ -75,13 +76,27 @@ add(struct flights *f, const struct flight *what, void *stream)
     return true;
 }
 
+/* A stream may be of another context than the current one. */
+static bool
+add_elsewhere(struct flights *f, const struct flight *what, void *stream)
+{
+    void *const context = call_context_of(stream);
+    bool added;
+
+    if (!context || call_push(context) != CUDA_SUCCESS)
+        return false;
+    added = add(f, what, context, stream);
+    call_pop();
+    return added;
+}
+
 bool
 flights_add(struct flights *f, const struct flight *what, void *stream)
 {
     bool added;
 
     pthread_mutex_lock(&f->lock);
-    added = add(f, what, stream);
+    added = add(f, what, call_current(), stream) || add_elsewhere(f, what, stream);
     pthread_mutex_unlock(&f->lock);
     return added;
 }
@@ -92,7 +107,7 @@ end_of(const struct flights *f, const struct flight *what, uint64_t now)
 {
     uint64_t passed;
 
-    if (!f->last.event || f->last.context != what->context ||
+    if (!f->last.event || !what->event || f->last.context != what->context ||
         call_event_elapsed(f->last.event, what->event, &passed) != CUDA_SUCCESS)
         return now;
     return f->last_end_ns + passed < now ? f->last_end_ns + passed : now;
@@ -119,11 +134,14 @@ times_of(struct flights *f, const struct flight *what)
 static bool
 oldest_has_ended(struct flights *f)
 {
-    const struct flight *const oldest = flight_at(f, 0);
+    struct flight *const oldest = flight_at(f, 0);
     int result;
 
-    if (call_push(oldest->context) != CUDA_SUCCESS)
+    if (call_push(oldest->context) != CUDA_SUCCESS) {
+        /* It is gone, with its events. */
+        oldest->event = NULL;
         return true;
+    }
     result = call_event_query(oldest->event);
     call_pop();
     return result != CUDA_ERROR_NOT_READY;
@@ -152,23 +170,81 @@ flights_collect(struct flights *f, struct flight *ret, struct gate_times *ret_at
 }
 
 bool
-flights_wait(struct flights *f)
+flights_wait_in(struct flights *f, void *context)
 {
-    struct flight newest;
-    bool any;
+    bool mine;
 
-    pthread_mutex_lock(&f->waits);
     pthread_mutex_lock(&f->lock);
-    any = f->n > 0;
-    if (any)
-        newest = *flight_at(f, f->n - 1);
+    mine = f->waited_for == NULL;
+    if (mine)
+        f->waited_for = context;
     pthread_mutex_unlock(&f->lock);
-    if (any && call_push(newest.context) == CUDA_SUCCESS) {
-        call_event_wait(newest.event);
+    return mine;
+}
+
+void
+flights_waited(struct flights *f)
+{
+    pthread_mutex_lock(&f->lock);
+    f->waited_for = NULL;
+    pthread_mutex_unlock(&f->lock);
+}
+
+void
+flights_let_go(struct flights *f, const void *context)
+{
+    _Atomic uint32_t nobody_rings = 0;
+    bool waits;
+
+    do {
+        pthread_mutex_lock(&f->lock);
+        waits = f->waited_for == context;
+        pthread_mutex_unlock(&f->lock);
+        if (waits)
+            futex_wait_until(&nobody_rings, 0, now_ns() + LET_GO_LOOK_NS);
+    } while (waits);
+}
+
+static bool
+wait_for(struct flights *f, const struct flight *which)
+{
+    const struct call_relaxed before = call_relax();
+    bool waited = false;
+
+    if (call_push(which->context) == CUDA_SUCCESS) {
+        waited = call_event_wait(which->event) == CUDA_SUCCESS;
         call_pop();
     }
-    pthread_mutex_unlock(&f->waits);
-    return any;
+    call_unrelax(before);
+    flights_waited(f);
+    return waited;
+}
+
+bool
+flights_wait(struct flights *f, bool oldest)
+{
+    struct flight which;
+    bool any;
+
+    pthread_mutex_lock(&f->lock);
+    any = f->n > 0 && f->waited_for == NULL;
+    if (any) {
+        which = *flight_at(f, oldest ? 0 : f->n - 1);
+        f->waited_for = which.context;
+    }
+    pthread_mutex_unlock(&f->lock);
+    return any && wait_for(f, &which);
+}
+
+uint64_t
+flights_oldest_ns(struct flights *f)
+{
+    uint64_t ns;
+
+    pthread_mutex_lock(&f->lock);
+    ns = f->n > 0 ? flight_at(f, 0)->submit_ns : UINT64_MAX;
+    pthread_mutex_unlock(&f->lock);
+    return ns;
 }
 
 /* Lock held. */
@@ -190,7 +266,6 @@ flights_take_of_context(struct flights *f, const void *context, struct flight *r
 {
     bool found = false;
 
-    pthread_mutex_lock(&f->waits);
     pthread_mutex_lock(&f->lock);
     for (unsigned i = 0; i < f->n && !found; i++) {
         if (flight_at(f, i)->context != context)
@@ -203,7 +278,6 @@ flights_take_of_context(struct flights *f, const void *context, struct flight *r
     if (!found)
         forget_events(f, context);
     pthread_mutex_unlock(&f->lock);
-    pthread_mutex_unlock(&f->waits);
     return found;
 }
 

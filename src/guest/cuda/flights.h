@@ -22,8 +22,8 @@ struct flight {
 };
 
 struct flights {
-    pthread_mutex_t lock;  /* of all below */
-    pthread_mutex_t waits; /* held by who waits for an event, and who ends a context */
+    pthread_mutex_t lock; /* of all below */
+    void *waited_for;     /* the context in which somebody waits; NULL: nobody does */
     struct flight ring[FLIGHTS_MAX];
     unsigned first, n;
     struct {
@@ -35,15 +35,28 @@ struct flights {
 
 void flights_init(struct flights *f);
 
-/* One that the driver has taken, into that stream of the current context. false: it cannot be
- * followed, no event is to be had. */
+/* One that the driver has taken, into that stream. false: it cannot be followed, no event is to be
+ * had. */
 bool flights_add(struct flights *f, const struct flight *what, void *stream);
 
 /* One that has ended; what it took is in *ret_at. false: there is none. */
 bool flights_collect(struct flights *f, struct flight *ret, struct gate_times *ret_at);
 
-/* Sleeps until all that are there now have ended. false: there are none. */
-bool flights_wait(struct flights *f);
+/* Sleeps until the oldest, or all that are there now, have ended. false: there are none. */
+bool flights_wait(struct flights *f, bool oldest);
+
+/*
+ * Somebody waits for all of a context: until flights_waited() it does not end (flights_let_go()).
+ * One at a time; false: another one does.
+ */
+bool flights_wait_in(struct flights *f, void *context);
+void flights_waited(struct flights *f);
+
+/* Before a context ends: nobody waits in it any more. */
+void flights_let_go(struct flights *f, const void *context);
+
+/* When the oldest was put there; UINT64_MAX: there are none. */
+uint64_t flights_oldest_ns(struct flights *f);
 
 /* The context ends: takes one of its flights. false: none is left, nor an event of it. */
 bool flights_take_of_context(struct flights *f, const void *context, struct flight *ret);

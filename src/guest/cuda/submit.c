@@ -132,30 +132,54 @@ enter(const struct submit *s, const uint64_t *args, void **ret_stream,
 
 /* ---- recording ---------------------------------------------------------------------- */
 
-#define CAPTURE(name, change, parameters, arguments)                                     \
+#define BEGIN_CAPTURE(name, parameters, arguments)                                       \
     int tessera_##name parameters;                                                       \
     int tessera_##name parameters                                                        \
     {                                                                                    \
         typedef int capture_fn parameters;                                               \
-        const int result = ((capture_fn *)front_real(NR_##name))arguments;               \
+        int result;                                                                      \
                                                                                          \
-        if (result == CUDA_SUCCESS || (change) < 0)                                      \
-            turns_captures(change);                                                      \
+        turns_records(stream, true);                                                     \
+        result = ((capture_fn *)front_real(NR_##name))arguments;                         \
+        if (result != CUDA_SUCCESS && !call_is_capturing(stream))                        \
+            turns_records(stream, false);                                                \
         return result;                                                                   \
     }
-#define BEGIN_CAPTURE(name) CAPTURE(name, 1, (void *stream, int mode), (stream, mode))
-#define BEGIN_TO_GRAPH(name)                                                             \
-    CAPTURE(name, 1,                                                                     \
-            (void *stream, void *graph, const void *nodes, const void *edges, size_t n,  \
-             int mode),                                                                  \
-            (stream, graph, nodes, edges, n, mode))
-#define END_CAPTURE(name) CAPTURE(name, -1, (void *stream, void **ret), (stream, ret))
+#define TO_GRAPH                                                                         \
+    (void *stream, void *graph, const void *nodes, const void *edges, size_t n, int mode)
 
-CAPTURE(cuStreamBeginCapture, 1, (void *stream), (stream))
-CAPTURE(cuStreamBeginCapture_ptsz, 1, (void *stream), (stream))
-BEGIN_CAPTURE(cuStreamBeginCapture_v2)
-BEGIN_CAPTURE(cuStreamBeginCapture_v2_ptsz)
-BEGIN_TO_GRAPH(cuStreamBeginCaptureToGraph)
-BEGIN_TO_GRAPH(cuStreamBeginCaptureToGraph_ptsz)
+BEGIN_CAPTURE(cuStreamBeginCapture, (void *stream), (stream))
+BEGIN_CAPTURE(cuStreamBeginCapture_ptsz, (void *stream), (stream))
+BEGIN_CAPTURE(cuStreamBeginCapture_v2, (void *stream, int mode), (stream, mode))
+BEGIN_CAPTURE(cuStreamBeginCapture_v2_ptsz, (void *stream, int mode), (stream, mode))
+BEGIN_CAPTURE(cuStreamBeginCaptureToGraph, TO_GRAPH,
+              (stream, graph, nodes, edges, n, mode))
+BEGIN_CAPTURE(cuStreamBeginCaptureToGraph_ptsz, TO_GRAPH,
+              (stream, graph, nodes, edges, n, mode))
+
+/* An end that fails may leave it recording: in another thread than it began in. */
+#define END_CAPTURE(name)                                                                \
+    int tessera_##name(void *stream, void **ret);                                        \
+    int tessera_##name(void *stream, void **ret)                                         \
+    {                                                                                    \
+        typedef int end_fn(void *, void **);                                             \
+        const int result = ((end_fn *)front_real(NR_##name))(stream, ret);               \
+                                                                                         \
+        if (result == CUDA_SUCCESS || !call_is_capturing(stream))                        \
+            turns_records(stream, false);                                                \
+        return result;                                                                   \
+    }
+#define DESTROY_STREAM(name)                                                             \
+    int tessera_##name(void *stream);                                                    \
+    int tessera_##name(void *stream)                                                     \
+    {                                                                                    \
+        typedef int destroy_fn(void *);                                                  \
+                                                                                         \
+        turns_records(stream, false);                                                    \
+        return ((destroy_fn *)front_real(NR_##name))(stream);                            \
+    }
+
 END_CAPTURE(cuStreamEndCapture)
 END_CAPTURE(cuStreamEndCapture_ptsz)
+DESTROY_STREAM(cuStreamDestroy)
+DESTROY_STREAM(cuStreamDestroy_v2)

@@ -20,6 +20,9 @@
 /* While it is passed: how often one who comes by is looked at. */
 #define LOOK_PERIOD_NS 100000000u
 
+/* The gate is passed no longer when what was looked at has not ended after that time. */
+#define QUEUE_MAX_NS 1000000000u
+
 /*
  * Of what waits for another command of its own program (a flag in memory, a collective operation)
  * nobody knows the end: what has waited so long for work that has not ended goes to join it.
@@ -32,6 +35,9 @@
 
 /* Where the kernel cannot wait for several words (before Linux 5.16), how often they are read. */
 #define POLL_NS 500000u
+
+#define THREADS_MAX 64u     /* that put work on the device at the very same time */
+#define RECORDINGS_MAX 256u /* streams at once */
 
 #define KEEPER_STACK (512u << 10) /* the driver's functions run on it */
 
@@ -122,6 +128,9 @@ collect(struct turns *u)
     bool any = false;
 
     while (flights_collect(&u->flights, &f, &at)) {
+        /* One of those that passed: what was before it in the queue is not known. */
+        if (!f.ticket.counted)
+            continue;
         learn(u, &f, &at);
         gate_complete(&u->gate, &f.ticket, &at);
         any = true;
@@ -142,6 +151,31 @@ wait_for_captures(void)
         futex_wait_until(&nobody_rings, 0, now_ns() + CAPTURE_LOOK_NS);
 }
 
+static bool
+is_known(struct turns *u, const void *context)
+{
+    bool known = false;
+
+    pthread_mutex_lock(&u->lock);
+    for (unsigned i = 0; i < u->n_contexts; i++)
+        known |= u->contexts[i] == context;
+    pthread_mutex_unlock(&u->lock);
+    return known;
+}
+
+/* It may end at any time, but not from when somebody is known to wait in it. */
+static void
+wait_for_context(struct turns *u, void *context)
+{
+    if (!flights_wait_in(&u->flights, context))
+        return;
+    if (is_known(u, context) && call_push(context) == CUDA_SUCCESS) {
+        call_synchronize();
+        call_pop();
+    }
+    flights_waited(&u->flights);
+}
+
 /*
  * Nobody knows where work went while the device was passed: all contexts are waited for. While a
  * graph is recorded that would spoil it; then what is left runs on beside the next one's.
@@ -150,16 +184,16 @@ static void
 wait_for_contexts(struct turns *u)
 {
     const struct call_relaxed before = call_relax();
+    void *contexts[TURNS_CONTEXTS_MAX];
+    unsigned n;
 
     wait_for_captures();
-    pthread_mutex_lock(&u->flights.waits);
-    for (unsigned i = 0; i < u->n_contexts && atomic_load(&captures) <= 0; i++) {
-        if (call_push(u->contexts[i]) != CUDA_SUCCESS)
-            continue;
-        call_synchronize();
-        call_pop();
-    }
-    pthread_mutex_unlock(&u->flights.waits);
+    pthread_mutex_lock(&u->lock);
+    n = u->n_contexts;
+    memcpy(contexts, u->contexts, n * sizeof *contexts);
+    pthread_mutex_unlock(&u->lock);
+    for (unsigned i = 0; i < n && atomic_load(&captures) <= 0; i++)
+        wait_for_context(u, contexts[i]);
     call_unrelax(before);
 }
 
@@ -191,6 +225,8 @@ begin_pass(struct turns *u)
         set_asks(u, false);
     }
     pthread_mutex_unlock(&u->lock);
+    if (u->passing)
+        ring(&u->news);
 }
 
 /* Lock held. Has anybody come by since the last look? The next one who does will be seen. */
@@ -223,6 +259,15 @@ look_at_pass(struct turns *u)
     return until;
 }
 
+/* A newcomer would wait for all of it; and the watchdog takes it for one command. */
+static bool
+queue_is_long(struct turns *u)
+{
+    const uint64_t oldest = flights_oldest_ns(&u->flights), now = now_ns();
+
+    return oldest < now && now - oldest > QUEUE_MAX_NS;
+}
+
 /* Until when it may sleep; 0: it may not. */
 static uint64_t
 keep(struct turns *u)
@@ -231,7 +276,7 @@ keep(struct turns *u)
 
     collect(u);
     st = gate_step(&u->gate, atomic_load(&u->waiting) > 0);
-    if (st.pass_ends) {
+    if (st.pass_ends || (u->passing && queue_is_long(u))) {
         end_pass(u);
         return 0;
     }
@@ -240,7 +285,7 @@ keep(struct turns *u)
     if (u->passing)
         return look_at_pass(u);
     /* By the clock as long as that says when; then by the end itself. */
-    if (st.drain && st.look_ns > now_ns() + POLL_NS && flights_wait(&u->flights))
+    if (st.drain && st.look_ns > now_ns() + POLL_NS && flights_wait(&u->flights, false))
         return 0;
     return st.look_ns;
 }
@@ -339,15 +384,21 @@ estimate(const struct turns *u, const struct turns_work *w, struct gate_ticket *
         t->est_ns = COST_UNKNOWN_NS;
 }
 
-static void
+/* false: it needs none, the gate is passed. */
+static bool
 wait_for_turn(struct turns *u, struct gate_ticket *t)
 {
+    bool passes;
+
     atomic_fetch_add(&u->waiting, 1);
     for (;;) {
         const uint32_t seen = atomic_load(&u->news);
         struct gate_words words;
         struct gate_state st;
 
+        passes = goes_by(u);
+        if (passes)
+            break;
         collect(u);
         gate_words(&u->gate, &words);
         st = gate_step(&u->gate, true);
@@ -360,6 +411,17 @@ wait_for_turn(struct turns *u, struct gate_ticket *t)
         sleep_on(&u->news, seen, &words, st.look_ns);
     }
     atomic_fetch_sub(&u->waiting, 1);
+    return !passes;
+}
+
+/* Each has an event behind it. There are never so many that one could not. */
+static void
+wait_for_room(struct turns *u)
+{
+    collect(u);
+    while (flights_count(&u->flights) + THREADS_MAX >= FLIGHTS_MAX &&
+           flights_wait(&u->flights, true))
+        collect(u);
 }
 
 void
@@ -368,12 +430,12 @@ turns_enter(struct turns *u, const struct turns_work *w, struct turns_entry *ret
     struct gate_ticket t;
 
     ret->turns = NULL;
-    if (!keeper_is_there(u) || goes_by(u))
+    if (!keeper_is_there(u))
         return;
     estimate(u, w, &t);
-    collect(u);
-    if (gate_admit(&u->gate, &t) != GATE_GO)
-        wait_for_turn(u, &t);
+    wait_for_room(u);
+    if (goes_by(u) || (gate_admit(&u->gate, &t) != GATE_GO && !wait_for_turn(u, &t)))
+        t = (struct gate_ticket){0}; /* its event tells how long the queue is */
     ret->turns = u;
     ret->flight = (struct flight){
         .ticket = t, .key = w->key, .like = w->like, .submit_ns = now_ns()};
@@ -402,14 +464,14 @@ turns_context_begins(struct turns *u, void *context)
 {
     bool known = false;
 
-    pthread_mutex_lock(&u->flights.waits);
+    pthread_mutex_lock(&u->lock);
     for (unsigned i = 0; i < u->n_contexts; i++)
         known |= u->contexts[i] == context;
     if (!known && u->n_contexts < TURNS_CONTEXTS_MAX)
         u->contexts[u->n_contexts++] = context;
     else if (!known)
         u->too_many = true;
-    pthread_mutex_unlock(&u->flights.waits);
+    pthread_mutex_unlock(&u->lock);
 }
 
 void
@@ -418,21 +480,40 @@ turns_context_ends(struct turns *u, const void *context)
     const struct gate_times unknown = {0};
     struct flight f;
 
-    while (flights_take_of_context(&u->flights, context, &f))
-        gate_complete(&u->gate, &f.ticket, &unknown);
-    pthread_mutex_lock(&u->flights.waits);
+    pthread_mutex_lock(&u->lock);
     for (unsigned i = 0; i < u->n_contexts; i++) {
         if (u->contexts[i] == context)
             u->contexts[i] = u->contexts[--u->n_contexts];
     }
-    pthread_mutex_unlock(&u->flights.waits);
+    pthread_mutex_unlock(&u->lock);
+    flights_let_go(&u->flights, context);
+    while (flights_take_of_context(&u->flights, context, &f))
+        gate_complete(&u->gate, &f.ticket, &unknown);
     kick(u);
 }
 
-void
-turns_captures(int n)
+/* The streams; a place that is NULL is free. More than that are not known to end. */
+static _Atomic(void *) recording[RECORDINGS_MAX];
+
+static bool
+change_recording(void *from, void *to)
 {
-    /* An end that fails may be of none that has begun. */
-    if (atomic_fetch_add(&captures, n) + n < 0)
-        atomic_store(&captures, 0);
+    for (unsigned i = 0; i < RECORDINGS_MAX; i++) {
+        void *expected = from;
+
+        if (atomic_compare_exchange_strong(&recording[i], &expected, to))
+            return true;
+    }
+    return false;
+}
+
+void
+turns_records(void *stream, bool records)
+{
+    if (!stream)
+        return;
+    if (records && change_recording(NULL, stream))
+        atomic_fetch_add(&captures, 1);
+    else if (!records && change_recording(stream, NULL))
+        atomic_fetch_sub(&captures, 1);
 }

@@ -40,7 +40,7 @@ struct turns {
     _Atomic bool keeper_sleeps;
     _Atomic uint32_t kick, news; /* for the keeper; for those who wait */
     _Atomic uint32_t waiting;    /* who wait for a turn */
-    /* On this device, to wait for (flights.waits). Too many: it is never passed. */
+    /* On this device, to wait for. Too many: it is never passed. */
     void *contexts[TURNS_CONTEXTS_MAX];
     unsigned n_contexts;
     bool too_many;
@@ -72,8 +72,10 @@ void turns_leave(struct turns_entry *e, void *stream, bool taken);
 void turns_context_begins(struct turns *u, void *context);
 void turns_context_ends(struct turns *u, const void *context);
 
-/* So many more streams record graphs now: their contexts cannot be waited for. */
-void turns_captures(int n);
+/*
+ * A stream records a graph from now on, or no longer: meanwhile contexts cannot be waited for.
+ */
+void turns_records(void *stream, bool records);
 
 /* The keeper's way from one sleep to the next; true: there is more to do. For its thread. */
 void turns_keep(struct turns *u);
