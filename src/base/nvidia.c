@@ -62,3 +62,17 @@ nvidia_path(unsigned place, const char *file, const char *version, char *ret, si
         return false;
     return snprintf(ret, cap, "%s/%s.%s", folders[place], file, version) < (int)cap;
 }
+
+bool
+nvidia_installed(const char *file, char *ret, size_t cap)
+{
+    char version[64];
+
+    if (!nvidia_version(version, sizeof version))
+        return false;
+    for (unsigned i = 0; nvidia_path(i, file, version, ret, cap); i++) {
+        if (access(ret, R_OK) == 0)
+            return true;
+    }
+    return false;
+}

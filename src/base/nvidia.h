@@ -19,4 +19,7 @@ bool nvidia_version(char *ret, size_t cap);
 bool nvidia_path(unsigned place, const char *file, const char *version, char *ret,
                  size_t cap);
 
+/* The first of them that is there. */
+bool nvidia_installed(const char *file, char *ret, size_t cap);
+
 #endif

@@ -73,6 +73,28 @@ gate_govern(struct gate *g, const struct turn_view *view, uint64_t hand_over_ns)
     pthread_mutex_unlock(&g->lock);
 }
 
+void
+gate_move(struct gate *g, struct gate_page *page, const struct turn_view *view)
+{
+    pthread_mutex_lock(&g->lock);
+    g->page = page;
+    g->view = *view;
+    g->turn = 0;
+    g->handed_ns = 0;
+    g->wait_ns = 0;
+    g->busy_ns = 0;
+    g->used_ns = 0;
+    g->rest_ns = 0;
+    g->ahead_ns = 0;
+    g->rest = 0;
+    g->fresh = false;
+    g->loose = false;
+    g->passing = false;
+    g->wants = false;
+    g->governed = view->file != NULL;
+    pthread_mutex_unlock(&g->lock);
+}
+
 static void
 page_add(_Atomic uint64_t *counter, uint64_t n)
 {

@@ -109,6 +109,12 @@ void gate_init(struct gate *g, struct gate_page *page);
 /* From now on an arbiter decides. */
 void gate_govern(struct gate *g, const struct turn_view *view, uint64_t hand_over_ns);
 
+/*
+ * Another page, and another arbiter's view, or none (its file is NULL): of the turns that it had
+ * nothing is left. Not while it is passed.
+ */
+void gate_move(struct gate *g, struct gate_page *page, const struct turn_view *view);
+
 /* May the command go? Takes a turn that is open for us. */
 enum gate_answer gate_admit(struct gate *g, struct gate_ticket *t);
 

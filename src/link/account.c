@@ -344,6 +344,9 @@ account_slot_take(struct account_page *a)
         atomic_store(&s->recall_seen, atomic_load(&a->recall));
         atomic_store(&s->limit_reached, 0);
         memset(&s->gate, 0, sizeof s->gate);
+        atomic_store(&s->hold, SLOT_GOES_ON);
+        atomic_store(&s->holds, 0);
+        atomic_store(&s->answers, 0);
         memset(s->program, 0, sizeof s->program);
         memset(s->reason, 0, sizeof s->reason);
         if (atomic_load(&a->slots_seen) <= i)

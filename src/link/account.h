@@ -50,6 +50,14 @@ enum slot_kind {
         1, /* the guest's own process, which pid is; it never has unused credit */
 };
 
+/* A program's whose vGPU is being suspended (grant.h). */
+enum slot_hold {
+    SLOT_GOES_ON = 0,
+    SLOT_HOLDS = 1, /* it waits, and touches neither device nor account */
+    SLOT_MOVES =
+        2, /* this slot is its no longer: it asks for a grant until it gets one */
+};
+
 /*
  * What the gate of one session reports. Relaxed counters: read them, do not reason on
  * them.
@@ -88,6 +96,11 @@ struct account_slot {
     char program[ACCOUNT_PROGRAM_BYTES]; /* the guest's own words: print with care */
     char reason[ACCOUNT_REASON_BYTES];   /* why the session ended; valid in SLOT_ENDED */
     struct turn_gate desk;               /* of a program's gate (link/turn.h) */
+    _Atomic uint32_t
+        hold; /* enum slot_hold: what a program shall do. The manager's; a futex */
+    _Atomic uint32_t
+        holds; /* 1: it has seen that, and nothing of its goes to the device */
+    _Atomic uint32_t answers; /* 1: somebody in it looks at hold */
 };
 
 struct account_page {

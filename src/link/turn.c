@@ -207,6 +207,12 @@ turn_revoke(struct turn_file *f, unsigned gate, uint64_t turn)
 }
 
 void
+turn_nudge(struct turn_file *f, unsigned gate)
+{
+    offer_ring(&f->offer[gate]);
+}
+
+void
 turn_set_slice(struct turn_file *f, unsigned gate, uint64_t slice_ns)
 {
     atomic_store(&f->offer[gate].slice_ns, slice_ns);

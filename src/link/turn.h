@@ -144,6 +144,8 @@ struct turn_terms {
 
 void turn_offer(struct turn_file *f, unsigned gate, const struct turn_terms *t);
 void turn_revoke(struct turn_file *f, unsigned gate, uint64_t turn);
+/* Wakes the gate, as if its offer had changed. */
+void turn_nudge(struct turn_file *f, unsigned gate);
 /* Shorter than what has passed: then the turn ends as its commands on the device do. */
 void turn_set_slice(struct turn_file *f, unsigned gate, uint64_t slice_ns);
 void turn_set_linger(struct turn_file *f, unsigned gate, uint64_t linger_ns);

@@ -382,6 +382,12 @@ arbiter_end_session(struct arbiter *a, unsigned gate)
 }
 
 void
+arbiter_nudge(struct arbiter *a, unsigned gate)
+{
+    turn_nudge(a->core.file, gate);
+}
+
+void
 arbiter_files(const struct arbiter *a, int *ret_turns, int *ret_gate)
 {
     *ret_turns = a->turns_fd;

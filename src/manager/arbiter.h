@@ -64,6 +64,9 @@ int arbiter_adopt_session(struct arbiter *a, struct arbiter_vgpu *v, unsigned sl
 /* The session's process is gone. */
 void arbiter_end_session(struct arbiter *a, unsigned gate);
 
+/* Wakes whoever keeps the gate: there is something else to see. */
+void arbiter_nudge(struct arbiter *a, unsigned gate);
+
 /* For workers: the file of the turns, to read and to write. The arbiter's own. */
 void arbiter_files(const struct arbiter *a, int *ret_turns, int *ret_gate);
 

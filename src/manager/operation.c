@@ -392,21 +392,33 @@ check_running(const struct vgpu *v, const char *what, struct err *e)
     if (v->unavailable)
         return err_set(e, -ENODEV, "vGPU '%s' is unavailable: %s", v->s.name,
                        v->unavailable);
-    if (session_programs_run(v))
-        return err_set(
-            e, -EOPNOTSUPP,
-            "vGPU '%s' has programs of CUDA's, which run on the driver in their "
-            "own processes: it cannot %s before they have ended",
-            v->s.name, what);
     return 0;
 }
 
+/* Programs of CUDA's stay in this machine's memory. */
 static int
-check_suspend(const struct vgpu *v, struct err *e)
+check_no_programs(const struct vgpu *v, const char *what, struct err *e)
 {
+    if (!session_programs_run(v))
+        return 0;
+    return err_set(e, -EOPNOTSUPP,
+                   "vGPU '%s' has programs of CUDA's, which stay in this machine's "
+                   "memory when it is "
+                   "suspended: it cannot %s before they have ended",
+                   v->s.name, what);
+}
+
+static int
+check_suspend(const struct vgpu *v, int fd, struct err *e)
+{
+    int rc;
+
     if (v->s.suspended.number)
         return err_set(e, -EBUSY, "vGPU '%s' is suspended already", v->s.name);
-    return check_running(v, "be suspended", e);
+    rc = check_running(v, "be suspended", e);
+    if (rc == 0 && fd >= 0)
+        rc = check_no_programs(v, "be written elsewhere", e);
+    return rc;
 }
 
 static int
@@ -451,7 +463,8 @@ check_clone(const struct manager *m, const struct vgpu *v,
     /* A machine has one vGPU's memory: without the machine there is nobody for the clone. */
     if (vm_connected(v) > 0)
         return vm_is_connected_error(v, "be cloned", e);
-    return check_running(v, "be cloned", e);
+    rc = check_running(v, "be cloned", e);
+    return rc < 0 ? rc : check_no_programs(v, "be cloned", e);
 }
 
 static int
@@ -474,7 +487,7 @@ check(const struct manager *m, const struct request_operation *r, const struct p
         return rc;
     switch (r->kind) {
     case OPERATION_SUSPEND:
-        return check_suspend(v, e);
+        return check_suspend(v, fd, e);
     case OPERATION_RESUME:
         return check_resume(v, fd, e);
     case OPERATION_CLONE:

@@ -3,6 +3,7 @@
 #ifndef TESSERA_MANAGER_OPERATION_INTERNAL_H
 #define TESSERA_MANAGER_OPERATION_INTERNAL_H
 
+#include "manager/frozen.h"
 #include "manager/operation.h"
 #include "manager/session.h"
 #include "manager/snapshot_head.h"
@@ -54,6 +55,7 @@ struct operation {
     struct snapshot_head *head;
     struct snapshot_file file; /* suspend, into our own folder */
     struct vgpu_state before;  /* resume: what it was */
+    struct frozen frozen;      /* programs of CUDA's among its sessions: no parts */
     struct part parts[ACCOUNT_SLOTS];
     unsigned nparts, at; /* at: whose turn it is */
     uint64_t head_bytes, bytes, paused_ns, paused_ms;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "manager/guests.h"
 #include "manager/operation_internal.h"
+#include "manager/session_program.h"
 #include "manager/vgpu_internal.h"
 #include "manager/vgpu_suspend.h"
 #include "manager/vm.h"
@@ -181,9 +182,15 @@ settle(struct operation *op, struct err *e)
     struct vgpu_state s = op->v ? op->v->s : (struct vgpu_state){0};
     int rc = check_machine(op, e);
 
+    if (rc == 0 && op->head->nprograms > 0 && !op->v)
+        rc = err_set(
+            e, -EOPNOTSUPP,
+            "%u of its programs are CUDA's, and wait in the memory of the machine "
+            "where it was suspended: only 'tessera resume %s' there goes on with "
+            "them",
+            op->head->nprograms, op->head->name);
     if (rc == 0)
         rc = find_place(op, &s, e);
-
     if (rc == 0 && !op->v)
         rc = resume_make_new(op, &s, e);
     if (rc < 0)
@@ -296,8 +303,25 @@ bytes_read(const struct operation *op)
     return bytes;
 }
 
+/* It runs. One that does not go on is no reason for the others to stay. */
+static int
+unlock(struct operation *op, struct err *e)
+{
+    if (frozen_run(&op->frozen, "unlock", e) < 0)
+        log_warning("vGPU '%s': %s", op->r.vgpu, err_msg(e));
+    err_fini(e);
+    return 0;
+}
+
 static void
-restored_all(struct operation *op)
+unlocked(struct operation *op)
+{
+    frozen_tell(op->v, SLOT_GOES_ON);
+    operation_end(op);
+}
+
+static void
+commit(struct operation *op)
 {
     _cleanup_err_ struct err e = ERR_INIT;
     struct vgpu *v = op->v;
@@ -308,11 +332,39 @@ restored_all(struct operation *op)
     }
     op->committed = true;
     op->bytes = bytes_read(op);
-    for (struct list *l = v->sessions.next; l != &v->sessions; l = l->next)
-        session_tell_op(container_of(l, struct session, link), CONTROL_CONTINUE);
+    for (struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
+        struct session *s = container_of(l, struct session, link);
+
+        if (!s->in_process)
+            session_tell_op(s, CONTROL_CONTINUE);
+    }
     log_info("vGPU '%s': resumed on %s with %u sessions", v->s.name, v->s.gpu,
              v->nsessions);
-    operation_end(op);
+    if (op->frozen.n > 0)
+        operation_work(op, unlock, unlocked);
+    else
+        operation_end(op);
+}
+
+static int
+restore_programs(struct operation *op, struct err *e)
+{
+    return frozen_run(&op->frozen, "restore", e);
+}
+
+static void
+restored_all(struct operation *op)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    char boot_id[BOOT_ID_BYTES];
+
+    boot_id_read(boot_id, sizeof boot_id);
+    if (frozen_sessions(op->v, op->head, boot_id, &op->frozen, &e) < 0)
+        operation_fail_with(op, &e);
+    else if (op->frozen.n > 0)
+        operation_work(op, restore_programs, commit);
+    else
+        commit(op);
 }
 
 static void
@@ -401,6 +453,7 @@ static void
 resume_abort(struct operation *op)
 {
     struct vgpu *v = op->v;
+    struct list *l, *tmp;
 
     if (!op->placed) {
         if (op->is_new)
@@ -409,8 +462,15 @@ resume_abort(struct operation *op)
             operation_end(op);
         return;
     }
-    for (struct list *l = v->sessions.next; l != &v->sessions; l = l->next)
-        session_end(container_of(l, struct session, link), SIGKILL);
+    list_for_each_safe(l, tmp, &v->sessions)
+    {
+        struct session *s = container_of(l, struct session, link);
+
+        if (s->in_process)
+            session_program_leave(s);
+        else
+            session_end(s, SIGKILL);
+    }
     if (v->nsessions + v->clearing == 0)
         undo(op);
 }

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "manager/frozen.h"
 #include "manager/guests.h"
 #include "manager/jail.h"
 #include "manager/operation.h"
@@ -165,7 +166,7 @@ limit_words(const struct session *s, char *buf, size_t cap)
     return true;
 }
 
-static void
+void
 session_settle(struct vgpu *v, unsigned i)
 {
     v->past.sessions++;
@@ -596,6 +597,8 @@ session_adopt_all(struct vgpu *v)
     }
     if (n > 0)
         log_info("vGPU '%s': adopted %u running sessions", v->s.name, n);
+    if (v->s.suspended.number == 0)
+        frozen_go_on(v);
 }
 
 /* Has it ended, or begun to, for a reason of its own that we have yet to hear of? */

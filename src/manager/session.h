@@ -19,6 +19,7 @@ struct session {
     unsigned slot;
     pid_t pid;
     bool in_process;  /* pid is the guest's own */
+    bool restored;    /* such a one, and it has yet to ask for its grant again */
     bool adopted;     /* started by a manager before us, so not our child */
     bool hidden;      /* adopted, but maybe another process: not to be killed */
     bool told_to_end; /* by us: how it then ends is no error */

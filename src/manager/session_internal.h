@@ -8,6 +8,9 @@
 /* Makes the session of a running process, as `from` has it; owns pidfd in any case. */
 int session_watch(const struct session *from, int pidfd, struct session **ret);
 
+/* Its process is gone, or no longer its: what it had is free. */
+void session_settle(struct vgpu *v, unsigned slot);
+
 /* Why this guest may not have a session of its own; NULL: it may. */
 const char *session_guest_problem(const struct vgpu *v, const struct peer *guest,
                                   bool any_user);

@@ -2,6 +2,7 @@
 #include "manager/session_program.h"
 
 #include "base/cleanup.h"
+#include "base/futex.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/sock.h"
@@ -15,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,7 +33,8 @@ refuse(struct vgpu *v, int fd, const struct peer *who, int status, const char *w
     snprintf(g.reason, sizeof g.reason, "%s", why);
     if (send(fd, &g, sizeof g, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         log_debug("a guest left before it was told that it is turned away");
-    if (vgpu_refusal_is_news(v))
+    /* While it is suspended its programs ask again and again. */
+    if (v->s.suspended.number == 0 && vgpu_refusal_is_news(v))
         log_warning("vGPU '%s': process %d of user %u was turned away: %s", v->s.name,
                     (int)who->pid, (unsigned)who->uid, why);
 }
@@ -83,11 +86,10 @@ open_peer(int fd, const struct peer *who)
 
 /* Its slot is taken. Owns pidfd. */
 static int
-begin(struct session *s, int fd, int pidfd)
+make(struct session *s, int pidfd, struct session **ret)
 {
     struct vgpu *v = s->vgpu;
     struct account_slot *slot = &v->account->slot[s->slot];
-    struct session *started;
     int rc;
 
     atomic_store(&slot->pid_start, process_start_ticks(s->pid));
@@ -96,12 +98,23 @@ begin(struct session *s, int fd, int pidfd)
     atomic_store(&slot->pid, s->pid);
     atomic_store(&slot->state, SLOT_LIVE);
     s->gate = session_gate_begin(v, s->slot);
-    rc = session_watch(s, pidfd, &started);
+    rc = session_watch(s, pidfd, ret);
     if (rc < 0) {
         session_gate_end(v, s->gate);
         account_slot_free(v->account, s->slot);
-        return rc;
     }
+    return rc;
+}
+
+static int
+begin(struct session *s, int fd, int pidfd)
+{
+    const struct vgpu *v = s->vgpu;
+    struct session *started;
+    int rc = make(s, pidfd, &started);
+
+    if (rc < 0)
+        return rc;
     /* Who has gone meanwhile is found by the watch. */
     rc = send_grant(started, fd);
     if (rc < 0)
@@ -114,13 +127,26 @@ problem(const struct vgpu *v, const struct peer *who, bool any_user)
 {
     const char *why = session_guest_problem(v, who, any_user);
 
-    if (!why && (!v->gpu || !v->gpu->cuda_device[0]))
-        why = "its GPU has no CUDA";
     if (!why && (guests_are_looked_at(v) || !v->account))
         why = "the vGPU is suspended, or about to be";
+    if (!why && (!v->gpu || !v->gpu->cuda_device[0]))
+        why = "its GPU has no CUDA";
     if (!why && who->pid <= 0)
         why = "the process has no number here: it is of another namespace";
     return why;
+}
+
+/* The session of a program that was suspended, and asks for it. */
+static struct session *
+restored_session(const struct vgpu *v, pid_t pid)
+{
+    for (const struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
+        struct session *s = container_of(l, struct session, link);
+
+        if (s->in_process && s->restored && s->pid == pid)
+            return s;
+    }
+    return NULL;
 }
 
 static void
@@ -137,6 +163,12 @@ admit(struct vgpu *v, int fd, const struct peer *who, bool any_user)
 
     if (why) {
         refuse(v, fd, who, -EACCES, why);
+        return;
+    }
+    if (restored_session(v, who->pid)) {
+        struct session *const again = restored_session(v, who->pid);
+
+        again->restored = send_grant(again, fd) < 0;
         return;
     }
     why = session_limit_problem(v, who, words, sizeof words);
@@ -292,4 +324,57 @@ session_programs_run(const struct vgpu *v)
             return true;
     }
     return false;
+}
+
+/* ---- suspended ------------------------------------------------------------------------- */
+
+void
+session_program_tell(const struct session *s, enum slot_hold hold)
+{
+    struct account_slot *const slot = &s->vgpu->account->slot[s->slot];
+
+    atomic_store(&slot->hold, hold);
+    futex_wake(&slot->hold, INT_MAX);
+    if (s->gate >= 0)
+        arbiter_nudge(s->vgpu->arbiter, (unsigned)s->gate);
+}
+
+void
+session_program_leave(struct session *s)
+{
+    struct vgpu *const v = s->vgpu;
+
+    session_program_tell(s, SLOT_MOVES);
+    session_gate_end(v, s->gate);
+    session_settle(v, s->slot);
+    session_forget(s);
+}
+
+int
+session_program_restore(struct vgpu *v, const struct snapshot_program *from)
+{
+    struct session s = {.vgpu = v,
+                        .pid = (pid_t)from->process.pid,
+                        .in_process = true,
+                        .restored = true,
+                        .gate = SESSION_NO_GATE,
+                        .guest = from->process};
+    const int slot = account_slot_take(v->account);
+    struct session *made;
+    int pidfd, rc;
+
+    if (slot < 0)
+        return slot;
+    s.slot = (unsigned)slot;
+    rc = account_reserve(v->account, s.slot, from->used_bytes);
+    pidfd = rc == 0 ? process_open(s.pid, from->process.start_ticks) : rc;
+    if (pidfd < 0) {
+        account_slot_free(v->account, s.slot);
+        return pidfd;
+    }
+    account_use(v->account, s.slot, from->used_bytes);
+    /* Until the driver has unlocked it. */
+    atomic_store(&v->account->slot[slot].hold, SLOT_HOLDS);
+    text_copy(v->account->slot[slot].program, ACCOUNT_PROGRAM_BYTES, from->program);
+    return make(&s, pidfd, &made);
 }

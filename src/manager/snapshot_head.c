@@ -68,6 +68,21 @@ static const struct field session_fields[] = {
 static const struct field_table session_table = {
     session_fields, sizeof session_fields / sizeof *session_fields, true};
 
+struct program_words {
+    char program[ACCOUNT_PROGRAM_BYTES], boot_id[BOOT_ID_BYTES];
+    uint64_t pid, start_ticks, used_bytes;
+};
+
+static const struct field program_fields[] = {
+    FIELD(struct program_words, program, FIELD_STRING, true),
+    FIELD(struct program_words, boot_id, FIELD_STRING, true),
+    FIELD(struct program_words, pid, FIELD_U64, true),
+    FIELD(struct program_words, start_ticks, FIELD_U64, true),
+    FIELD(struct program_words, used_bytes, FIELD_U64, true),
+};
+static const struct field_table program_table = {
+    program_fields, sizeof program_fields / sizeof *program_fields, true};
+
 /* ---- numbers and tokens ----------------------------------------------------------------- */
 
 static int
@@ -225,6 +240,32 @@ sessions_parse(const json_t *list, struct snapshot_head *h, struct err *e)
 }
 
 static int
+programs_parse(const json_t *list, struct snapshot_head *h, struct err *e)
+{
+    if (!list)
+        return 0; /* written before there were any */
+    if (!json_is_array(list) || json_array_size(list) > ACCOUNT_SLOTS)
+        return err_set(e, -EINVAL, "'programs' is not a list of at most %d",
+                       ACCOUNT_SLOTS);
+    h->nprograms = (unsigned)json_array_size(list);
+    for (unsigned i = 0; i < h->nprograms; i++) {
+        struct program_words w = {0};
+        struct snapshot_program *p = &h->programs[i];
+        const int rc = fields_read(json_array_get(list, i), &program_table, &w, e);
+
+        if (rc < 0)
+            return err_wrap(e, "program %u", i);
+        if (w.pid == 0 || w.pid > INT_MAX)
+            return err_set(e, -EINVAL, "program %u: 'pid' is none", i);
+        p->process = (struct process_id){w.pid, w.start_ticks};
+        p->used_bytes = w.used_bytes;
+        printable_copy(p->program, w.program, sizeof p->program);
+        text_copy(p->boot_id, sizeof p->boot_id, w.boot_id);
+    }
+    return 0;
+}
+
+static int
 number_parse(const json_t *list, size_t i, unsigned least, unsigned most, uint16_t *ret)
 {
     const json_t *n = json_array_get(list, i);
@@ -301,6 +342,8 @@ head_read(const json_t *o, struct snapshot_head *ret, struct err *e)
     if (rc == 0)
         rc = sessions_parse(json_object_get(o, "sessions"), &w->head, e);
     if (rc == 0)
+        rc = programs_parse(json_object_get(o, "programs"), &w->head, e);
+    if (rc == 0)
         rc = extents_parse(json_object_get(o, "bar"), &w->head, e);
     if (rc == 0)
         *ret = w->head;
@@ -348,6 +391,25 @@ session_json(const struct snapshot_session *s)
                      "slot", (json_int_t)s->slot);
 }
 
+static json_t *
+programs_json(const struct snapshot_head *h)
+{
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < h->nprograms; i++) {
+        const struct snapshot_program *p = &h->programs[i];
+
+        json_array_append_new(
+            list, json_pack("{so so sI sI sI}", "program",
+                            printable_json(p->program, sizeof p->program), "boot_id",
+                            printable_json(p->boot_id, sizeof p->boot_id), "pid",
+                            (json_int_t)p->process.pid, "start_ticks",
+                            (json_int_t)p->process.start_ticks, "used_bytes",
+                            (json_int_t)p->used_bytes));
+    }
+    return list;
+}
+
 char *
 snapshot_head_format(const struct snapshot_head *h)
 {
@@ -369,6 +431,8 @@ snapshot_head_format(const struct snapshot_head *h)
         printable_json(h->device, sizeof h->device), "driver",
         printable_json(h->driver, sizeof h->driver), "software", (int)h->software,
         "discrete", (int)h->discrete, "bar", bar, "sessions", list);
+    if (h->nprograms > 0)
+        json_object_set_new(o, "programs", programs_json(h));
     text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     return text;

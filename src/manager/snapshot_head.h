@@ -28,6 +28,14 @@ struct snapshot_session {
     uint64_t slot;
 };
 
+/* A program of CUDA's, which waits in the machine's memory (frozen.h). */
+struct snapshot_program {
+    struct process_id process;
+    char program[ACCOUNT_PROGRAM_BYTES]; /* printable */
+    char boot_id[BOOT_ID_BYTES];
+    uint64_t used_bytes;
+};
+
 /* Of the memory that it shares with a virtual machine: what one session has in one piece. */
 struct snapshot_extent {
     uint16_t slot, first, n; /* chunks (link/bar_map.h) */
@@ -41,6 +49,8 @@ struct snapshot_head {
     bool software, discrete;
     unsigned nsessions;
     struct snapshot_session sessions[ACCOUNT_SLOTS];
+    unsigned nprograms;
+    struct snapshot_program programs[ACCOUNT_SLOTS];
     unsigned nextents;
     struct snapshot_extent extents[BAR_MAP_CHUNKS]; /* in order */
 };

@@ -97,6 +97,7 @@ describe(struct operation *op, struct err *e)
         }
         h->nsessions++;
     }
+    frozen_describe(op->v, boot_id, h);
     if (op->v->vm)
         snapshot_bar_take(h, &op->v->account->bar);
     return 0;
@@ -183,6 +184,22 @@ write_head(struct operation *op, struct err *e)
 
 /* ---- the end ---------------------------------------------------------------------------- */
 
+static int
+freeze(struct operation *op, struct err *e)
+{
+    return frozen_run(&op->frozen, "freeze", e);
+}
+
+/* The disk is full, or the like: this once the loop waits. */
+static void
+thaw(struct operation *op)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+
+    if (op->frozen.n > 0 && frozen_run(&op->frozen, "thaw", &e) < 0)
+        log_warning("vGPU '%s': %s", op->r.vgpu, err_msg(&e));
+}
+
 static void
 committed(struct operation *op)
 {
@@ -193,6 +210,7 @@ committed(struct operation *op)
     if (!s.own)
         text_copy(s.file, sizeof s.file, op->r.file);
     if (vgpu_commit_suspend(op->v, &s, &e) < 0) {
+        thaw(op);
         operation_fail_with(op, &e);
         return;
     }
@@ -213,6 +231,10 @@ keep(struct operation *op, struct err *e)
 static void
 kept(struct operation *op)
 {
+    if (op->frozen.n > 0) {
+        operation_work(op, freeze, committed);
+        return;
+    }
     if (!op->r.confirm || !op->caller.written) {
         committed(op);
         return;
@@ -351,7 +373,7 @@ all_are(const struct operation *op, enum part_state least)
 }
 
 static void
-all_paused(struct operation *op)
+write_all_of_it(struct operation *op)
 {
     _cleanup_err_ struct err e = ERR_INIT;
 
@@ -368,6 +390,21 @@ all_paused(struct operation *op)
         operation_work(op, make_files, save_all);
     else
         operation_work(op, write_head, head_written);
+}
+
+static int
+await_programs(struct operation *op, struct err *e)
+{
+    return frozen_await(&op->frozen, op->stop_fd, e);
+}
+
+static void
+all_paused(struct operation *op)
+{
+    if (op->frozen.n > 0)
+        operation_work(op, await_programs, write_all_of_it);
+    else
+        write_all_of_it(op);
 }
 
 static void
@@ -391,8 +428,14 @@ pause_all(struct operation *op)
     struct vgpu *v = op->v;
 
     op->paused_ns = now_ns();
-    for (struct list *l = v->sessions.next; l != &v->sessions; l = l->next)
-        op->parts[op->nparts++].s = container_of(l, struct session, link);
+    for (struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
+        struct session *s = container_of(l, struct session, link);
+
+        if (!s->in_process)
+            op->parts[op->nparts++].s = s;
+    }
+    frozen_collect(v, &op->frozen);
+    frozen_tell(v, SLOT_HOLDS);
     operation_tell(op, "pausing", true);
     for (unsigned i = 0; i < op->nparts && !op->error.code; i++) {
         struct session *s = op->parts[i].s;
@@ -489,6 +532,7 @@ suspend_abort(struct operation *op)
         session_tell_op(s, CONTROL_CONTINUE);
         session_hang_up(s);
     }
+    frozen_tell(op->v, SLOT_GOES_ON);
     operation_end(op);
 }
 

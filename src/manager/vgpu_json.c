@@ -196,17 +196,11 @@ passthrough_json(const struct gpu *g)
 static json_t *
 nvidia_json(const char *given, const char *file)
 {
-    char version[64], path[PATH_MAX];
+    char path[PATH_MAX];
 
     if (given)
         return json_string(given);
-    if (!nvidia_version(version, sizeof version))
-        return json_null();
-    for (unsigned i = 0; nvidia_path(i, file, version, path, sizeof path); i++) {
-        if (access(path, R_OK) == 0)
-            return json_string(path);
-    }
-    return json_null();
+    return nvidia_installed(file, path, sizeof path) ? json_string(path) : json_null();
 }
 
 /* Tessera's libraries, and NVIDIA's own, in whose places they are mounted. */

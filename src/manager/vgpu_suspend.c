@@ -75,6 +75,10 @@ vgpu_leave(struct vgpu *v)
     {
         struct session *s = container_of(l, struct session, link);
 
+        if (s->in_process) {
+            session_program_leave(s);
+            continue;
+        }
         s->told_to_end = true;
         /* Who does not hear it finds out by itself, as the account says so, or is killed. */
         session_tell_op(s, CONTROL_LEAVE);

@@ -2,6 +2,7 @@
 /* tessera-worker: options and wiring (docs/architecture.md, "The worker's command line"). */
 #include "base/log.h"
 #include "link/turn.h"
+#include "worker/checkpoint.h"
 #include "worker/cores.h"
 #include "worker/probe.h"
 #include "worker/session.h"
@@ -38,11 +39,15 @@ enum option_key {
     OPT_CONTROL_FD,
     OPT_RESTORE,
     OPT_PROBE_NVML,
+    OPT_CHECKPOINT,
+    OPT_CUDA_DRIVER,
+    OPT_GPUS,
 };
 
 struct arguments {
     bool probe, nvml;
     const char *nvml_path;
+    struct checkpoint_options checkpoint;
     struct session_options session;
 };
 
@@ -50,6 +55,11 @@ static const struct argp_option options[] = {
     {"probe", OPT_PROBE, NULL, 0, "Print the host's OpenCL devices as JSON", 0},
     {"probe-nvml", OPT_PROBE_NVML, "PATH", OPTION_ARG_OPTIONAL,
      "Print NVIDIA's cards as JSON, by its management library", 0},
+    {"checkpoint", OPT_CHECKPOINT, "ACTION", 0,
+     "freeze, restore, unlock or thaw the CUDA programs with these process numbers", 0},
+    {"cuda-driver", OPT_CUDA_DRIVER, "PATH", 0, "CUDA's driver library, for that", 0},
+    {"gpus", OPT_GPUS, "OLD=NEW", 0, "The GPU that takes another one's place, by UUID",
+     0},
     {"session-fd", OPT_SESSION_FD, "FD", 0, "Serve the guest on this socket", 1},
     {"restore", OPT_RESTORE, NULL, 0, "Make a session from a snapshot, without a guest",
      1},
@@ -107,7 +117,7 @@ check_complete(struct argp_state *state, const struct arguments *a)
     const struct session_options *o = &a->session;
     cpu_set_t set;
 
-    if (a->probe)
+    if (a->probe || a->checkpoint.action)
         return;
     if (o->account_fd < 0 || o->framebuffer_bytes == 0 ||
         (o->restore ? o->control_fd < 0 : o->session_fd < 0))
@@ -120,6 +130,14 @@ check_complete(struct argp_state *state, const struct arguments *a)
         argp_error(state, "--cores: '%s' is no list of cores", o->device.cores);
 }
 
+static void
+add_process(struct argp_state *state, struct checkpoint_options *o, const char *arg)
+{
+    if (!o->action || o->n == CHECKPOINT_PIDS_MAX)
+        argp_error(state, "what is '%s' for?", arg);
+    o->pids[o->n++] = (pid_t)number(state, "a process", arg, INT32_MAX);
+}
+
 static error_t
 parse_option(int key, char *arg, struct argp_state *state)
 {
@@ -129,6 +147,18 @@ parse_option(int key, char *arg, struct argp_state *state)
     switch (key) {
     case OPT_PROBE:
         a->probe = true;
+        return 0;
+    case OPT_CHECKPOINT:
+        a->checkpoint.action = arg;
+        return 0;
+    case OPT_CUDA_DRIVER:
+        a->checkpoint.driver = arg;
+        return 0;
+    case OPT_GPUS:
+        a->checkpoint.gpus = arg;
+        return 0;
+    case ARGP_KEY_ARG:
+        add_process(state, &a->checkpoint, arg);
         return 0;
     case OPT_PROBE_NVML:
         a->probe = a->nvml = true;
@@ -237,8 +267,12 @@ main(int argc, char **argv)
 
     argp_parse(&argp, argc, argv, 0, NULL, &a);
     snprintf(log_name, sizeof log_name, "tessera-worker %s",
-             a.probe ? "probe" : a.session.vgpu);
+             a.probe               ? "probe"
+             : a.checkpoint.action ? "checkpoint"
+                                   : a.session.vgpu);
     log_init(log_name);
+    if (a.checkpoint.action)
+        return checkpoint_main(&a.checkpoint);
     if (a.probe) {
         setenv("TESSERA_WORKER", "1", 1);
         return probe_main(a.nvml, a.nvml_path);

@@ -203,6 +203,11 @@ typedef struct {
     F(cuStreamSynchronize_ptsz, (CUstream stream))                                       \
     F(cuStreamQuery, (CUstream stream))                                                  \
     F(cuStreamWaitEvent, (CUstream stream, CUevent event, unsigned flags))               \
+    F(cuCheckpointProcessGetState, (int pid, int *ret))                                  \
+    F(cuCheckpointProcessLock, (int pid, void *args))                                    \
+    F(cuCheckpointProcessCheckpoint, (int pid, void *args))                              \
+    F(cuCheckpointProcessRestore, (int pid, void *args))                                 \
+    F(cuCheckpointProcessUnlock, (int pid, void *args))                                  \
     F(cuThreadExchangeStreamCaptureMode, (int *mode))                                    \
     F(cuStreamBeginCapture_v2, (CUstream stream, int mode))                              \
     F(cuStreamEndCapture, (CUstream stream, CUgraph * ret))                              \

@@ -73,7 +73,7 @@ class World:
                      "TESSERA_NVML_DRIVER": FAKE_NVML,
                      "FAKECUDA_CONTEXT_BYTES": "0"}
         self.log = open(f"{folder}/log", "ab")  # pylint: disable=consider-using-with
-        self.programs = []
+        self.programs, self.helpers = [], set()
 
     def start(self):
         # pylint: disable-next=consider-using-with
@@ -104,6 +104,30 @@ class World:
     def tessera(self, *words, check=True):
         return subprocess.run([TESSERA, *map(str, words)], env=self.env, text=True, check=check,
                               timeout=PATIENCE_S, capture_output=True)
+
+    def later(self, *words):
+        """The same without waiting for it."""
+        # pylint: disable-next=consider-using-with
+        asked = subprocess.Popen([TESSERA, *words], env=self.env, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True, start_new_session=True)
+        self.programs.append(asked)
+        return asked
+
+    def children(self):
+        """Of the manager: helpers of the driver's that are at work."""
+        pid = self.manager.pid
+        text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            text += " " + pathlib.Path(task, "children").read_text(encoding="ascii")
+        self.helpers = {int(word) for word in text.split()}
+        return [helper for helper in self.helpers if b"--checkpoint" in
+                pathlib.Path(f"/proc/{helper}/cmdline").read_bytes()]
+
+    def end_children(self):
+        for helper in self.helpers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(helper, signal.SIGKILL)
+        self.helpers = set()
 
     def vgpu(self, name):
         return json.loads(self.tessera("show", name, "-o", "json").stdout)

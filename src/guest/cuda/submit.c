@@ -87,9 +87,12 @@ static void
 enter(const struct submit *s, const uint64_t *args, void **ret_stream,
       struct turns_entry *ret)
 {
-    struct turns *const u = turns_of_current();
+    struct turns *u;
 
-    ret->turns = NULL;
+    *ret = (struct turns_entry){.refused = !vgpus_wait_while_held()};
+    if (ret->refused)
+        return;
+    u = turns_of_current();
     *ret_stream = stream_of(s, args);
     if (u && !call_is_capturing(*ret_stream)) {
         const struct turns_work w = work_of(s, args);
@@ -123,6 +126,8 @@ enter(const struct submit *s, const uint64_t *args, void **ret_stream,
         int result;                                                                      \
                                                                                          \
         enter(&s, args, &stream, &e);                                                    \
+        if (e.refused)                                                                   \
+            return CUDA_ERROR_SYSTEM_NOT_READY;                                          \
         result = ((submit_fn *)front_real(NR_##name))(LIST_##n(A));                      \
         turns_leave(&e, stream, result == CUDA_SUCCESS);                                 \
         return result;                                                                   \

@@ -39,6 +39,9 @@
 #define THREADS_MAX 64u     /* that put work on the device at the very same time */
 #define RECORDINGS_MAX 256u /* streams at once */
 
+/* How often one who is held looks, in case nobody rings. */
+#define HELD_LOOK_NS 50000000u
+
 #define KEEPER_STACK (512u << 10) /* the driver's functions run on it */
 
 _Atomic uint32_t turns_asking;
@@ -137,6 +140,69 @@ collect(struct turns *u)
     }
     if (any && atomic_load(&u->waiting) > 0)
         ring(&u->news);
+}
+
+static void end_pass(struct turns *u);
+
+/* ---- a vGPU that is suspended ------------------------------------------------------- */
+
+void
+turns_open_slot(struct turns *u, struct account_slot *slot, turns_move_fn *move)
+{
+    u->move = move;
+    atomic_store(&u->slot, slot);
+}
+
+void
+turns_move(struct turns *u, struct account_slot *slot, const struct turn_view *view)
+{
+    gate_move(&u->gate, &slot->gate, view);
+    atomic_store(&slot->answers, 1);
+    atomic_store(&u->slot, slot);
+}
+
+static uint32_t
+hold_of(struct turns *u)
+{
+    struct account_slot *const slot =
+        atomic_load_explicit(&u->slot, memory_order_acquire);
+
+    return slot ? atomic_load_explicit(&slot->hold, memory_order_relaxed) : SLOT_GOES_ON;
+}
+
+bool
+turns_wait_while_held(struct turns *u)
+{
+    for (;;) {
+        const uint32_t seen = atomic_load(&u->news);
+
+        if (atomic_load(&u->lost))
+            return false;
+        if (hold_of(u) == SLOT_GOES_ON)
+            return true;
+        kick(u);
+        futex_wait_until(&u->news, seen, now_ns() + HELD_LOOK_NS);
+    }
+}
+
+/* Everything that has gone to the device ends, and nothing else goes: until the manager says so. */
+static void
+hold(struct turns *u)
+{
+    struct account_slot *const slot = atomic_load(&u->slot);
+    uint32_t what;
+
+    end_pass(u);
+    while (flights_wait(&u->flights, false))
+        collect(u);
+    gate_step(&u->gate, false);
+    atomic_store(&slot->holds, 1);
+    while ((what = atomic_load(&slot->hold)) == SLOT_HOLDS)
+        futex_wait_until(&slot->hold, SLOT_HOLDS, now_ns() + HELD_LOOK_NS);
+    atomic_store(&slot->holds, 0);
+    if (what == SLOT_MOVES && !u->move(u))
+        atomic_store(&u->lost, true);
+    ring(&u->news);
 }
 
 /* ---- the keeper --------------------------------------------------------------------- */
@@ -274,6 +340,10 @@ keep(struct turns *u)
 {
     struct gate_state st;
 
+    if (hold_of(u) != SLOT_GOES_ON && !atomic_load(&u->lost)) {
+        hold(u);
+        return 0;
+    }
     collect(u);
     st = gate_step(&u->gate, atomic_load(&u->waiting) > 0);
     if (st.pass_ends || (u->passing && queue_is_long(u))) {
@@ -345,8 +415,13 @@ keeper_is_there(struct turns *u)
     bool runs;
 
     pthread_mutex_lock(&u->lock);
-    if (!u->keeper_runs)
+    if (!u->keeper_runs) {
+        struct account_slot *const slot = atomic_load(&u->slot);
+
         u->keeper_runs = start_keeper(u);
+        if (u->keeper_runs && slot)
+            atomic_store(&slot->answers, 1);
+    }
     runs = u->keeper_runs;
     pthread_mutex_unlock(&u->lock);
     return runs;
@@ -396,6 +471,7 @@ wait_for_turn(struct turns *u, struct gate_ticket *t)
         struct gate_words words;
         struct gate_state st;
 
+        turns_wait_while_held(u);
         passes = goes_by(u);
         if (passes)
             break;
@@ -429,8 +505,11 @@ turns_enter(struct turns *u, const struct turns_work *w, struct turns_entry *ret
 {
     struct gate_ticket t;
 
-    ret->turns = NULL;
+    *ret = (struct turns_entry){0};
     if (!keeper_is_there(u))
+        return;
+    ret->refused = !turns_wait_while_held(u);
+    if (ret->refused)
         return;
     estimate(u, w, &t);
     wait_for_room(u);
@@ -464,6 +543,7 @@ turns_context_begins(struct turns *u, void *context)
 {
     bool known = false;
 
+    keeper_is_there(u);
     pthread_mutex_lock(&u->lock);
     for (unsigned i = 0; i < u->n_contexts; i++)
         known |= u->contexts[i] == context;

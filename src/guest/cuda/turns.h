@@ -26,8 +26,17 @@ struct turns_work {
     bool kernel;
 };
 
+struct turns;
+
+/* Its vGPU was suspended, and its slot is another's: waits for a new one, and turns_move()s. false:
+ * there will be none. Called by the keeper. */
+typedef bool turns_move_fn(struct turns *u);
+
 struct turns {
     struct gate gate;
+    _Atomic(struct account_slot *) slot; /* ours; NULL: nobody holds us (tests) */
+    turns_move_fn *move;
+    _Atomic bool lost; /* the vGPU is gone for good */
     struct flights flights;
     struct costs *costs;
     pthread_mutex_t lock; /* of what follows */
@@ -55,12 +64,22 @@ void turns_forget_all(void);
 /* The gate's page is in the session's slot. */
 void turns_open(struct turns *u, struct gate_page *page, const struct turn_view *view);
 
+/* From now on it can be held there: while its vGPU is suspended. */
+void turns_open_slot(struct turns *u, struct account_slot *slot, turns_move_fn *move);
+
+/* It has this slot and this view from now on. */
+void turns_move(struct turns *u, struct account_slot *slot, const struct turn_view *view);
+
+/* Sleeps while it is held. false: it is lost, nothing may go to the device or the account. */
+bool turns_wait_while_held(struct turns *u);
+
 /*
  * Waits until that work may go to the current context's device. What is returned goes to
  * turns_leave() once the driver has it.
  */
 struct turns_entry {
     struct turns *turns; /* NULL: there is nothing to tell */
+    bool refused;        /* it may not go: the vGPU is gone */
     struct flight flight;
 };
 void turns_enter(struct turns *u, const struct turns_work *w, struct turns_entry *ret);

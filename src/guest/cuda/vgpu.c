@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #define VGPUS_MAX 64
 
@@ -19,6 +21,9 @@
 #define RECALL_TIMEOUT_MS 1000
 /* Between two recalls another session may take ahead what the first one freed. */
 #define RECALL_TRIES 3
+
+/* How often a suspended one asks whether it is there again. */
+#define MOVE_LOOK_NS 50000000
 
 static struct process_lock lock;
 static struct vgpu vgpus[VGPUS_MAX];
@@ -45,17 +50,47 @@ open_folder(const char *folder, struct vgpu *ret)
         return rc;
     *ret = (struct vgpu){.account = g.account, .slot = g.slot, .view = g.view};
     memcpy(ret->device, g.device, sizeof ret->device);
+    ret->folder = strdup(folder);
     note_program(ret);
-    return 0;
+    return ret->folder ? 0 : -ENOMEM;
+}
+
+/*
+ * The vGPU was suspended. Its folder stays, and when it is resumed the manager knows us by our
+ * number. The mappings of before stay, too: somebody may be on the way out of them.
+ */
+static bool
+move(struct turns *u)
+{
+    struct vgpu *const v = &vgpus[u - turns];
+    const struct timespec moment = {0, MOVE_LOOK_NS};
+    struct vgpu_grant g;
+
+    while (grant_ask(v->folder, &g) < 0) {
+        if (access(v->folder, F_OK) < 0 && errno == ENOENT)
+            return false;
+        nanosleep(&moment, NULL);
+    }
+    v->account = g.account;
+    v->slot = g.slot;
+    v->view = g.view;
+    note_program(v);
+    turns_move(u, &g.account->slot[g.slot], &g.view);
+    return true;
 }
 
 /* Lock held. */
 static void
 add(const struct vgpu *v)
 {
+    struct turns *const u = &turns[n_vgpus];
+    struct account_slot *const slot = &v->account->slot[v->slot];
+
     vgpus[n_vgpus] = *v;
-    if (v->view.file)
-        turns_open(&turns[n_vgpus], &v->account->slot[v->slot].gate, &v->view);
+    if (v->view.file) {
+        turns_open(u, &slot->gate, &v->view);
+        turns_open_slot(u, slot, move);
+    }
     n_vgpus++;
 }
 
@@ -137,6 +172,23 @@ vgpu_of_device(int device)
     return &vgpus[device];
 }
 
+/* While its vGPU is suspended the account is not. false: it is gone. */
+static bool
+has_account(const struct vgpu *v)
+{
+    return !v->view.file || turns_wait_while_held(&turns[v - vgpus]);
+}
+
+bool
+vgpus_wait_while_held(void)
+{
+    bool all = true;
+
+    for (unsigned i = 0; vgpus_open() == 0 && i < n_vgpus; i++)
+        all &= has_account(&vgpus[i]);
+    return all;
+}
+
 struct turns *
 turns_of_device(int device)
 {
@@ -169,6 +221,7 @@ vgpu_current(void)
 
     if (vgpus_open() < 0 || n_vgpus == 0)
         return NULL;
+    vgpus_wait_while_held();
     /* Without a context: the driver says so. */
     return current_device(&device) ? vgpu_of_device(device) : NULL;
 }
@@ -176,7 +229,11 @@ vgpu_current(void)
 int
 vgpu_take(const struct vgpu *v, uint64_t bytes)
 {
-    int rc = account_reserve(v->account, v->slot, bytes);
+    int rc = has_account(v) ? 0 : -ENODEV;
+
+    if (rc < 0)
+        return rc;
+    rc = account_reserve(v->account, v->slot, bytes);
 
     for (int i = 0; rc == -ENOSPC && i < RECALL_TRIES; i++) {
         const uint32_t recall = account_recall_start(v->account);
@@ -192,6 +249,8 @@ vgpu_take(const struct vgpu *v, uint64_t bytes)
 void
 vgpu_give(const struct vgpu *v, uint64_t bytes)
 {
+    if (!has_account(v))
+        return;
     account_unuse(v->account, v->slot, bytes);
     account_release(v->account, v->slot, bytes);
 }

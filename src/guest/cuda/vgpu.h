@@ -19,6 +19,7 @@ struct vgpu {
     unsigned slot;         /* there: ours */
     struct turn_view view; /* of our gate; its file is NULL: nobody governs */
     char device[GRANT_DEVICE_BYTES];
+    char *folder; /* where it was granted */
 };
 
 /* Asks for the grants, once in a process. 0, also without vGPUs; a negative errno: the manager
@@ -31,6 +32,12 @@ const struct vgpu *vgpu_of_device(int device);
 /* The current context's device, and the vGPU that it is. false: there is no context. */
 bool current_device(int *ret);
 const struct vgpu *vgpu_current(void);
+
+/*
+ * Before the driver is asked for anything: sleeps while a vGPU of the process is suspended, as the
+ * driver would. false: one is gone for good.
+ */
+bool vgpus_wait_while_held(void);
 
 /* Its turns, and those of the current context's device; NULL: nobody governs. */
 struct turns *turns_of_device(int device);

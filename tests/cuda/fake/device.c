@@ -51,7 +51,10 @@ fault(const char *name)
 CUresult
 fake_enter(const char *name)
 {
-    return fake_device_count ? fault(name) : CUDA_ERROR_NOT_INITIALIZED;
+    if (!fake_device_count)
+        return CUDA_ERROR_NOT_INITIALIZED;
+    fake_wait_while_locked();
+    return fault(name);
 }
 
 CUresult

@@ -9,6 +9,7 @@
  *                            the context, whose calls answer that from then on; CODE "hang": it
  *                            does not return
  *
+ *   FAKECUDA_CHECKPOINT      a folder's path: processes can be checkpointed (checkpoint.c)
  *   FAKECUDA_SHARED          a file's path: the devices are on the host's clock, and those of all
  *                            processes with that file the same
  *
@@ -99,6 +100,9 @@ _Atomic uint64_t *fake_stream_end(struct CUctx_st *context, CUstream stream);
  */
 CUresult fake_disturbs(void);
 CUresult fake_may_disturb(void);
+
+/* While somebody has locked this process (checkpoint.c). */
+void fake_wait_while_locked(void);
 
 /* A launch, with its arguments: as they were. */
 #define FAKE_PARAMS_MAX 8

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include "manager/frozen.h"
+
+#include "base/cleanup.h"
+#include "base/futex.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/nvidia.h"
+#include "manager/arbiter.h"
+#include "manager/guests.h"
+#include "manager/session.h"
+#include "manager/session_program.h"
+#include "manager/spawn.h"
+#include "manager/vgpu_internal.h"
+#include "manager/words.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* What is on the device ends first; then the driver begins, which takes seconds. */
+#define AWAIT_NS UINT64_C(30000000000)
+#define AWAIT_LOOK_MS 2
+#define WORDS_BYTES 512
+
+static void
+find_driver(const struct vgpu *v, struct frozen *f)
+{
+    const char *given = v->m->options->cuda_driver;
+
+    if (given)
+        text_copy(f->driver, sizeof f->driver, given);
+    else if (!nvidia_installed("libcuda.so", f->driver, sizeof f->driver))
+        f->driver[0] = '\0';
+}
+
+void
+frozen_collect(struct vgpu *v, struct frozen *ret)
+{
+    *ret = (struct frozen){.worker = v->m->worker};
+    find_driver(v, ret);
+    for (const struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
+        const struct session *s = container_of(l, struct session, link);
+
+        if (!s->in_process)
+            continue;
+        ret->of[ret->n].pid = s->pid;
+        ret->of[ret->n++].slot = &v->account->slot[s->slot];
+    }
+}
+
+void
+frozen_tell(struct vgpu *v, enum slot_hold hold)
+{
+    for (const struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
+        const struct session *s = container_of(l, struct session, link);
+
+        if (s->in_process)
+            session_program_tell(s, hold);
+    }
+}
+
+/* ---- beside the loop ---------------------------------------------------------------------- */
+
+/* One without a thread of the library's has nothing on the device, or nobody to say so. */
+static bool
+holds(const struct account_slot *s, pid_t pid)
+{
+    return atomic_load(&s->holds) || !atomic_load(&s->answers) ||
+           (kill(pid, 0) < 0 && errno == ESRCH);
+}
+
+int
+frozen_await(const struct frozen *f, int stop_fd, struct err *e)
+{
+    const uint64_t end = now_ns() + AWAIT_NS;
+    struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
+
+    for (unsigned i = 0; i < f->n;) {
+        if (holds(f->of[i].slot, f->of[i].pid)) {
+            i++;
+            continue;
+        }
+        if (poll(&stop, 1, AWAIT_LOOK_MS) > 0)
+            return -ECANCELED;
+        if (now_ns() > end)
+            return err_set(e, -ETIMEDOUT,
+                           "process %d does not come to an end with what it has on the "
+                           "GPU",
+                           (int)f->of[i].pid);
+    }
+    return 0;
+}
+
+static void
+read_words(int fd, char *words)
+{
+    size_t len = 0;
+    ssize_t n;
+
+    while (len < WORDS_BYTES - 1 &&
+           ((n = read(fd, words + len, WORDS_BYTES - 1 - len)) > 0 ||
+            (n < 0 && errno == EINTR)))
+        len += n > 0 ? (size_t)n : 0;
+    words[len] = '\0';
+}
+
+static int
+wait_for(pid_t pid)
+{
+    int status;
+
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR)
+            return -errno;
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
+}
+
+static int
+run(const struct strv *argv, char *words)
+{
+    _cleanup_close_ int in = -1, out = -1;
+    int ends[2];
+    struct strv env = {.v = environ};
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    in = ends[0];
+    out = ends[1];
+    pid = spawn_process(argv, &env, out, NULL, 0);
+    if (pid < 0)
+        return pid;
+    cleanup_closep(&out);
+    out = -1;
+    read_words(in, words);
+    return wait_for(pid);
+}
+
+int
+frozen_run(const struct frozen *f, const char *action, struct err *e)
+{
+    _cleanup_strv_ struct strv argv = {0};
+    char words[WORDS_BYTES] = "", clean[WORDS_BYTES];
+    int rc;
+
+    strv_add(&argv, "%s", f->worker);
+    strv_add(&argv, "--checkpoint=%s", action);
+    if (f->driver[0])
+        strv_add(&argv, "--cuda-driver=%s", f->driver);
+    if (f->gpus[0])
+        strv_add(&argv, "--gpus=%s", f->gpus);
+    for (unsigned i = 0; i < f->n; i++)
+        strv_add(&argv, "%d", (int)f->of[i].pid);
+    rc = run(&argv, words);
+    printable_copy(clean, words, sizeof clean);
+    if (rc == 0)
+        return 0;
+    return err_set(e, rc, "programs of CUDA's: %s", clean[0] ? clean : strerror(-rc));
+}
+
+void
+frozen_go_on(struct vgpu *v)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    struct frozen f;
+    bool any = false;
+
+    frozen_collect(v, &f);
+    for (unsigned i = 0; i < f.n; i++)
+        any |= atomic_load(&f.of[i].slot->hold) != SLOT_GOES_ON;
+    if (!any)
+        return;
+    log_info("vGPU '%s': its %u programs of CUDA's were held, and go on", v->s.name, f.n);
+    if (frozen_run(&f, "thaw", &e) < 0)
+        log_warning("vGPU '%s': %s", v->s.name, err_msg(&e));
+    frozen_tell(v, SLOT_GOES_ON);
+}
+
+/* ---- heads and sessions ------------------------------------------------------------------- */
+
+void
+frozen_describe(const struct vgpu *v, const char *boot_id, struct snapshot_head *h)
+{
+    h->nprograms = 0;
+    for (const struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
+        const struct session *s = container_of(l, struct session, link);
+        const struct account_slot *slot = &v->account->slot[s->slot];
+        struct snapshot_program *to = &h->programs[h->nprograms];
+
+        if (!s->in_process)
+            continue;
+        h->nprograms++;
+        *to = (struct snapshot_program){.process = s->guest,
+                                        .used_bytes = atomic_load(&slot->used_bytes)};
+        if (!to->process.start_ticks)
+            to->process.start_ticks = process_start_ticks(s->pid);
+        printable_copy(to->program, slot->program, sizeof to->program);
+        text_copy(to->boot_id, sizeof to->boot_id, boot_id);
+    }
+}
+
+/* Where the card is another one now, the driver has to be told. */
+static void
+name_gpus(const struct vgpu *v, const struct snapshot_head *h, struct frozen *f)
+{
+    const struct gpu *before = inventory_find(&v->m->inventory, h->gpu);
+
+    if (!before || !v->gpu || before == v->gpu || !before->device.uuid[0] ||
+        !v->gpu->device.uuid[0])
+        return;
+    snprintf(f->gpus, sizeof f->gpus, "%s=%s", before->device.uuid, v->gpu->device.uuid);
+}
+
+int
+frozen_sessions(struct vgpu *v, const struct snapshot_head *h, const char *boot_id,
+                struct frozen *ret, struct err *e)
+{
+    for (unsigned i = 0; i < h->nprograms; i++) {
+        const struct snapshot_program *p = &h->programs[i];
+        int rc;
+
+        if (strcmp(p->boot_id, boot_id) != 0 || !guest_may_live(&p->process))
+            continue;
+        rc = session_program_restore(v, p);
+        if (rc < 0)
+            return err_set(e, rc, "no session for process %llu ('%s'): %s",
+                           (unsigned long long)p->process.pid, p->program, strerror(-rc));
+    }
+    frozen_collect(v, ret);
+    name_gpus(v, h, ret);
+    return 0;
+}
