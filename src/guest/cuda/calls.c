@@ -126,6 +126,18 @@ call_event_new(void **ret)
     CALL(NR_cuEventCreate, (void **, unsigned), ret, EVENT_BLOCKING_SYNC);
 }
 
+static int
+destroy(void *event)
+{
+    CALL(NR_cuEventDestroy_v2, (void *), event);
+}
+
+void
+call_event_free(void *event)
+{
+    destroy(event);
+}
+
 int
 call_event_record(void *event, void *stream)
 {

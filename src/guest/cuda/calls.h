@@ -40,6 +40,7 @@ void call_unrelax(struct call_relaxed before);
 
 /* An event that is waited for asleep, and tells the time. */
 int call_event_new(void **ret);
+void call_event_free(void *event);
 int call_event_record(void *event, void *stream);
 int call_event_query(void *event);
 int call_event_wait(void *event);

@@ -252,13 +252,18 @@ static void
 forget_events(struct flights *f, const void *context)
 {
     for (unsigned i = 0; i < f->n_spare;) {
-        if (f->spare[i].context == context)
-            f->spare[i] = f->spare[--f->n_spare];
-        else
+        if (f->spare[i].context != context) {
             i++;
+            continue;
+        }
+        call_event_free(f->spare[i].event);
+        f->spare[i] = f->spare[--f->n_spare];
     }
-    if (f->last.context == context)
-        f->last.context = f->last.event = NULL;
+    if (f->last.context != context)
+        return;
+    if (f->last.event)
+        call_event_free(f->last.event);
+    f->last.context = f->last.event = NULL;
 }
 
 bool
@@ -272,6 +277,8 @@ flights_take_of_context(struct flights *f, const void *context, struct flight *r
             continue;
         found = true;
         *ret = *flight_at(f, i);
+        call_event_free(ret->event);
+        ret->event = NULL;
         for (f->n--; i < f->n; i++)
             *flight_at(f, i) = *flight_at(f, i + 1);
     }

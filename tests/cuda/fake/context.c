@@ -17,6 +17,8 @@ context_bytes(void)
     return text ? strtoull(text, NULL, 0) : UINT64_C(32) << 20;
 }
 
+static struct CUctx_st *all;
+
 /* With fake_lock held. */
 static struct CUctx_st *
 context_new(CUdevice device)
@@ -26,8 +28,11 @@ context_new(CUdevice device)
     if (!context)
         return NULL;
     context->device = device;
-    if (fake_take(&fake_devices[device], context_bytes()))
+    if (fake_take(&fake_devices[device], context_bytes())) {
+        context->next = all;
+        all = context;
         return context;
+    }
     free(context);
     return NULL;
 }

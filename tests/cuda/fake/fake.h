@@ -39,6 +39,7 @@ struct fake_device {
 };
 
 struct CUctx_st {
+    struct CUctx_st *next; /* of all that there ever were */
     CUdevice device;
     CUresult dead;           /* what its calls answer, once it is; 0 */
     _Atomic uint64_t end_ns; /* when all that was put into it has ended */

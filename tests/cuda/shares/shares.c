@@ -78,6 +78,7 @@ front_real(unsigned number)
         IS(cuStreamIsCapturing);
         IS(cuThreadExchangeStreamCaptureMode);
         IS(cuEventCreate);
+        IS(cuEventDestroy_v2);
         IS(cuEventRecord);
         IS(cuEventQuery);
         IS(cuEventSynchronize);
@@ -198,6 +199,8 @@ static void
 guest_ends(struct guest *g)
 {
     cuCtxSynchronize();
+    if (!g->is_opencl)
+        turns_context_ends(&g->turns, g->context);
     cuCtxDestroy_v2(g->context);
     arbiter_core_close_gate(g->w->core, g->gate_number, now_ns());
     atomic_fetch_add(&g->w->file->bell.word, 1);
