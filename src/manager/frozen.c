@@ -25,6 +25,7 @@
 /* What is on the device ends first; then the driver begins, which takes seconds. */
 #define AWAIT_NS UINT64_C(30000000000)
 #define AWAIT_LOOK_MS 2
+#define RUN_NS UINT64_C(120000000000)
 #define WORDS_BYTES 512
 
 static void
@@ -96,17 +97,33 @@ frozen_await(const struct frozen *f, int stop_fd, struct err *e)
     return 0;
 }
 
-static void
-read_words(int fd, char *words)
+/* Until its end. Whatever more it says is nothing to us. */
+static int
+read_words(int fd, int stop_fd, char *words)
 {
+    const uint64_t end = now_ns() + RUN_NS;
+    struct pollfd p[] = {{.fd = fd, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
     size_t len = 0;
-    ssize_t n;
+    ssize_t n = 1;
 
-    while (len < WORDS_BYTES - 1 &&
-           ((n = read(fd, words + len, WORDS_BYTES - 1 - len)) > 0 ||
-            (n < 0 && errno == EINTR)))
+    while (n != 0) {
+        const uint64_t now = now_ns();
+
+        if (now >= end)
+            return -ETIMEDOUT;
+        if (poll(p, 2, (int)((end - now) / 1000000) + 1) <= 0)
+            continue;
+        if (p[1].revents)
+            return -ECANCELED;
+        n = read(fd, words + len, WORDS_BYTES - 1 - len);
+        if (n < 0 && errno != EINTR)
+            return -errno;
         len += n > 0 ? (size_t)n : 0;
-    words[len] = '\0';
+        words[len] = '\0';
+        if (len == WORDS_BYTES - 1)
+            return 0;
+    }
+    return 0;
 }
 
 static int
@@ -122,12 +139,13 @@ wait_for(pid_t pid)
 }
 
 static int
-run(const struct strv *argv, char *words)
+run(const struct strv *argv, int stop_fd, char *words)
 {
     _cleanup_close_ int in = -1, out = -1;
     int ends[2];
     struct strv env = {.v = environ};
     pid_t pid;
+    int rc, status;
 
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
@@ -138,12 +156,15 @@ run(const struct strv *argv, char *words)
         return pid;
     cleanup_closep(&out);
     out = -1;
-    read_words(in, words);
-    return wait_for(pid);
+    rc = read_words(in, stop_fd, words);
+    if (rc < 0)
+        kill(-pid, SIGKILL);
+    status = wait_for(pid);
+    return rc < 0 ? rc : status;
 }
 
 int
-frozen_run(const struct frozen *f, const char *action, struct err *e)
+frozen_run(const struct frozen *f, const char *action, int stop_fd, struct err *e)
 {
     _cleanup_strv_ struct strv argv = {0};
     char words[WORDS_BYTES] = "", clean[WORDS_BYTES];
@@ -157,10 +178,12 @@ frozen_run(const struct frozen *f, const char *action, struct err *e)
         strv_add(&argv, "--gpus=%s", f->gpus);
     for (unsigned i = 0; i < f->n; i++)
         strv_add(&argv, "%d", (int)f->of[i].pid);
-    rc = run(&argv, words);
+    rc = run(&argv, stop_fd, words);
     printable_copy(clean, words, sizeof clean);
-    if (rc == 0)
-        return 0;
+    if (rc == 0 || rc == -ECANCELED)
+        return rc;
+    if (rc == -ETIMEDOUT)
+        return err_set(e, rc, "CUDA's driver does not answer");
     return err_set(e, rc, "programs of CUDA's: %s", clean[0] ? clean : strerror(-rc));
 }
 
@@ -177,7 +200,7 @@ frozen_go_on(struct vgpu *v)
     if (!any)
         return;
     log_info("vGPU '%s': its %u programs of CUDA's were held, and go on", v->s.name, f.n);
-    if (frozen_run(&f, "thaw", &e) < 0)
+    if (frozen_run(&f, "thaw", -1, &e) < 0)
         log_warning("vGPU '%s': %s", v->s.name, err_msg(&e));
     frozen_tell(v, SLOT_GOES_ON);
 }

@@ -34,8 +34,11 @@ void frozen_tell(struct vgpu *v, enum slot_hold hold);
 /* Beside the loop: until all of them hold. -ECANCELED: stop_fd is readable. */
 int frozen_await(const struct frozen *f, int stop_fd, struct err *e);
 
-/* Beside the loop: has the driver do it ("freeze", "restore", "unlock", "thaw"). */
-int frozen_run(const struct frozen *f, const char *action, struct err *e);
+/*
+ * Beside the loop: has the driver do it ("freeze", "restore", "unlock", "thaw"). -ECANCELED: stop_fd
+ * (-1: there is none) is readable, and it may be half done; -ETIMEDOUT: the same, it hangs.
+ */
+int frozen_run(const struct frozen *f, const char *action, int stop_fd, struct err *e);
 
 /* At the manager's start: what a suspend or resume of before has left half done goes on. */
 void frozen_go_on(struct vgpu *v);

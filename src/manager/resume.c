@@ -307,7 +307,7 @@ bytes_read(const struct operation *op)
 static int
 unlock(struct operation *op, struct err *e)
 {
-    if (frozen_run(&op->frozen, "unlock", e) < 0)
+    if (frozen_run(&op->frozen, "unlock", -1, e) < 0)
         log_warning("vGPU '%s': %s", op->r.vgpu, err_msg(e));
     err_fini(e);
     return 0;
@@ -349,7 +349,8 @@ commit(struct operation *op)
 static int
 restore_programs(struct operation *op, struct err *e)
 {
-    return frozen_run(&op->frozen, "restore", e);
+    op->at_driver = true;
+    return frozen_run(&op->frozen, "restore", op->stop_fd, e);
 }
 
 static void
@@ -449,6 +450,16 @@ empty(struct operation *op)
         undo(op);
 }
 
+/* Called off in the middle: what was restored lets go of the GPU. This once the loop waits. */
+static void
+freeze_again(struct operation *op)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+
+    if (frozen_run(&op->frozen, "freeze", -1, &e) < 0)
+        log_warning("vGPU '%s': %s", op->r.vgpu, err_msg(&e));
+}
+
 static void
 resume_abort(struct operation *op)
 {
@@ -462,6 +473,8 @@ resume_abort(struct operation *op)
             operation_end(op);
         return;
     }
+    if (op->at_driver)
+        freeze_again(op);
     list_for_each_safe(l, tmp, &v->sessions)
     {
         struct session *s = container_of(l, struct session, link);

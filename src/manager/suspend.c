@@ -187,16 +187,20 @@ write_head(struct operation *op, struct err *e)
 static int
 freeze(struct operation *op, struct err *e)
 {
-    return frozen_run(&op->frozen, "freeze", e);
+    op->at_driver = true;
+    return frozen_run(&op->frozen, "freeze", op->stop_fd, e);
 }
 
-/* The disk is full, or the like: this once the loop waits. */
+/* Called off in the middle, the disk is full, or the like: this once the loop waits. */
 static void
 thaw(struct operation *op)
 {
     _cleanup_err_ struct err e = ERR_INIT;
 
-    if (op->frozen.n > 0 && frozen_run(&op->frozen, "thaw", &e) < 0)
+    if (!op->at_driver)
+        return;
+    op->at_driver = false;
+    if (frozen_run(&op->frozen, "thaw", -1, &e) < 0)
         log_warning("vGPU '%s': %s", op->r.vgpu, err_msg(&e));
 }
 
@@ -210,7 +214,6 @@ committed(struct operation *op)
     if (!s.own)
         text_copy(s.file, sizeof s.file, op->r.file);
     if (vgpu_commit_suspend(op->v, &s, &e) < 0) {
-        thaw(op);
         operation_fail_with(op, &e);
         return;
     }
@@ -532,6 +535,7 @@ suspend_abort(struct operation *op)
         session_tell_op(s, CONTROL_CONTINUE);
         session_hang_up(s);
     }
+    thaw(op);
     frozen_tell(op->v, SLOT_GOES_ON);
     operation_end(op);
 }

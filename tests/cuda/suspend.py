@@ -170,6 +170,34 @@ class Suspend(Test):
             self.assertEqual(self.world.vgpu("a")["state"], "running")
             self.end(program)
 
+    def test_it_is_called_off_while_the_driver_works(self):
+        self.world.stop()
+        self.world.env["FAKECUDA_FAULT"] = "cuCheckpointProcessCheckpoint:1:hang"
+        self.world.start()
+        del self.world.env["FAKECUDA_FAULT"]
+        program = self.works()
+        asked = self.world.later("suspend", "a")
+        wait_for("the driver", lambda: self.locks() == [1])
+        asked.send_signal(signal.SIGINT)
+        asked.communicate(timeout=PATIENCE_S)
+        self.assertEqual(self.ask(program, "step"), "code 0")
+        self.assertEqual((self.world.vgpu("a")["state"], self.locks()), ("running", [0]))
+        self.end(program)
+
+    def test_a_manager_leaves_in_the_middle(self):
+        self.world.stop()
+        self.world.env["FAKECUDA_FAULT"] = "cuCheckpointProcessCheckpoint:1:hang"
+        self.world.start()
+        del self.world.env["FAKECUDA_FAULT"]
+        program = self.works()
+        asked = self.world.later("suspend", "a")
+        wait_for("the driver", lambda: self.locks() == [1])
+        self.world.stop()
+        asked.communicate(timeout=PATIENCE_S)
+        self.world.start()
+        self.assertEqual(self.ask(program, "step"), "code 0")
+        self.end(program)
+
     def test_one_that_has_died_is_not_waited_for(self):
         first, second = self.works(), self.works()
         self.world.tessera("suspend", "a")

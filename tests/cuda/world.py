@@ -115,13 +115,10 @@ class World:
 
     def children(self):
         """Of the manager: helpers of the driver's that are at work."""
-        pid = self.manager.pid
-        text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-            text += " " + pathlib.Path(task, "children").read_text(encoding="ascii")
-        self.helpers = {int(word) for word in text.split()}
-        return [helper for helper in self.helpers if b"--checkpoint" in
-                pathlib.Path(f"/proc/{helper}/cmdline").read_bytes()]
+        found = subprocess.run(["pgrep", "-P", str(self.manager.pid), "-f", "checkpoint"],
+                               text=True, check=False, capture_output=True).stdout
+        self.helpers |= {int(word) for word in found.split()}
+        return self.helpers
 
     def end_children(self):
         for helper in self.helpers:
