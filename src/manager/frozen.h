@@ -35,8 +35,8 @@ void frozen_tell(struct vgpu *v, enum slot_hold hold);
 int frozen_await(const struct frozen *f, int stop_fd, struct err *e);
 
 /*
- * Beside the loop: has the driver do it ("freeze", "restore", "unlock", "thaw"). -ECANCELED: stop_fd
- * (-1: there is none) is readable, and it may be half done; -ETIMEDOUT: the same, it hangs.
+ * Beside the loop: has the driver do it ("freeze", "restore", "unlock", "thaw"). -ECANCELED:
+ * stop_fd (-1: there is none) is readable, and it may be half done; -ETIMEDOUT: the same, it hangs.
  */
 int frozen_run(const struct frozen *f, const char *action, int stop_fd, struct err *e);
 
