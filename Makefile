@@ -35,7 +35,7 @@ define package
 endef
 
 .PHONY: all deps demo check check-full check-vm check-vm-full vm-image bench bench-sched \
-	bench-vm bench-suspend studies instructions soak asan tsan fuzz differential format \
+	bench-vm bench-suspend bench-gpu studies instructions soak asan tsan fuzz differential format \
 	format-check lint install guest-package host-package clean help
 
 all: ## build everything (the default)
@@ -66,6 +66,9 @@ bench-sched: all ## what vGPUs get under each scheduler, against what it promise
 bench-vm: all ## the same calls natively, by a process on a vGPU, and in a virtual machine
 	@$(MAKE) --no-print-directory vm-image
 	@/usr/bin/python3 bench/vm.py --build $(BUILD) $(BENCH_ARGS)
+
+bench-gpu: all ## CUDA programs on vGPUs of a real card, in ten minutes at most
+	@bench/gpu/run --build $(BUILD) --out $(BUILD)/bench/gpu $(BENCH_ARGS)
 
 bench-suspend: all ## suspend, resume and clone, next to the disk and the memory
 	$(call need,build run)
