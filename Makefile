@@ -35,8 +35,8 @@ define package
 endef
 
 .PHONY: all deps demo check check-full check-vm check-vm-full vm-image bench bench-sched \
-	bench-vm bench-suspend bench-gpu studies instructions soak asan tsan fuzz differential format \
-	format-check lint install guest-package host-package clean help
+	bench-vm bench-suspend bench-gpu studies instructions soak asan tsan fuzz differential \
+	format format-check lint install guest-package host-package clean help
 
 all: ## build everything (the default)
 	$(call need,build)
