@@ -62,6 +62,23 @@ class Turns(Test):
         self.assertGreater(self.session("a")["busy_seconds"], 0.8)
         self.said(program)
 
+    def test_nvml_tells_how_much_of_the_time_it_had(self):
+        other = self.ready("say('ready')\nwhile True: step()", on="b")
+        rates = '''
+nv = ctypes.CDLL("libnvidia-ml.so.1")
+assert nv.nvmlInit_v2() == OK
+card, rate = c_void_p(), (ctypes.c_uint * 2)()
+assert nv.nvmlDeviceGetHandleByIndex_v2(0, byref(card)) == OK
+def percent():
+    assert nv.nvmlDeviceGetUtilizationRates(card, rate) == OK and rate[1] <= rate[0]
+    return rate[0]
+'''
+        said = self.run_to_end(rates + "say(percent()); percent(); work(1); say(percent())")
+        idle, busy = (int(word) for word in said.split())
+        self.assertEqual(idle, 0)
+        self.assertTrue(15 < busy < 85, busy)
+        self.world.kill(other)
+
     def test_two_take_turns(self):
         said = self.together("say(work(2))", ["a"], ["b"])
         part = int(said[0]) / (int(said[0]) + int(said[1]))

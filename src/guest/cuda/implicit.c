@@ -14,6 +14,7 @@
 #define DEVICES_MAX 64
 #define PROCESSES_MAX 1024
 #define PCI_BYTES 32
+#define NVML "libnvidia-ml.so.1"
 #define NOT_KNOWN UINT64_MAX
 
 /* nvmlProcessInfo_t (NVML API reference, 5.16). */
@@ -33,12 +34,22 @@ static void *cards[DEVICES_MAX]; /* NVML's of each, once it was looked for */
 static processes_fn *processes_of;
 static int32_t of_process; /* all of it is; 0: of none */
 
+/*
+ * Lock held. The real one is asked. But first the one that a program finds by the name is loaded:
+ * the loader gives to whoever asks for the name later what has it already, and that must be ours.
+ */
+static void *
+open_nvml(void)
+{
+    dlopen(NVML, RTLD_LAZY | RTLD_LOCAL);
+    return driver_open("libnvidia-ml.so", "TESSERA_NVML_DRIVER", "nvmlInit_v2");
+}
+
 /* Lock held. NVML is begun once in a process, and never ended: the program may use it, too. */
 static void
 begin(void)
 {
-    void *const nvml =
-        driver_open("libnvidia-ml.so", "TESSERA_NVML_DRIVER", "nvmlInit_v2");
+    void *const nvml = open_nvml();
     init_fn *const init = nvml ? (init_fn *)dlsym(nvml, "nvmlInit_v2") : NULL;
     handle_fn *const card_of =
         nvml ? (handle_fn *)dlsym(nvml, "nvmlDeviceGetHandleByPciBusId_v2") : NULL;

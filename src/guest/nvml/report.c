@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory and processes (NVML API reference, 5.16): of a device that is a vGPU its framebuffer, and
- * who has sessions there. All else, and other devices, are as NVML tells them.
+ * Memory, processes and utilisation (NVML API reference, 5.16): of a device that is a vGPU its
+ * framebuffer, its part of the time, and who has sessions there. All else, and other devices, are as NVML tells them.
  */
 #include "guest/front/resolve.h"
 #include "guest/nvml/results.h"
@@ -80,6 +80,30 @@ tessera_nvmlDeviceGetMemoryInfo_v2(void *device, struct memory_v2 *ret)
         /* What the driver keeps for itself is outside of the framebuffer. */
         *ret = (struct memory_v2){ret->version, m.total, 0, m.free, m.used};
     }
+    return result;
+}
+
+/* ---- time --------------------------------------------------------------------------- */
+
+struct rates {
+    unsigned gpu, memory; /* percent */
+};
+
+int tessera_nvmlDeviceGetUtilizationRates(void *device, struct rates *ret);
+int
+tessera_nvmlDeviceGetUtilizationRates(void *device, struct rates *ret)
+{
+    typedef int rates_fn(void *, struct rates *);
+    const int result =
+        ((rates_fn *)front_real(NR_nvmlDeviceGetUtilizationRates))(device, ret);
+    const struct account_page *a = result == NVML_SUCCESS ? usage_of(device) : NULL;
+
+    if (!a)
+        return result;
+    ret->gpu = usage_percent(a);
+    /* Of the memory's traffic nothing is known of one vGPU: no more than of the whole. */
+    if (ret->memory > ret->gpu)
+        ret->memory = ret->gpu;
     return result;
 }
 

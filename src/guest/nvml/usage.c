@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/nvml/usage.h"
 
+#include "base/io.h"
 #include "guest/front/lock.h"
 #include "guest/front/resolve.h"
 #include "guest/nvml/results.h"
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define VGPUS_MAX 64
 #define UUID_BYTES 96
@@ -39,15 +41,28 @@ look_at_all(void)
     return all;
 }
 
+/* A vGPU that was suspended has another account afterwards. */
+static bool
+is_current(void)
+{
+    if (!atomic_load_explicit(&looked, memory_order_acquire))
+        return false;
+    for (unsigned i = 0; i < n_looks; i++) {
+        if (atomic_load_explicit(&looks[i].account->suspended, memory_order_relaxed))
+            return false;
+    }
+    return true;
+}
+
 static bool
 look(void)
 {
-    bool all = atomic_load_explicit(&looked, memory_order_acquire);
+    bool all;
 
-    if (all)
+    if (is_current())
         return true;
     process_lock(&lock);
-    all = atomic_load_explicit(&looked, memory_order_relaxed) || look_at_all();
+    all = is_current() || look_at_all();
     atomic_store_explicit(&looked, all, memory_order_release);
     process_unlock(&lock);
     return all;
@@ -83,4 +98,73 @@ usage_of(void *device)
             return looks[i].account;
     }
     return NULL;
+}
+
+/* ---- time --------------------------------------------------------------------------- */
+
+/* NVML's own figures are of the last sixth of a second to a second. */
+#define SAMPLE_NS 200000000u
+
+static struct process_lock rate_lock;
+static struct {
+    const struct account_page *account;
+    uint64_t at_ns, used_ns;
+    unsigned percent;
+} rates[VGPUS_MAX];
+
+static uint64_t
+used_ns(const struct account_page *a)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < ACCOUNT_SLOTS; i++)
+        sum += atomic_load_explicit(&a->slot[i].gate.used_ns, memory_order_relaxed);
+    return sum;
+}
+
+static void
+sleep_ns(long ns)
+{
+    const struct timespec ts = {0, ns};
+
+    nanosleep(&ts, NULL);
+}
+
+/* Lock held: the place of that account, or a free one. */
+static unsigned
+place_of(const struct account_page *a)
+{
+    unsigned i = 0;
+
+    while (i < VGPUS_MAX - 1 && rates[i].account && rates[i].account != a)
+        i++;
+    return i;
+}
+
+unsigned
+usage_percent(const struct account_page *a)
+{
+    unsigned i, percent;
+    uint64_t now, used;
+
+    process_lock(&rate_lock);
+    i = place_of(a);
+    if (rates[i].account != a) {
+        rates[i].account = a;
+        rates[i].at_ns = now_ns();
+        rates[i].used_ns = used_ns(a);
+        sleep_ns(SAMPLE_NS);
+    }
+    now = now_ns();
+    used = used_ns(a);
+    if (now - rates[i].at_ns >= SAMPLE_NS) {
+        /* Of sessions that have ended nothing is left. */
+        used = used > rates[i].used_ns ? used - rates[i].used_ns : 0;
+        rates[i].percent = (unsigned)(used * 100 / (now - rates[i].at_ns));
+        rates[i].used_ns = used_ns(a);
+        rates[i].at_ns = now;
+    }
+    percent = rates[i].percent < 100 ? rates[i].percent : 100;
+    process_unlock(&rate_lock);
+    return percent;
 }

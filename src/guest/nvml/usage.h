@@ -12,4 +12,7 @@
 /* The account of the vGPU that the device is, mapped until the process ends; NULL: it is none. */
 const struct account_page *usage_of(void *device);
 
+/* How much of the GPU's time its programs had lately, 0 to 100. At first it takes a moment. */
+unsigned usage_percent(const struct account_page *a);
+
 #endif
