@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory, processes and utilisation (NVML API reference, 5.16): of a device that is a vGPU its
- * framebuffer, its part of the time, and who has sessions there. All else, and other devices, are as NVML tells them.
+ * framebuffer, its part of the time, and who has sessions there. All else, and other devices, are
+ * as NVML tells them.
  */
 #include "guest/front/resolve.h"
 #include "guest/nvml/results.h"
