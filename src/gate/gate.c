@@ -9,7 +9,7 @@
  * command to the end of the last, without gaps longer than TURN_GAP_NS. So it holds what a
  * program's own launches cost between its kernels, as they do when it is alone.
  */
-#include "gate/gate.h"
+#include "gate/gate_internal.h"
 
 #include "base/io.h"
 
@@ -42,7 +42,6 @@
  * host's processors are the device, too, the thread that hands commands on may come some
  * milliseconds late, for which the device would rest. A newcomer waits for it once.
  */
-#define ALONE_AFTER_NS 100000000u
 #define ALONE_WINDOW_NS 16000000u
 
 /* Estimates may be too long by more than that: then the end of what is queued is waited for. */
@@ -95,15 +94,6 @@ gate_move(struct gate *g, struct gate_page *page, const struct turn_view *view)
     pthread_mutex_unlock(&g->lock);
 }
 
-static void
-page_add(_Atomic uint64_t *counter, uint64_t n)
-{
-    /* One writer at a time, under the lock: readers see a number, old or new. */
-    atomic_store_explicit(counter,
-                          atomic_load_explicit(counter, memory_order_relaxed) + n,
-                          memory_order_relaxed);
-}
-
 static uint64_t
 sooner(uint64_t a, uint64_t b)
 {
@@ -146,7 +136,7 @@ gate_host_ns(struct gate *g, uint64_t device_ns, uint64_t now)
 }
 
 /* Lock held. Moves the time that was used until `now` into the accounts. */
-static void
+void
 gate_settle_used(struct gate *g, uint64_t now)
 {
     uint64_t end = g->idle_ns ? g->idle_ns : now;
@@ -194,7 +184,7 @@ turn_passed_ns(const struct gate *g, uint64_t now)
 }
 
 /* Lock held. A command comes while none was there. */
-static void
+void
 gate_begins(struct gate *g, uint64_t now)
 {
     if (g->busy_ns == 0 || (g->idle_ns && now - g->idle_ns > TURN_GAP_NS)) {
@@ -217,7 +207,7 @@ gate_first_begins(struct gate *g, uint64_t now)
 }
 
 /* Lock held. For the watchdog: since when the oldest command runs. */
-static void
+void
 gate_show_since(struct gate *g)
 {
     uint64_t since = g->inflight > 0 ? g->front_ns : 0;
@@ -384,7 +374,7 @@ gate_is_drained(const struct gate *g)
 }
 
 /* Lock held. Is there somebody else who waits for this turn's end? */
-static bool
+bool
 turn_is_shared(const struct gate *g)
 {
     return turn_slice(g) != TURN_OPEN || turn_is_revoked(&g->view, g->turn);
@@ -430,7 +420,7 @@ gate_has_room(const struct gate *g, uint64_t now)
 }
 
 /* Lock held. */
-static void
+void
 gate_count(struct gate *g, struct gate_ticket *t, uint64_t now)
 {
     if (t->first)
@@ -493,39 +483,6 @@ gate_admit(struct gate *g, struct gate_ticket *t)
     return answer;
 }
 
-/* Of what nobody knows the length; and estimates may be wrong by that factor. */
-#define FORCE_PASSED_FACTOR 10u
-#define FORCE_FACTOR 4u
-
-/* Lock held. */
-static bool
-gate_is_stuck(const struct gate *g, uint64_t now, uint64_t by_ns)
-{
-    if ((g->turn == 0 && !g->loose) || g->inflight == 0)
-        return false;
-    if (g->passed)
-        return now > g->front_ns + FORCE_PASSED_FACTOR * by_ns;
-    return now > g->front_ns + FORCE_FACTOR * g->queued_ns + by_ns;
-}
-
-bool
-gate_force(struct gate *g, struct gate_ticket *t, uint64_t by_ns)
-{
-    const uint64_t now = now_ns();
-    bool forced;
-
-    pthread_mutex_lock(&g->lock);
-    forced = gate_is_stuck(g, now, by_ns);
-    if (forced) {
-        page_add(&g->page->commands, 1);
-        page_add(&g->page->kernels, t->kernel);
-        gate_count(g, t, now);
-        g->front_ns = now;
-    }
-    pthread_mutex_unlock(&g->lock);
-    return forced;
-}
-
 /* Lock held. It is with the driver no longer since `end`. */
 static void
 gate_uncount(struct gate *g, const struct gate_ticket *t, uint64_t end)
@@ -558,66 +515,6 @@ gate_cancel(struct gate *g, const struct gate_ticket *t)
     if (t->counted)
         gate_uncount(g, t, now_ns());
     pthread_mutex_unlock(&g->lock);
-}
-
-/* ---- passing ----------------------------------------------------------------------- */
-
-bool
-gate_pass(struct gate *g)
-{
-    const uint64_t now = now_ns();
-    bool may;
-
-    pthread_mutex_lock(&g->lock);
-    may = g->passing;
-    if (!may && g->governed && g->turn && !g->first_ns && !g->passed &&
-        !turn_is_shared(g) && now - g->open_ns >= ALONE_AFTER_NS) {
-        may = g->passing = true;
-        if (g->inflight == 0)
-            gate_begins(g, now);
-        g->fresh = false;
-        g->inflight++;
-        gate_show_since(g);
-    }
-    pthread_mutex_unlock(&g->lock);
-    return may;
-}
-
-void
-gate_pass_is_idle(struct gate *g, bool idle)
-{
-    const uint64_t now = now_ns();
-
-    pthread_mutex_lock(&g->lock);
-    if (g->passing && idle && !g->idle_ns) {
-        gate_settle_used(g, now);
-        g->idle_ns = now;
-    } else if (g->passing && !idle && g->idle_ns) {
-        gate_begins(g, now);
-    }
-    pthread_mutex_unlock(&g->lock);
-}
-
-bool
-gate_pass_ends(struct gate *g, struct gate_ticket *ret)
-{
-    const uint64_t now = now_ns();
-    bool ends;
-
-    pthread_mutex_lock(&g->lock);
-    ends = g->passing;
-    if (ends) {
-        gate_settle_used(g, now);
-        g->passing = false;
-        g->passed = true;
-        g->front_ns = now;
-        if (g->idle_ns)
-            gate_begins(g, now);
-        *ret = (struct gate_ticket){.counted = true, .passed = true};
-        gate_show_since(g);
-    }
-    pthread_mutex_unlock(&g->lock);
-    return ends;
 }
 
 /* ---- ends -------------------------------------------------------------------------- */
