@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 /* What is on the device ends first; then the driver begins, which takes seconds. */
@@ -39,6 +40,33 @@ find_driver(const struct vgpu *v, struct frozen *f)
         f->driver[0] = '\0';
 }
 
+static bool
+is_sure(const struct session *s)
+{
+    char path[64];
+    struct stat st;
+
+    if (!s->adopted)
+        return true;
+    snprintf(path, sizeof path, "/proc/%d", (int)s->pid);
+    return stat(path, &st) == 0 && st.st_uid == s->vgpu->s.owner_uid;
+}
+
+int
+frozen_check(const struct vgpu *v, struct err *e)
+{
+    for (const struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
+        const struct session *s = container_of(l, struct session, link);
+
+        if (s->in_process && !is_sure(s))
+            return err_set(e, -EPERM,
+                           "vGPU '%s': process %d, which a manager before this one let "
+                           "in, is not of its owner: end it first",
+                           v->s.name, (int)s->pid);
+    }
+    return 0;
+}
+
 void
 frozen_collect(struct vgpu *v, struct frozen *ret)
 {
@@ -47,7 +75,7 @@ frozen_collect(struct vgpu *v, struct frozen *ret)
     for (const struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
         const struct session *s = container_of(l, struct session, link);
 
-        if (!s->in_process)
+        if (!s->in_process || !is_sure(s))
             continue;
         ret->of[ret->n].pid = s->pid;
         ret->of[ret->n++].slot = &v->account->slot[s->slot];

@@ -25,7 +25,13 @@ struct frozen {
     char gpus[2 * GPU_TEXT_BYTES]; /* OLD=NEW, "": the same */
 };
 
-/* Those of the vGPU, and what a helper needs for them. */
+/*
+ * May they be put aside? One that a manager before us let in is known by what its account says,
+ * which it can write: it must be the owner's.
+ */
+int frozen_check(const struct vgpu *v, struct err *e);
+
+/* Those of the vGPU that may, and what a helper needs for them. */
 void frozen_collect(struct vgpu *v, struct frozen *ret);
 
 /* Tells them to hold, to go on, or to ask for a grant. */

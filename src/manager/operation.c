@@ -418,7 +418,7 @@ check_suspend(const struct vgpu *v, int fd, struct err *e)
     rc = check_running(v, "be suspended", e);
     if (rc == 0 && fd >= 0)
         rc = check_no_programs(v, "be written elsewhere", e);
-    return rc;
+    return rc < 0 ? rc : frozen_check(v, e);
 }
 
 static int

@@ -56,7 +56,8 @@ struct operation {
     struct snapshot_file file; /* suspend, into our own folder */
     struct vgpu_state before;  /* resume: what it was */
     struct frozen frozen;      /* programs of CUDA's among its sessions: no parts */
-    bool at_driver;            /* the driver has begun to freeze or restore them */
+    bool ours;      /* resume: the snapshot is of our own folder, nobody else's words */
+    bool at_driver; /* the driver has begun to freeze or restore them */
     struct part parts[ACCOUNT_SLOTS];
     unsigned nparts, at; /* at: whose turn it is */
     uint64_t head_bytes, bytes, paused_ns, paused_ms;

@@ -58,6 +58,7 @@ open_ours(struct operation *op, struct err *e)
     if (!path)
         return err_set(e, -ENOMEM, "out of memory");
     op->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    op->ours = true;
     return op->fd < 0 ? err_set(e, -errno, "cannot open %s: %s", path, strerror(errno))
                       : 0;
 }
@@ -182,7 +183,8 @@ settle(struct operation *op, struct err *e)
     struct vgpu_state s = op->v ? op->v->s : (struct vgpu_state){0};
     int rc = check_machine(op, e);
 
-    if (rc == 0 && op->head->nprograms > 0 && !op->v)
+    /* A file of somebody's may name any process. */
+    if (rc == 0 && op->head->nprograms > 0 && (!op->v || !op->ours))
         rc = err_set(
             e, -EOPNOTSUPP,
             "%u of its programs are CUDA's, and wait in the memory of the machine "

@@ -198,6 +198,30 @@ class Suspend(Test):
         self.assertEqual(self.ask(program, "step"), "code 0")
         self.end(program)
 
+    def test_one_that_a_manager_before_let_in(self):
+        program = self.works()
+        self.world.stop(signal.SIGKILL)
+        self.world.start()
+        self.assertTrue(self.world.vgpu("a")["sessions"][0]["adopted"])
+        self.world.tessera("suspend", "a")
+        self.assertEqual(self.locks(), [2])
+        self.world.tessera("resume", "a")
+        self.assertEqual(self.ask(program, "step"), "code 0")
+        self.end(program)
+
+    def test_a_file_of_the_callers_names_no_programs(self):
+        program = self.works()
+        self.world.tessera("suspend", "a")
+        own = pathlib.Path(self.folder, "state/snapshots/a.tessera")
+        copy = pathlib.Path(self.folder, "copy")
+        copy.write_bytes(own.read_bytes())
+        done = self.world.tessera("resume", "a", "--from", copy, check=False)
+        self.assertIn("are CUDA's", done.stderr)
+        self.assertEqual(self.locks(), [2])
+        self.world.tessera("resume", "a")
+        self.assertEqual(self.ask(program, "step"), "code 0")
+        self.end(program)
+
     def test_one_that_has_died_is_not_waited_for(self):
         first, second = self.works(), self.works()
         self.world.tessera("suspend", "a")
