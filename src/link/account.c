@@ -232,7 +232,11 @@ account_use(struct account_page *a, unsigned i, uint64_t bytes)
 void
 account_unuse(struct account_page *a, unsigned i, uint64_t bytes)
 {
-    atomic_fetch_sub(&a->slot[i].used_bytes, bytes);
+    _Atomic uint64_t *const used = &a->slot[i].used_bytes;
+    uint64_t was = atomic_load(used);
+
+    while (!atomic_compare_exchange_weak(used, &was, was > bytes ? was - bytes : 0))
+        ;
 }
 
 int

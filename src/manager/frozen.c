@@ -52,12 +52,45 @@ is_sure(const struct session *s)
     return stat(path, &st) == 0 && st.st_uid == s->vgpu->s.owner_uid;
 }
 
+static bool
+is_on(const struct vgpu *v, pid_t pid)
+{
+    for (const struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
+        const struct session *s = container_of(l, struct session, link);
+
+        if (s->in_process && s->pid == pid)
+            return true;
+    }
+    return false;
+}
+
+/* The driver knows processes, no vGPUs. */
+static bool
+is_elsewhere(const struct session *s)
+{
+    const struct list *all = &s->vgpu->m->vgpus;
+
+    for (const struct list *l = all->next; l != all; l = l->next) {
+        const struct vgpu *v = container_of(l, struct vgpu, link);
+
+        if (v != s->vgpu && is_on(v, s->pid))
+            return true;
+    }
+    return false;
+}
+
 int
 frozen_check(const struct vgpu *v, struct err *e)
 {
     for (const struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
         const struct session *s = container_of(l, struct session, link);
 
+        if (s->in_process && is_elsewhere(s))
+            return err_set(
+                e, -EOPNOTSUPP,
+                "process %d is on another vGPU, too, and can be put aside only "
+                "as a whole",
+                (int)s->pid);
         if (s->in_process && !is_sure(s))
             return err_set(e, -EPERM,
                            "vGPU '%s': process %d, which a manager before this one let "
@@ -216,6 +249,17 @@ frozen_run(const struct frozen *f, const char *action, int stop_fd, struct err *
 }
 
 void
+frozen_stay(struct vgpu *v)
+{
+    _cleanup_err_ struct err e = ERR_INIT;
+    struct frozen f;
+
+    frozen_collect(v, &f);
+    if (f.n > 0 && frozen_run(&f, "again", -1, &e) < 0)
+        log_warning("vGPU '%s': %s", v->s.name, err_msg(&e));
+}
+
+void
 frozen_go_on(struct vgpu *v)
 {
     _cleanup_err_ struct err e = ERR_INIT;
@@ -238,19 +282,24 @@ frozen_go_on(struct vgpu *v)
 void
 frozen_describe(const struct vgpu *v, const char *boot_id, struct snapshot_head *h)
 {
+    uint64_t left = v->s.framebuffer_bytes;
+
     h->nprograms = 0;
     for (const struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
         const struct session *s = container_of(l, struct session, link);
         const struct account_slot *slot = &v->account->slot[s->slot];
         struct snapshot_program *to = &h->programs[h->nprograms];
+        uint64_t used = atomic_load(&slot->used_bytes);
 
         if (!s->in_process)
             continue;
         h->nprograms++;
-        *to = (struct snapshot_program){.process = s->guest,
-                                        .used_bytes = atomic_load(&slot->used_bytes)};
-        if (!to->process.start_ticks)
-            to->process.start_ticks = process_start_ticks(s->pid);
+        /* The program can write that: all of them have no more than there is. */
+        used = used < left ? used : left;
+        left -= used;
+        *to = (struct snapshot_program){
+            .process = {(uint64_t)s->pid, process_start_ticks(s->pid)},
+            .used_bytes = used};
         printable_copy(to->program, slot->program, sizeof to->program);
         text_copy(to->boot_id, sizeof to->boot_id, boot_id);
     }

@@ -49,6 +49,9 @@ int frozen_run(const struct frozen *f, const char *action, int stop_fd, struct e
 /* At the manager's start: what a suspend or resume of before has left half done goes on. */
 void frozen_go_on(struct vgpu *v);
 
+/* The same of a vGPU that is suspended: they have nothing on the GPU. */
+void frozen_stay(struct vgpu *v);
+
 /* For a snapshot's head. */
 void frozen_describe(const struct vgpu *v, const char *boot_id, struct snapshot_head *h);
 

@@ -458,7 +458,7 @@ freeze_again(struct operation *op)
 {
     _cleanup_err_ struct err e = ERR_INIT;
 
-    if (frozen_run(&op->frozen, "freeze", -1, &e) < 0)
+    if (frozen_run(&op->frozen, "again", -1, &e) < 0)
         log_warning("vGPU '%s': %s", op->r.vgpu, err_msg(&e));
 }
 

@@ -564,6 +564,9 @@ session_adopt(struct vgpu *v, unsigned i)
                         .pid = w.pid,
                         .adopted = true,
                         .in_process = state == WORKER_PROGRAM,
+                        /* It may have been made anew, and has yet to ask for it. */
+                        .restored =
+                            state == WORKER_PROGRAM && !atomic_load(&slot->answers),
                         .hidden = state == WORKER_HIDDEN || state == WORKER_PROGRAM,
                         .gate = SESSION_NO_GATE,
                         .vm_port = atomic_load(&slot->vm_port),

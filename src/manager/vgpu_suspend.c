@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "manager/frozen.h"
 #include "manager/gpu_time.h"
 #include "manager/guests.h"
 #include "manager/session.h"
@@ -246,6 +247,7 @@ vgpu_restore_suspended(struct vgpu *v)
     v->leaving = true; /* how its workers end is no error */
     if (v->account)
         session_adopt_all(v);
+    frozen_stay(v);
     vgpu_leave(v);
     return true;
 }

@@ -2,11 +2,15 @@
 #include "worker/checkpoint.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #define LOCK_TIMEOUT_MS 10000u
 #define UUID_BYTES 16
@@ -89,6 +93,13 @@ told(int result, pid_t pid, const char *what)
     return -1;
 }
 
+/* One that has ended needs nothing any more. */
+static bool
+is_gone(pid_t pid)
+{
+    return kill(pid, 0) < 0 && errno == ESRCH;
+}
+
 static int
 state_of(pid_t pid)
 {
@@ -122,7 +133,7 @@ checkpoint(pid_t pid)
 {
     struct no_args args = {0};
 
-    if (state_of(pid) == STATE_CHECKPOINTED)
+    if (is_gone(pid) || state_of(pid) == STATE_CHECKPOINTED)
         return 0;
     return told(cu.checkpoint((int)pid, &args), pid, "checkpointed");
 }
@@ -132,6 +143,8 @@ freeze(pid_t pid)
 {
     struct lock_args args = {.timeout_ms = LOCK_TIMEOUT_MS};
 
+    if (is_gone(pid))
+        return 0;
     if (state_of(pid) == STATE_RUNNING &&
         told(cu.lock((int)pid, &args), pid, "locked") < 0)
         return -1;
@@ -208,7 +221,9 @@ parse_gpus(const char *text)
 int
 checkpoint_main(const struct checkpoint_options *o)
 {
-    if (!parse_gpus(o->gpus) || !load(o->driver))
+    /* Whoever comes after the manager must not find us at work. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() == 1 || !parse_gpus(o->gpus) || !load(o->driver))
         return 1;
     if (cu.init(0) != 0) {
         printf("CUDA's driver does not begin");
@@ -216,12 +231,14 @@ checkpoint_main(const struct checkpoint_options *o)
     }
     if (strcmp(o->action, "freeze") == 0)
         return all_or_none(o, freeze, thaw);
+    if (strcmp(o->action, "again") == 0)
+        return each(o, freeze);
     if (strcmp(o->action, "restore") == 0)
         return all_or_none(o, restore, checkpoint);
     if (strcmp(o->action, "unlock") == 0)
         return each(o, unlock);
     if (strcmp(o->action, "thaw") == 0)
         return each(o, thaw);
-    printf("'%s' is none of freeze, restore, unlock and thaw", o->action);
+    printf("'%s' is none of freeze, again, restore, unlock and thaw", o->action);
     return 1;
 }

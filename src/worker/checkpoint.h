@@ -11,14 +11,14 @@
 
 #define CHECKPOINT_PIDS_MAX 64
 
+/*
+ * Actions: freeze, all or none; again, as many as can be; restore, all or none, and none of them
+ * goes on; unlock, they go on; thaw, both, of what is left of a freeze or a restore.
+ */
 struct checkpoint_options {
-    const char
-        *action; /* freeze: all or none; restore: all or none, and none of them goes on;
-                         * unlock: they go on; thaw: both, of what is left of a freeze or a
-                         * restore; NULL: not asked for */
+    const char *action; /* NULL: not asked for */
     const char *driver; /* the library's path */
-    const char
-        *gpus; /* OLD=NEW: GPUs by UUID, where they have another one now; or NULL */
+    const char *gpus;   /* OLD=NEW: by UUID, where they have another GPU now; or NULL */
     pid_t pids[CHECKPOINT_PIDS_MAX];
     unsigned n;
 };

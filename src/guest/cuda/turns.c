@@ -170,6 +170,9 @@ hold_of(struct turns *u)
     return slot ? atomic_load_explicit(&slot->hold, memory_order_relaxed) : SLOT_GOES_ON;
 }
 
+static bool keeper_is_there(struct turns *u);
+
+/* The keeper is who asks for another grant: it must be there, also where nothing was launched yet. */
 bool
 turns_wait_while_held(struct turns *u)
 {
@@ -180,6 +183,8 @@ turns_wait_while_held(struct turns *u)
             return false;
         if (hold_of(u) == SLOT_GOES_ON)
             return true;
+        if (!keeper_is_there(u))
+            return false;
         kick(u);
         futex_wait_until(&u->news, seen, now_ns() + HELD_LOOK_NS);
     }
