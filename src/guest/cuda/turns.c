@@ -172,7 +172,7 @@ hold_of(struct turns *u)
 
 static bool keeper_is_there(struct turns *u);
 
-/* The keeper is who asks for another grant: it must be there, also where nothing was launched yet. */
+/* The keeper asks for another grant: it must be there, also where nothing was launched yet. */
 bool
 turns_wait_while_held(struct turns *u)
 {
