@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/futex.h"
 
+#include "base/io.h"
+
 #include <errno.h>
 #include <time.h>
+
+#define POLL_NS 500000u
 
 static struct timespec
 timespec_of(uint64_t ns)
@@ -26,7 +30,7 @@ futex_wait_until(_Atomic uint32_t *word, uint32_t seen, uint64_t until_ns)
     syscall(SYS_futex, word, FUTEX_WAIT_BITSET, seen, &ts, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
-int
+void
 futex_wait_any(const struct futex_word *words, unsigned n, uint64_t until_ns)
 {
     const struct timespec ts = timespec_of(until_ns);
@@ -39,5 +43,9 @@ futex_wait_any(const struct futex_word *words, unsigned n, uint64_t until_ns)
                                        .flags = FUTEX_32};
     rc = syscall(SYS_futex_waitv, wait, n, 0, until_ns == UINT64_MAX ? NULL : &ts,
                  CLOCK_MONOTONIC);
-    return rc < 0 && errno == ENOSYS ? -ENOSYS : 0;
+    if (rc == 0 || errno != ENOSYS)
+        return;
+    if (until_ns > now_ns() + POLL_NS)
+        until_ns = now_ns() + POLL_NS;
+    futex_wait_until(words[0].word, words[0].seen, until_ns);
 }

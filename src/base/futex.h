@@ -31,8 +31,9 @@ struct futex_word {
 
 /*
  * Sleeps until one of up to FUTEX_WORDS_MAX words is not `seen` any more, or until a time of
- * CLOCK_MONOTONIC (UINT64_MAX: for ever). May wake for nothing. -ENOSYS before Linux 5.16, else 0.
+ * CLOCK_MONOTONIC (UINT64_MAX: for ever). May wake for nothing; where the kernel cannot wait for
+ * several words (before Linux 5.16) it does so every half millisecond, and at once for the first.
  */
-int futex_wait_any(const struct futex_word *words, unsigned n, uint64_t until_ns);
+void futex_wait_any(const struct futex_word *words, unsigned n, uint64_t until_ns);
 
 #endif

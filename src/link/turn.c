@@ -272,9 +272,6 @@ turn_copy_desk(struct turn_file *f, unsigned gate, const struct turn_gate *desk)
     futex_wake(&page->given_bell, INT_MAX);
 }
 
-/* Where the kernel cannot wait for several words (before Linux 5.16), how often they are read. */
-#define POLL_NS 500000u
-
 void
 turn_bells_wait(struct turn_bell *file_bell, uint32_t file_seen,
                 struct turn_bell *desk_bell, uint32_t desk_seen, uint64_t until_ns)
@@ -282,11 +279,7 @@ turn_bells_wait(struct turn_bell *file_bell, uint32_t file_seen,
     const struct futex_word words[] = {{&file_bell->word, file_seen},
                                        {&desk_bell->word, desk_seen}};
 
-    if (futex_wait_any(words, 2, until_ns) == 0)
-        return;
-    if (until_ns > now_ns() + POLL_NS)
-        until_ns = now_ns() + POLL_NS;
-    futex_wait_until(&file_bell->word, file_seen, until_ns);
+    futex_wait_any(words, 2, until_ns);
 }
 
 /* ---- a gate's side ----------------------------------------------------------------- */

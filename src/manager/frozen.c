@@ -249,20 +249,27 @@ frozen_run(const struct frozen *f, const char *action, int stop_fd, struct err *
 }
 
 void
-frozen_stay(struct vgpu *v)
+frozen_try(const struct frozen *f, const char *action, const char *vgpu)
 {
     _cleanup_err_ struct err e = ERR_INIT;
+
+    if (frozen_run(f, action, -1, &e) < 0)
+        log_warning("vGPU '%s': %s", vgpu, err_msg(&e));
+}
+
+void
+frozen_stay(struct vgpu *v)
+{
     struct frozen f;
 
     frozen_collect(v, &f);
-    if (f.n > 0 && frozen_run(&f, "again", -1, &e) < 0)
-        log_warning("vGPU '%s': %s", v->s.name, err_msg(&e));
+    if (f.n > 0)
+        frozen_try(&f, "again", v->s.name);
 }
 
 void
 frozen_go_on(struct vgpu *v)
 {
-    _cleanup_err_ struct err e = ERR_INIT;
     struct frozen f;
     bool any = false;
 
@@ -272,8 +279,7 @@ frozen_go_on(struct vgpu *v)
     if (!any)
         return;
     log_info("vGPU '%s': its %u programs of CUDA's were held, and go on", v->s.name, f.n);
-    if (frozen_run(&f, "thaw", -1, &e) < 0)
-        log_warning("vGPU '%s': %s", v->s.name, err_msg(&e));
+    frozen_try(&f, "thaw", v->s.name);
     frozen_tell(v, SLOT_GOES_ON);
 }
 

@@ -46,6 +46,9 @@ int frozen_await(const struct frozen *f, int stop_fd, struct err *e);
  */
 int frozen_run(const struct frozen *f, const char *action, int stop_fd, struct err *e);
 
+/* The same where a failure can only be told to the log. */
+void frozen_try(const struct frozen *f, const char *action, const char *vgpu);
+
 /* At the manager's start: what a suspend or resume of before has left half done goes on. */
 void frozen_go_on(struct vgpu *v);
 

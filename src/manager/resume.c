@@ -309,9 +309,8 @@ bytes_read(const struct operation *op)
 static int
 unlock(struct operation *op, struct err *e)
 {
-    if (frozen_run(&op->frozen, "unlock", -1, e) < 0)
-        log_warning("vGPU '%s': %s", op->r.vgpu, err_msg(e));
-    err_fini(e);
+    (void)e;
+    frozen_try(&op->frozen, "unlock", op->r.vgpu);
     return 0;
 }
 
@@ -452,16 +451,6 @@ empty(struct operation *op)
         undo(op);
 }
 
-/* Called off in the middle: what was restored lets go of the GPU. This once the loop waits. */
-static void
-freeze_again(struct operation *op)
-{
-    _cleanup_err_ struct err e = ERR_INIT;
-
-    if (frozen_run(&op->frozen, "again", -1, &e) < 0)
-        log_warning("vGPU '%s': %s", op->r.vgpu, err_msg(&e));
-}
-
 static void
 resume_abort(struct operation *op)
 {
@@ -475,8 +464,9 @@ resume_abort(struct operation *op)
             operation_end(op);
         return;
     }
+    /* Called off in the middle: what was restored lets go of the GPU. This once the loop waits. */
     if (op->at_driver)
-        freeze_again(op);
+        frozen_try(&op->frozen, "again", op->r.vgpu);
     list_for_each_safe(l, tmp, &v->sessions)
     {
         struct session *s = container_of(l, struct session, link);

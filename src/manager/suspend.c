@@ -195,13 +195,9 @@ freeze(struct operation *op, struct err *e)
 static void
 thaw(struct operation *op)
 {
-    _cleanup_err_ struct err e = ERR_INIT;
-
-    if (!op->at_driver)
-        return;
+    if (op->at_driver)
+        frozen_try(&op->frozen, "thaw", op->r.vgpu);
     op->at_driver = false;
-    if (frozen_run(&op->frozen, "thaw", -1, &e) < 0)
-        log_warning("vGPU '%s': %s", op->r.vgpu, err_msg(&e));
 }
 
 static void

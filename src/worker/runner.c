@@ -13,9 +13,6 @@
 /* Commands per look at the gate: it must not miss the end of a turn for long. */
 #define PUMP_BATCH 16
 
-/* Where the kernel cannot wait for several words (before Linux 5.16), how often they are read. */
-#define POLL_NS 500000u
-
 void
 runner_init(struct runner *r)
 {
@@ -190,11 +187,7 @@ runner_sleep(struct runner *r, const struct gate_words *w, uint32_t seen,
         {&r->word, seen}, {w->offer, w->offer_seen}, {w->given, w->given_seen}};
     const unsigned n = !w->offer ? 1 : !w->given ? 2 : 3;
 
-    if (futex_wait_any(words, n, until_ns) == 0)
-        return;
-    if (until_ns > now_ns() + POLL_NS)
-        until_ns = now_ns() + POLL_NS;
-    futex_wait_until(&r->word, seen, until_ns);
+    futex_wait_any(words, n, until_ns);
 }
 
 _Noreturn void

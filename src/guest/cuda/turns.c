@@ -33,8 +33,8 @@
 #define CAPTURE_PATIENCE_NS 50000000u
 #define CAPTURE_LOOK_NS 1000000u
 
-/* Where the kernel cannot wait for several words (before Linux 5.16), how often they are read. */
-#define POLL_NS 500000u
+/* An end that is so near is waited for by the clock. */
+#define NEAR_NS 500000u
 
 #define THREADS_MAX 64u     /* that put work on the device at the very same time */
 #define RECORDINGS_MAX 256u /* streams at once */
@@ -106,11 +106,7 @@ sleep_on(_Atomic uint32_t *word, uint32_t seen, const struct gate_words *w,
         {word, seen}, {w->offer, w->offer_seen}, {w->given, w->given_seen}};
     const unsigned n = !w->offer ? 1 : !w->given ? 2 : 3;
 
-    if (futex_wait_any(words, n, until_ns) == 0)
-        return;
-    if (until_ns > now_ns() + POLL_NS)
-        until_ns = now_ns() + POLL_NS;
-    futex_wait_until(word, seen, until_ns);
+    futex_wait_any(words, n, until_ns);
 }
 
 /* ---- what has ended ----------------------------------------------------------------- */
@@ -360,7 +356,7 @@ keep(struct turns *u)
     if (u->passing)
         return look_at_pass(u);
     /* By the clock as long as that says when; then by the end itself. */
-    if (st.drain && st.look_ns > now_ns() + POLL_NS && flights_wait(&u->flights, false))
+    if (st.drain && st.look_ns > now_ns() + NEAR_NS && flights_wait(&u->flights, false))
         return 0;
     return st.look_ns;
 }

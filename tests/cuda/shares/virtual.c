@@ -32,7 +32,7 @@ static uint64_t clock_ns = BEGIN_NS, end_ns;
 
 uint64_t __wrap_now_ns(void);
 void __wrap_futex_wait_until(_Atomic uint32_t *word, uint32_t seen, uint64_t until_ns);
-int __wrap_futex_wait_any(const struct futex_word *words, unsigned n, uint64_t until_ns);
+void __wrap_futex_wait_any(const struct futex_word *words, unsigned n, uint64_t until_ns);
 
 static bool
 is_awake(const struct thread *t)
@@ -196,11 +196,10 @@ __wrap_futex_wait_until(_Atomic uint32_t *word, uint32_t seen, uint64_t until_ns
     sleep_on(&w, 1, until_ns);
 }
 
-int
+void
 __wrap_futex_wait_any(const struct futex_word *words, unsigned n, uint64_t until_ns)
 {
     sleep_on(words, n, until_ns);
-    return 0;
 }
 
 /* ---- in place of the fake driver's clock ---------------------------------------------- */
