@@ -5,7 +5,7 @@
 LIBRARY_entries.h, .c     every exported name with its role, sorted, and Tessera's function for it
 LIBRARY_trampolines.S     the exports: each jumps to where its place in front_targets points; and
                           Tessera's functions for what puts work on the device: one more jump,
-                          to tessera_asked_NAME, while turns_asking is not 0
+                          to tessera_asked_NAME, while turns_asking is not 0 (but those marked own)
 LIBRARY_fake_exports.c    for tests: the same names, each "no such function" unless another file
                           has it
 LIBRARY_submits.h         what of them puts work on the device, and where the arguments tell it
@@ -20,7 +20,7 @@ ROLES = ("pass", "own", "look", "allocate", "free", "submit", "capture", "report
 NAME = {"cuda": r"cu[A-Za-z0-9]+", "nvml": r"nvml[A-Za-z0-9]+(_v1)?"}
 NO_FUNCTION = {"cuda": 801, "nvml": 13}  # what a call of what is not there answers
 FORM = re.compile(r"(\d)([zd]?)")
-ARGUMENTS = re.compile(r"(\d+),(-|x|\d+)(?:,(\d+))?")
+ARGUMENTS = re.compile(r"(\d+),(-|x|\d+)(?:,(-|\d+))?(,own)?")
 STREAM = {"": "", "z": "_ptsz", "d": "_ptds"}
 HEAD = "/* SPDX-License-Identifier: MIT */\n/* Made by api/generate_front.py. */\n"
 PREFIX = "tessera_"  # of Tessera's own functions, before the name
@@ -42,7 +42,8 @@ def names_of(word):
 
 
 def arguments_of(word, role):
-    """NAME, and of N,STREAM,BYTES (count, stream, bytes), a number or None, or "x"."""
+    """NAME, and of N,STREAM,BYTES (count, stream, bytes, own): numbers in C; own: its function of
+    Tessera's is written in C, too."""
     name, colon, rest = word.partition(":")
     if bool(colon) != (role == "submit"):
         raise Wrong(f"'{word}': what submits tells its arguments, and nothing else does")
@@ -51,8 +52,9 @@ def arguments_of(word, role):
     found = ARGUMENTS.fullmatch(rest)
     if not found:
         raise Wrong(f"what are the arguments of '{word}'?")
-    count, stream, size = found.groups()
-    return name, (count, {"-": "NONE", "x": "IN_CONFIG"}.get(stream, stream), size or "NONE")
+    count, stream, size, own = found.groups()
+    words = {"-": "NONE", "x": "IN_CONFIG", None: "NONE"}
+    return name, (count, words.get(stream, stream), words.get(size, size), bool(own))
 
 
 def read(text, submits=None):
@@ -269,7 +271,7 @@ def code(entries, one, entry, submits, submit):
     lines = [one.format(name=name, number=number, offset=8 * number)
              for number, name in enumerate(entries)]
     lines += [submit.format(name=name, offset=8 * number)
-              for number, name in enumerate(entries) if name in submits]
+              for number, name in enumerate(entries) if name in submits and not submits[name][3]]
     hidden = ["front_resolve", "front_targets"]
     if submits:
         hidden += ["front_reals", "turns_asking"]
@@ -309,9 +311,9 @@ def fake(library, entries):
 
 def submits_list(submits):
     lines = [HEAD + "/* SUBMIT(name, count of arguments, stream, bytes, by default per thread) */"]
-    for name, (count, stream, size) in sorted(submits.items()):
-        own = int(name.endswith(tuple(STREAM[form] for form in "zd")))
-        lines.append(f"SUBMIT({name}, {count}, {stream}, {size}, {own})")
+    for name, (count, stream, size, _) in sorted(submits.items()):
+        by_thread = int(name.endswith(tuple(STREAM[form] for form in "zd")))
+        lines.append(f"SUBMIT({name}, {count}, {stream}, {size}, {by_thread})")
     return "\n".join(lines) + "\n"
 
 

@@ -64,6 +64,7 @@ grant_ask(const char *folder, struct vgpu_grant *ret)
     if (rc < 0)
         return rc;
     made.slot = g.slot;
+    made.pinned_bytes = g.pinned_bytes;
     memcpy(made.device, g.device, sizeof made.device);
     if (g.gate != GRANT_NO_GATE)
         rc = turn_view_map_desk(files[1], files[2], g.gate,

@@ -14,7 +14,7 @@
 #include "link/account.h"
 
 #define GRANT_MAGIC 0x67525354u /* "TSRg" */
-#define GRANT_VERSION 3u
+#define GRANT_VERSION 4u
 #define GRANT_DEVICE_BYTES 96
 #define GRANT_NO_SLOT UINT32_MAX
 #define GRANT_NO_GATE UINT32_MAX
@@ -30,6 +30,7 @@ struct grant {
         gate; /* in the GPU's turns; GRANT_NO_GATE: nobody governs, the account is all */
     char reason[ACCOUNT_REASON_BYTES];
     char device[GRANT_DEVICE_BYTES]; /* in CUDA_VISIBLE_DEVICES */
+    uint64_t pinned_bytes; /* of the host's, for all sessions of the vGPU together */
 };
 
 /* One of a program's vGPUs: what it was granted. */
@@ -37,6 +38,7 @@ struct vgpu_grant {
     struct account_page *account;
     unsigned slot;         /* there: its own */
     struct turn_view view; /* of its gate; the file is NULL: nobody governs */
+    uint64_t pinned_bytes; /* LIMIT_PINNED_BYTES in the account may grow to that */
     char device[GRANT_DEVICE_BYTES];
 };
 

@@ -18,6 +18,8 @@ const struct limit_row limit_rows[LIMIT_COUNT] = {
                              "program text that a vGPU's sessions keep"},
     [LIMIT_INFLIGHT_BYTES] = {"inflight-bytes", 1u << 30, UINT64_C(1) << 40,
                               "bytes kept for a vGPU's commands and builds under way"},
+    [LIMIT_PINNED_BYTES] = {"pinned-bytes", 0, UINT64_C(1) << 50,
+                            "host memory that a vGPU's CUDA programs pin"},
 };
 
 static int

@@ -2,7 +2,8 @@
 /*
  * What a guest may use of the host beside its framebuffer: the one table of limits. The manager
  * reads them from its command line (--limit NAME=VALUE) and hands them to each worker the same way.
- * A value of 0 stands for the default, so that a zeroed struct is a whole one.
+ * A value of 0 stands for the default, so that a zeroed struct is a whole one. Pinned memory has
+ * none of its own: it is as much as the vGPU's framebuffer.
  */
 #ifndef TESSERA_LINK_LIMIT_H
 #define TESSERA_LINK_LIMIT_H
@@ -17,6 +18,7 @@ enum limit {
     LIMIT_COMMANDS,       /* commands under way, and recorded ones */
     LIMIT_PROGRAM_BYTES,  /* sources, binaries and options that programs keep */
     LIMIT_INFLIGHT_BYTES, /* what workers keep until a command or a build is over */
+    LIMIT_PINNED_BYTES, /* of the host's memory, that programs of CUDA's lock for the device */
     LIMIT_COUNT,
 };
 

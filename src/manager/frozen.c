@@ -12,6 +12,7 @@
 #include "manager/session_program.h"
 #include "manager/spawn.h"
 #include "manager/vgpu_internal.h"
+#include "manager/vgpu_suspend.h"
 #include "manager/words.h"
 
 #include <errno.h>
@@ -308,6 +309,40 @@ frozen_describe(const struct vgpu *v, const char *boot_id, struct snapshot_head 
             .used_bytes = used};
         printable_copy(to->program, slot->program, sizeof to->program);
         text_copy(to->boot_id, sizeof to->boot_id, boot_id);
+    }
+}
+
+static bool
+read_own_head(const struct vgpu *v, struct snapshot_head *ret)
+{
+    _cleanup_free_ char *path = vgpu_snapshot_path(v->m, v->s.name);
+    _cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+    _cleanup_err_ struct err e = ERR_INIT;
+
+    if (fd >= 0 && snapshot_head_read(fd, -1, ret, &e) == 0)
+        return true;
+    log_warning("vGPU '%s': programs of CUDA's, if it has any, are not ended: %s",
+                v->s.name, fd < 0 ? strerror(errno) : err_msg(&e));
+    return false;
+}
+
+void
+frozen_end(const struct vgpu *v)
+{
+    _cleanup_free_ struct snapshot_head *h = malloc(sizeof *h);
+    char boot_id[BOOT_ID_BYTES];
+
+    if (!h || !read_own_head(v, h))
+        return;
+    boot_id_read(boot_id, sizeof boot_id);
+    for (unsigned i = 0; i < h->nprograms; i++) {
+        const struct snapshot_program *p = &h->programs[i];
+        _cleanup_close_ int fd = -1;
+
+        if (strcmp(p->boot_id, boot_id) == 0)
+            fd = process_open((pid_t)p->process.pid, p->process.start_ticks);
+        if (fd >= 0)
+            process_signal(fd, SIGTERM);
     }
 }
 

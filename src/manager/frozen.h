@@ -55,6 +55,9 @@ void frozen_go_on(struct vgpu *v);
 /* The same of a vGPU that is suspended: they have nothing on the GPU. */
 void frozen_stay(struct vgpu *v);
 
+/* Its vGPU, which is suspended, is deleted: they are told to end, and have no GPU. */
+void frozen_end(const struct vgpu *v);
+
 /* For a snapshot's head. */
 void frozen_describe(const struct vgpu *v, const char *boot_id, struct snapshot_head *h);
 

@@ -99,9 +99,6 @@ struct part *operation_part_of(struct operation *op, const struct session *s);
 void suspend_begin(struct operation *op);
 void resume_begin(struct operation *op);
 
-/* "" where the kernel does not say. */
-void boot_id_read(char *buf, size_t cap);
-
 /*
  * The head is read: makes the vGPU of that snapshot, which it gets a copy of, and lets it be
  * suspended.

@@ -23,34 +23,6 @@ static void restore_next(struct operation *op);
 /* ---- the head --------------------------------------------------------------------------- */
 
 static int
-head_text(struct operation *op, struct snapshot_reader *r, struct err *e)
-{
-    _cleanup_free_ char *text = malloc(SNAPSHOT_HEAD_MAX_BYTES);
-    struct snapshot_section section;
-    ssize_t n;
-    int rc;
-
-    if (!text)
-        return err_set(e, -ENOMEM, "out of memory");
-    rc = snapshot_next(r, &section, e);
-    if (rc < 0)
-        return rc;
-    if (section.kind != SNAPSHOT_HEAD_KIND || section.id != 0)
-        return err_set(e, -EPROTO, "the snapshot does not begin as one of a vGPU's");
-    n = snapshot_get(r, text, SNAPSHOT_HEAD_MAX_BYTES, e);
-    if (n < 0)
-        return (int)n;
-    if (snapshot_head_parse(text, (size_t)n, op->head, e) < 0) {
-        e->code = -EBADMSG;
-        return err_wrap(e, "the snapshot's head is damaged");
-    }
-    rc = snapshot_next(r, &section, e);
-    if (rc == 0 && section.kind != 0)
-        rc = err_set(e, -EPROTO, "the snapshot does not begin as one of a vGPU's");
-    return rc;
-}
-
-static int
 open_ours(struct operation *op, struct err *e)
 {
     _cleanup_free_ char *path = vgpu_snapshot_path(op->m, op->r.vgpu);
@@ -66,17 +38,10 @@ open_ours(struct operation *op, struct err *e)
 static int
 read_head(struct operation *op, struct err *e)
 {
-    struct snapshot_reader *r = NULL;
-    int rc = op->fd < 0 ? open_ours(op, e) : 0;
+    const int rc = op->fd < 0 ? open_ours(op, e) : 0;
 
     op->began_at = op->fd >= 0 ? lseek(op->fd, 0, SEEK_CUR) : 0;
-    if (rc == 0)
-        rc = snapshot_reader_new_until(op->fd, op->stop_fd, &r, e);
-    if (rc < 0)
-        return rc;
-    rc = head_text(op, r, e);
-    snapshot_reader_free(r);
-    return rc;
+    return rc == 0 ? snapshot_head_read(op->fd, op->stop_fd, op->head, e) : rc;
 }
 
 /* ---- a place ---------------------------------------------------------------------------- */

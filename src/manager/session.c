@@ -53,9 +53,12 @@ worker_arguments(struct strv *argv, const struct vgpu *v, unsigned slot)
     strv_add(argv, "--backend");
     strv_add(argv, "%s", v->m->options->backend);
     for (unsigned i = 0; i < LIMIT_COUNT; i++) {
+        const uint64_t limit = limit_of(&v->m->options->limits, i);
+
+        if (limit == 0)
+            continue;
         strv_add(argv, "--limit");
-        strv_add(argv, "%s=%llu", limit_rows[i].name,
-                 (unsigned long long)limit_of(&v->m->options->limits, i));
+        strv_add(argv, "%s=%llu", limit_rows[i].name, (unsigned long long)limit);
     }
     if (g->discrete)
         strv_add(argv, "--discrete");

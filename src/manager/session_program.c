@@ -39,6 +39,14 @@ refuse(struct vgpu *v, int fd, const struct peer *who, int status, const char *w
                     (int)who->pid, (unsigned)who->uid, why);
 }
 
+static uint64_t
+pinned_limit(const struct vgpu *v)
+{
+    const uint64_t limit = limit_of(&v->m->options->limits, LIMIT_PINNED_BYTES);
+
+    return limit ? limit : v->account->limit_bytes;
+}
+
 static void
 set_device(struct grant *g, const struct vgpu *v)
 {
@@ -52,7 +60,8 @@ send_grant(const struct session *s, int fd)
     struct grant g = {.magic = GRANT_MAGIC,
                       .version = GRANT_VERSION,
                       .slot = s->slot,
-                      .gate = GRANT_NO_GATE};
+                      .gate = GRANT_NO_GATE,
+                      .pinned_bytes = pinned_limit(s->vgpu)};
     int fds[] = {s->vgpu->account_fd, -1, -1};
 
     set_device(&g, s->vgpu);

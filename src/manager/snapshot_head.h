@@ -59,6 +59,15 @@ struct snapshot_head {
 int snapshot_head_parse(const char *buf, size_t len, struct snapshot_head *ret,
                         struct err *e);
 
+/*
+ * snapshot_head_file.c: from where a snapshot begins; the descriptor is then behind it.
+ * -ECANCELED: stop_fd (-1: there is none) is readable; -EPROTO, -EBADMSG: it is none.
+ */
+int snapshot_head_read(int fd, int stop_fd, struct snapshot_head *ret, struct err *e);
+
+/* The running kernel's; "" where it does not say. */
+void boot_id_read(char *buf, size_t cap);
+
 /* Notes what sessions have in m, and gives a session that had `from` the same as `slot`. */
 void snapshot_bar_take(struct snapshot_head *h, const struct bar_map *m);
 void snapshot_bar_put(const struct snapshot_head *h, unsigned from, struct bar_map *m,

@@ -19,8 +19,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#define BOOT_ID "/proc/sys/kernel/random/boot_id"
-
 static const struct operation_steps suspend_steps;
 
 static bool
@@ -60,19 +58,6 @@ describe_vgpu(const struct vgpu *v, struct snapshot_head *h)
     text_copy(h->driver, sizeof h->driver, v->gpu->device.driver);
     h->software = v->gpu->software;
     h->discrete = v->gpu->discrete;
-}
-
-void
-boot_id_read(char *buf, size_t cap)
-{
-    _cleanup_free_ char *text = NULL;
-    size_t len;
-
-    buf[0] = '\0';
-    if (read_file(BOOT_ID, 128, &text, &len) < 0)
-        return;
-    text[strcspn(text, "\n")] = '\0';
-    text_copy(buf, cap, text);
 }
 
 /* Of all that have paused, in the order in which they will be written. */

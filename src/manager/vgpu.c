@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/sock.h"
+#include "manager/frozen.h"
 #include "manager/gpu_time.h"
 #include "manager/guests.h"
 #include "manager/jail.h"
@@ -234,6 +235,8 @@ vgpu_gone(struct vgpu *v)
     struct list *l, *tmp;
 
     log_info("vGPU '%s': deleted", v->s.name);
+    if (v->s.suspended.own)
+        frozen_end(v);
     vgpu_remove_files(v);
     vgpu_ungovern(v);
     if (v->gpu)

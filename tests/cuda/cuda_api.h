@@ -18,6 +18,7 @@ typedef struct CUfunc_st *CUfunction; /* a CUkernel is passed as one, too */
 typedef struct CUstream_st *CUstream;
 typedef struct CUevent_st *CUevent;
 typedef struct CUgraph_st *CUgraph, *CUgraphExec;
+typedef struct fake_node *CUgraphNode;
 typedef struct CUmemPoolHandle_st *CUmemoryPool;
 typedef struct CUarray_st *CUarray; /* and mipmapped ones */
 
@@ -89,6 +90,34 @@ typedef struct {
     int type, handle_types, location_type, location_id;
 } CUmemAllocationProp;
 
+enum {
+    CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT = 2,
+    CU_GRAPH_NODE_TYPE_GRAPH = 4,
+    CU_GRAPH_NODE_TYPE_MEM_ALLOC = 10,
+    CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD = 2,
+};
+
+typedef struct {
+    uint64_t flags;
+    CUstream hUploadStream;
+    CUgraphNode hErrNode_out;
+    int result_out;
+} CUDA_GRAPH_INSTANTIATE_PARAMS;
+
+typedef struct {
+    struct {
+        int allocType, handleTypes, location_type, location_id;
+        void *win32SecurityAttributes;
+        size_t maxSize;
+        unsigned short usage;
+        unsigned char reserved[54];
+    } poolProps;
+    const void *accessDescs;
+    size_t accessDescCount;
+    size_t bytesize;
+    uint64_t dptr;
+} CUDA_MEM_ALLOC_NODE_PARAMS;
+
 typedef struct {
     size_t Width, Height;
     int Format;
@@ -157,6 +186,8 @@ typedef struct {
     F(cuMemAllocFromPoolAsync,                                                           \
       (CUdeviceptr * ret, size_t bytes, CUmemoryPool pool, CUstream stream))             \
     F(cuDeviceGetMemPool, (CUmemoryPool * ret, CUdevice device))                         \
+    F(cuMemPoolCreate, (CUmemoryPool * ret, const CUmemAllocationProp *p))               \
+    F(cuMemPoolDestroy, (CUmemoryPool pool))                                             \
     F(cuMemPoolGetAttribute, (CUmemoryPool pool, int attribute, void *ret))              \
     F(cuMemPoolSetAttribute, (CUmemoryPool pool, int attribute, void *value))            \
     F(cuMemPoolTrimTo, (CUmemoryPool pool, size_t keep))                                 \
@@ -179,6 +210,8 @@ typedef struct {
     F(cuMemAllocHost_v2, (void **ret, size_t bytes))                                     \
     F(cuMemHostAlloc, (void **ret, size_t bytes, unsigned flags))                        \
     F(cuMemFreeHost, (void *at))                                                         \
+    F(cuMemHostRegister_v2, (void *at, size_t bytes, unsigned flags))                    \
+    F(cuMemHostUnregister, (void *at))                                                   \
     F(cuMemcpyHtoD_v2, (CUdeviceptr to, const void *from, size_t bytes))                 \
     F(cuMemcpyHtoD_v2_ptds, (CUdeviceptr to, const void *from, size_t bytes))            \
     F(cuMemcpyDtoH_v2, (void *to, CUdeviceptr from, size_t bytes))                       \
@@ -213,6 +246,23 @@ typedef struct {
     F(cuStreamEndCapture, (CUstream stream, CUgraph * ret))                              \
     F(cuStreamIsCapturing, (CUstream stream, int *ret))                                  \
     F(cuGraphInstantiateWithFlags, (CUgraphExec * ret, CUgraph graph, uint64_t flags))   \
+    F(cuGraphInstantiateWithParams,                                                      \
+      (CUgraphExec * ret, CUgraph graph, CUDA_GRAPH_INSTANTIATE_PARAMS * p))             \
+    F(cuGraphCreate, (CUgraph * ret, unsigned flags))                                    \
+    F(cuGraphUpload, (CUgraphExec graph, CUstream stream))                               \
+    F(cuGraphGetNodes, (CUgraph graph, CUgraphNode * ret, size_t * count))               \
+    F(cuGraphNodeGetType, (CUgraphNode node, int *ret))                                  \
+    F(cuGraphChildGraphNodeGetGraph, (CUgraphNode node, CUgraph * ret))                  \
+    F(cuGraphMemAllocNodeGetParams,                                                      \
+      (CUgraphNode node, CUDA_MEM_ALLOC_NODE_PARAMS * ret))                              \
+    F(cuGraphAddMemAllocNode,                                                            \
+      (CUgraphNode * ret, CUgraph graph, const CUgraphNode *after, size_t n_after,       \
+       CUDA_MEM_ALLOC_NODE_PARAMS *p))                                                   \
+    F(cuGraphAddChildGraphNode,                                                          \
+      (CUgraphNode * ret, CUgraph graph, const CUgraphNode *after, size_t n_after,       \
+       CUgraph child))                                                                   \
+    F(cuDeviceGetGraphMemAttribute, (CUdevice device, int attribute, void *ret))         \
+    F(cuDeviceGraphMemTrim, (CUdevice device))                                           \
     F(cuGraphLaunch, (CUgraphExec graph, CUstream stream))                               \
     F(cuGraphLaunch_ptsz, (CUgraphExec graph, CUstream stream))                          \
     F(cuGraphDestroy, (CUgraph graph))                                                   \

@@ -42,7 +42,12 @@ OWN = {name for name, role in ENTRIES.items() if role in ROLES_WHOLE} | {
     "cuModuleLoadFatBinary", "cuModuleUnload", "cuLibraryLoadData", "cuLibraryLoadFromFile",
     "cuLibraryUnload", "cuCtxDestroy", "cuCtxDestroy_v2", "cuDevicePrimaryCtxRetain",
     "cuDevicePrimaryCtxRelease", "cuDevicePrimaryCtxRelease_v2", "cuDevicePrimaryCtxReset",
-    "cuDevicePrimaryCtxReset_v2", "cuCtxDetach", "cuGreenCtxDestroy"}
+    "cuDevicePrimaryCtxReset_v2", "cuCtxDetach", "cuGreenCtxDestroy",
+    "cuMemAllocHost", "cuMemAllocHost_v2", "cuMemHostAlloc", "cuMemHostRegister",
+    "cuMemHostRegister_v2", "cuMemFreeHost", "cuMemHostUnregister", "cuMemPoolCreate",
+    "cuGraphInstantiate", "cuGraphInstantiate_v2", "cuGraphInstantiateWithFlags",
+    "cuGraphInstantiateWithParams", "cuGraphInstantiateWithParams_ptsz", "cuGraphUpload",
+    "cuGraphUpload_ptsz", "cuGraphExecDestroy", "cuDeviceGraphMemTrim"}
 
 
 def symbols(path, *options):
@@ -101,7 +106,7 @@ class Exports(unittest.TestCase):
         for name in ("cuMemAlloc_v2", "cuMemcpyHtoDAsync_v2_ptsz", "cuCtxCreate_v4"):
             self.assertIn(name, ENTRIES)
         for wrong in ("cuInit", "[nobody]", "[pass]\ncuInit cuInit", "[pass]\ncuInit/2x",
-                      "[pass]\nprintf"):
+                      "[pass]\nprintf", "[submit]\ncuLaunch", "[submit]\ncuLaunch:1,-,2,mine"):
             with self.assertRaises(generate_front.Wrong):
                 generate_front.read(wrong)
 

@@ -246,13 +246,37 @@ class Suspend(Test):
         self.assertEqual(self.ask(program, "step"), "code 0")
         self.end(program)
 
-    def test_one_whose_vgpu_is_deleted_has_no_gpu(self):
-        program = self.works()
+    def test_one_whose_vgpu_is_deleted_has_no_gpu_and_is_told_to_end(self):
+        stays = self.begun("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)" + WORKS,
+                           KERNELS)
+        ends = self.works()
         self.world.tessera("suspend", "a")
-        self.tell(program, "step")
+        self.tell(stays, "step")
         self.world.tessera("delete", "a")
-        self.assertEqual(program.stdout.readline(), "code 1\n")
-        self.world.kill(program)
+        ends.communicate(timeout=PATIENCE_S)
+        self.assertNotEqual(ends.returncode, 0)
+        self.assertEqual(stays.stdout.readline(), "code 1\n")
+        self.world.kill(stays)
+
+    def test_pinned_memory_is_still_counted(self):
+        program = self.begun(LAUNCHER + """
+p = c_void_p()
+assert cu.cuMemHostAlloc(byref(p), c_size_t(50 * MIB), 0) == OK
+say("ready")
+hear()
+assert cu.cuMemHostAlloc(byref(c_void_p()), c_size_t(78 * MIB + 1), 0) == OUT_OF_MEMORY
+assert cu.cuMemFreeHost(p) == OK
+say("freed")
+hear()
+""", KERNELS)
+        self.world.tessera("suspend", "a")
+        self.world.tessera("resume", "a")
+        wait_for("the pinned bytes",
+                 lambda: self.world.vgpu("a")["held"]["pinned-bytes"] == 50 * MIB)
+        self.assertEqual(self.ask(program, "go"), "freed")
+        self.assertEqual(self.world.vgpu("a")["held"]["pinned-bytes"], 0)
+        program.communicate("\n", timeout=PATIENCE_S)
+        self.assertEqual(program.returncode, 0)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,9 @@
  * The beginning of all; contexts and modules, which take memory by themselves; and ends of
  * contexts, which free what was allocated in them (CUDA driver API, 6.2, 6.7, 6.8, 6.10, 6.12).
  */
+#include "guest/cuda/claim.h"
 #include "guest/cuda/implicit.h"
-#include "guest/cuda/memory.h"
-#include "guest/cuda/results.h"
 #include "guest/cuda/turns.h"
-#include "guest/front/resolve.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -65,7 +63,7 @@ context_is_gone(const void *context)
     struct ledger_entry e;
 
     while (ledger_take_of_context(context, &e))
-        memory_give(&e);
+        claim_give(&e);
 }
 
 #define CTX_DESTROY(name)                                                                \
@@ -292,6 +290,6 @@ tessera_cuCtxSetLimit(int limit, size_t value)
     typedef int set_fn(int, size_t);
     const int result = ((set_fn *)front_real(NR_cuCtxSetLimit))(limit, value);
 
-    implicit_settle_current();
+    implicit_charge_current();
     return result;
 }

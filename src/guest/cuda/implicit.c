@@ -69,59 +69,99 @@ begin(void)
     }
 }
 
-/* Lock held. What this process has of the device, in all. */
 static uint64_t
-bytes_of_process(int device)
+bytes_of(const struct process *all, unsigned n, int32_t pid)
 {
-    static struct process all[PROCESSES_MAX];
-    unsigned n = PROCESSES_MAX;
-
-    if (!processes_of || !cards[device] || processes_of(cards[device], &n, all) != 0)
-        return NOT_KNOWN;
-    for (unsigned i = 0; i < n && i < PROCESSES_MAX; i++) {
-        if (all[i].pid == (unsigned)of_process)
+    for (unsigned i = 0; i < n; i++) {
+        if (all[i].pid == (unsigned)pid)
             return all[i].bytes == ~0ull ? NOT_KNOWN : all[i].bytes;
     }
     return NOT_KNOWN;
 }
 
-/* Lock held. */
-static bool
-settle(const struct vgpu *v, int device)
+/*
+ * Lock held. What this process has of the device, in all. In a container the driver may know it by
+ * its number outside of it, which is the one that the manager knows.
+ */
+static uint64_t
+bytes_of_process(const struct vgpu *v, int device)
 {
-    const uint64_t in_all = bytes_of_process(device);
+    static struct process all[PROCESSES_MAX];
+    const int32_t outside = atomic_load(&v->account->slot[v->slot].guest_pid);
+    unsigned n = PROCESSES_MAX;
+    uint64_t bytes;
+
+    if (!processes_of || !cards[device] || processes_of(cards[device], &n, all) != 0)
+        return NOT_KNOWN;
+    if (n > PROCESSES_MAX)
+        n = PROCESSES_MAX;
+    bytes = bytes_of(all, n, outside);
+    return bytes != NOT_KNOWN ? bytes : bytes_of(all, n, of_process);
+}
+
+enum how {
+    AS_IT_IS, /* more has to fit, or nothing changes */
+    ALL_THAT_FITS,
+    MORE_ALONE, /* of it all that fits; there may be less, but that is not sure */
+};
+
+/* Lock held. false: it does not fit. */
+static bool
+settle(const struct vgpu *v, int device, enum how how)
+{
+    const uint64_t in_all = bytes_of_process(v, device);
     const uint64_t held = atomic_load(&v->account->slot[v->slot].used_bytes);
     const uint64_t asked = held > charged[device] ? held - charged[device] : 0;
-    uint64_t want;
+    const uint64_t want = in_all > asked ? in_all - asked : 0;
+    uint64_t more;
 
-    if (in_all == NOT_KNOWN)
+    if (in_all == NOT_KNOWN || want == charged[device])
         return true;
-    want = in_all > asked ? in_all - asked : 0;
-    if (want > charged[device] && vgpu_take(v, want - charged[device]) < 0)
-        return false;
-    if (want < charged[device])
-        vgpu_give(v, charged[device] - want);
-    charged[device] = want;
-    return true;
+    if (want < charged[device]) {
+        if (how != MORE_ALONE) {
+            vgpu_give(v, charged[device] - want);
+            charged[device] = want;
+        }
+        return true;
+    }
+    more = want - charged[device];
+    if (how == MORE_ALONE || vgpu_take(v, more) < 0)
+        more = how == AS_IT_IS ? 0 : vgpu_take_what_fits(v, more);
+    charged[device] += more;
+    return charged[device] == want;
+}
+
+/* Lock held. */
+static bool
+settle_now(int device, enum how how)
+{
+    const struct vgpu *const v = vgpu_of_device(device);
+    const int32_t pid = (int32_t)getpid();
+
+    if (!v || device >= DEVICES_MAX)
+        return true;
+    if (of_process != pid) {
+        of_process = pid;
+        begin();
+    }
+    return settle(v, device, how);
+}
+
+static bool
+settle_soon(int device, enum how how)
+{
+    bool fits;
+
+    process_lock(&lock);
+    fits = settle_now(device, how);
+    process_unlock(&lock);
+    return fits;
 }
 
 bool
 implicit_settle(int device)
 {
-    const struct vgpu *const v = vgpu_of_device(device);
-    const int32_t pid = (int32_t)getpid();
-    bool fits;
-
-    if (!v || device >= DEVICES_MAX)
-        return true;
-    process_lock(&lock);
-    if (of_process != pid) {
-        of_process = pid;
-        begin();
-    }
-    fits = settle(v, device);
-    process_unlock(&lock);
-    return fits;
+    return settle_soon(device, AS_IT_IS);
 }
 
 bool
@@ -130,4 +170,23 @@ implicit_settle_current(void)
     int device;
 
     return !current_device(&device) || implicit_settle(device);
+}
+
+void
+implicit_charge_current(void)
+{
+    int device;
+
+    if (current_device(&device))
+        settle_soon(device, ALL_THAT_FITS);
+}
+
+/* What another thread is about to allocate is held already, and the driver has not got it yet. */
+void
+implicit_reconcile(int device)
+{
+    if (!process_trylock(&lock))
+        return;
+    settle_now(device, MORE_ALONE);
+    process_unlock(&lock);
 }

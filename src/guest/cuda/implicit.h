@@ -2,7 +2,7 @@
 /*
  * Memory that nobody asked for: contexts, modules, heaps, and what the driver rounds up. NVML tells
  * what the process has of a device in all; what is not in the ledger is charged as that. Without
- * NVML, or where it knows processes by other numbers (containers), nothing is known of it.
+ * NVML nothing is known of it.
  */
 #ifndef TESSERA_GUEST_CUDA_IMPLICIT_H
 #define TESSERA_GUEST_CUDA_IMPLICIT_H
@@ -14,5 +14,14 @@ bool implicit_settle(int device);
 
 /* The same for the current context's device. */
 bool implicit_settle_current(void);
+
+/* The same of what the driver has done already: as much is charged as fits. */
+void implicit_charge_current(void);
+
+/*
+ * From time to time: modules are loaded at a first launch, stacks grow. It waits for nobody, and
+ * may do nothing; as much is charged as fits.
+ */
+void implicit_reconcile(int device);
 
 #endif

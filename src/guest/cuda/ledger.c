@@ -128,6 +128,19 @@ ledger_take(enum ledger_kind kind, uint64_t key, struct ledger_entry *ret)
 }
 
 bool
+ledger_find(enum ledger_kind kind, uint64_t key, struct ledger_entry *ret)
+{
+    const struct ledger_entry *e;
+
+    ledger_lock();
+    e = find(kind, key);
+    if (e)
+        *ret = *e;
+    process_unlock(&lock);
+    return e != NULL;
+}
+
+bool
 ledger_ref(uint64_t handle)
 {
     struct ledger_entry *e;

@@ -13,8 +13,11 @@ enum ledger_kind {
     LEDGER_MEMORY, /* a device pointer */
     LEDGER_ARRAY,
     LEDGER_MIPMAPPED,
-    LEDGER_HANDLE,  /* of cuMemCreate; lives while it or a mapping of it does */
-    LEDGER_MAPPING, /* an address at which one is mapped */
+    LEDGER_HANDLE,    /* of cuMemCreate; lives while it or a mapping of it does */
+    LEDGER_MAPPING,   /* an address at which one is mapped */
+    LEDGER_PINNED,    /* a pointer of the host's */
+    LEDGER_HOST_POOL, /* a pool of the host's memory: what comes of it is pinned */
+    LEDGER_GRAPH, /* one to be launched, that takes memory then (graph.c): it holds none */
 };
 
 struct ledger_entry {
@@ -22,17 +25,26 @@ struct ledger_entry {
     uint64_t bytes;
     const struct vgpu *vgpu;
     const void *context; /* whose end frees it; NULL: it outlives contexts */
-    uint64_t handle; /* LEDGER_MAPPING: what is mapped; LEDGER_MEMORY: its pool, or 0 */
+    uint64_t handle;     /* LEDGER_MAPPING: what is mapped; LEDGER_MEMORY: its pool, or 0;
+                      * LEDGER_GRAPH: of which age (graph.c) */
     uint32_t kind;
     uint32_t
         refs; /* LEDGER_HANDLE: of the program's and of mappings; it goes with the last */
+    int32_t device; /* LEDGER_GRAPH: where it takes memory */
+    bool pinned;    /* the bytes are the host's */
 };
 
-/* Enters it. Without host memory for that, its bytes are held until the process ends. */
+/*
+ * Enters it, in place of what is there. Without host memory for that, its bytes are held until
+ * the process ends.
+ */
 void ledger_add(const struct ledger_entry *e);
 
 /* Strikes it out. false: there is none. */
 bool ledger_take(enum ledger_kind kind, uint64_t key, struct ledger_entry *ret);
+
+/* What is entered there. false: nothing. */
+bool ledger_find(enum ledger_kind kind, uint64_t key, struct ledger_entry *ret);
 
 /* One reference more; false: there is no such handle. */
 bool ledger_ref(uint64_t handle);

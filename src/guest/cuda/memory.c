@@ -5,129 +5,14 @@
  *
  * Trampolines and cuGetProcAddress lead here only where the driver has the function.
  */
-#include "guest/cuda/memory.h"
-
+#include "guest/cuda/claim.h"
 #include "guest/cuda/pool.h"
+#include "guest/cuda/recordings.h"
 #include "guest/cuda/results.h"
 #include "guest/front/resolve.h"
 
 #include <limits.h>
 #include <stddef.h>
-
-#define REAL(type, name) ((type *)front_real(NR_##name))
-
-/* The form with a suffix is another function of the driver's, of the same arguments. */
-#define OWN(name) int tessera_##name
-
-struct claim {
-    const struct vgpu *vgpu; /* NULL: nothing is limited */
-    uint64_t bytes;
-    void *pool; /* NULL: it comes of none */
-};
-
-void
-memory_give(const struct ledger_entry *e)
-{
-    if (e->vgpu && e->kind == LEDGER_MEMORY && e->handle)
-        pool_give((void *)(uintptr_t)e->handle, e->vgpu, e->bytes);
-    else if (e->vgpu)
-        vgpu_give(e->vgpu, e->bytes);
-}
-
-static int
-take(const struct claim *c)
-{
-    return c->pool ? pool_take(c->pool, c->vgpu, c->bytes) : vgpu_take(c->vgpu, c->bytes);
-}
-
-/* What pools keep for nobody is the program's sooner than out of memory is. */
-static int
-claim(const struct claim *c)
-{
-    if (!c->vgpu || take(c) == 0)
-        return CUDA_SUCCESS;
-    if (pools_trim() && take(c) == 0)
-        return CUDA_SUCCESS;
-    return CUDA_ERROR_OUT_OF_MEMORY;
-}
-
-static int
-claim_of(struct claim *c, const struct vgpu *v, uint64_t bytes)
-{
-    *c = (struct claim){bytes ? v : NULL, bytes, NULL};
-    return claim(c);
-}
-
-static int
-claim_here(struct claim *c, uint64_t bytes)
-{
-    return claim_of(c, vgpu_current(), bytes);
-}
-
-static int
-claim_of_pool(struct claim *c, void *pool, uint64_t bytes)
-{
-    *c = (struct claim){bytes ? vgpu_current() : NULL, bytes, pool};
-    return claim(c);
-}
-
-static const void *
-current_context(void)
-{
-    typedef int current_fn(void **ret);
-    current_fn *const get = REAL(current_fn, cuCtxGetCurrent);
-    void *context = NULL;
-
-    return get && get(&context) == CUDA_SUCCESS ? context : NULL;
-}
-
-/* The driver has answered: what it gave is entered, what it did not is given back. */
-static int
-settle(const struct claim *c, int result, enum ledger_kind kind, uint64_t key)
-{
-    struct ledger_entry e = {.key = key,
-                             .bytes = c->bytes,
-                             .vgpu = c->vgpu,
-                             .handle = (uintptr_t)c->pool,
-                             .kind = kind};
-
-    if (!c->vgpu)
-        return result;
-    if (result != CUDA_SUCCESS) {
-        memory_give(&e);
-        return result;
-    }
-    if (kind != LEDGER_HANDLE)
-        e.context = current_context();
-    ledger_add(&e);
-    if (c->pool)
-        pool_settle(c->pool);
-    return result;
-}
-
-#define SETTLE(claim, result, kind, key)                                                 \
-    settle(claim, result, kind, (result) == CUDA_SUCCESS ? (uint64_t)(key) : 0)
-
-/* Before the driver frees it. */
-static void
-strike(struct ledger_entry *e, enum ledger_kind kind, uint64_t key)
-{
-    if (!ledger_take(kind, key, e))
-        *e = (struct ledger_entry){0};
-}
-
-/* It has, or it has not. */
-static int
-struck(const struct ledger_entry *e, int result)
-{
-    if (!e->vgpu)
-        return result;
-    if (result == CUDA_SUCCESS)
-        memory_give(e);
-    else
-        ledger_add(e);
-    return result;
-}
 
 /* ---- linear memory ----------------------------------------------------------------- */
 
@@ -142,7 +27,7 @@ struck(const struct ledger_entry *e, int result)
         if (result != CUDA_SUCCESS)                                                      \
             return result;                                                               \
         result = REAL(alloc_fn, name)(ret, bytes PARAMETERS arguments);                  \
-        return SETTLE(&c, result, LEDGER_MEMORY, *ret);                                  \
+        return CLAIM_SETTLE(&c, result, LEDGER_MEMORY, *ret);                            \
     }
 #define PARAMETERS
 
@@ -154,18 +39,22 @@ ALLOCATE(cuMemAlloc_v2, uint64_t, size_t, , )
 ALLOCATE(cuMemAllocManaged, uint64_t, size_t, unsigned flags, flags)
 #undef PARAMETERS
 
+/* What is recorded into a graph takes nothing before that is launched (graph.c). */
 #define ALLOCATE_ASYNC(name)                                                             \
     OWN(name)(uint64_t * ret, size_t bytes, void *stream);                               \
     OWN(name)(uint64_t * ret, size_t bytes, void *stream)                                \
     {                                                                                    \
         typedef int alloc_fn(uint64_t *, size_t, void *);                                \
         struct claim c;                                                                  \
-        int result = claim_of_pool(&c, pool_current(), bytes);                           \
+        int result;                                                                      \
                                                                                          \
+        if (recordings_has(stream))                                                      \
+            return REAL(alloc_fn, name)(ret, bytes, stream);                             \
+        result = claim_of_pool(&c, pool_current(), bytes);                               \
         if (result != CUDA_SUCCESS)                                                      \
             return result;                                                               \
         result = REAL(alloc_fn, name)(ret, bytes, stream);                               \
-        return SETTLE(&c, result, LEDGER_MEMORY, *ret);                                  \
+        return CLAIM_SETTLE(&c, result, LEDGER_MEMORY, *ret);                            \
     }
 
 ALLOCATE_ASYNC(cuMemAllocAsync)
@@ -177,16 +66,52 @@ ALLOCATE_ASYNC(cuMemAllocAsync_ptsz)
     {                                                                                    \
         typedef int alloc_fn(uint64_t *, size_t, void *, void *);                        \
         struct claim c;                                                                  \
-        int result = claim_of_pool(&c, pool, bytes);                                     \
+        int result;                                                                      \
                                                                                          \
+        if (recordings_has(stream))                                                      \
+            return REAL(alloc_fn, name)(ret, bytes, pool, stream);                       \
+        result = claim_of_pool(&c, pool, bytes);                                         \
         if (result != CUDA_SUCCESS)                                                      \
             return result;                                                               \
         result = REAL(alloc_fn, name)(ret, bytes, pool, stream);                         \
-        return SETTLE(&c, result, LEDGER_MEMORY, *ret);                                  \
+        return CLAIM_SETTLE(&c, result, LEDGER_MEMORY, *ret);                            \
     }
 
 ALLOCATE_FROM_POOL(cuMemAllocFromPoolAsync)
 ALLOCATE_FROM_POOL(cuMemAllocFromPoolAsync_ptsz)
+
+/* CUmemLocationType. */
+enum {
+    LOCATION_DEVICE = 1,
+    LOCATION_HOST = 2,
+    LOCATION_HOST_NUMA_CURRENT = 4,
+};
+
+static bool
+is_on_host(int location)
+{
+    return location >= LOCATION_HOST && location <= LOCATION_HOST_NUMA_CURRENT;
+}
+
+/* CUmemAllocationProp and CUmemPoolProps, as far as they matter here. */
+struct allocation_properties {
+    int type, handle_types;
+    int location_type, location_id;
+};
+
+OWN(cuMemPoolCreate)(void **ret, const struct allocation_properties *p);
+OWN(cuMemPoolCreate)(void **ret, const struct allocation_properties *p)
+{
+    typedef int create_fn(void **, const struct allocation_properties *);
+    const int result = REAL(create_fn, cuMemPoolCreate)(ret, p);
+
+    if (result == CUDA_SUCCESS && is_on_host(p->location_type))
+        ledger_add(
+            &(struct ledger_entry){.key = (uintptr_t)*ret, .kind = LEDGER_HOST_POOL});
+    else if (result == CUDA_SUCCESS && vgpu_of_device(p->location_id))
+        pool_begins(*ret, vgpu_of_device(p->location_id));
+    return result;
+}
 
 OWN(cuMemPoolTrimTo)(void *pool, size_t keep);
 OWN(cuMemPoolTrimTo)(void *pool, size_t keep)
@@ -204,8 +129,12 @@ OWN(cuMemPoolDestroy)(void *pool)
     typedef int destroy_fn(void *);
     const int result = REAL(destroy_fn, cuMemPoolDestroy)(pool);
 
-    if (result == CUDA_SUCCESS)
+    struct ledger_entry e;
+
+    if (result == CUDA_SUCCESS) {
+        ledger_take(LEDGER_HOST_POOL, (uintptr_t)pool, &e);
         pool_forget(pool);
+    }
     return result;
 }
 
@@ -231,15 +160,15 @@ product(uint64_t a, uint64_t b)
             return result;                                                               \
         result = REAL(alloc_fn, name)(ret, ret_pitch, width, height, item);              \
         if (result != CUDA_SUCCESS)                                                      \
-            return SETTLE(&c, result, LEDGER_MEMORY, 0);                                 \
+            return CLAIM_SETTLE(&c, result, LEDGER_MEMORY, 0);                           \
         if (claim_of(&padding, c.vgpu, product(*ret_pitch - width, height)) !=           \
             CUDA_SUCCESS) {                                                              \
             REAL(free_fn, FREE_OF_##name)(*ret);                                         \
             *ret = 0;                                                                    \
-            return SETTLE(&c, CUDA_ERROR_OUT_OF_MEMORY, LEDGER_MEMORY, 0);               \
+            return CLAIM_SETTLE(&c, CUDA_ERROR_OUT_OF_MEMORY, LEDGER_MEMORY, 0);         \
         }                                                                                \
         c.bytes += padding.bytes;                                                        \
-        return SETTLE(&c, result, LEDGER_MEMORY, *ret);                                  \
+        return CLAIM_SETTLE(&c, result, LEDGER_MEMORY, *ret);                            \
     }
 #define NR_FREE_OF_cuMemAllocPitch NR_cuMemFree
 #define NR_FREE_OF_cuMemAllocPitch_v2 NR_cuMemFree_v2
@@ -254,8 +183,8 @@ ALLOCATE_PITCH(cuMemAllocPitch_v2, uint64_t, size_t)
         typedef int free_fn(pointer);                                                    \
         struct ledger_entry e;                                                           \
                                                                                          \
-        strike(&e, LEDGER_MEMORY, at);                                                   \
-        return struck(&e, REAL(free_fn, name)(at));                                      \
+        claim_strike(&e, LEDGER_MEMORY, at);                                             \
+        return claim_struck(&e, REAL(free_fn, name)(at));                                \
     }
 #define FREE_ON_STREAM(name)                                                             \
     OWN(name)(uint64_t at, void *stream);                                                \
@@ -264,8 +193,10 @@ ALLOCATE_PITCH(cuMemAllocPitch_v2, uint64_t, size_t)
         typedef int free_fn(uint64_t, void *);                                           \
         struct ledger_entry e;                                                           \
                                                                                          \
-        strike(&e, LEDGER_MEMORY, at);                                                   \
-        return struck(&e, REAL(free_fn, name)(at, stream));                              \
+        if (recordings_has(stream))                                                      \
+            return REAL(free_fn, name)(at, stream);                                      \
+        claim_strike(&e, LEDGER_MEMORY, at);                                             \
+        return claim_struck(&e, REAL(free_fn, name)(at, stream));                        \
     }
 
 FREE(cuMemFree, unsigned)
@@ -275,14 +206,6 @@ FREE_ON_STREAM(cuMemFreeAsync_ptsz)
 
 /* ---- physical memory, mapped by the program (6.14) ---------------------------------- */
 
-/* CUmemAllocationProp, as far as it matters here. */
-struct allocation_properties {
-    int type, handle_types;
-    int location_type, location_id;
-};
-
-#define LOCATION_DEVICE 1
-
 OWN(cuMemCreate)
 (uint64_t *ret, size_t bytes, const struct allocation_properties *p, uint64_t flags);
 OWN(cuMemCreate)
@@ -290,14 +213,18 @@ OWN(cuMemCreate)
 {
     typedef int create_fn(uint64_t *, size_t, const struct allocation_properties *,
                           uint64_t);
-    const bool on_device = p && p->location_type == LOCATION_DEVICE;
-    struct claim c;
-    int result = claim_of(&c, on_device ? vgpu_of_device(p->location_id) : NULL, bytes);
+    const int where = p ? p->location_type : 0;
+    struct claim c = {0};
+    int result = CUDA_SUCCESS;
 
+    if (where == LOCATION_DEVICE)
+        result = claim_of(&c, vgpu_of_device(p->location_id), bytes);
+    else if (is_on_host(where))
+        result = claim_pinned(&c, bytes);
     if (result != CUDA_SUCCESS)
         return result;
     result = REAL(create_fn, cuMemCreate)(ret, bytes, p, flags);
-    return SETTLE(&c, result, LEDGER_HANDLE, *ret);
+    return CLAIM_SETTLE(&c, result, LEDGER_HANDLE, *ret);
 }
 
 static void
@@ -306,7 +233,7 @@ handle_unref(uint64_t handle)
     struct ledger_entry e;
 
     if (ledger_unref(handle, &e))
-        memory_give(&e);
+        claim_give(&e);
 }
 
 OWN(cuMemRelease)(uint64_t handle);
@@ -451,7 +378,7 @@ mipmapped_bytes(struct array_3d d, unsigned levels)
         if (result != CUDA_SUCCESS)                                                      \
             return result;                                                               \
         result = REAL(create_fn, name)(ret, d);                                          \
-        return SETTLE(&c, result, LEDGER_ARRAY, (uintptr_t)*ret);                        \
+        return CLAIM_SETTLE(&c, result, LEDGER_ARRAY, (uintptr_t)*ret);                  \
     }
 
 CREATE_ARRAY(cuArrayCreate, struct array_2d_v1, 0)
@@ -470,7 +397,7 @@ OWN(cuMipmappedArrayCreate)(void **ret, const struct array_3d *d, unsigned level
     if (result != CUDA_SUCCESS)
         return result;
     result = REAL(create_fn, cuMipmappedArrayCreate)(ret, d, levels);
-    return SETTLE(&c, result, LEDGER_MIPMAPPED, (uintptr_t)*ret);
+    return CLAIM_SETTLE(&c, result, LEDGER_MIPMAPPED, (uintptr_t)*ret);
 }
 
 #define DESTROY_ARRAY(name, kind)                                                        \
@@ -480,8 +407,8 @@ OWN(cuMipmappedArrayCreate)(void **ret, const struct array_3d *d, unsigned level
         typedef int destroy_fn(void *);                                                  \
         struct ledger_entry e;                                                           \
                                                                                          \
-        strike(&e, kind, (uintptr_t)array);                                              \
-        return struck(&e, REAL(destroy_fn, name)(array));                                \
+        claim_strike(&e, kind, (uintptr_t)array);                                        \
+        return claim_struck(&e, REAL(destroy_fn, name)(array));                          \
     }
 
 DESTROY_ARRAY(cuArrayDestroy, LEDGER_ARRAY)

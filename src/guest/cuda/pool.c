@@ -10,16 +10,21 @@
 
 #define POOLS_MAX 64           /* of more than that the kept bytes are not known */
 #define RESERVED_MEM_CURRENT 5 /* of CUmemPool_attribute */
+#define DEVICES_MAX 64
+#define GRAPH_MEM_RESERVED_CURRENT 2 /* of CUgraphMem_attribute */
 
 struct pool {
     void *handle; /* NULL: none is here */
     const struct vgpu *vgpu;
-    uint64_t used,
-        kept; /* by the program; by the pool beside that. The account holds both */
+    /* The account holds all of it: by the program; by the pool beside that; by one to come. */
+    uint64_t used, kept, expected;
 };
 
 static struct process_lock lock;
 static struct pool pools[POOLS_MAX];
+static struct pool
+    of_graphs[DEVICES_MAX]; /* by their devices; their handles lead to themselves */
+static _Atomic unsigned age;
 static int32_t of_process;
 
 static void
@@ -28,9 +33,32 @@ pools_lock(void)
     const int32_t pid = (int32_t)getpid();
 
     process_lock(&lock);
-    if (of_process != pid)
+    if (of_process != pid) {
         memset(pools, 0, sizeof pools);
+        memset(of_graphs, 0, sizeof of_graphs);
+    }
     of_process = pid;
+}
+
+static bool
+is_of_graphs(const struct pool *p)
+{
+    return p >= of_graphs && p < of_graphs + DEVICES_MAX;
+}
+
+void *
+pool_of_graphs(int device)
+{
+    return device >= 0 && device < DEVICES_MAX ? &of_graphs[device] : NULL;
+}
+
+/* Lock held. */
+static struct pool *
+find_of_graphs(struct pool *p, const struct vgpu *v)
+{
+    if (!p->handle && v)
+        *p = (struct pool){.handle = p, .vgpu = v};
+    return p->handle ? p : NULL;
 }
 
 /* Lock held. With a vGPU a new one, too; NULL: there is no room. */
@@ -39,6 +67,8 @@ find(void *handle, const struct vgpu *v)
 {
     struct pool *empty = NULL;
 
+    if (is_of_graphs(handle))
+        return find_of_graphs(handle, v);
     for (struct pool *p = pools; handle && p < pools + POOLS_MAX; p++) {
         if (p->handle == handle)
             return p;
@@ -64,16 +94,32 @@ pool_current(void)
     return pool;
 }
 
-/* Lock held. Without the driver's word it keeps nothing. */
+/* Lock held. Without the driver's word it has nothing. */
+static uint64_t
+reserved_by_the_driver(const struct pool *p)
+{
+    typedef int attribute_fn(void *, int, uint64_t *);
+    typedef int graph_attribute_fn(int, int, uint64_t *);
+    attribute_fn *const get = (attribute_fn *)front_real(NR_cuMemPoolGetAttribute);
+    graph_attribute_fn *const get_of_graphs =
+        (graph_attribute_fn *)front_real(NR_cuDeviceGetGraphMemAttribute);
+    uint64_t reserved = 0;
+    int result = CUDA_ERROR_NOT_SUPPORTED;
+
+    if (!is_of_graphs(p) && get)
+        result = get(p->handle, RESERVED_MEM_CURRENT, &reserved);
+    else if (is_of_graphs(p) && get_of_graphs)
+        result =
+            get_of_graphs((int)(p - of_graphs), GRAPH_MEM_RESERVED_CURRENT, &reserved);
+    return result == CUDA_SUCCESS ? reserved : 0;
+}
+
+/* Lock held. */
 static uint64_t
 kept_by_the_driver(const struct pool *p)
 {
-    typedef int attribute_fn(void *, int, uint64_t *);
-    attribute_fn *const get = (attribute_fn *)front_real(NR_cuMemPoolGetAttribute);
-    uint64_t reserved = 0;
+    const uint64_t reserved = reserved_by_the_driver(p);
 
-    if (!get || get(p->handle, RESERVED_MEM_CURRENT, &reserved) != CUDA_SUCCESS)
-        return 0;
     return reserved > p->used ? reserved - p->used : 0;
 }
 
@@ -82,10 +128,17 @@ static void
 trim(struct pool *p)
 {
     typedef int trim_fn(void *, size_t);
+    typedef int graph_trim_fn(int);
     trim_fn *const let_go = (trim_fn *)front_real(NR_cuMemPoolTrimTo);
+    graph_trim_fn *const graphs_let_go =
+        (graph_trim_fn *)front_real(NR_cuDeviceGraphMemTrim);
 
-    if (let_go)
+    if (!is_of_graphs(p) && let_go) {
         let_go(p->handle, 0);
+    } else if (is_of_graphs(p) && graphs_let_go) {
+        graphs_let_go((int)(p - of_graphs));
+        pools_trimmed();
+    }
 }
 
 /* Lock held. false: the account has no room for what it keeps. */
@@ -108,6 +161,25 @@ look(struct pool *p)
         return;
     trim(p);
     note_kept(p, kept_by_the_driver(p));
+}
+
+void
+pool_begins(void *handle, const struct vgpu *v)
+{
+    pools_lock();
+    find(handle, v);
+    process_unlock(&lock);
+}
+
+const struct vgpu *
+pool_vgpu(void *handle)
+{
+    const struct pool *p;
+
+    pools_lock();
+    p = find(handle, NULL);
+    process_unlock(&lock);
+    return p ? p->vgpu : NULL;
 }
 
 int
@@ -159,21 +231,70 @@ pool_settle(void *handle)
     process_unlock(&lock);
 }
 
+int
+pool_expect(void *handle, const struct vgpu *v, uint64_t bytes)
+{
+    struct pool *p;
+    int rc;
+
+    pools_lock();
+    p = find(handle, v);
+    rc = vgpu_take(v, bytes);
+    if (rc == 0 && p)
+        p->expected += bytes;
+    process_unlock(&lock);
+    return rc;
+}
+
+void
+pool_expects_no_more(void *handle, uint64_t bytes)
+{
+    struct pool *p;
+
+    pools_lock();
+    p = find(handle, NULL);
+    if (p) {
+        p->expected -= bytes;
+        p->kept += bytes;
+    }
+    process_unlock(&lock);
+}
+
+unsigned
+pools_age(void)
+{
+    return atomic_load(&age);
+}
+
+void
+pools_trimmed(void)
+{
+    atomic_fetch_add(&age, 1);
+}
+
+/* Lock held. true: it had something to let go. */
+static bool
+lets_go(struct pool *p)
+{
+    const uint64_t before = p->kept;
+
+    if (!p->handle || !before)
+        return false;
+    trim(p);
+    look(p);
+    return p->kept < before;
+}
+
 bool
 pools_trim(void)
 {
     bool freed = false;
 
     pools_lock();
-    for (struct pool *p = pools; p < pools + POOLS_MAX; p++) {
-        const uint64_t before = p->kept;
-
-        if (!p->handle || !before)
-            continue;
-        trim(p);
-        look(p);
-        freed |= p->kept < before;
-    }
+    for (struct pool *p = pools; p < pools + POOLS_MAX; p++)
+        freed |= lets_go(p);
+    for (struct pool *p = of_graphs; p < of_graphs + DEVICES_MAX; p++)
+        freed |= lets_go(p);
     process_unlock(&lock);
     return freed;
 }

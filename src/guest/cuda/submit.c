@@ -8,6 +8,7 @@
  * register: so they travel on as numbers of 64 bits, as they came.
  */
 #include "guest/cuda/calls.h"
+#include "guest/cuda/recordings.h"
 #include "guest/cuda/turns.h"
 #include "guest/cuda/vgpu.h"
 #include "guest/front/resolve.h"
@@ -144,10 +145,10 @@ enter(const struct submit *s, const uint64_t *args, void **ret_stream,
         typedef int capture_fn parameters;                                               \
         int result;                                                                      \
                                                                                          \
-        turns_records(stream, true);                                                     \
+        recordings_change(stream, true);                                                 \
         result = ((capture_fn *)front_real(NR_##name))arguments;                         \
         if (result != CUDA_SUCCESS && !call_is_capturing(stream))                        \
-            turns_records(stream, false);                                                \
+            recordings_change(stream, false);                                            \
         return result;                                                                   \
     }
 #define TO_GRAPH                                                                         \
@@ -171,7 +172,7 @@ BEGIN_CAPTURE(cuStreamBeginCaptureToGraph_ptsz, TO_GRAPH,
         const int result = ((end_fn *)front_real(NR_##name))(stream, ret);               \
                                                                                          \
         if (result == CUDA_SUCCESS || !call_is_capturing(stream))                        \
-            turns_records(stream, false);                                                \
+            recordings_change(stream, false);                                            \
         return result;                                                                   \
     }
 #define DESTROY_STREAM(name)                                                             \
@@ -180,7 +181,7 @@ BEGIN_CAPTURE(cuStreamBeginCaptureToGraph_ptsz, TO_GRAPH,
     {                                                                                    \
         typedef int destroy_fn(void *);                                                  \
                                                                                          \
-        turns_records(stream, false);                                                    \
+        recordings_change(stream, false);                                                \
         return ((destroy_fn *)front_real(NR_##name))(stream);                            \
     }
 

@@ -11,6 +11,7 @@
 #include "base/futex.h"
 #include "base/io.h"
 #include "guest/cuda/calls.h"
+#include "guest/cuda/recordings.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -36,8 +37,10 @@
 /* An end that is so near is waited for by the clock. */
 #define NEAR_NS 500000u
 
-#define THREADS_MAX 64u     /* that put work on the device at the very same time */
-#define RECORDINGS_MAX 256u /* streams at once */
+/* The driver takes memory by itself. */
+#define RECONCILE_PERIOD_NS 1000000000u
+
+#define THREADS_MAX 64u /* that put work on the device at the very same time */
 
 /* How often one who is held looks, in case nobody rings. */
 #define HELD_LOOK_NS 50000000u
@@ -45,7 +48,6 @@
 #define KEEPER_STACK (512u << 10) /* the driver's functions run on it */
 
 _Atomic uint32_t turns_asking;
-static _Atomic int captures;
 
 /* ---- asking ------------------------------------------------------------------------- */
 
@@ -64,7 +66,7 @@ void
 turns_forget_all(void)
 {
     atomic_store(&turns_asking, 0);
-    atomic_store(&captures, 0);
+    recordings_forget();
 }
 
 void
@@ -143,9 +145,10 @@ static void end_pass(struct turns *u);
 /* ---- a vGPU that is suspended ------------------------------------------------------- */
 
 void
-turns_open_slot(struct turns *u, struct account_slot *slot, turns_move_fn *move)
+turns_open_slot(struct turns *u, struct account_slot *slot,
+                const struct turns_owner *owner)
 {
-    u->move = move;
+    u->owner = owner;
     atomic_store(&u->slot, slot);
 }
 
@@ -168,6 +171,13 @@ hold_of(struct turns *u)
 
 static bool keeper_is_there(struct turns *u);
 
+/* It is the one who holds: what it does, it does before. */
+static bool
+is_keeper(const struct turns *u)
+{
+    return pthread_equal(atomic_load(&u->keeper), pthread_self());
+}
+
 /* The keeper asks for another grant: it must be there, also where nothing was launched yet. */
 bool
 turns_wait_while_held(struct turns *u)
@@ -177,7 +187,7 @@ turns_wait_while_held(struct turns *u)
 
         if (atomic_load(&u->lost))
             return false;
-        if (hold_of(u) == SLOT_GOES_ON)
+        if (hold_of(u) == SLOT_GOES_ON || is_keeper(u))
             return true;
         if (!keeper_is_there(u))
             return false;
@@ -201,7 +211,7 @@ hold(struct turns *u)
     while ((what = atomic_load(&slot->hold)) == SLOT_HOLDS)
         futex_wait_until(&slot->hold, SLOT_HOLDS, now_ns() + HELD_LOOK_NS);
     atomic_store(&slot->holds, 0);
-    if (what == SLOT_MOVES && !u->move(u))
+    if (what == SLOT_MOVES && !u->owner->move(u))
         atomic_store(&u->lost, true);
     ring(&u->news);
 }
@@ -214,7 +224,7 @@ wait_for_captures(void)
     const uint64_t until = now_ns() + CAPTURE_PATIENCE_NS;
     _Atomic uint32_t nobody_rings = 0;
 
-    while (atomic_load(&captures) > 0 && now_ns() < until)
+    while (recordings_any() && now_ns() < until)
         futex_wait_until(&nobody_rings, 0, now_ns() + CAPTURE_LOOK_NS);
 }
 
@@ -259,7 +269,7 @@ wait_for_contexts(struct turns *u)
     n = u->n_contexts;
     memcpy(contexts, u->contexts, n * sizeof *contexts);
     pthread_mutex_unlock(&u->lock);
-    for (unsigned i = 0; i < n && atomic_load(&captures) <= 0; i++)
+    for (unsigned i = 0; i < n && !recordings_any(); i++)
         wait_for_context(u, contexts[i]);
     call_unrelax(before);
 }
@@ -335,6 +345,18 @@ queue_is_long(struct turns *u)
     return oldest < now && now - oldest > QUEUE_MAX_NS;
 }
 
+/* What the driver has taken by itself meanwhile. */
+static void
+reconcile(struct turns *u)
+{
+    const uint64_t now = now_ns();
+
+    if (!u->owner || now < u->reconcile_ns)
+        return;
+    u->reconcile_ns = now + RECONCILE_PERIOD_NS;
+    u->owner->reconcile(u);
+}
+
 /* Until when it may sleep; 0: it may not. */
 static uint64_t
 keep(struct turns *u)
@@ -353,6 +375,7 @@ keep(struct turns *u)
     }
     if (!u->passing && atomic_load(&u->waiting) == 0)
         begin_pass(u);
+    reconcile(u);
     if (u->passing)
         return look_at_pass(u);
     /* By the clock as long as that says when; then by the end itself. */
@@ -380,11 +403,14 @@ turns_keep(struct turns *u)
 static void *
 keeper_main(void *turns)
 {
+    struct turns *const u = turns;
+
+    atomic_store(&u->keeper, pthread_self());
     /* The kernel would add 50 us to each sleep: a turn's linger is as long. */
     prctl(PR_SET_TIMERSLACK, 1000ul);
     prctl(PR_SET_NAME, "tessera");
     for (;;)
-        turns_keep(turns);
+        turns_keep(u);
     return NULL;
 }
 
@@ -537,7 +563,7 @@ turns_leave(struct turns_entry *e, void *stream, bool taken)
         kick(u);
 }
 
-/* ---- contexts and graphs ------------------------------------------------------------ */
+/* ---- contexts --------------------------------------------------------------------- */
 
 void
 turns_context_begins(struct turns *u, void *context)
@@ -571,30 +597,4 @@ turns_context_ends(struct turns *u, const void *context)
     while (flights_take_of_context(&u->flights, context, &f))
         gate_complete(&u->gate, &f.ticket, &unknown);
     kick(u);
-}
-
-/* The streams; a place that is NULL is free. More than that are not known to end. */
-static _Atomic(void *) recording[RECORDINGS_MAX];
-
-static bool
-change_recording(void *from, void *to)
-{
-    for (unsigned i = 0; i < RECORDINGS_MAX; i++) {
-        void *expected = from;
-
-        if (atomic_compare_exchange_strong(&recording[i], &expected, to))
-            return true;
-    }
-    return false;
-}
-
-void
-turns_records(void *stream, bool records)
-{
-    if (!stream)
-        return;
-    if (records && change_recording(NULL, stream))
-        atomic_fetch_add(&captures, 1);
-    else if (!records && change_recording(stream, NULL))
-        atomic_fetch_sub(&captures, 1);
 }

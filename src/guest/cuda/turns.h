@@ -28,19 +28,26 @@ struct turns_work {
 
 struct turns;
 
-/* Its vGPU was suspended, and its slot is another's: waits for a new one, and turns_move()s. false:
- * there will be none. Called by the keeper. */
-typedef bool turns_move_fn(struct turns *u);
+/* Whose they are: what the keeper calls. */
+struct turns_owner {
+    /* The vGPU was suspended, and the slot is another's: waits for a new one, and turns_move()s.
+     * false: there will be none. */
+    bool (*move)(struct turns *u);
+    /* At most once a second, while there is work. */
+    void (*reconcile)(struct turns *u);
+};
 
 struct turns {
     struct gate gate;
     _Atomic(struct account_slot *) slot; /* ours; NULL: nobody holds us (tests) */
-    turns_move_fn *move;
-    _Atomic bool lost; /* the vGPU is gone for good */
+    const struct turns_owner *owner;     /* NULL: nobody's (tests) */
+    uint64_t reconcile_ns;               /* when it is due again; the keeper's */
+    _Atomic bool lost;                   /* the vGPU is gone for good */
     struct flights flights;
     struct costs *costs;
     pthread_mutex_t lock; /* of what follows */
     bool keeper_runs;
+    _Atomic(pthread_t) keeper;
     bool passing;      /* nobody asks, but for a look */
     bool seen;         /* somebody came by since the last look */
     bool idle;         /* nobody did between the last two */
@@ -65,7 +72,8 @@ void turns_forget_all(void);
 void turns_open(struct turns *u, struct gate_page *page, const struct turn_view *view);
 
 /* From now on it can be held there: while its vGPU is suspended. */
-void turns_open_slot(struct turns *u, struct account_slot *slot, turns_move_fn *move);
+void turns_open_slot(struct turns *u, struct account_slot *slot,
+                     const struct turns_owner *owner);
 
 /* It has this slot and this view from now on. */
 void turns_move(struct turns *u, struct account_slot *slot, const struct turn_view *view);
@@ -90,11 +98,6 @@ void turns_leave(struct turns_entry *e, void *stream, bool taken);
 /* A context of the vGPU's device has come, or goes. */
 void turns_context_begins(struct turns *u, void *context);
 void turns_context_ends(struct turns *u, const void *context);
-
-/*
- * A stream records a graph from now on, or no longer: meanwhile contexts cannot be waited for.
- */
-void turns_records(void *stream, bool records);
 
 /* The keeper's way from one sleep to the next; true: there is more to do. For its thread. */
 void turns_keep(struct turns *u);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/cuda/vgpu.h"
 
+#include "guest/cuda/implicit.h"
 #include "guest/cuda/results.h"
 #include "guest/cuda/turns.h"
 #include "guest/front/lock.h"
@@ -28,6 +29,7 @@
 static struct process_lock lock;
 static struct vgpu vgpus[VGPUS_MAX];
 static struct turns turns[VGPUS_MAX];
+static _Atomic uint64_t pinned[VGPUS_MAX]; /* bytes, by this process */
 static unsigned n_vgpus;
 static int status;             /* of vgpus_open() */
 static _Atomic int32_t opened; /* in that process */
@@ -48,7 +50,10 @@ open_folder(const char *folder, struct vgpu *ret)
 
     if (rc < 0)
         return rc;
-    *ret = (struct vgpu){.account = g.account, .slot = g.slot, .view = g.view};
+    *ret = (struct vgpu){.account = g.account,
+                         .slot = g.slot,
+                         .view = g.view,
+                         .pinned_limit = g.pinned_bytes};
     memcpy(ret->device, g.device, sizeof ret->device);
     ret->folder = strdup(folder);
     note_program(ret);
@@ -74,10 +79,21 @@ move(struct turns *u)
     v->account = g.account;
     v->slot = g.slot;
     v->view = g.view;
+    v->pinned_limit = g.pinned_bytes;
+    account_take(v->account, v->slot, LIMIT_PINNED_BYTES, UINT64_MAX,
+                 atomic_load(&pinned[u - turns]));
     note_program(v);
     turns_move(u, &g.account->slot[g.slot], &g.view);
     return true;
 }
+
+static void
+reconcile(struct turns *u)
+{
+    implicit_reconcile((int)(u - turns));
+}
+
+static const struct turns_owner owner = {.move = move, .reconcile = reconcile};
 
 /* Lock held. */
 static void
@@ -87,9 +103,10 @@ add(const struct vgpu *v)
     struct account_slot *const slot = &v->account->slot[v->slot];
 
     vgpus[n_vgpus] = *v;
+    atomic_store(&pinned[n_vgpus], 0);
     if (v->view.file) {
         turns_open(u, &slot->gate, &v->view);
-        turns_open_slot(u, slot, move);
+        turns_open_slot(u, slot, &owner);
     }
     n_vgpus++;
 }
@@ -253,4 +270,47 @@ vgpu_give(const struct vgpu *v, uint64_t bytes)
         return;
     account_unuse(v->account, v->slot, bytes);
     account_release(v->account, v->slot, bytes);
+}
+
+uint64_t
+vgpu_take_what_fits(const struct vgpu *v, uint64_t bytes)
+{
+    if (!has_account(v))
+        return 0;
+    while (bytes > 0 && account_reserve(v->account, v->slot, bytes) < 0) {
+        const uint64_t left = account_free_bytes(v->account);
+
+        /* Others take, too: it is less each time. */
+        bytes = left < bytes ? left : bytes / 2;
+    }
+    if (bytes > 0)
+        account_use(v->account, v->slot, bytes);
+    return bytes;
+}
+
+/* ---- pinned memory of the host ------------------------------------------------------ */
+
+int
+vgpu_pin(const struct vgpu *v, uint64_t bytes)
+{
+    int rc = has_account(v) ? 0 : -ENODEV;
+
+    if (rc < 0)
+        return rc;
+    rc = account_take(v->account, v->slot, LIMIT_PINNED_BYTES, v->pinned_limit, bytes);
+    if (rc == 0)
+        atomic_fetch_add(&pinned[v - vgpus], bytes);
+    else
+        atomic_store_explicit(&v->account->slot[v->slot].limit_reached,
+                              LIMIT_PINNED_BYTES + 1u, memory_order_relaxed);
+    return rc;
+}
+
+void
+vgpu_unpin(const struct vgpu *v, uint64_t bytes)
+{
+    if (!has_account(v))
+        return;
+    account_give(v->account, v->slot, LIMIT_PINNED_BYTES, bytes);
+    atomic_fetch_sub(&pinned[v - vgpus], bytes);
 }

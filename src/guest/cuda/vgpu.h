@@ -19,7 +19,8 @@ struct vgpu {
     unsigned slot;         /* there: ours */
     struct turn_view view; /* of our gate; its file is NULL: nobody governs */
     char device[GRANT_DEVICE_BYTES];
-    char *folder; /* where it was granted */
+    char *folder;          /* where it was granted */
+    uint64_t pinned_limit; /* bytes of the host's memory, of all its programs together */
 };
 
 /* Asks for the grants, once in a process. 0, also without vGPUs; a negative errno: the manager
@@ -46,5 +47,15 @@ struct turns *turns_of_current(void);
 /* Takes bytes of its framebuffer: 0, or -ENOSPC, and nothing changes. */
 int vgpu_take(const struct vgpu *v, uint64_t bytes);
 void vgpu_give(const struct vgpu *v, uint64_t bytes);
+
+/* The same for memory of the host that is pinned for the device. */
+int vgpu_pin(const struct vgpu *v, uint64_t bytes);
+void vgpu_unpin(const struct vgpu *v, uint64_t bytes);
+
+/*
+ * Takes as much of the bytes as there is without asking anybody for what he does not need, and
+ * returns how much that was: the driver has them anyhow.
+ */
+uint64_t vgpu_take_what_fits(const struct vgpu *v, uint64_t bytes);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <unistd.h>
 
@@ -16,23 +17,25 @@ struct process_lock {
     _Atomic int32_t holder; /* 0: nobody */
 };
 
+static inline bool
+process_trylock(struct process_lock *l)
+{
+    const int32_t pid = (int32_t)getpid();
+    int32_t seen = 0;
+
+    if (atomic_compare_exchange_strong_explicit(
+            &l->holder, &seen, pid, memory_order_acquire, memory_order_relaxed))
+        return true;
+    return seen != pid && atomic_compare_exchange_strong_explicit(&l->holder, &seen, pid,
+                                                                  memory_order_acquire,
+                                                                  memory_order_relaxed);
+}
+
 static inline void
 process_lock(struct process_lock *l)
 {
-    const int32_t pid = (int32_t)getpid();
-
-    for (;;) {
-        int32_t seen = 0;
-
-        if (atomic_compare_exchange_weak_explicit(
-                &l->holder, &seen, pid, memory_order_acquire, memory_order_relaxed))
-            return;
-        if (seen != 0 && seen != pid &&
-            atomic_compare_exchange_strong_explicit(
-                &l->holder, &seen, pid, memory_order_acquire, memory_order_relaxed))
-            return;
+    while (!process_trylock(l))
         sched_yield();
-    }
 }
 
 static inline void

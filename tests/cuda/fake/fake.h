@@ -9,6 +9,8 @@
  *                            the context, whose calls answer that from then on; CODE "hang": it
  *                            does not return
  *
+ *   FAKECUDA_LAZY_BYTES      what a kernel takes of a device when it is launched first (0)
+ *   FAKECUDA_PID             the number by which the management library knows the process
  *   FAKECUDA_CHECKPOINT      a folder's path: processes can be checkpointed (checkpoint.c)
  *   FAKECUDA_SHARED          a file's path: the devices are on the host's clock, and those of all
  *                            processes with that file the same
@@ -113,8 +115,31 @@ struct fake_launch {
     uint64_t params[FAKE_PARAMS_MAX];
 };
 bool fake_is_recorded(CUstream stream);
+CUresult fake_record_allocation(CUstream stream, CUdevice device, size_t bytes,
+                                CUdeviceptr *ret);
 CUresult fake_record(CUstream stream, const struct fake_launch *l);
 CUresult fake_run(struct CUctx_st *context, struct fake_launch *l, CUstream stream);
+
+/* graph_memory.c: nodes that allocate, on one device; and what a graph's launches have for them. */
+struct fake_node {
+    struct fake_node *next;
+    struct CUgraph_st *child; /* NULL: it allocates */
+    CUdevice device;
+    size_t bytes;
+    void *at;
+};
+struct fake_graph_memory {
+    struct fake_node *nodes;
+    uint64_t bytes;
+    CUdevice device;
+    unsigned age; /* of the pool, when it was last launched; 0: never */
+};
+struct fake_graph_memory *fake_memory_of(CUgraph graph);
+struct fake_graph_memory *fake_memory_recorded(CUstream stream);
+void fake_graph_memory_free(struct fake_graph_memory *m);
+void fake_graph_memory_copy(struct fake_graph_memory *to,
+                            const struct fake_graph_memory *from);
+CUresult fake_graph_memory_map(struct fake_graph_memory *m);
 
 /* A live allocation that has the bytes, of any kind. */
 bool fake_owns(CUdeviceptr at, size_t bytes);

@@ -11,6 +11,7 @@
 struct CUgraph_st {
     struct fake_launch *launches;
     unsigned n;
+    struct fake_graph_memory memory;
 };
 
 static _Atomic int recordings; /* in mode global */
@@ -105,12 +106,31 @@ fake_record(CUstream stream, const struct fake_launch *l)
     return CUDA_SUCCESS;
 }
 
-/* The graph itself: nothing of it can be changed. */
 CUresult
-cuGraphInstantiateWithFlags(CUgraphExec *ret, CUgraph graph, uint64_t flags)
+cuGraphCreate(CUgraph *ret, unsigned flags)
 {
     FAKE_ENTER();
     (void)flags;
+    *ret = calloc(1, sizeof **ret);
+    return *ret ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+struct fake_graph_memory *
+fake_memory_of(CUgraph graph)
+{
+    return &graph->memory;
+}
+
+struct fake_graph_memory *
+fake_memory_recorded(CUstream stream)
+{
+    return &stream->graph->memory;
+}
+
+/* The graph itself: nothing of it can be changed. */
+static CUresult
+instantiate(CUgraphExec *ret, CUgraph graph)
+{
     *ret = calloc(1, sizeof **ret);
     if (!*ret)
         return CUDA_ERROR_OUT_OF_MEMORY;
@@ -121,7 +141,37 @@ cuGraphInstantiateWithFlags(CUgraphExec *ret, CUgraph graph, uint64_t flags)
     }
     memcpy((*ret)->launches, graph->launches, graph->n * sizeof *graph->launches);
     (*ret)->n = graph->n;
+    fake_graph_memory_copy(&(*ret)->memory, &graph->memory);
     return CUDA_SUCCESS;
+}
+
+CUresult
+cuGraphInstantiateWithFlags(CUgraphExec *ret, CUgraph graph, uint64_t flags)
+{
+    FAKE_ENTER();
+    (void)flags;
+    return instantiate(ret, graph);
+}
+
+CUresult
+cuGraphInstantiateWithParams(CUgraphExec *ret, CUgraph graph,
+                             CUDA_GRAPH_INSTANTIATE_PARAMS *p)
+{
+    CUresult result;
+
+    FAKE_ENTER();
+    result = instantiate(ret, graph);
+    if (result == CUDA_SUCCESS && p->flags & CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD)
+        result = fake_graph_memory_map(&(*ret)->memory);
+    return result;
+}
+
+CUresult
+cuGraphUpload(CUgraphExec graph, CUstream stream)
+{
+    FAKE_ENTER();
+    (void)stream;
+    return fake_graph_memory_map(&graph->memory);
 }
 
 CUresult
@@ -130,6 +180,8 @@ cuGraphLaunch(CUgraphExec graph, CUstream stream)
     struct CUctx_st *context;
 
     FAKE_ENTER_CONTEXT(context);
+    if (fake_graph_memory_map(&graph->memory) != CUDA_SUCCESS)
+        return CUDA_ERROR_OUT_OF_MEMORY;
     for (unsigned i = 0; i < graph->n; i++)
         fake_run(context, &graph->launches[i], stream);
     return CUDA_SUCCESS;
@@ -145,6 +197,7 @@ CUresult
 cuGraphDestroy(CUgraph graph)
 {
     FAKE_ENTER();
+    fake_graph_memory_free(&graph->memory);
     free(graph->launches);
     free(graph);
     return CUDA_SUCCESS;

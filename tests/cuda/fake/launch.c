@@ -35,6 +35,22 @@ run(const struct CUfunc_st *f, struct fake_thread *t, unsigned shared, void **pa
     }
 }
 
+/* As drivers load modules: not before they are used. */
+static bool
+load(const struct CUctx_st *context, CUfunction f)
+{
+    const char *const bytes = getenv("FAKECUDA_LAZY_BYTES");
+    bool fits = true;
+
+    if (f->loaded || !bytes)
+        return true;
+    pthread_mutex_lock(&fake_lock);
+    fits = fake_take(&fake_devices[context->device], strtoull(bytes, NULL, 0));
+    pthread_mutex_unlock(&fake_lock);
+    f->loaded = fits;
+    return fits;
+}
+
 static CUresult
 launch_now(struct CUctx_st *context, const CUlaunchConfig *c, CUstream stream,
            CUfunction f, void **params)
@@ -46,6 +62,8 @@ launch_now(struct CUctx_st *context, const CUlaunchConfig *c, CUstream stream,
     if (!threads || threads > THREADS_MAX || !t.grid.x || !t.grid.y || !t.grid.z ||
         c->sharedMemBytes > SHARED_MAX)
         return CUDA_ERROR_INVALID_VALUE;
+    if (!load(context, f))
+        return CUDA_ERROR_OUT_OF_MEMORY;
     if (c->sharedMemBytes && !(t.shared = malloc(c->sharedMemBytes)))
         return CUDA_ERROR_OUT_OF_MEMORY;
     run(f, &t, c->sharedMemBytes, params);

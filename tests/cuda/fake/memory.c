@@ -7,12 +7,15 @@
 
 enum { ALIGN = 512, PITCH = 512, NS_PER_10_BYTES = 1 };
 
+/* Where it comes of. */
+enum source { DEVICE, POOL, HOST };
+
 struct allocation {
     struct allocation *next;
     const struct CUctx_st *context;
     void *at;
     size_t bytes;
-    bool pooled;
+    enum source source;
 };
 
 static struct allocation *allocations;
@@ -36,6 +39,7 @@ struct CUmemPoolHandle_st {
 };
 
 static struct CUmemPoolHandle_st pools[FAKE_DEVICES_MAX];
+static struct CUmemPoolHandle_st host_pool;
 
 static uint64_t
 in_steps(uint64_t bytes)
@@ -81,6 +85,26 @@ cuDeviceGetMemPool(CUmemoryPool *ret, CUdevice device)
     return CUDA_SUCCESS;
 }
 
+/* Of the host's memory alone. */
+CUresult
+cuMemPoolCreate(CUmemoryPool *ret, const CUmemAllocationProp *p)
+{
+    enum { LOCATION_DEVICE = 1 };
+
+    FAKE_ENTER();
+    if (p->location_type == LOCATION_DEVICE)
+        return CUDA_ERROR_NOT_SUPPORTED;
+    *ret = &host_pool;
+    return CUDA_SUCCESS;
+}
+
+CUresult
+cuMemPoolDestroy(CUmemoryPool pool)
+{
+    FAKE_ENTER();
+    return pool == &host_pool ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
 CUresult
 cuMemPoolGetAttribute(CUmemoryPool pool, int attribute, void *ret)
 {
@@ -115,24 +139,33 @@ cuMemPoolTrimTo(CUmemoryPool pool, size_t keep)
 
 /* ---- linear memory ----------------------------------------------------------------- */
 
-static CUresult
-allocate_of(const struct CUctx_st *context, CUdeviceptr *ret, size_t bytes, bool pooled)
+/* With fake_lock held. */
+static bool
+take_of(CUdevice device, size_t bytes, enum source source)
 {
-    struct fake_device *const d = &fake_devices[context->device];
+    if (source == DEVICE)
+        return fake_take(&fake_devices[device], bytes);
+    return source == HOST || pool_take(device, bytes);
+}
+
+static CUresult
+allocate_of(const struct CUctx_st *context, CUdeviceptr *ret, size_t bytes,
+            enum source source)
+{
     struct allocation *a;
     void *at;
 
     if (!bytes || !ret)
         return CUDA_ERROR_INVALID_VALUE;
     pthread_mutex_lock(&fake_lock);
-    if (pooled ? !pool_take(context->device, bytes) : !fake_take(d, bytes)) {
+    if (!take_of(context->device, bytes, source)) {
         pthread_mutex_unlock(&fake_lock);
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
     a = calloc(1, sizeof *a);
     if (!a || posix_memalign(&at, ALIGN, bytes) != 0)
         abort(); /* the host's memory, not the device's */
-    *a = (struct allocation){allocations, context, at, bytes, pooled};
+    *a = (struct allocation){allocations, context, at, bytes, source};
     allocations = a;
     pthread_mutex_unlock(&fake_lock);
     *ret = (CUdeviceptr)(uintptr_t)at;
@@ -142,7 +175,7 @@ allocate_of(const struct CUctx_st *context, CUdeviceptr *ret, size_t bytes, bool
 static CUresult
 allocate(const struct CUctx_st *context, CUdeviceptr *ret, size_t bytes)
 {
-    return allocate_of(context, ret, bytes, false);
+    return allocate_of(context, ret, bytes, DEVICE);
 }
 
 /* For the export of that name. */
@@ -156,12 +189,17 @@ allocate_here(const char *name, CUdeviceptr *ret, size_t bytes)
 }
 
 static CUresult
-allocate_of_pool(const char *name, CUdeviceptr *ret, size_t bytes)
+allocate_of_pool(const char *name, CUdeviceptr *ret, size_t bytes, CUstream stream,
+                 enum source source)
 {
     struct CUctx_st *context;
     const CUresult entered = fake_enter_context(name, &context);
 
-    return entered == CUDA_SUCCESS ? allocate_of(context, ret, bytes, true) : entered;
+    if (entered != CUDA_SUCCESS)
+        return entered;
+    if (fake_is_recorded(stream))
+        return fake_record_allocation(stream, context->device, bytes, ret);
+    return allocate_of(context, ret, bytes, source);
 }
 
 /* With fake_lock held. */
@@ -171,10 +209,10 @@ drop(struct allocation **link)
     struct allocation *const a = *link;
 
     *link = a->next;
-    if (a->pooled) {
+    if (a->source == POOL) {
         pools[a->context->device].used -= a->bytes;
         pool_trim(a->context->device, pools[a->context->device].threshold);
-    } else {
+    } else if (a->source == DEVICE) {
         fake_devices[a->context->device].used -= a->bytes;
     }
     free(a->at);
@@ -270,24 +308,21 @@ cuMemAllocManaged(CUdeviceptr *ret, size_t bytes, unsigned flags)
 CUresult
 cuMemAllocAsync(CUdeviceptr *ret, size_t bytes, CUstream stream)
 {
-    (void)stream;
-    return allocate_of_pool(__func__, ret, bytes);
+    return allocate_of_pool(__func__, ret, bytes, stream, POOL);
 }
 
 CUresult
 cuMemAllocAsync_ptsz(CUdeviceptr *ret, size_t bytes, CUstream stream)
 {
-    (void)stream;
-    return allocate_of_pool(__func__, ret, bytes);
+    return allocate_of_pool(__func__, ret, bytes, stream, POOL);
 }
 
 CUresult
 cuMemAllocFromPoolAsync(CUdeviceptr *ret, size_t bytes, CUmemoryPool pool,
                         CUstream stream)
 {
-    (void)pool;
-    (void)stream;
-    return allocate_of_pool(__func__, ret, bytes);
+    return allocate_of_pool(__func__, ret, bytes, stream,
+                            pool == &host_pool ? HOST : POOL);
 }
 
 CUresult
@@ -304,8 +339,9 @@ cuMemFreeAsync(CUdeviceptr at, CUstream stream)
 {
     struct CUctx_st *context;
 
-    (void)stream;
     FAKE_ENTER_CONTEXT(context);
+    if (fake_is_recorded(stream))
+        return CUDA_SUCCESS;
     return give_back(at);
 }
 
@@ -342,6 +378,25 @@ cuMemFreeHost(void *at)
     FAKE_ENTER_CONTEXT(context);
     free(at);
     return CUDA_SUCCESS;
+}
+
+CUresult
+cuMemHostRegister_v2(void *at, size_t bytes, unsigned flags)
+{
+    struct CUctx_st *context;
+
+    (void)flags;
+    FAKE_ENTER_CONTEXT(context);
+    return at && bytes ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult
+cuMemHostUnregister(void *at)
+{
+    struct CUctx_st *context;
+
+    FAKE_ENTER_CONTEXT(context);
+    return at ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 /* Either pointer is the device's where it says so. */

@@ -4,9 +4,11 @@
 
 #include <stdlib.h>
 
+enum { LOCATION_DEVICE = 1 };
+
 /* Of one allocation, whether it is known by a handle or is an array. */
 struct CUphysical {
-    struct fake_device *device;
+    struct fake_device *device; /* NULL: it is the host's */
     uint64_t bytes;
     unsigned refs; /* of the handle and of mappings */
 };
@@ -29,7 +31,7 @@ take(struct fake_device *d, uint64_t bytes, struct CUphysical **ret)
     if (!p)
         abort(); /* the host's memory, not the device's */
     pthread_mutex_lock(&fake_lock);
-    taken = fake_take(d, bytes);
+    taken = !d || fake_take(d, bytes);
     pthread_mutex_unlock(&fake_lock);
     if (!taken) {
         free(p);
@@ -46,7 +48,8 @@ unref(struct CUphysical *p)
 {
     if (--p->refs > 0)
         return;
-    p->device->used -= p->bytes;
+    if (p->device)
+        p->device->used -= p->bytes;
     free(p);
 }
 
@@ -68,9 +71,12 @@ cuMemCreate(uint64_t *ret, size_t bytes, const CUmemAllocationProp *p, uint64_t 
     CUresult result;
 
     FAKE_ENTER();
-    if (!ret || !bytes || !p || flags || !fake_device(p->location_id))
+    if (!ret || !bytes || !p || flags ||
+        (p->location_type == LOCATION_DEVICE && !fake_device(p->location_id)))
         return CUDA_ERROR_INVALID_VALUE;
-    result = take(fake_device(p->location_id), bytes, &made);
+    result =
+        take(p->location_type == LOCATION_DEVICE ? fake_device(p->location_id) : NULL,
+             bytes, &made);
     if (result == CUDA_SUCCESS)
         *ret = (uintptr_t)made;
     return result;
