@@ -3,7 +3,8 @@
  * vGPUs in containers. What a container needs is described once, as the containerEdits of the
  * Container Device Interface: {"env": [...], "mounts": [{"hostPath", "containerPath", "options"}],
  * "deviceNodes": [{"path", "hostPath", "major", "minor"}]}. The rest puts that into the forms that
- * container engines take.
+ * container engines take. container_edits() adds "dmem", which CDI and options cannot say: how many
+ * bytes of which region of a device's memory the kernel shall let the container have, {REGION: N}.
  *
  * vGPUs are objects as the control API tells of them. Within a virtual machine, where nobody can be
  * asked, src/guestcli makes such objects: their `container` has, in place of `folder`, `memory` (a

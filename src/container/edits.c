@@ -239,6 +239,27 @@ container_extend(json_t *edits, const json_t *more)
     return 0;
 }
 
+/* Of two vGPUs of one card it may have what both have. */
+static int
+add_dmem(json_t *edits, const json_t *vgpu)
+{
+    const json_t *cuda = json_object_get(json_object_get(vgpu, "container"), "cuda");
+    const char *region = text_of(cuda, "dmem_region", "");
+    const json_int_t bytes = json_integer_value(json_object_get(cuda, "dmem_bytes"));
+    json_t *dmem = json_object_get(edits, "dmem");
+
+    if (!region[0] || bytes <= 0)
+        return 0;
+    if (!dmem) {
+        dmem = json_object();
+        if (json_object_set_new(edits, "dmem", dmem) < 0)
+            return -ENOMEM;
+    }
+    return json_object_set_new(
+        dmem, region,
+        json_integer(json_integer_value(json_object_get(dmem, region)) + bytes));
+}
+
 static int
 add_vgpu(json_t *edits, const json_t *vgpu, struct err *e)
 {
@@ -249,6 +270,8 @@ add_vgpu(json_t *edits, const json_t *vgpu, struct err *e)
         return rc;
     rc = container_extend(edits, more);
     json_decref(more);
+    if (rc == 0)
+        rc = add_dmem(edits, vgpu);
     return rc < 0 ? err_set(e, rc, "out of memory") : 0;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The OCI runtime specification, "Configuration": mounts and process.env. */
+/*
+ * The OCI runtime specification, "Configuration": mounts, process.env and, of Linux, resources.
+ */
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "container/container.h"
@@ -129,17 +131,64 @@ add_rule(json_t *rules, json_t *rule, struct err *e)
     return 0;
 }
 
+static json_t *
+resources_of(json_t *config, struct err *e)
+{
+    json_t *linux_part = member_at(config, "linux", JSON_OBJECT, e);
+
+    return linux_part ? member_at(linux_part, "resources", JSON_OBJECT, e) : NULL;
+}
+
+/* A line for each region, as the file of the control group has it. */
+static char *
+dmem_lines(const json_t *dmem)
+{
+    char *lines = strdup("");
+    const char *region;
+    json_t *bytes;
+
+    json_object_foreach((json_t *)dmem, region, bytes)
+    {
+        char *const more = lines ? str_printf("%s%s%s %lld", lines, lines[0] ? "\n" : "",
+                                              region, json_integer_value(bytes))
+                                 : NULL;
+
+        free(lines);
+        lines = more;
+    }
+    return lines;
+}
+
+/* linux.resources.unified: files of the container's group. */
+static int
+edit_dmem(json_t *config, const json_t *edits, struct err *e)
+{
+    const json_t *dmem = json_object_get(edits, "dmem");
+    _cleanup_free_ char *lines = NULL;
+    json_t *resources, *unified;
+
+    if (json_object_size(dmem) == 0)
+        return 0;
+    resources = resources_of(config, e);
+    unified = resources ? member_at(resources, "unified", JSON_OBJECT, e) : NULL;
+    if (!unified)
+        return -EINVAL;
+    lines = dmem_lines(dmem);
+    if (!lines || json_object_set_new(unified, "dmem.max", json_string(lines)) < 0)
+        return err_set(e, -ENOMEM, "out of memory");
+    return 0;
+}
+
 static int
 edit_devices(json_t *config, const json_t *edits, struct err *e)
 {
     const json_t *nodes = json_object_get(edits, "deviceNodes");
-    json_t *linux_part, *resources, *rules;
+    json_t *resources, *rules;
     int rc = 0;
 
     if (json_array_size(nodes) == 0)
         return 0;
-    linux_part = member_at(config, "linux", JSON_OBJECT, e);
-    resources = linux_part ? member_at(linux_part, "resources", JSON_OBJECT, e) : NULL;
+    resources = resources_of(config, e);
     rules = resources ? member_at(resources, "devices", JSON_ARRAY, e) : NULL;
     if (!rules)
         return -EINVAL;
@@ -211,7 +260,9 @@ edit_config(json_t *config, const json_t *edits, struct err *e)
     rc = edit_env(config, edits, e);
     if (rc == 0)
         rc = edit_mounts(config, edits, e);
-    return rc == 0 ? edit_devices(config, edits, e) : rc;
+    if (rc == 0)
+        rc = edit_devices(config, edits, e);
+    return rc == 0 ? edit_dmem(config, edits, e) : rc;
 }
 
 static int

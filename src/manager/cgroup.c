@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define MOUNT "/sys/fs/cgroup"
 #define SELF_MAX_BYTES 65536
+#define DMEM_MAX_BYTES 65536
 
 /* The files of version 1 and 2 differ in names alone; a group has those of its controllers. */
 static const char *const memory_files[] = {"memory.max", "memory.limit_in_bytes"};
@@ -36,6 +36,14 @@ has_file(const char *folder, const char *file)
     _cleanup_free_ char *path = str_printf("%s/%s", folder, file);
 
     return path && access(path, W_OK) == 0;
+}
+
+static bool
+can_read(const char *folder, const char *file)
+{
+    _cleanup_free_ char *path = str_printf("%s/%s", folder, file);
+
+    return path && access(path, R_OK) == 0;
 }
 
 static unsigned
@@ -83,7 +91,7 @@ parent_add(struct cgroups *c, char *folder)
 }
 
 static void
-init_version1(struct cgroups *c, unsigned hash)
+init_version1(struct cgroups *c, const char *mount, unsigned hash)
 {
     static const char *const controllers[CGROUPS_MAX] = {"memory", "pids", "cpu"};
 
@@ -91,16 +99,16 @@ init_version1(struct cgroups *c, unsigned hash)
         _cleanup_free_ char *own = own_group(controllers[i]);
 
         if (own)
-            parent_add(c,
-                       str_printf(MOUNT "/%s%s/tessera-%08x", controllers[i], own, hash));
+            parent_add(
+                c, str_printf("%s/%s%s/tessera-%08x", mount, controllers[i], own, hash));
     }
 }
 
 static void
-init_version2(struct cgroups *c, unsigned hash)
+init_version2(struct cgroups *c, const char *mount, unsigned hash)
 {
     _cleanup_free_ char *own = own_group("");
-    _cleanup_free_ char *group = own ? str_printf(MOUNT "%s", own) : NULL;
+    _cleanup_free_ char *group = own ? str_printf("%s%s", mount, own) : NULL;
     _cleanup_free_ char *leaf = group ? str_printf("%s/manager", group) : NULL;
     _cleanup_free_ char *folder =
         group ? str_printf("%s/tessera-%08x", group, hash) : NULL;
@@ -123,16 +131,41 @@ init_version2(struct cgroups *c, unsigned hash)
     c->parents[c->n++] = take_ptr(folder);
 }
 
+/*
+ * Theirs are beside the workers', and limited in the device's memory alone. Below the root group
+ * or, where that is not ours, the one that we have left for its subgroup.
+ */
+static void
+init_programs(struct cgroups *c, const char *mount, unsigned hash)
+{
+    _cleanup_free_ char *own = own_group("");
+    _cleanup_free_ char *group = mount && own ? str_printf("%s%s", mount, own) : NULL;
+    _cleanup_free_ char *folder =
+        group ? str_printf("%s/tessera-%08x-programs", group, hash) : NULL;
+
+    if (!folder || !can_read(mount, "dmem.capacity"))
+        return;
+    if (write_word(group, "cgroup.subtree_control", "+dmem") < 0 ||
+        (mkdir(folder, 0755) < 0 && errno != EEXIST))
+        return;
+    if (write_word(folder, "cgroup.subtree_control", "+dmem") < 0)
+        rmdir(folder);
+    else
+        c->programs = take_ptr(folder);
+}
+
 void
-cgroups_init(struct cgroups *c, const char *runtime)
+cgroups_init(struct cgroups *c, const char *mount, const char *runtime)
 {
     const unsigned hash = name_hash(runtime);
+    _cleanup_free_ char *both = str_printf("%s/unified", mount);
 
     *c = (struct cgroups){0};
-    if (access(MOUNT "/cgroup.controllers", F_OK) == 0)
-        init_version2(c, hash);
+    if (can_read(mount, "cgroup.controllers"))
+        init_version2(c, mount, hash);
     else
-        init_version1(c, hash);
+        init_version1(c, mount, hash);
+    init_programs(c, can_read(mount, "cgroup.controllers") ? mount : both, hash);
 }
 
 void
@@ -142,6 +175,9 @@ cgroups_fini(struct cgroups *c)
         rmdir(c->parents[i]); /* not while workers go on */
         free(c->parents[i]);
     }
+    if (c->programs)
+        rmdir(c->programs);
+    free(c->programs);
     *c = (struct cgroups){0};
 }
 
@@ -200,15 +236,84 @@ cgroups_prepare(const struct cgroups *c, const char *vgpu,
 }
 
 bool
+dmem_region_parse(const char *text, const char *pci, char ret[DMEM_REGION_BYTES])
+{
+    uint64_t most = 0;
+
+    for (const char *line = text; line && *line && pci[0];) {
+        const char *const end = strchrnul(line, '\n');
+        char name[DMEM_REGION_BYTES];
+        unsigned long long bytes;
+
+        if (sscanf(line, "%127s %llu", name, &bytes) == 2 && line + strlen(name) < end &&
+            strcasestr(name, pci) && bytes > most) {
+            most = bytes;
+            memcpy(ret, name, sizeof name);
+        }
+        line = *end ? end + 1 : end;
+    }
+    return most > 0;
+}
+
+bool
+dmem_region(const char *mount, const char *pci, char ret[DMEM_REGION_BYTES])
+{
+    static const char *const places[] = {"", "/unified"};
+
+    for (unsigned i = 0; i < sizeof places / sizeof *places; i++) {
+        _cleanup_free_ char *path = str_printf("%s%s/dmem.capacity", mount, places[i]);
+        _cleanup_free_ char *text = NULL;
+        size_t len;
+
+        if (path && read_file(path, DMEM_MAX_BYTES, &text, &len) == 0)
+            return dmem_region_parse(text, pci, ret);
+    }
+    return false;
+}
+
+int
+cgroups_limit_programs(const struct cgroups *c, const char *vgpu, const char *region,
+                       uint64_t bytes)
+{
+    _cleanup_free_ char *group = NULL, *line = NULL;
+
+    if (!c->programs)
+        return -ENOTSUP;
+    group = str_printf("%s/%s", c->programs, vgpu);
+    line = str_printf("%s %llu", region, (unsigned long long)bytes);
+    if (!group || !line)
+        return -ENOMEM;
+    if (mkdir(group, 0755) < 0 && errno != EEXIST)
+        return -errno;
+    return write_word(group, "dmem.max", line);
+}
+
+int
+cgroups_add_program(const struct cgroups *c, const char *vgpu, pid_t pid)
+{
+    _cleanup_free_ char *group = str_printf("%s/%s", c->programs, vgpu);
+    char number[16];
+
+    snprintf(number, sizeof number, "%d", (int)pid);
+    return group ? write_word(group, "cgroup.procs", number) : -ENOMEM;
+}
+
+static bool
+remove_group(const char *parent, const char *vgpu)
+{
+    _cleanup_free_ char *group = str_printf("%s/%s", parent, vgpu);
+
+    return !group || rmdir(group) == 0 || errno != EBUSY;
+}
+
+bool
 cgroups_remove(const struct cgroups *c, const char *vgpu)
 {
     bool all = true;
 
-    for (unsigned i = 0; i < c->n; i++) {
-        _cleanup_free_ char *group = str_printf("%s/%s", c->parents[i], vgpu);
-
-        if (group && rmdir(group) < 0 && errno == EBUSY)
-            all = false;
-    }
+    for (unsigned i = 0; i < c->n; i++)
+        all &= remove_group(c->parents[i], vgpu);
+    if (c->programs)
+        all &= remove_group(c->programs, vgpu);
     return all;
 }

@@ -58,7 +58,8 @@ struct gpu {
     bool shared;           /* software: other GPUs run on the same cores */
     cpu_set_t cores;       /* software */
     char cuda_device
-        [GPU_TEXT_BYTES]; /* in CUDA_VISIBLE_DEVICES; "": it is none of CUDA's */
+        [GPU_TEXT_BYTES];  /* in CUDA_VISIBLE_DEVICES; "": it is none of CUDA's */
+    char dmem_region[128]; /* cgroup.h; "": the kernel does not account for its memory */
     enum gpu_mode mode;
     struct gpu_time time;
     struct gpu_used used;

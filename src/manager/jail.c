@@ -86,6 +86,26 @@ users_init(struct manager *m)
         m->worker_users = true;
 }
 
+static const char *
+cgroup_mount(const struct manager *m)
+{
+    return m->options->cgroup_mount ? m->options->cgroup_mount : CGROUP_MOUNT;
+}
+
+/* Of which cards does the kernel account for the memory? */
+static void
+find_regions(struct manager *m)
+{
+    for (unsigned i = 0; i < m->inventory.n; i++) {
+        struct gpu *const g = &m->inventory.gpus[i];
+
+        if (dmem_region(cgroup_mount(m), g->device.pci, g->dmem_region))
+            log_info(
+                "%s: the kernel accounts for its memory (%s)%s", g->name, g->dmem_region,
+                m->cgroups.programs ? ", and holds programs of CUDA's to theirs" : "");
+    }
+}
+
 void
 jail_init(struct manager *m)
 {
@@ -102,7 +122,8 @@ jail_init(struct manager *m)
         manager_warn(m, "this kernel has no Landlock (2 or later): workers may open what "
                         "their user may");
     users_init(m);
-    cgroups_init(&m->cgroups, m->folders.runtime);
+    cgroups_init(&m->cgroups, cgroup_mount(m), m->folders.runtime);
+    find_regions(m);
     if (!m->cgroups.has_memory)
         log_info(
             "no cgroups of our own (systemd: Delegate=yes): workers' host memory and "
@@ -273,20 +294,30 @@ jail_session_over(const struct vgpu *v, unsigned slot)
         trash(v->m, path);
 }
 
+/* Of vGPUs that are gone. */
+static bool
+remove_groups_in(const struct manager *m, const char *folder)
+{
+    _cleanup_closedir_ DIR *d = opendir(folder);
+    struct dirent *e;
+    bool all = true;
+
+    while (d && (e = readdir(d))) {
+        if (e->d_type == DT_DIR && e->d_name[0] != '.' && !vgpu_find(m, e->d_name))
+            all &= cgroups_remove(&m->cgroups, e->d_name);
+    }
+    return all;
+}
+
 bool
 jail_remove_groups(const struct manager *m)
 {
     bool all = true;
 
-    for (unsigned i = 0; i < m->cgroups.n; i++) {
-        _cleanup_closedir_ DIR *d = opendir(m->cgroups.parents[i]);
-        struct dirent *e;
-
-        while (d && (e = readdir(d))) {
-            if (e->d_type == DT_DIR && e->d_name[0] != '.' && !vgpu_find(m, e->d_name))
-                all &= cgroups_remove(&m->cgroups, e->d_name);
-        }
-    }
+    for (unsigned i = 0; i < m->cgroups.n; i++)
+        all &= remove_groups_in(m, m->cgroups.parents[i]);
+    if (m->cgroups.programs)
+        all &= remove_groups_in(m, m->cgroups.programs);
     return all;
 }
 
@@ -354,4 +385,32 @@ jail_sweep(struct manager *m)
     sweep_folder(m, m->folders.cache, cache_is_used);
     sweep_groups(m);
     trash_empty(m);
+}
+
+void
+jail_limit_programs(const struct vgpu *v)
+{
+    int rc = -ENOTSUP;
+
+    if (v->gpu && v->gpu->dmem_region[0])
+        rc = cgroups_limit_programs(&v->m->cgroups, v->s.name, v->gpu->dmem_region,
+                                    v->s.framebuffer_bytes);
+    if (rc < 0 && rc != -ENOTSUP)
+        log_warning("vGPU '%s': the kernel does not hold its programs to %s: %s",
+                    v->s.name, v->gpu->dmem_region, strerror(-rc));
+}
+
+void
+jail_add_program(struct vgpu *v, pid_t pid)
+{
+    int rc;
+
+    if (!v->m->cgroups.programs || !v->gpu || !v->gpu->dmem_region[0])
+        return;
+    jail_limit_programs(v);
+    rc = cgroups_add_program(&v->m->cgroups, v->s.name, pid);
+    if (rc < 0 && vgpu_refusal_is_news(v))
+        log_warning(
+            "vGPU '%s': the kernel does not hold process %d to its framebuffer: %s",
+            v->s.name, (int)pid, strerror(-rc));
 }

@@ -36,6 +36,13 @@ void jail_folders_fini(struct jail_folders *f);
 /* The session's worker is gone, or never was. */
 void jail_session_over(const struct vgpu *v, unsigned slot);
 
+/*
+ * Programs of CUDA's, where the kernel accounts for the card's memory: holds those of the vGPU's
+ * group to its framebuffer, and has that process be one of them. A failure is told to the log.
+ */
+void jail_limit_programs(const struct vgpu *v);
+void jail_add_program(struct vgpu *v, pid_t pid);
+
 /* The vGPU is gone, and all its sessions. */
 void jail_vgpu_over(const struct vgpu *v);
 

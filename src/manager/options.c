@@ -89,6 +89,12 @@ set_nvml_driver(struct options *o, const char *value)
 }
 
 static int
+set_cgroup_mount(struct options *o, const char *value)
+{
+    return value[0] == '/' ? set_text(&o->cgroup_mount, value) : -EINVAL;
+}
+
+static int
 set_backend(struct options *o, const char *value)
 {
     if (strcmp(value, "opencl") != 0 && strcmp(value, "fake") != 0)
@@ -260,7 +266,8 @@ static const struct {
     {"metrics-listen", "[ADDRESS:]PORT", NULL, set_metrics_listen, 0,
      "Serve GET /metrics there, too, to anybody (an address is loopback unless given)"},
     {"limit", "NAME=VALUE", NULL, set_limit, 0,
-     "Limits: sessions, process-sessions, objects, commands, program-bytes, inflight-bytes"},
+     "Limits: sessions, process-sessions, objects, commands, program-bytes, inflight-bytes,"
+     " pinned-bytes"},
     {"worker", "PATH", NULL, set_worker, 0,
      "The tessera-worker program (beside tesserad, else the installed one)"},
     {"icd", "PATH", NULL, set_icd, 0,
@@ -269,6 +276,8 @@ static const struct {
      "CUDA's driver library (the kernel module's); software GPUs are its devices then: for tests"},
     {"nvml-driver", "PATH", NULL, set_nvml_driver, 0,
      "NVIDIA's management library, by which its cards are found (the installed one)"},
+    {"cgroup-mount", "DIR", NULL, set_cgroup_mount, 0,
+     "Where control groups are (/sys/fs/cgroup): for tests"},
     {"backend", "NAME", "TESSERA_BACKEND", set_backend, 0,
      "What workers run on: opencl, or fake for tests"},
     {"jail", "auto|none|software|hardware", "TESSERA_JAIL", set_jail, 0,
@@ -368,6 +377,7 @@ options_fini(struct options *o)
     free(o->state_dir);
     free(o->worker);
     free(o->icd);
+    free(o->cgroup_mount);
     free(o->cuda_driver);
     free(o->nvml_driver);
     free(o->backend);

@@ -15,6 +15,7 @@
 struct options {
     char *runtime_dir, *state_dir; /* NULL = the usual ones */
     char *worker, *icd;            /* NULL = beside tesserad, else installed */
+    char *cgroup_mount;            /* NULL = CGROUP_MOUNT */
     char *cuda_driver;             /* NULL = where the kernel module says */
     char *nvml_driver;             /* NULL = the one that is installed */
     char *backend;                 /* opencl or fake */

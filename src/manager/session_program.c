@@ -9,6 +9,7 @@
 #include "link/grant.h"
 #include "manager/gpu.h"
 #include "manager/guests.h"
+#include "manager/jail.h"
 #include "manager/session_gate.h"
 #include "manager/session_internal.h"
 #include "manager/vgpu_internal.h"
@@ -194,6 +195,9 @@ admit(struct vgpu *v, int fd, const struct peer *who, bool any_user)
         account_slot_free(v->account, s.slot);
         return; /* it has gone */
     }
+    /* A container has a group already, with limits of its own. */
+    if (!any_user)
+        jail_add_program(v, who->pid);
     if (begin(&s, fd, pidfd) < 0)
         refuse(v, fd, who, -ENOMEM, "the manager has no memory left");
 }
@@ -385,5 +389,6 @@ session_program_restore(struct vgpu *v, const struct snapshot_program *from)
     /* Until the driver has unlocked it. */
     atomic_store(&v->account->slot[slot].hold, SLOT_HOLDS);
     text_copy(v->account->slot[slot].program, ACCOUNT_PROGRAM_BYTES, from->program);
+    jail_limit_programs(v);
     return make(&s, pidfd, &made);
 }

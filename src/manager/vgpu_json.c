@@ -211,10 +211,11 @@ container_cuda_json(const struct vgpu *v)
 
     if (!v->gpu || !v->gpu->cuda_device[0])
         return json_null();
-    return json_pack("{ss so ss so}", "library", v->m->cuda_library, "driver",
-                     nvidia_json(o->cuda_driver, "libcuda.so"), "nvml_library",
-                     v->m->nvml_library, "nvml_driver",
-                     nvidia_json(o->nvml_driver, "libnvidia-ml.so"));
+    return json_pack(
+        "{ss so ss so ss sI}", "library", v->m->cuda_library, "driver",
+        nvidia_json(o->cuda_driver, "libcuda.so"), "nvml_library", v->m->nvml_library,
+        "nvml_driver", nvidia_json(o->nvml_driver, "libnvidia-ml.so"), "dmem_region",
+        v->gpu->dmem_region, "dmem_bytes", (json_int_t)v->s.framebuffer_bytes);
 }
 
 /* What a container mounts. */
@@ -326,6 +327,7 @@ add_device(json_t *o, const struct gpu *g)
     json_object_set_new(o, "pci", json_text(d->pci));
     json_object_set_new(o, "icd", json_text(d->icd));
     json_object_set_new(o, "cuda_device", json_text(g->cuda_device));
+    json_object_set_new(o, "dmem_region", json_text(g->dmem_region));
     json_object_set_new(o, "compute_units", json_bytes(d->compute_units));
 }
 

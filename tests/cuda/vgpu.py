@@ -8,6 +8,7 @@ import os
 import pathlib
 import signal
 import sys
+import tempfile
 import time
 import unittest
 
@@ -579,6 +580,51 @@ class Cards(Test):
     def test_programs_of_opencl_do_not_and_are_told_why(self):
         done = self.world.tessera("run", "a", "--", "clinfo", check=False)
         self.assertIn("only programs of CUDA's run on it", done.stdout + done.stderr)
+
+
+def make(folder, *names):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+
+
+class Kernel(Test):
+    """The kernel accounts for the card's memory: on folders that look like its control groups."""
+    TYPE = "fake0-128m"
+
+    def setUp(self):
+        self.mount = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        with open("/proc/self/cgroup", encoding="utf-8") as lines:
+            own = [line[3:].strip().strip("/") for line in lines if line.startswith("0::")]
+        self.group = self.mount / "unified" / "".join(own)
+        make(self.group, "cgroup.subtree_control")
+        (self.mount / "unified/dmem.capacity").write_text("nvidia/0000:01:00.0 1073741824\n",
+                                                          encoding="utf-8")
+        self.OPTIONS = ("--nvml-driver", FAKE_NVML, "--cgroup-mount", str(self.mount))
+        super().setUp()
+
+    def test_programs_are_put_where_its_limit_is(self):
+        gpu, = json.loads(self.world.tessera("gpus", "-o", "json").stdout)["gpus"]
+        self.assertEqual(gpu["dmem_region"], "nvidia/0000:01:00.0")
+        # mkdir() makes none of the kernel's files here: they are there before a manager is.
+        self.world.stop()
+        groups = self.programs()
+        make(groups, "cgroup.subtree_control")
+        make(groups / "a", "dmem.max", "cgroup.procs")
+        self.world.start()
+        program = self.begun("begin(); say('ready'); hear()")
+        self.assertEqual((groups / "a/dmem.max").read_text(encoding="utf-8"),
+                         f"nvidia/0000:01:00.0 {128 * MIB}")
+        self.assertEqual((groups / "a/cgroup.procs").read_text(encoding="utf-8"),
+                         str(self.world.vgpu("a")["sessions"][0]["guest_pid"]))
+        program.communicate("\n", timeout=PATIENCE_S)
+
+    def programs(self):
+        """By the runtime folder's hash (FNV-1a)."""
+        number = 2166136261
+        for byte in f"{self.folder}/run".encode():
+            number = (number ^ byte) * 16777619 % (1 << 32)
+        return self.group / f"tessera-{number:08x}-programs"
 
 
 class Limits(Test):

@@ -94,6 +94,16 @@ contained() {
     cmp "$BATS_TEST_TMPDIR/one/config.json" "$BATS_TEST_TMPDIR/once"
 }
 
+@test "the kernel's limit takes a kernel that accounts for the card's memory" {
+    bundle one cuda-vector /kernels.so
+    cp "$BATS_TEST_TMPDIR/one/config.json" "$BATS_TEST_TMPDIR/before"
+    run "$TESSERA" oci-edit --dmem "$BATS_TEST_TMPDIR/one" a
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"does not account for the memory"* ]]
+    cmp "$BATS_TEST_TMPDIR/one/config.json" "$BATS_TEST_TMPDIR/before"
+}
+
 @test "without a manager a container with a vGPU has no GPU at all" {
     bundle one cuda-vector /kernels.so
     "$TESSERA" oci-edit "$BATS_TEST_TMPDIR/one" a

@@ -61,10 +61,12 @@ vgpu_with_cuda(const char *name)
 {
     json_t *v = vgpu(name);
 
-    json_object_set_new(json_object_get(v, "container"), "cuda",
-                        json_pack("{ss ss ss sn}", "library", "/ours/libtessera-cuda.so",
-                                  "driver", "/usr/lib64/libcuda.so.5.1", "nvml_library",
-                                  "/ours/libtessera-nvml.so", "nvml_driver"));
+    json_object_set_new(
+        json_object_get(v, "container"), "cuda",
+        json_pack("{ss ss ss sn ss sI}", "library", "/ours/libtessera-cuda.so", "driver",
+                  "/usr/lib64/libcuda.so.5.1", "nvml_library", "/ours/libtessera-nvml.so",
+                  "nvml_driver", "dmem_region", "nvidia/0000:01:00.0", "dmem_bytes",
+                  (json_int_t)1 << 30));
     return v;
 }
 
@@ -293,6 +295,30 @@ what_a_bundle_has_is_kept(void **state)
     json_decref(after);
 }
 
+/* By the group's file; two vGPUs of one card have what both have. */
+static void
+the_kernel_holds_it_to_its_framebuffers(void **state)
+{
+    static const char more[] = "{\"ociVersion\": \"1.0.0\", \"process\": {}, \"linux\": "
+                               "{\"resources\": {\"unified\": {\"a\": \"b\"}}}}";
+    json_t *list = json_array(), *edits = NULL, *after;
+    const json_t *unified;
+
+    (void)state;
+    json_array_append_new(list, vgpu_with_cuda("a"));
+    json_array_append_new(list, vgpu_with_cuda("b"));
+    json_array_append_new(list, vgpu("c"));
+    assert_int_equal(container_edits(list, &edits, NULL), 0);
+    after = edited(more, edits, NULL);
+    unified = json_object_get(
+        json_object_get(json_object_get(after, "linux"), "resources"), "unified");
+    assert_string_equal(member(unified, "dmem.max"), "nvidia/0000:01:00.0 2147483648");
+    assert_string_equal(member(unified, "a"), "b");
+    json_decref(after);
+    json_decref(edits);
+    json_decref(list);
+}
+
 static void
 ours_take_the_place_of_what_stood_there(void **state)
 {
@@ -488,6 +514,7 @@ main(void)
         cmocka_unit_test(devices_set_no_variables),
         cmocka_unit_test(a_name_that_begins_with_a_digit_needs_a_later_version),
         cmocka_unit_test(what_a_bundle_has_is_kept),
+        cmocka_unit_test(the_kernel_holds_it_to_its_framebuffers),
         cmocka_unit_test(ours_take_the_place_of_what_stood_there),
         cmocka_unit_test(editing_twice_is_editing_once),
         cmocka_unit_test(a_second_vgpu_comes_beside_the_first),
