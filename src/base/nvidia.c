@@ -64,15 +64,18 @@ nvidia_path(unsigned place, const char *file, const char *version, char *ret, si
 }
 
 bool
-nvidia_installed(const char *file, char *ret, size_t cap)
+nvidia_library(const char *given, const char *file, char *ret, size_t cap)
 {
     char version[64];
 
-    if (!nvidia_version(version, sizeof version))
-        return false;
-    for (unsigned i = 0; nvidia_path(i, file, version, ret, cap); i++) {
-        if (access(ret, R_OK) == 0)
-            return true;
+    if (given)
+        return snprintf(ret, cap, "%s", given) < (int)cap;
+    if (nvidia_version(version, sizeof version)) {
+        for (unsigned i = 0; nvidia_path(i, file, version, ret, cap); i++) {
+            if (access(ret, R_OK) == 0)
+                return true;
+        }
     }
+    ret[0] = '\0';
     return false;
 }

@@ -19,7 +19,7 @@ bool nvidia_version(char *ret, size_t cap);
 bool nvidia_path(unsigned place, const char *file, const char *version, char *ret,
                  size_t cap);
 
-/* The first of them that is there. */
-bool nvidia_installed(const char *file, char *ret, size_t cap);
+/* The library that was given (NULL: none), or the first of them that is there; false, "": none. */
+bool nvidia_library(const char *given, const char *file, char *ret, size_t cap);
 
 #endif

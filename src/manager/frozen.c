@@ -30,17 +30,6 @@
 #define RUN_NS UINT64_C(120000000000)
 #define WORDS_BYTES 512
 
-static void
-find_driver(const struct vgpu *v, struct frozen *f)
-{
-    const char *given = v->m->options->cuda_driver;
-
-    if (given)
-        text_copy(f->driver, sizeof f->driver, given);
-    else if (!nvidia_installed("libcuda.so", f->driver, sizeof f->driver))
-        f->driver[0] = '\0';
-}
-
 static bool
 is_sure(const struct session *s)
 {
@@ -105,7 +94,8 @@ void
 frozen_collect(struct vgpu *v, struct frozen *ret)
 {
     *ret = (struct frozen){.worker = v->m->worker};
-    find_driver(v, ret);
+    nvidia_library(v->m->options->cuda_driver, "libcuda.so", ret->driver,
+                   sizeof ret->driver);
     for (const struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
         const struct session *s = container_of(l, struct session, link);
 

@@ -105,14 +105,21 @@ seen_before(const struct probe_device *devices, unsigned i)
 }
 
 static void
+name_for_cuda(struct gpu *g, const char *uuid)
+{
+    if (uuid[0])
+        snprintf(g->cuda_device, sizeof g->cuda_device, "GPU-%s", uuid);
+}
+
+static void
 add_hardware(struct inventory *inv, const struct probe_device *d)
 {
     struct gpu *g = inventory_add(inv, d);
 
     gpu_model_of(d->name, g->model, sizeof g->model);
     g->discrete = !d->host_unified;
-    if ((strcmp(d->platform, NVIDIA_PLATFORM) == 0 || !gpu_has_opencl(g)) && d->uuid[0])
-        snprintf(g->cuda_device, sizeof g->cuda_device, "GPU-%s", d->uuid);
+    if (strcmp(d->platform, NVIDIA_PLATFORM) == 0 || !gpu_has_opencl(g))
+        name_for_cuda(g, d->uuid);
 }
 
 /* The GPU that this card of NVIDIA's is, by whatever driver of OpenCL's; NULL: none yet. */
@@ -136,8 +143,8 @@ add_card(struct inventory *inv, const struct probe_device *card)
 
     if (!g)
         add_hardware(inv, card);
-    else if (card->uuid[0])
-        snprintf(g->cuda_device, sizeof g->cuda_device, "GPU-%s", card->uuid);
+    else
+        name_for_cuda(g, card->uuid);
 }
 
 static void

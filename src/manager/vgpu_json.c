@@ -198,9 +198,8 @@ nvidia_json(const char *given, const char *file)
 {
     char path[PATH_MAX];
 
-    if (given)
-        return json_string(given);
-    return nvidia_installed(file, path, sizeof path) ? json_string(path) : json_null();
+    return nvidia_library(given, file, path, sizeof path) ? json_string(path)
+                                                          : json_null();
 }
 
 /* Tessera's libraries, and NVIDIA's own, in whose places they are mounted. */

@@ -228,14 +228,24 @@ wait_for_captures(void)
         futex_wait_until(&nobody_rings, 0, now_ns() + CAPTURE_LOOK_NS);
 }
 
+/* Lock held. */
+static bool
+has_context(const struct turns *u, const void *context)
+{
+    bool has = false;
+
+    for (unsigned i = 0; i < u->n_contexts; i++)
+        has |= u->contexts[i] == context;
+    return has;
+}
+
 static bool
 is_known(struct turns *u, const void *context)
 {
-    bool known = false;
+    bool known;
 
     pthread_mutex_lock(&u->lock);
-    for (unsigned i = 0; i < u->n_contexts; i++)
-        known |= u->contexts[i] == context;
+    known = has_context(u, context);
     pthread_mutex_unlock(&u->lock);
     return known;
 }
@@ -568,15 +578,11 @@ turns_leave(struct turns_entry *e, void *stream, bool taken)
 void
 turns_context_begins(struct turns *u, void *context)
 {
-    bool known = false;
-
     keeper_is_there(u);
     pthread_mutex_lock(&u->lock);
-    for (unsigned i = 0; i < u->n_contexts; i++)
-        known |= u->contexts[i] == context;
-    if (!known && u->n_contexts < TURNS_CONTEXTS_MAX)
+    if (!has_context(u, context) && u->n_contexts < TURNS_CONTEXTS_MAX)
         u->contexts[u->n_contexts++] = context;
-    else if (!known)
+    else if (!has_context(u, context))
         u->too_many = true;
     pthread_mutex_unlock(&u->lock);
 }
