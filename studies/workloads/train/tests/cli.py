@@ -137,22 +137,23 @@ class Training(unittest.TestCase):
         self.assertTrue(0 <= result["accuracy"] <= 1)
 
     def test_same_seed_same_result(self):
-        one, two, other = (self.train("--steps", "5", "--quiet", "--seed", seed)[-1]
+        one, two, other = (self.train("--steps", "5", "--batch", "10", "--quiet", "--seed",
+                                      seed)[-1]
                            for seed in ("3", "3", "4"))
         self.assertEqual((one["loss"], one["accuracy"]), (two["loss"], two["accuracy"]))
         self.assertNotEqual(one["loss"], other["loss"])
 
     def test_two_devices_learn_together(self):
-        one, two = (self.train("--steps", "5", "--quiet", "--device", "0,0")[-1]
+        one, two = (self.train("--steps", "5", "--batch", "10", "--quiet", "--device", "0,0")[-1]
                     for _ in range(2))
         self.assertEqual((one["loss"], one["accuracy"]), (two["loss"], two["accuracy"]))
-        self.assertEqual((one["devices"], one["batch"]), (2, 50))
-        self.assertAlmostEqual(one["images_per_s"] * one["train_s"], 5 * 2 * 50, delta=1)
+        self.assertEqual((one["devices"], one["batch"]), (2, 10))
+        self.assertAlmostEqual(one["images_per_s"] * one["train_s"], 5 * 2 * 10, delta=1)
         done = run("--data", self.directory.name, "--steps", "1", "--no-eval", "--device", "0,0")
         self.assertIn(" and 1 more", done.stdout)
 
     def test_it_learns(self):
-        *steps, result = self.train("--steps", "60", "--report", "1")
+        *steps, result = self.train("--steps", "60", "--batch", "10", "--report", "1")
         self.assertLess(result["loss"], steps[0]["loss"] / 2)
         self.assertGreater(result["accuracy"], 0.9)
 
@@ -180,6 +181,7 @@ class Training(unittest.TestCase):
     def test_duration_and_rate_file(self):
         rates = f"{self.directory.name}/rates"
         result = self.train("--duration", "2.5", "--no-eval", "--rate-file", rates)[-1]
+        self.assertEqual(result["batch"], 50)
         self.assertTrue(2.5 <= result["train_s"] < 5)
         with open(rates, encoding="ascii") as file:
             self.assertIn(len(file.readlines()), (1, 2))
