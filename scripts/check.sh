@@ -149,7 +149,8 @@ meson_tests() {
     local dir=$1 log=$1/meson-logs/testlog.json status=0
     shift
     rm -f "$log"
-    meson test -C "$dir" --no-rebuild --print-errorlogs \
+    mkdir -p "$TESSERA_TEST_CACHE"
+    POCL_CACHE_DIR=$TESSERA_TEST_CACHE meson test -C "$dir" --no-rebuild --print-errorlogs \
         --timeout-multiplier "${TIMEOUT_MULTIPLIER:-1}" "$@" || status=$?
     if [ -f "$log" ]; then
         tally meson "$log" "$status"

@@ -30,11 +30,13 @@ e2e_begin() {
     manager_start "$@"
 }
 
+# What one GPU has compiled the other finds.
 share_cache() {
     mkdir -p "$COMPILED"
     export TESSERA_SHARE_CACHE=1
     mkdir -m 700 "$TESSERA_RUNTIME_DIR" "$TESSERA_RUNTIME_DIR/cache"
     ln -s "$COMPILED" "$TESSERA_RUNTIME_DIR/cache/.gpu0"
+    ln -s "$COMPILED" "$TESSERA_RUNTIME_DIR/cache/.gpu1"
 }
 
 e2e_end() {

@@ -12,6 +12,7 @@ bats_require_minimum_version 1.5.0
 setup_file() {
     export BUILD=${TESSERA_BUILD:-$(realpath "$BATS_TEST_DIRNAME/../../build")}
     export TESSERA=$BUILD/tessera TESSERA_RUNTIME_DIR=$BATS_FILE_TMPDIR/run
+    export TESSERA_STUDY_CACHE=$COMPILED
 }
 
 setup() {

@@ -10,15 +10,6 @@ readonly ROUNDS=${SUSPEND_ROUNDS:-3}
 # Between two of many rounds it makes some tens of steps.
 readonly TRAIN_STEPS=$((ROUNDS > 3 ? 20 * ROUNDS : 60))
 
-# Both GPUs compile into one cache: what the one has made the other finds.
-share_cache() {
-    mkdir -p "$COMPILED"
-    export TESSERA_SHARE_CACHE=1
-    mkdir -m 700 "$TESSERA_RUNTIME_DIR" "$TESSERA_RUNTIME_DIR/cache"
-    ln -s "$COMPILED" "$TESSERA_RUNTIME_DIR/cache/.gpu0"
-    ln -s "$COMPILED" "$TESSERA_RUNTIME_DIR/cache/.gpu1"
-}
-
 # small_data FOLDER: the beginning of a data set, since all of its test images take seconds.
 small_data() {
     [ -d /usr/share/datasets/fashion-mnist ] || return 0
