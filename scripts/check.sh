@@ -104,15 +104,16 @@ configure_tsan() {
         -Ddebug=false -Dc_args=-g1
 }
 
-# What stages after those of unit and e2e tests need is compiled in what these leave of the cores,
-# for they mostly wait. The stages find it done, and are the ones that say what went wrong.
+# What stages after those of unit and e2e tests need is compiled in what these leave of the cores.
+# The stages find it done, and are the ones that say what went wrong. Cores are shared between
+# sessions, so that it is the session that has to be nice.
 beside=
 begin_beside() {
     local work=
     [[ $asked != *" asan "* ]] || work+="compile_asan; "
     [[ $asked != *" fuzz "* ]] || work+="scripts/fuzz.sh build; "
-    nice -n 19 setsid bash -c "$(declare -f configure compile compile_asan); $work" \
-        >/dev/null 2>&1 &
+    work="echo 19 >/proc/self/autogroup; $(declare -f configure compile compile_asan); $work"
+    nice -n 19 setsid bash -c "$work" >/dev/null 2>&1 &
     beside=$!
 }
 
@@ -218,9 +219,12 @@ e2e_files() {
     find tests/e2e -maxdepth 1 -name '*.bats' ! -name 'programs-*' 2>/dev/null | sort
 }
 
-# Of these pairs the second runs under the sanitizers alone, for time (suspend and kills not even
-# there); both in check-full.
-readonly TWINS_UNDER_ASAN='/((compile|isolation|manager|multi|suspend)-discrete|kills-fake)\.bats$'
+# Of each pair NAME and NAME-discrete one runs plainly and the other, which is one of these, under
+# the sanitizers, for time (suspend and kills not even there); both in check-full. What is raw has
+# no place there, so that both run plainly.
+TWINS_UNDER_ASAN='/((api|compile|differential|extensions|guest|held|isolation|manager|multi'
+TWINS_UNDER_ASAN+='|suspend)-discrete|events|framebuffer|hostile|kills-fake)\.bats$'
+readonly TWINS_UNDER_ASAN
 
 some_e2e_files() {
     e2e_files | grep -vE "$TWINS_UNDER_ASAN"
@@ -237,22 +241,16 @@ sanitizer_files() {
         grep -vE '/(tessera-guest|study|container-.*|suspend-(container|faults))\.bats$'
 }
 
-# Of each pair NAME and NAME-discrete one: half the time, and nearly all of the code. What is killed
-# makes no report, be it with PoCL or the fake back end. What is saved and restored of each kind of
-# object the unit tests know, too (suspend, suspend-discrete); suspend-cli has a manager of its own.
+# Of each pair the one that has not run plainly: half the time, and nearly all of the code. What is
+# killed makes no report, be it with PoCL or the fake back end. What is saved and restored of each
+# kind of object the unit tests know, too (suspend, suspend-discrete); suspend-cli has a manager of
+# its own.
 some_sanitizer_files() {
-    local file twin i=0 without='/(kills|kills-fake|suspend|suspend-cli|suspend-discrete)\.bats$'
+    local file twin without='/(kills|kills-fake|suspend|suspend-cli|suspend-discrete)\.bats$'
     for file in $(sanitizer_files | grep -vE "$without"); do
         twin=${file%.bats}-discrete.bats
-        if [[ $twin =~ $TWINS_UNDER_ASAN ]]; then
-            file=$twin
-        elif [ -e "$twin" ]; then
-            i=$((i + 1))
-            [ $((i % 2)) -eq 1 ] || file=$twin
-        elif [[ $file == *-discrete.bats ]]; then
-            continue
-        fi
-        echo "$file"
+        [[ $file != *-discrete.bats ]] || twin=${file%-discrete.bats}.bats
+        [[ -e $twin && ! $file =~ $TWINS_UNDER_ASAN ]] || echo "$file"
     done
 }
 
