@@ -318,7 +318,7 @@ stage_e2e() {
 }
 
 stage_e2e-all() {
-    E2E_FILES=e2e_files stage_e2e
+    KILL_ROUNDS=20 E2E_FILES=e2e_files stage_e2e
 }
 
 # What real programs call, compared call by call, is much alike on both kinds of GPU.
