@@ -405,8 +405,10 @@ adopts_workers() {
     says "$BATS_TEST_TMPDIR/limits" "Max open files  *1024  *1024 "
 }
 
-# A manager with limits that a test can reach, and a vGPU `small`.
+# A manager with limits that a test can reach, and a vGPU $small: no other manager on this machine
+# has control groups of that name.
 begin_small() { # [OPTION OF TESSERAD...]
+    small=small-$$
     ! says "$MANAGER_LOG" "no cgroups of our own" || skip "we may make no cgroups here"
     export TESSERA_RUNTIME_DIR=$BATS_TEST_TMPDIR/run TESSERA_STATE_DIR=$BATS_TEST_TMPDIR/state
     chmod o+x "$BATS_TEST_TMPDIR"
@@ -414,28 +416,28 @@ begin_small() { # [OPTION OF TESSERAD...]
         >"$BATS_TEST_TMPDIR/small" 2>&1 3>&- &
     disown $!
     within 30 manager_serves
-    "$TESSERA" create small --type cpu-64m
+    "$TESSERA" create "$small" --type cpu-64m
 }
 
 @test "no more host memory than its vGPU may have" {
     allowed memory 800
     jailed ok memory 800
     begin_small
-    [ "$(on small "$escape" memory 100)" = ok ]
-    run -1 on small "$escape" memory 800
+    [ "$(on "$small" "$escape" memory 100)" = ok ]
+    run -1 on "$small" "$escape" memory 800
     [[ "$output" == *"killed by signal 9"* ]]
-    [ "$(on small "$escape" memory 100)" = ok ]
+    [ "$(on "$small" "$escape" memory 100)" = ok ]
 }
 
 few_are_allowed() {
-    [ "$(on small "$escape" bomb 10)" = ok ]
+    [ "$(on "$small" "$escape" bomb 10)" = ok ]
 }
 
 @test "no more processes than its vGPU may have" {
     allowed bomb 200
     jailed ok bomb 200
     begin_small
-    [ "$(on small "$escape" bomb 200)" = EAGAIN ]
+    [ "$(on "$small" "$escape" bomb 200)" = EAGAIN ]
     within 20 few_are_allowed # once init has reaped those of before
 }
 
@@ -447,8 +449,8 @@ was_throttled() { # GROUP
 @test "no more CPU time than its vGPU may have" {
     local group
     begin_small --worker-cpus 0.2
-    [ "$(on small "$escape" getpid)" -gt 1 ]
-    group=$(find /sys/fs/cgroup -type d -path "*tessera-*/small" \
+    [ "$(on "$small" "$escape" getpid)" -gt 1 ]
+    group=$(find /sys/fs/cgroup -type d -path "*tessera-*/$small" \
         -exec test -e '{}/cpu.stat' \; -print -quit)
     [ -n "$group" ] || skip "we may make no CPU cgroup here"
     was_throttled "$group"
@@ -470,12 +472,12 @@ is_removed() {
 @test "a vGPU's control groups go with it" {
     begin_small
     local group
-    group=$(find /sys/fs/cgroup -type d -path "*tessera-*/small" 2>/dev/null | head -1)
+    group=$(find /sys/fs/cgroup -type d -path "*tessera-*/$small" 2>/dev/null | head -1)
     [ -z "$group" ]
-    [ "$(on small "$escape" getpid)" -gt 1 ]
-    group=$(find /sys/fs/cgroup -type d -path "*tessera-*/small" 2>/dev/null | head -1)
+    [ "$(on "$small" "$escape" getpid)" -gt 1 ]
+    group=$(find /sys/fs/cgroup -type d -path "*tessera-*/$small" 2>/dev/null | head -1)
     [ -n "$group" ]
-    "$TESSERA" delete small
+    "$TESSERA" delete "$small"
     within 5 is_removed "$group" # its last process may be giving back its memory
 }
 
