@@ -7,6 +7,7 @@
   moved         is suspended, to a file of the user's: RUNTIME_DIR/moved.snapshot
   piped         is suspended, to nobody knows where
   slow          makes progress for long, undoes it in half a second when the caller hangs up
+  slowest       the same, but undoing it takes longer than any test
   refuses       answers with an error
   fails-late    answers with an error after it was told to keep the snapshot
   dies, dies-late         hangs up in the middle, or after it was told to keep the snapshot
@@ -32,8 +33,8 @@ RUNTIME = sys.argv[1]
 STATE = os.path.join(RUNTIME, "state")
 OWN_FILE = os.path.join(STATE, "snapshots", "put-away.tessera")
 HEAD, BODY = b"fake snapshot\n", b"0123456789abcdef" * 65536 * 3
-RUNNING = ("a", "b", "slow", "refuses", "fails-late", "dies", "dies-late", "chatters", "mumbles",
-           "changes")
+RUNNING = ("a", "b", "slow", "slowest", "refuses", "fails-late", "dies", "dies-late",
+           "chatters", "mumbles", "changes")
 SESSION = {"guest_pid": 1, "program": "train", "waiting": True, "state": "paused"}
 
 
@@ -107,7 +108,7 @@ class Operation(socketserver.BaseRequestHandler):
         try:
             getattr(self, ask["op"])(ask, fd)
         except HungUp:
-            time.sleep(0.5 if ask["vgpu"] == "slow" else 0)
+            time.sleep({"slow": 0.5, "slowest": 20}.get(ask["vgpu"], 0))
             note(hung_up=ask["vgpu"])
         except OSError as error:
             self.say(event="error", code="internal", message=f"cannot write: {error.strerror}")
@@ -130,10 +131,10 @@ class Operation(socketserver.BaseRequestHandler):
         return True
 
     def progress(self, name, phase):
-        total = 100 if name == "slow" else 4
+        total = 100 if name.startswith("slow") else 4
         for done in range(total):
             self.say(event="progress", phase=phase, done=done, total=total)
-            self.sleep(0.1 if name == "slow" else 0)
+            self.sleep(0.1 if name.startswith("slow") else 0)
         if name == "changes":
             self.say(event="weather", sky="blue")
 

@@ -206,7 +206,7 @@ nothing_beside() {
 }
 
 @test "suspend-cli: a second Ctrl-C does not wait" {
-    start_tessera log suspend slow
+    start_tessera log suspend slowest
     within 5 test -e "$asked"
     sleep 0.2
     kill -INT "$started"
