@@ -5,12 +5,14 @@
 #include "base/io.h"
 #include "vm/dac.h"
 #include "vm/domain.h"
+#include "vm/libvirt.h"
 
 #include <errno.h>
-#include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
 #include <stdarg.h>
 #include <string.h>
+
+/* There is none before the first host_open() has found it. */
+static const struct libvirt *libvirt;
 
 struct host {
     virConnectPtr conn;
@@ -34,7 +36,7 @@ say_nothing(void *unused, virErrorPtr error)
 static int
 errno_of_last(void)
 {
-    const virError *last = virGetLastError();
+    const virError *last = libvirt->virGetLastError();
 
     if (!last)
         return -EIO;
@@ -59,7 +61,7 @@ fail(struct err *e, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(task, sizeof task, fmt, ap);
     va_end(ap);
-    return err_set(e, errno_of_last(), "%s: %s", task, virGetLastErrorMessage());
+    return err_set(e, errno_of_last(), "%s: %s", task, libvirt->virGetLastErrorMessage());
 }
 
 /* ---- connections --------------------------------------------------------------------------- */
@@ -90,6 +92,7 @@ host_open(const char *given, struct host **ret, struct err *e)
 {
     const char *uri = usual_uri(given);
     struct host *h;
+    int rc;
 
     if (names_a_machine(uri))
         return err_set(
@@ -97,16 +100,18 @@ host_open(const char *given, struct host **ret, struct err *e)
             "%s is another machine's libvirt: a vGPU can only be given to VMs of "
             "the machine it is on (qemu:///system)",
             uri);
+    rc = libvirt_load(&libvirt, e);
+    if (rc < 0)
+        return rc;
     h = calloc(1, sizeof *h);
     if (!h || !(h->uri = strdup(uri))) {
         free(h);
         return err_set(e, -ENOMEM, "out of memory");
     }
-    virSetErrorFunc(NULL, say_nothing);
-    h->conn = virConnectOpenAuth(uri, virConnectAuthPtrDefault, 0);
+    libvirt->virSetErrorFunc(NULL, say_nothing);
+    h->conn = libvirt->virConnectOpenAuth(uri, *libvirt->virConnectAuthPtrDefault, 0);
     if (!h->conn) {
-        int rc = fail(e, "cannot reach libvirt at %s (--connect names another)", uri);
-
+        rc = fail(e, "cannot reach libvirt at %s (--connect names another)", uri);
         host_close(h);
         return rc;
     }
@@ -120,7 +125,7 @@ host_close(struct host *h)
     if (!h)
         return;
     if (h->conn)
-        virConnectClose(h->conn);
+        libvirt->virConnectClose(h->conn);
     free(h->uri);
     free(h);
 }
@@ -142,14 +147,14 @@ wrap(virDomainPtr dom)
     if (d)
         d->dom = dom;
     else
-        virDomainFree(dom);
+        libvirt->virDomainFree(dom);
     return d;
 }
 
 int
 host_find(struct host *h, const char *name, struct host_domain **ret, struct err *e)
 {
-    virDomainPtr dom = virDomainLookupByName(h->conn, name);
+    virDomainPtr dom = libvirt->virDomainLookupByName(h->conn, name);
 
     if (!dom && errno_of_last() == -ENOENT)
         return err_set(
@@ -166,7 +171,7 @@ int
 host_all(struct host *h, struct host_domain ***ret, unsigned *ret_n, struct err *e)
 {
     virDomainPtr *doms = NULL;
-    const int n = virConnectListAllDomains(h->conn, &doms, 0);
+    const int n = libvirt->virConnectListAllDomains(h->conn, &doms, 0);
     struct host_domain **all;
     unsigned wrapped = 0;
 
@@ -175,7 +180,7 @@ host_all(struct host *h, struct host_domain ***ret, unsigned *ret_n, struct err 
     all = calloc((size_t)n + 1, sizeof(struct host_domain *));
     for (int i = 0; i < n; i++) {
         if (!all)
-            virDomainFree(doms[i]);
+            libvirt->virDomainFree(doms[i]);
         else if ((all[wrapped] = wrap(doms[i])))
             wrapped++;
     }
@@ -202,26 +207,26 @@ host_domain_free(struct host_domain *d)
 {
     if (!d)
         return;
-    virDomainFree(d->dom);
+    libvirt->virDomainFree(d->dom);
     free(d);
 }
 
 const char *
 host_name(const struct host_domain *d)
 {
-    return virDomainGetName(d->dom);
+    return libvirt->virDomainGetName(d->dom);
 }
 
 bool
 host_runs(const struct host_domain *d)
 {
-    return virDomainIsActive(d->dom) == 1;
+    return libvirt->virDomainIsActive(d->dom) == 1;
 }
 
 bool
 host_is_persistent(const struct host_domain *d)
 {
-    return virDomainIsPersistent(d->dom) == 1;
+    return libvirt->virDomainIsPersistent(d->dom) == 1;
 }
 
 const char *
@@ -233,7 +238,7 @@ host_state(const struct host_domain *d)
                                         "crashed",  "suspended"};
     int state;
 
-    if (virDomainGetState(d->dom, &state, NULL, 0) < 0 || state < 0 ||
+    if (libvirt->virDomainGetState(d->dom, &state, NULL, 0) < 0 || state < 0 ||
         (size_t)state >= sizeof names / sizeof *names)
         return names[0];
     return names[state];
@@ -245,14 +250,15 @@ host_xml(const struct host_domain *d, bool running, char **ret, struct err *e)
     const unsigned flags =
         VIR_DOMAIN_XML_SECURE | (running ? 0u : (unsigned)VIR_DOMAIN_XML_INACTIVE);
 
-    *ret = virDomainGetXMLDesc(d->dom, flags);
+    *ret = libvirt->virDomainGetXMLDesc(d->dom, flags);
     return *ret ? 0 : fail(e, "read the XML of '%s'", host_name(d));
 }
 
 int
 host_saved_xml(const struct host_domain *d, char **ret, struct err *e)
 {
-    *ret = virDomainManagedSaveGetXMLDesc(d->dom, VIR_DOMAIN_SAVE_IMAGE_XML_SECURE);
+    *ret =
+        libvirt->virDomainManagedSaveGetXMLDesc(d->dom, VIR_DOMAIN_SAVE_IMAGE_XML_SECURE);
     return *ret ? 0 : fail(e, "read the saved XML of '%s'", host_name(d));
 }
 
@@ -291,11 +297,11 @@ hint_at_slots(const char *xml, int rc, struct err *e)
 int
 host_define(struct host *h, const char *xml, struct err *e)
 {
-    virDomainPtr dom = virDomainDefineXMLFlags(h->conn, xml, 0);
+    virDomainPtr dom = libvirt->virDomainDefineXMLFlags(h->conn, xml, 0);
 
     if (!dom)
         return hint_at_slots(xml, fail(e, "libvirt refuses the domain's new XML"), e);
-    virDomainFree(dom);
+    libvirt->virDomainFree(dom);
     return 0;
 }
 
@@ -306,7 +312,8 @@ host_undefine(struct host_domain *d, struct err *e)
         VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_KEEP_NVRAM;
 
     /* A driver that knows no firmware knows no such flag. */
-    if (virDomainUndefineFlags(d->dom, flags) < 0 && virDomainUndefine(d->dom) < 0)
+    if (libvirt->virDomainUndefineFlags(d->dom, flags) < 0 &&
+        libvirt->virDomainUndefine(d->dom) < 0)
         return fail(e, "libvirt cannot undefine it");
     return 0;
 }
@@ -314,31 +321,35 @@ host_undefine(struct host_domain *d, struct err *e)
 int
 host_start(struct host_domain *d, struct err *e)
 {
-    return virDomainCreate(d->dom) < 0 ? fail(e, "libvirt cannot start it") : 0;
+    return libvirt->virDomainCreate(d->dom) < 0 ? fail(e, "libvirt cannot start it") : 0;
 }
 
 int
 host_save(struct host_domain *d, struct err *e)
 {
-    return virDomainManagedSave(d->dom, 0) < 0 ? fail(e, "libvirt cannot save it") : 0;
+    return libvirt->virDomainManagedSave(d->dom, 0) < 0
+               ? fail(e, "libvirt cannot save it")
+               : 0;
 }
 
 bool
 host_is_saved(const struct host_domain *d)
 {
-    return virDomainHasManagedSaveImage(d->dom, 0) == 1;
+    return libvirt->virDomainHasManagedSaveImage(d->dom, 0) == 1;
 }
 
 int
 host_save_to(struct host_domain *d, const char *path, struct err *e)
 {
-    return virDomainSave(d->dom, path) < 0 ? fail(e, "libvirt cannot save it") : 0;
+    return libvirt->virDomainSave(d->dom, path) < 0 ? fail(e, "libvirt cannot save it")
+                                                    : 0;
 }
 
 int
 host_go_on(struct host_domain *d, struct err *e)
 {
-    return virDomainResume(d->dom) < 0 ? fail(e, "libvirt cannot let it go on") : 0;
+    return libvirt->virDomainResume(d->dom) < 0 ? fail(e, "libvirt cannot let it go on")
+                                                : 0;
 }
 
 int
@@ -346,7 +357,7 @@ host_restore(struct host *h, const char *path, bool paused, struct err *e)
 {
     const unsigned flags = paused ? VIR_DOMAIN_SAVE_PAUSED : 0;
 
-    return virDomainRestoreFlags(h->conn, path, NULL, flags) < 0
+    return libvirt->virDomainRestoreFlags(h->conn, path, NULL, flags) < 0
                ? fail(e, "libvirt cannot restore it")
                : 0;
 }
@@ -354,19 +365,21 @@ host_restore(struct host *h, const char *path, bool paused, struct err *e)
 int
 host_shutdown(struct host_domain *d, struct err *e)
 {
-    return virDomainShutdown(d->dom) < 0 ? fail(e, "libvirt cannot shut it down") : 0;
+    return libvirt->virDomainShutdown(d->dom) < 0 ? fail(e, "libvirt cannot shut it down")
+                                                  : 0;
 }
 
 int
 host_power_off(struct host_domain *d, struct err *e)
 {
-    return virDomainDestroy(d->dom) < 0 ? fail(e, "libvirt cannot power it off") : 0;
+    return libvirt->virDomainDestroy(d->dom) < 0 ? fail(e, "libvirt cannot power it off")
+                                                 : 0;
 }
 
 long
 host_uid(struct host *h, const char *domain_xml)
 {
-    _cleanup_free_ char *caps = virConnectGetCapabilities(h->conn);
+    _cleanup_free_ char *caps = libvirt->virConnectGetCapabilities(h->conn);
 
     return dac_uid(domain_xml, caps ? caps : "");
 }
@@ -380,7 +393,8 @@ plug_in(void *to, const struct live_device *device, struct err *e)
     _cleanup_free_ char *xml = NULL;
     int rc;
 
-    if (virDomainAttachDeviceFlags(d->dom, device->xml, VIR_DOMAIN_AFFECT_LIVE) == 0)
+    if (libvirt->virDomainAttachDeviceFlags(d->dom, device->xml,
+                                            VIR_DOMAIN_AFFECT_LIVE) == 0)
         return 0;
     rc = fail(e, "libvirt cannot plug it in");
     if (host_xml(d, true, &xml, NULL) < 0)
@@ -395,7 +409,8 @@ take_out(void *to, const struct live_device *device, struct err *e)
     const struct host_domain *d = to;
     int rc;
 
-    if (virDomainDetachDeviceAlias(d->dom, device->alias, VIR_DOMAIN_AFFECT_LIVE) == 0)
+    if (libvirt->virDomainDetachDeviceAlias(d->dom, device->alias,
+                                            VIR_DOMAIN_AFFECT_LIVE) == 0)
         return 0;
     rc = errno_of_last();
     return rc == -ENOENT ? 0 : fail(e, "libvirt cannot take it out");
