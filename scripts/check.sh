@@ -139,10 +139,11 @@ compile_tsan() {
 }
 
 # program_tests DIR PATTERN [FIELD]: unit tests whose name is like that and that run a program of
-# ours; the others say the same under a sanitizer.
+# ours; the others, and those of the suite `plain`, say the same under a sanitizer.
 program_tests() {
     meson introspect "$1" --tests | jq -r --arg like "$2" '.[] | select(.name | test($like)) |
-        select(.depends | any(endswith("@exe"))) | '"${3:-.name}"
+        select(.depends | any(endswith("@exe"))) |
+        select(.suite | any(endswith("plain")) | not) | '"${3:-.name}"
 }
 
 # meson_tests DIR [NAME...]: unit tests, all or these.
