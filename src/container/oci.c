@@ -139,23 +139,57 @@ resources_of(json_t *config, struct err *e)
     return linux_part ? member_at(linux_part, "resources", JSON_OBJECT, e) : NULL;
 }
 
+static bool
+is_of_region(const char *line, const char *region)
+{
+    const size_t len = strlen(region);
+
+    return strncmp(line, region, len) == 0 && (line[len] == ' ' || line[len] == '\0');
+}
+
+/* The lines of `there` that are of other regions, each with its end. */
+static char *
+other_lines(const char *there, const json_t *dmem)
+{
+    _cleanup_free_ char *copy = strdup(there);
+    char *kept = strdup(""), *rest = copy, *line;
+
+    while (kept && rest && (line = strsep(&rest, "\n"))) {
+        bool ours = line[0] == '\0';
+        const char *region;
+        json_t *bytes;
+        char *more;
+
+        json_object_foreach((json_t *)dmem, region, bytes) ours |=
+            is_of_region(line, region);
+        if (ours)
+            continue;
+        more = str_printf("%s%s\n", kept, line);
+        free(kept);
+        kept = more;
+    }
+    return kept;
+}
+
 /* A line for each region, as the file of the control group has it. */
 static char *
-dmem_lines(const json_t *dmem)
+dmem_lines(const char *there, const json_t *dmem)
 {
-    char *lines = strdup("");
+    char *lines = other_lines(there ? there : "", dmem);
     const char *region;
     json_t *bytes;
 
     json_object_foreach((json_t *)dmem, region, bytes)
     {
-        char *const more = lines ? str_printf("%s%s%s %lld", lines, lines[0] ? "\n" : "",
-                                              region, json_integer_value(bytes))
-                                 : NULL;
+        char *const more =
+            lines ? str_printf("%s%s %lld\n", lines, region, json_integer_value(bytes))
+                  : NULL;
 
         free(lines);
         lines = more;
     }
+    if (lines && lines[0])
+        lines[strlen(lines) - 1] = '\0';
     return lines;
 }
 
@@ -173,7 +207,7 @@ edit_dmem(json_t *config, const json_t *edits, struct err *e)
     unified = resources ? member_at(resources, "unified", JSON_OBJECT, e) : NULL;
     if (!unified)
         return -EINVAL;
-    lines = dmem_lines(dmem);
+    lines = dmem_lines(json_string_value(json_object_get(unified, "dmem.max")), dmem);
     if (!lines || json_object_set_new(unified, "dmem.max", json_string(lines)) < 0)
         return err_set(e, -ENOMEM, "out of memory");
     return 0;

@@ -104,68 +104,101 @@ init_version1(struct cgroups *c, const char *mount, unsigned hash)
     }
 }
 
-static void
-init_version2(struct cgroups *c, const char *mount, unsigned hash)
+/* A group with limits below it may have no process: we leave ours for a subgroup. */
+static bool
+leave_for_subgroup(const char *group)
 {
-    _cleanup_free_ char *own = own_group("");
-    _cleanup_free_ char *group = own ? str_printf("%s%s", mount, own) : NULL;
-    _cleanup_free_ char *leaf = group ? str_printf("%s/manager", group) : NULL;
-    _cleanup_free_ char *folder =
-        group ? str_printf("%s/tessera-%08x", group, hash) : NULL;
+    _cleanup_free_ char *leaf = str_printf("%s/manager", group);
 
-    if (!folder || !own[0] || !has_file(group, "cgroup.subtree_control"))
-        return;
-    if ((mkdir(leaf, 0755) < 0 && errno != EEXIST) ||
-        write_word(leaf, "cgroup.procs", "0") < 0)
-        return;
-    /* Refused while there is somebody else in our group: then we go back. */
-    if (write_word(group, "cgroup.subtree_control", "+memory +pids +cpu") < 0 ||
-        (mkdir(folder, 0755) < 0 && errno != EEXIST) ||
-        write_word(folder, "cgroup.subtree_control", "+memory +pids +cpu") < 0) {
-        rmdir(folder);
-        write_word(group, "cgroup.procs", "0");
+    return leaf && (mkdir(leaf, 0755) == 0 || errno == EEXIST) &&
+           write_word(leaf, "cgroup.procs", "0") == 0;
+}
+
+static void
+come_back(const char *group)
+{
+    _cleanup_free_ char *leaf = str_printf("%s/manager", group);
+
+    write_word(group, "cgroup.procs", "0");
+    if (leaf)
         rmdir(leaf);
+}
+
+/* A folder for groups with these controllers. Refused while there is somebody in our group. */
+static char *
+make_parent(const char *group, unsigned hash, const char *suffix, const char *controllers)
+{
+    _cleanup_free_ char *folder = str_printf("%s/tessera-%08x%s", group, hash, suffix);
+
+    if (!folder || write_word(group, "cgroup.subtree_control", controllers) < 0 ||
+        (mkdir(folder, 0755) < 0 && errno != EEXIST))
+        return NULL;
+    if (write_word(folder, "cgroup.subtree_control", controllers) < 0) {
+        rmdir(folder);
+        return NULL;
+    }
+    return take_ptr(folder);
+}
+
+static void
+init_version2(struct cgroups *c, const char *group, unsigned hash)
+{
+    char *folder;
+
+    if (!has_file(group, "cgroup.subtree_control") || !leave_for_subgroup(group))
+        return;
+    folder = make_parent(group, hash, "", "+memory +pids +cpu");
+    if (!folder) {
+        come_back(group);
         return;
     }
     c->has_memory = true;
-    c->parents[c->n++] = take_ptr(folder);
+    c->parents[c->n++] = folder;
 }
 
-/*
- * Theirs are beside the workers', and limited in the device's memory alone. Below the root group
- * or, where that is not ours, the one that we have left for its subgroup.
- */
+/* From the root group down to the one above ours, as far as we may. */
 static void
-init_programs(struct cgroups *c, const char *mount, unsigned hash)
+enable_dmem_above(const char *mount, const char *group)
 {
-    _cleanup_free_ char *own = own_group("");
-    _cleanup_free_ char *group = mount && own ? str_printf("%s%s", mount, own) : NULL;
-    _cleanup_free_ char *folder =
-        group ? str_printf("%s/tessera-%08x-programs", group, hash) : NULL;
+    for (const char *end = group + strlen(mount); *end; end = strchrnul(end + 1, '/')) {
+        _cleanup_free_ char *above = strndup(group, (size_t)(end - group));
 
-    if (!folder || !can_read(mount, "dmem.capacity"))
+        if (above)
+            write_word(above, "cgroup.subtree_control", "+dmem");
+    }
+}
+
+/* Beside the workers' groups, where we are in none with limits any more. */
+static void
+init_programs(struct cgroups *c, const char *mount, const char *group, unsigned hash)
+{
+    const bool is_root = strcmp(mount, group) == 0;
+
+    enable_dmem_above(mount, group);
+    c->programs = make_parent(group, hash, "-programs", "+dmem");
+    if (c->programs || is_root || !leave_for_subgroup(group))
         return;
-    if (write_word(group, "cgroup.subtree_control", "+dmem") < 0 ||
-        (mkdir(folder, 0755) < 0 && errno != EEXIST))
-        return;
-    if (write_word(folder, "cgroup.subtree_control", "+dmem") < 0)
-        rmdir(folder);
-    else
-        c->programs = take_ptr(folder);
+    c->programs = make_parent(group, hash, "-programs", "+dmem");
+    if (!c->programs)
+        come_back(group);
 }
 
 void
-cgroups_init(struct cgroups *c, const char *mount, const char *runtime)
+cgroups_init(struct cgroups *c, const char *mount, const char *runtime, bool programs)
 {
     const unsigned hash = name_hash(runtime);
-    _cleanup_free_ char *both = str_printf("%s/unified", mount);
+    const bool is_version2 = can_read(mount, "cgroup.controllers");
+    _cleanup_free_ char *root = str_printf("%s%s", mount, is_version2 ? "" : "/unified");
+    _cleanup_free_ char *own = own_group(""); /* before we move */
+    _cleanup_free_ char *group = root && own ? str_printf("%s%s", root, own) : NULL;
 
     *c = (struct cgroups){0};
-    if (can_read(mount, "cgroup.controllers"))
-        init_version2(c, mount, hash);
-    else
+    if (!is_version2)
         init_version1(c, mount, hash);
-    init_programs(c, can_read(mount, "cgroup.controllers") ? mount : both, hash);
+    else if (group && own[0])
+        init_version2(c, group, hash);
+    if (programs && group && can_read(root, "dmem.capacity"))
+        init_programs(c, root, group, hash);
 }
 
 void

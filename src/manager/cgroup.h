@@ -35,9 +35,10 @@ struct cgroup_limits {
 };
 
 /* mount: where groups are (CGROUP_MOUNT, but in tests). runtime tells the managers of one machine
- * apart. */
+ * apart. programs: groups for these, too. */
 #define CGROUP_MOUNT "/sys/fs/cgroup"
-void cgroups_init(struct cgroups *c, const char *mount, const char *runtime);
+void cgroups_init(struct cgroups *c, const char *mount, const char *runtime,
+                  bool programs);
 void cgroups_fini(struct cgroups *c);
 
 /* Makes the vGPU's groups, if need be, and adds the worker's arguments to enter them. */

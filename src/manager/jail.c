@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "manager/session_program.h"
 #include "manager/trash.h"
 
 #include <errno.h>
@@ -100,9 +101,10 @@ find_regions(struct manager *m)
         struct gpu *const g = &m->inventory.gpus[i];
 
         if (dmem_region(cgroup_mount(m), g->device.pci, g->dmem_region))
-            log_info(
-                "%s: the kernel accounts for its memory (%s)%s", g->name, g->dmem_region,
-                m->cgroups.programs ? ", and holds programs of CUDA's to theirs" : "");
+            log_info("%s: the kernel accounts for its memory (%s), and %s programs of "
+                     "CUDA's to theirs",
+                     g->name, g->dmem_region,
+                     m->cgroups.programs ? "holds" : "does not hold");
     }
 }
 
@@ -115,6 +117,7 @@ jail_init(struct manager *m)
                      "folder are on file systems mounted noexec");
     if (strcmp(m->options->jail, "none") == 0) {
         manager_warn(m, "workers are not jailed (--jail none)");
+        find_regions(m);
         return;
     }
     if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) <
@@ -122,7 +125,7 @@ jail_init(struct manager *m)
         manager_warn(m, "this kernel has no Landlock (2 or later): workers may open what "
                         "their user may");
     users_init(m);
-    cgroups_init(&m->cgroups, cgroup_mount(m), m->folders.runtime);
+    cgroups_init(&m->cgroups, cgroup_mount(m), m->folders.runtime, !m->options->no_dmem);
     find_regions(m);
     if (!m->cgroups.has_memory)
         log_info(
@@ -387,13 +390,14 @@ jail_sweep(struct manager *m)
     trash_empty(m);
 }
 
-void
-jail_limit_programs(const struct vgpu *v)
+/* Whose group they are in: that of `home`. */
+static void
+limit_programs(const struct vgpu *v, const struct vgpu *home)
 {
     int rc = -ENOTSUP;
 
     if (v->gpu && v->gpu->dmem_region[0])
-        rc = cgroups_limit_programs(&v->m->cgroups, v->s.name, v->gpu->dmem_region,
+        rc = cgroups_limit_programs(&v->m->cgroups, home->s.name, v->gpu->dmem_region,
                                     v->s.framebuffer_bytes);
     if (rc < 0 && rc != -ENOTSUP)
         log_warning("vGPU '%s': the kernel does not hold its programs to %s: %s",
@@ -401,14 +405,34 @@ jail_limit_programs(const struct vgpu *v)
 }
 
 void
+jail_limit_programs(const struct vgpu *v)
+{
+    limit_programs(v, v);
+}
+
+/* A process is in one group: that of the first of its vGPUs. Those are of several cards. */
+static const struct vgpu *
+home_of(const struct vgpu *v, pid_t pid)
+{
+    for (struct list *l = v->m->vgpus.next; l != &v->m->vgpus; l = l->next) {
+        const struct vgpu *const other = container_of(l, struct vgpu, link);
+
+        if (other != v && session_program_has(other, pid))
+            return other;
+    }
+    return NULL;
+}
+
+void
 jail_add_program(struct vgpu *v, pid_t pid)
 {
+    const struct vgpu *const home = home_of(v, pid);
     int rc;
 
     if (!v->m->cgroups.programs || !v->gpu || !v->gpu->dmem_region[0])
         return;
-    jail_limit_programs(v);
-    rc = cgroups_add_program(&v->m->cgroups, v->s.name, pid);
+    limit_programs(v, home ? home : v);
+    rc = home ? 0 : cgroups_add_program(&v->m->cgroups, v->s.name, pid);
     if (rc < 0 && vgpu_refusal_is_news(v))
         log_warning(
             "vGPU '%s': the kernel does not hold process %d to its framebuffer: %s",

@@ -95,6 +95,13 @@ set_cgroup_mount(struct options *o, const char *value)
 }
 
 static int
+set_dmem(struct options *o, const char *value)
+{
+    o->no_dmem = strcmp(value, "none") == 0;
+    return o->no_dmem || strcmp(value, "auto") == 0 ? 0 : -EINVAL;
+}
+
+static int
 set_backend(struct options *o, const char *value)
 {
     if (strcmp(value, "opencl") != 0 && strcmp(value, "fake") != 0)
@@ -276,6 +283,8 @@ static const struct {
      "CUDA's driver library (the kernel module's); software GPUs are its devices then: for tests"},
     {"nvml-driver", "PATH", NULL, set_nvml_driver, 0,
      "NVIDIA's management library, by which its cards are found (the installed one)"},
+    {"dmem", "auto|none", NULL, set_dmem, 0,
+     "Have the kernel hold CUDA programs to their framebuffer, by cgroup, where it can (auto)"},
     {"cgroup-mount", "DIR", NULL, set_cgroup_mount, 0,
      "Where control groups are (/sys/fs/cgroup): for tests"},
     {"backend", "NAME", "TESSERA_BACKEND", set_backend, 0,

@@ -15,6 +15,7 @@
 struct options {
     char *runtime_dir, *state_dir; /* NULL = the usual ones */
     char *worker, *icd;            /* NULL = beside tesserad, else installed */
+    bool no_dmem;                  /* programs of CUDA's stay in their control groups */
     char *cgroup_mount;            /* NULL = CGROUP_MOUNT */
     char *cuda_driver;             /* NULL = where the kernel module says */
     char *nvml_driver;             /* NULL = the one that is installed */

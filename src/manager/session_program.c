@@ -195,8 +195,8 @@ admit(struct vgpu *v, int fd, const struct peer *who, bool any_user)
         account_slot_free(v->account, s.slot);
         return; /* it has gone */
     }
-    /* A container has a group already, with limits of its own. */
-    if (!any_user)
+    /* A container has a group of its own. Who has ended is no more this one. */
+    if (!any_user && process_signal(pidfd, 0) == 0)
         jail_add_program(v, who->pid);
     if (begin(&s, fd, pidfd) < 0)
         refuse(v, fd, who, -ENOMEM, "the manager has no memory left");
@@ -327,6 +327,18 @@ session_program_remove(const struct vgpu *v)
 {
     remove_socket(v, GRANT_SOCKET);
     remove_socket(v, GRANT_LOOK_SOCKET);
+}
+
+bool
+session_program_has(const struct vgpu *v, pid_t pid)
+{
+    for (const struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
+        const struct session *s = container_of(l, struct session, link);
+
+        if (s->in_process && s->pid == pid)
+            return true;
+    }
+    return false;
 }
 
 bool

@@ -16,6 +16,9 @@ int session_program_listen(struct vgpu *v, struct err *e);
 void session_program_remove(const struct vgpu *v);
 
 /* Are there any? */
+/* Has that process a session of it? */
+bool session_program_has(const struct vgpu *v, pid_t pid);
+
 bool session_programs_run(const struct vgpu *v);
 
 /* Has it hold, or go on, or ask for another grant (account.h). */

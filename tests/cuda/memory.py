@@ -164,6 +164,26 @@ assert result == OK and launch(large) == OUT_OF_MEMORY and left() == 100 * MIB -
 assert free(at) == OK and launch(large) == OK and left() == 28 * MIB
 """)
 
+    def test_the_pool_is_not_emptied_for_what_is_there(self):
+        self.program(GRAPHS + """
+driver = ctypes.CDLL(os.environ["TESSERA_CUDA_DRIVER"])
+small, large = ready(graph(30 * MIB)), ready(graph(100 * MIB))
+assert launch(small) == OK
+for _ in range(5):
+    assert launch(large) == OK and left() == 28 * MIB
+assert driver.fake_trims() == 1
+""")
+
+    def test_what_a_graph_in_use_has_is_not_asked_for_again(self):
+        self.world.env["FAKECUDA_GRAPHS_RUN"] = "1"
+        self.program(GRAPHS + """
+large, other = ready(graph(100 * MIB)), ready(graph(29 * MIB))
+assert launch(large) == OK and alloc(29 * MIB)[0] == OUT_OF_MEMORY
+assert launch(large) == OK and left() == 28 * MIB
+assert launch(other) == OUT_OF_MEMORY and launch(large) == OK and left() == 28 * MIB
+assert launch(ready(graph(28 * MIB))) == OK and left() == 0
+""")
+
     def test_those_in_graphs_and_sent_ahead(self):
         self.program(GRAPHS + """
 outer, node = graph(10 * MIB), c_void_p()
@@ -192,7 +212,8 @@ assert cu.cuMemAllocAsync(byref(p), c_size_t(50 * MIB), stream) == OK and left()
         self.assertEqual(self.world.used("a"), 0)
 
 
-# In a namespace of process numbers, where it is number 1.
+# In a namespace of process numbers, where it is number 1. It is told by which one the management
+# library knows it, "" being that one.
 ALONE = """
 CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
 libc = ctypes.CDLL(None, use_errno=True)
@@ -204,7 +225,9 @@ if child:
     sys.exit(os.waitpid(child, 0)[1] != 0)
 assert os.getpid() == 1 and cu.cuInit(0) == OK
 say("ready")
-os.environ["FAKECUDA_PID"] = hear()
+number = hear()
+if number:
+    os.environ["FAKECUDA_PID"] = number
 begin()
 assert info() == (96 * MIB, 128 * MIB)
 say("counted")
@@ -219,16 +242,39 @@ class Implicit(Test):
         self.world.env["FAKECUDA_CONTEXT_BYTES"] = str(32 * MIB)
         self.world.env["FAKECUDA_LAZY_BYTES"] = str(8 * MIB)
 
-    def test_in_a_container_the_driver_knows_it_by_another_number(self):
-        """The management library has somebody else as number 1."""
+    def contained(self, number_of):
         program = self.world.begin("a", ALONE)
         first = program.stdout.readline()
         if first.startswith("not here") and os.environ.get("CI") != "true":
             self.skipTest(f"no namespace of process numbers {first}")
         self.assertEqual(first, "ready\n")
-        number = self.world.vgpu("a")["sessions"][0]["guest_pid"]
+        number = number_of(self.world.vgpu("a")["sessions"][0])
         said, wrong = program.communicate(f"{number}\n", timeout=PATIENCE_S)
         self.assertEqual((said, wrong, program.returncode), ("counted\n", "", 0))
+
+    def test_in_a_container_the_driver_knows_it_by_another_number(self):
+        """The management library has somebody else as number 1."""
+        self.contained(lambda session: session["guest_pid"])
+
+    def test_or_by_the_one_that_it_has_there(self):
+        self.world.env["FAKENVML_OTHERS_PID"] = "2"
+        self.contained(lambda session: "")
+
+    def test_what_comes_and_goes_is_not_taken_for_the_drivers(self):
+        self.world.env["FAKENVML_US"] = "3000"
+        self.program(LAUNCHER + """
+least, end = left(), time.monotonic() + 6
+while time.monotonic() < end:
+    result, p = alloc(40 * MIB)
+    assert result == OK
+    least = min(least, left())
+    step()
+    assert free(p) == OK
+    step()
+assert least >= 128 * MIB - (32 + 8 + 40) * MIB - 8, least
+result, p = alloc(left())
+assert result == OK
+""", KERNELS)
 
     def test_what_the_driver_loads_late_is_found(self):
         program = self.begun(LAUNCHER + """

@@ -164,7 +164,7 @@ programs_are_put_where_the_limit_is(void **state)
     (void)state;
     begin(&w);
     of_a = str_printf("%s/a", w.programs);
-    cgroups_init(&c, w.mount, RUNTIME);
+    cgroups_init(&c, w.mount, RUNTIME, true);
     assert_string_equal(c.programs, w.programs);
     assert_file(w.group, "cgroup.subtree_control", "+dmem");
     assert_file(w.programs, "cgroup.subtree_control", "+dmem");
@@ -175,6 +175,21 @@ programs_are_put_where_the_limit_is(void **state)
     /* No group of the kernel's is made by mkdir() here: it has no such file. */
     assert_int_equal(cgroups_limit_programs(&c, "b", "nvidia/0000:01:00.0", 1), -ENOENT);
     assert_true(cgroups_remove(&c, "b"));
+    cgroups_fini(&c);
+    end(&w);
+}
+
+static void
+who_wants_none_has_none(void **state)
+{
+    struct cgroups c;
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    cgroups_init(&c, w.mount, RUNTIME, false);
+    assert_null(c.programs);
+    assert_file(w.group, "cgroup.subtree_control", "");
     cgroups_fini(&c);
     end(&w);
 }
@@ -191,7 +206,7 @@ without_dmem_there_are_none(void **state)
     begin(&w);
     capacity = str_printf("%s/unified/dmem.capacity", w.mount);
     assert_int_equal(unlink(capacity), 0);
-    cgroups_init(&c, w.mount, RUNTIME);
+    cgroups_init(&c, w.mount, RUNTIME, true);
     assert_null(c.programs);
     assert_int_equal(cgroups_limit_programs(&c, "a", "r", 1), -ENOTSUP);
     assert_false(dmem_region(w.mount, "0000:01:00.0", region));
@@ -206,6 +221,7 @@ main(void)
         cmocka_unit_test(a_card_is_found_by_its_address),
         cmocka_unit_test(what_is_no_region_is_none),
         cmocka_unit_test(programs_are_put_where_the_limit_is),
+        cmocka_unit_test(who_wants_none_has_none),
         cmocka_unit_test(without_dmem_there_are_none),
     };
 

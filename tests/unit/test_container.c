@@ -300,7 +300,8 @@ static void
 the_kernel_holds_it_to_its_framebuffers(void **state)
 {
     static const char more[] = "{\"ociVersion\": \"1.0.0\", \"process\": {}, \"linux\": "
-                               "{\"resources\": {\"unified\": {\"a\": \"b\"}}}}";
+                               "{\"resources\": {\"unified\": {\"a\": \"b\", "
+                               "\"dmem.max\": \"drm/1 5\\nnvidia/0000:01:00.0 7\"}}}}";
     json_t *list = json_array(), *edits = NULL, *after;
     const json_t *unified;
 
@@ -312,7 +313,8 @@ the_kernel_holds_it_to_its_framebuffers(void **state)
     after = edited(more, edits, NULL);
     unified = json_object_get(
         json_object_get(json_object_get(after, "linux"), "resources"), "unified");
-    assert_string_equal(member(unified, "dmem.max"), "nvidia/0000:01:00.0 2147483648");
+    assert_string_equal(member(unified, "dmem.max"),
+                        "drm/1 5\nnvidia/0000:01:00.0 2147483648");
     assert_string_equal(member(unified, "a"), "b");
     json_decref(after);
     json_decref(edits);

@@ -2,6 +2,8 @@
 #include "guest/cuda/claim.h"
 
 #include "guest/cuda/calls.h"
+#include "guest/cuda/changes.h"
+#include "guest/cuda/implicit.h"
 #include "guest/cuda/pool.h"
 
 #include <stddef.h>
@@ -27,15 +29,30 @@ take(const struct claim *c)
     return c->pool ? pool_take(c->pool, c->vgpu, c->bytes) : vgpu_take(c->vgpu, c->bytes);
 }
 
-/* What pools keep for nobody is the program's sooner than out of memory is. */
+_Atomic uint64_t changes_begun, changes_ended;
+
+static bool
+taken(const struct claim *c)
+{
+    change_begins();
+    if (take(c) == 0)
+        return true;
+    change_ends();
+    return false;
+}
+
+/* Before it is out of memory: what pools keep for nobody, and what the driver has given back. */
 static int
 claim(const struct claim *c)
 {
-    if (!c->vgpu || take(c) == 0)
+    if (!c->vgpu || taken(c))
         return CUDA_SUCCESS;
-    if (!c->pinned && pools_trim() && take(c) == 0)
+    if (c->pinned)
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    if (pools_trim() && taken(c))
         return CUDA_SUCCESS;
-    return CUDA_ERROR_OUT_OF_MEMORY;
+    implicit_reconcile(vgpu_device(c->vgpu));
+    return taken(c) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 int
@@ -90,21 +107,25 @@ claim_settle(const struct claim *c, int result, enum ledger_kind kind, uint64_t 
         return result;
     if (result != CUDA_SUCCESS) {
         claim_give(&e);
-        return result;
+    } else {
+        if (kind != LEDGER_HANDLE)
+            e.context = call_current();
+        ledger_add(&e);
+        if (c->pool)
+            pool_settle(c->pool);
     }
-    if (kind != LEDGER_HANDLE)
-        e.context = call_current();
-    ledger_add(&e);
-    if (c->pool)
-        pool_settle(c->pool);
+    change_ends();
     return result;
 }
 
 void
 claim_strike(struct ledger_entry *e, enum ledger_kind kind, uint64_t key)
 {
-    if (!ledger_take(kind, key, e))
-        *e = (struct ledger_entry){0};
+    change_begins();
+    if (ledger_take(kind, key, e) && e->vgpu)
+        return;
+    *e = (struct ledger_entry){0};
+    change_ends();
 }
 
 int
@@ -116,5 +137,6 @@ claim_struck(const struct ledger_entry *e, int result)
         claim_give(e);
     else
         ledger_add(e);
+    change_ends();
     return result;
 }

@@ -19,7 +19,7 @@
 
 #define REAL(type, name) ((type *)front_real(NR_##name))
 
-/* The form with a suffix is another function of the driver's, of the same arguments. */
+/* Tessera's function of that name. */
 #define OWN(name) int tessera_##name
 
 struct claim {

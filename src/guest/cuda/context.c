@@ -3,8 +3,10 @@
  * The beginning of all; contexts and modules, which take memory by themselves; and ends of
  * contexts, which free what was allocated in them (CUDA driver API, 6.2, 6.7, 6.8, 6.10, 6.12).
  */
+#include "guest/cuda/changes.h"
 #include "guest/cuda/claim.h"
 #include "guest/cuda/implicit.h"
+#include "guest/cuda/pool.h"
 #include "guest/cuda/turns.h"
 
 #include <stdbool.h>
@@ -22,11 +24,15 @@ int
 tessera_cuInit(unsigned flags)
 {
     typedef int init_fn(unsigned);
+    int result;
 
     /* First: it may say which devices the driver is to show. */
     if (vgpus_open() < 0)
         return CUDA_ERROR_SYSTEM_NOT_READY;
-    return ((init_fn *)front_real(NR_cuInit))(flags);
+    result = ((init_fn *)front_real(NR_cuInit))(flags);
+    if (result == CUDA_SUCCESS)
+        implicit_before_contexts();
+    return result;
 }
 
 static void
@@ -64,6 +70,7 @@ context_is_gone(const void *context)
 
     while (ledger_take_of_context(context, &e))
         claim_give(&e);
+    pools_settle_graphs();
 }
 
 #define CTX_DESTROY(name)                                                                \
@@ -74,9 +81,11 @@ context_is_gone(const void *context)
         int result;                                                                      \
                                                                                          \
         context_goes(context);                                                           \
+        change_begins();                                                                 \
         result = ((destroy_fn *)front_real(NR_##name))(context);                         \
         if (result == CUDA_SUCCESS)                                                      \
             context_is_gone(context);                                                    \
+        change_ends();                                                                   \
         settle_all();                                                                    \
         return result;                                                                   \
     }
@@ -200,8 +209,10 @@ all_users_go(int device)
                                                                                          \
         if (ends(device) && context)                                                     \
             context_goes(context);                                                       \
+        change_begins();                                                                 \
         result = ((end_fn *)front_real(NR_##name))(device);                              \
         primary_may_be_gone(device, context);                                            \
+        change_ends();                                                                   \
         implicit_settle(device);                                                         \
         return result;                                                                   \
     }

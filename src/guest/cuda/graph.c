@@ -5,14 +5,16 @@
  * is known when a graph is made ready: all that its nodes allocate, at most. So much is taken of
  * the framebuffer before it is launched for the first time; then the driver tells what it was.
  */
+#include "guest/cuda/changes.h"
 #include "guest/cuda/claim.h"
 #include "guest/cuda/pool.h"
 #include "guest/cuda/turns.h"
 
 #include <stdlib.h>
 
-/* CUgraphNodeType. */
+/* CUgraphNodeType; CUmemLocationType. */
 enum {
+    LOCATION_DEVICE = 1,
     NODE_GRAPH = 4,
     NODE_MEM_ALLOC = 10,
 };
@@ -59,7 +61,7 @@ need_of_node(void *node, struct need *n)
     params_fn *const get = REAL(params_fn, cuGraphMemAllocNodeGetParams);
     struct alloc_node a = {0};
 
-    if (!get || get(node, &a) != CUDA_SUCCESS)
+    if (!get || get(node, &a) != CUDA_SUCCESS || a.pool.location_type != LOCATION_DEVICE)
         return;
     if (n->device < 0)
         n->device = a.pool.location_id;
@@ -112,53 +114,45 @@ need_of(void *graph)
 
 /* ---- what a launch may take ---------------------------------------------------------- */
 
-struct expected {
-    void *pool;
-    uint64_t bytes;
-};
-
 static int
-expect(struct expected *x, int device, uint64_t bytes)
+begins(struct pool_launch *l, int device, uint64_t bytes, unsigned age)
 {
     const struct vgpu *const v = vgpu_of_device(device);
+    void *const pool = pool_of_graphs(device);
 
-    *x = (struct expected){v ? pool_of_graphs(device) : NULL, bytes};
-    if (!x->pool || pool_expect(x->pool, v, bytes) == 0)
+    change_begins();
+    if (!v || !pool || pool_launch_begins(l, pool, v, bytes, age) == 0 ||
+        (pools_trim() && pool_launch_begins(l, pool, v, bytes, age) == 0))
         return CUDA_SUCCESS;
-    if (pools_trim() && pool_expect(x->pool, v, bytes) == 0)
-        return CUDA_SUCCESS;
-    x->pool = NULL;
+    change_ends();
     return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 static void
-expect_no_more(const struct expected *x)
+ended(const struct pool_launch *l, int result)
 {
-    if (!x->pool)
-        return;
-    pool_expects_no_more(x->pool, x->bytes);
-    pool_settle(x->pool);
+    pool_launch_ended(l, result == CUDA_SUCCESS);
+    change_ends();
 }
 
-/* Of a graph that has been launched since the pool was last emptied nothing more is to come. */
+/* An entry of none: it allocates nothing. */
 static int
-before_launch(const void *graph, struct expected *x, struct ledger_entry *e)
+before_launch(const void *graph, struct pool_launch *l, struct ledger_entry *e)
 {
-    *x = (struct expected){0};
     if (!ledger_find(LEDGER_GRAPH, (uintptr_t)graph, e))
         *e = (struct ledger_entry){0};
-    if (!e->vgpu || e->handle == pools_age() + UINT64_C(1))
-        return CUDA_SUCCESS;
-    return expect(x, e->device, e->bytes);
+    return e->vgpu ? begins(l, e->device, e->bytes, e->age) : CUDA_SUCCESS;
 }
 
 static void
-after_launch(const struct expected *x, struct ledger_entry *e, unsigned age, int result)
+after_launch(const struct pool_launch *l, struct ledger_entry *e, int result)
 {
-    expect_no_more(x);
-    if (!x->pool || result != CUDA_SUCCESS)
+    if (!e->vgpu)
         return;
-    e->handle = age + UINT64_C(1);
+    ended(l, result);
+    if (!l->pool || result != CUDA_SUCCESS)
+        return;
+    e->age = l->age;
     ledger_add(e);
 }
 
@@ -166,18 +160,17 @@ after_launch(const struct expected *x, struct ledger_entry *e, unsigned age, int
     OWN(name)(void *graph, void *stream);                                                \
     OWN(name)(void *graph, void *stream)                                                 \
     {                                                                                    \
-        const unsigned age = pools_age();                                                \
-        struct expected x;                                                               \
+        struct pool_launch l = {0};                                                      \
         struct ledger_entry e;                                                           \
         int result;                                                                      \
                                                                                          \
         if (atomic_load_explicit(&graphs_that_allocate, memory_order_relaxed) == 0)      \
             return call(graph, stream);                                                  \
-        result = before_launch(graph, &x, &e);                                           \
+        result = before_launch(graph, &l, &e);                                           \
         if (result != CUDA_SUCCESS)                                                      \
             return result;                                                               \
         result = call(graph, stream);                                                    \
-        after_launch(&x, &e, age, result);                                               \
+        after_launch(&l, &e, result);                                                    \
         return result;                                                                   \
     }
 
@@ -202,12 +195,13 @@ GOES(cuGraphUpload_ptsz, REAL(goes_fn, cuGraphUpload_ptsz))
 /* ---- graphs that are ready ----------------------------------------------------------- */
 
 static void
-enter(const void *graph, const struct need *n)
+enter(const void *graph, const struct need *n, unsigned age)
 {
     const struct ledger_entry e = {.key = (uintptr_t)graph,
                                    .bytes = n->bytes,
                                    .vgpu = vgpu_of_device(n->device),
                                    .device = n->device,
+                                   .age = age,
                                    .kind = LEDGER_GRAPH};
 
     if (!e.vgpu)
@@ -225,7 +219,7 @@ enter(const void *graph, const struct need *n)
         const int result = REAL(instantiate_fn, name) arguments;                         \
                                                                                          \
         if (result == CUDA_SUCCESS && n.device >= 0)                                     \
-            enter(*ret, &n);                                                             \
+            enter(*ret, &n, 0);                                                          \
         return result;                                                                   \
     }
 #define WITH_LOG (void **ret, void *graph, void *error_node, char *log, size_t n_log)
@@ -243,35 +237,36 @@ INSTANTIATE(cuGraphInstantiateWithFlags, WITH_FLAGS, (ret, graph, flags))
         typedef int instantiate_fn(void **, void *, struct instantiate_params *);        \
         const struct need n = need_of(graph);                                            \
         const bool ahead = n.device >= 0 && p && p->flags & INSTANTIATE_UPLOAD;          \
-        struct expected x = {0};                                                         \
-        int result = ahead ? expect(&x, n.device, n.bytes) : CUDA_SUCCESS;               \
+        struct pool_launch l = {0};                                                      \
+        int result = ahead ? begins(&l, n.device, n.bytes, 0) : CUDA_SUCCESS;            \
                                                                                          \
         if (result != CUDA_SUCCESS)                                                      \
             return result;                                                               \
         result = REAL(instantiate_fn, name)(ret, graph, p);                              \
-        expect_no_more(&x);                                                              \
+        if (ahead)                                                                       \
+            ended(&l, result);                                                           \
         if (result == CUDA_SUCCESS && n.device >= 0)                                     \
-            enter(*ret, &n);                                                             \
+            enter(*ret, &n, l.pool ? l.age : 0);                                         \
         return result;                                                                   \
     }
 
 INSTANTIATE_WITH_PARAMS(cuGraphInstantiateWithParams)
 INSTANTIATE_WITH_PARAMS(cuGraphInstantiateWithParams_ptsz)
 
-/* What it had stays in the pool. */
 OWN(cuGraphExecDestroy)(void *graph);
 OWN(cuGraphExecDestroy)(void *graph)
 {
     typedef int destroy_fn(void *);
-    struct ledger_entry e;
-    int result;
+    struct ledger_entry e = {0};
+    const bool allocates = ledger_take(LEDGER_GRAPH, (uintptr_t)graph, &e);
+    const int result = REAL(destroy_fn, cuGraphExecDestroy)(graph);
 
-    claim_strike(&e, LEDGER_GRAPH, (uintptr_t)graph);
-    result = REAL(destroy_fn, cuGraphExecDestroy)(graph);
-    if (e.vgpu && result != CUDA_SUCCESS)
+    if (allocates && result != CUDA_SUCCESS) {
         ledger_add(&e);
-    else if (e.vgpu)
+    } else if (allocates) {
         atomic_fetch_sub(&graphs_that_allocate, 1);
+        pool_graph_goes(pool_of_graphs(e.device), e.bytes, e.age);
+    }
     return result;
 }
 
@@ -279,10 +274,12 @@ OWN(cuDeviceGraphMemTrim)(int device);
 OWN(cuDeviceGraphMemTrim)(int device)
 {
     typedef int trim_fn(int);
-    const int result = REAL(trim_fn, cuDeviceGraphMemTrim)(device);
+    int result;
 
-    pools_trimmed();
-    if (pool_of_graphs(device))
-        pool_settle(pool_of_graphs(device));
+    if (!pool_of_graphs(device))
+        return REAL(trim_fn, cuDeviceGraphMemTrim)(device);
+    change_begins();
+    result = pool_trim_graphs(device);
+    change_ends();
     return result;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/cuda/implicit.h"
 
+#include "guest/cuda/changes.h"
 #include "guest/cuda/results.h"
 #include "guest/cuda/vgpu.h"
 #include "guest/front/driver.h"
@@ -16,6 +17,7 @@
 #define PCI_BYTES 32
 #define NVML "libnvidia-ml.so.1"
 #define NOT_KNOWN UINT64_MAX
+#define TRIES 3
 
 /* nvmlProcessInfo_t (NVML API reference, 5.16). */
 struct process {
@@ -32,7 +34,9 @@ static struct process_lock lock;
 static uint64_t charged[DEVICES_MAX];
 static void *cards[DEVICES_MAX]; /* NVML's of each, once it was looked for */
 static processes_fn *processes_of;
-static int32_t of_process; /* all of it is; 0: of none */
+static bool
+    another_has_our_number[DEVICES_MAX]; /* inside of the container, outside of it */
+static int32_t of_process;               /* all of it is; 0: of none */
 
 /*
  * Lock held. The real one is asked. But first the one that a program finds by the name is loaded:
@@ -58,6 +62,7 @@ begin(void)
     char pci[PCI_BYTES];
 
     memset(charged, 0, sizeof charged);
+    memset(another_has_our_number, 0, sizeof another_has_our_number);
     memset(cards, 0, sizeof cards);
     processes_of = NULL;
     if (!init || !card_of || !pci_of || init() != 0)
@@ -79,56 +84,108 @@ bytes_of(const struct process *all, unsigned n, int32_t pid)
     return NOT_KNOWN;
 }
 
+/* Lock held. */
+static int32_t
+number_outside(const struct vgpu *v)
+{
+    return atomic_load(&v->account->slot[v->slot].guest_pid);
+}
+
+/* Lock held. How many, at most PROCESSES_MAX; 0 also where NVML does not say. */
+static unsigned
+processes_on(int device, struct process *ret)
+{
+    unsigned n = PROCESSES_MAX;
+
+    if (!processes_of || !cards[device] || processes_of(cards[device], &n, ret) != 0)
+        return 0;
+    return n < PROCESSES_MAX ? n : PROCESSES_MAX;
+}
+
+static struct process all[PROCESSES_MAX]; /* lock held */
+
 /*
  * Lock held. What this process has of the device, in all. In a container the driver may know it by
- * its number outside of it, which is the one that the manager knows.
+ * its number outside of it, which is the one that the manager knows, or by that inside, if that was
+ * nobody else's before.
  */
 static uint64_t
 bytes_of_process(const struct vgpu *v, int device)
 {
-    static struct process all[PROCESSES_MAX];
-    const int32_t outside = atomic_load(&v->account->slot[v->slot].guest_pid);
-    unsigned n = PROCESSES_MAX;
-    uint64_t bytes;
+    const unsigned n = processes_on(device, all);
+    const uint64_t bytes = bytes_of(all, n, number_outside(v));
 
-    if (!processes_of || !cards[device] || processes_of(cards[device], &n, all) != 0)
-        return NOT_KNOWN;
-    if (n > PROCESSES_MAX)
-        n = PROCESSES_MAX;
-    bytes = bytes_of(all, n, outside);
-    return bytes != NOT_KNOWN ? bytes : bytes_of(all, n, of_process);
+    if (bytes != NOT_KNOWN || another_has_our_number[device])
+        return bytes;
+    return bytes_of(all, n, of_process);
+}
+
+struct comparison {
+    uint64_t in_all, held;
+    bool sure; /* nothing was changed meanwhile */
+};
+
+/* Lock held. What is freed meanwhile was held before, and what is allocated is held after it. */
+static struct comparison
+compare(const struct vgpu *v, int device)
+{
+    const _Atomic uint64_t *const used = &v->account->slot[v->slot].used_bytes;
+    struct comparison c = {0};
+
+    for (int i = 0; i < TRIES && !c.sure; i++) {
+        uint64_t begun, before, after;
+        const bool none = changes_none(&begun);
+
+        before = atomic_load(used);
+        c.in_all = bytes_of_process(v, device);
+        after = atomic_load(used);
+        c.held = before > after ? before : after;
+        c.sure = none && !changes_since(begun);
+    }
+    return c;
 }
 
 enum how {
     AS_IT_IS, /* more has to fit, or nothing changes */
     ALL_THAT_FITS,
-    MORE_ALONE, /* of it all that fits; there may be less, but that is not sure */
+    IF_SURE, /* the same, but nothing where that is not */
 };
 
 /* Lock held. false: it does not fit. */
 static bool
 settle(const struct vgpu *v, int device, enum how how)
 {
-    const uint64_t in_all = bytes_of_process(v, device);
-    const uint64_t held = atomic_load(&v->account->slot[v->slot].used_bytes);
-    const uint64_t asked = held > charged[device] ? held - charged[device] : 0;
-    const uint64_t want = in_all > asked ? in_all - asked : 0;
+    const struct comparison c = compare(v, device);
+    const uint64_t asked = c.held > charged[device] ? c.held - charged[device] : 0;
+    const uint64_t want = c.in_all > asked ? c.in_all - asked : 0;
     uint64_t more;
 
-    if (in_all == NOT_KNOWN || want == charged[device])
+    if (c.in_all == NOT_KNOWN || want == charged[device] || (how == IF_SURE && !c.sure))
         return true;
     if (want < charged[device]) {
-        if (how != MORE_ALONE) {
+        if (c.sure) {
             vgpu_give(v, charged[device] - want);
             charged[device] = want;
         }
         return true;
     }
     more = want - charged[device];
-    if (how == MORE_ALONE || vgpu_take(v, more) < 0)
+    if (how == IF_SURE || vgpu_take(v, more) < 0)
         more = how == AS_IT_IS ? 0 : vgpu_take_what_fits(v, more);
     charged[device] += more;
     return charged[device] == want;
+}
+
+/* Lock held. */
+static void
+begin_once(void)
+{
+    const int32_t pid = (int32_t)getpid();
+
+    if (of_process == pid)
+        return;
+    of_process = pid;
+    begin();
 }
 
 /* Lock held. */
@@ -136,14 +193,10 @@ static bool
 settle_now(int device, enum how how)
 {
     const struct vgpu *const v = vgpu_of_device(device);
-    const int32_t pid = (int32_t)getpid();
 
     if (!v || device >= DEVICES_MAX)
         return true;
-    if (of_process != pid) {
-        of_process = pid;
-        begin();
-    }
+    begin_once();
     return settle(v, device, how);
 }
 
@@ -181,12 +234,35 @@ implicit_charge_current(void)
         settle_soon(device, ALL_THAT_FITS);
 }
 
-/* What another thread is about to allocate is held already, and the driver has not got it yet. */
 void
 implicit_reconcile(int device)
 {
     if (!process_trylock(&lock))
         return;
-    settle_now(device, MORE_ALONE);
+    settle_now(device, IF_SURE);
+    process_unlock(&lock);
+}
+
+/* Lock held. */
+static void
+look_for_our_number(void)
+{
+    for (int i = 0; i < DEVICES_MAX && vgpu_of_device(i); i++)
+        another_has_our_number[i] =
+            bytes_of(all, processes_on(i, all), of_process) != NOT_KNOWN;
+}
+
+void
+implicit_before_contexts(void)
+{
+    const struct vgpu *const v = vgpu_of_device(0);
+
+    if (!v || number_outside(v) == (int32_t)getpid())
+        return;
+    process_lock(&lock);
+    if (of_process != (int32_t)getpid()) {
+        begin_once();
+        look_for_our_number();
+    }
     process_unlock(&lock);
 }

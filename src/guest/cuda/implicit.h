@@ -19,9 +19,13 @@ bool implicit_settle_current(void);
 void implicit_charge_current(void);
 
 /*
- * From time to time: modules are loaded at a first launch, stacks grow. It waits for nobody, and
- * may do nothing; as much is charged as fits.
+ * From time to time, and before the program is out of memory: modules are loaded at a first launch,
+ * stacks grow. As much is charged as fits. It waits for nobody, and does nothing while something is
+ * allocated or freed.
  */
 void implicit_reconcile(int device);
+
+/* Once the driver has begun: who else has our number there? */
+void implicit_before_contexts(void);
 
 #endif

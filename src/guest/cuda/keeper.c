@@ -27,8 +27,9 @@
 /* An end that is so near is waited for by the clock. */
 #define NEAR_NS 500000u
 
-/* The driver takes memory by itself. */
-#define RECONCILE_PERIOD_NS 1000000000u
+/* The driver takes memory by itself. To look takes milliseconds: less often where others wait. */
+#define RECONCILE_PERIOD_NS UINT64_C(1000000000)
+#define RECONCILE_WITH_OTHERS_NS UINT64_C(10000000000)
 
 #define KEEPER_STACK (512u << 10) /* the driver's functions run on it */
 
@@ -175,7 +176,7 @@ reconcile(struct turns *u)
 
     if (!u->owner || now < u->reconcile_ns)
         return;
-    u->reconcile_ns = now + RECONCILE_PERIOD_NS;
+    u->reconcile_ns = now + (u->passing ? RECONCILE_PERIOD_NS : RECONCILE_WITH_OTHERS_NS);
     u->owner->reconcile(u);
 }
 

@@ -25,13 +25,14 @@ struct ledger_entry {
     uint64_t bytes;
     const struct vgpu *vgpu;
     const void *context; /* whose end frees it; NULL: it outlives contexts */
-    uint64_t handle;     /* LEDGER_MAPPING: what is mapped; LEDGER_MEMORY: its pool, or 0;
-                      * LEDGER_GRAPH: of which age (graph.c) */
+    uint64_t handle; /* LEDGER_MAPPING: what is mapped; LEDGER_MEMORY: its pool, or 0 */
     uint32_t kind;
     uint32_t
         refs; /* LEDGER_HANDLE: of the program's and of mappings; it goes with the last */
-    int32_t device; /* LEDGER_GRAPH: where it takes memory */
-    bool pinned;    /* the bytes are the host's */
+    /* LEDGER_GRAPH: where it takes memory, and the pool's age in which it has; 0: in none. */
+    int32_t device;
+    uint32_t age;
+    bool pinned; /* the bytes are the host's */
 };
 
 /*

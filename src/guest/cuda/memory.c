@@ -5,6 +5,8 @@
  *
  * Trampolines and cuGetProcAddress lead here only where the driver has the function.
  */
+#include "guest/cuda/calls.h"
+#include "guest/cuda/changes.h"
 #include "guest/cuda/claim.h"
 #include "guest/cuda/pool.h"
 #include "guest/cuda/recordings.h"
@@ -40,7 +42,7 @@ ALLOCATE(cuMemAllocManaged, uint64_t, size_t, unsigned flags, flags)
 #undef PARAMETERS
 
 /* What is recorded into a graph takes nothing before that is launched (graph.c). */
-#define ALLOCATE_ASYNC(name)                                                             \
+#define ALLOCATE_ASYNC(name, none)                                                       \
     OWN(name)(uint64_t * ret, size_t bytes, void *stream);                               \
     OWN(name)(uint64_t * ret, size_t bytes, void *stream)                                \
     {                                                                                    \
@@ -48,7 +50,7 @@ ALLOCATE(cuMemAllocManaged, uint64_t, size_t, unsigned flags, flags)
         struct claim c;                                                                  \
         int result;                                                                      \
                                                                                          \
-        if (recordings_has(stream))                                                      \
+        if (recordings_has(stream ? stream : none))                                      \
             return REAL(alloc_fn, name)(ret, bytes, stream);                             \
         result = claim_of_pool(&c, pool_current(), bytes);                               \
         if (result != CUDA_SUCCESS)                                                      \
@@ -57,10 +59,10 @@ ALLOCATE(cuMemAllocManaged, uint64_t, size_t, unsigned flags, flags)
         return CLAIM_SETTLE(&c, result, LEDGER_MEMORY, *ret);                            \
     }
 
-ALLOCATE_ASYNC(cuMemAllocAsync)
-ALLOCATE_ASYNC(cuMemAllocAsync_ptsz)
+ALLOCATE_ASYNC(cuMemAllocAsync, CALL_STREAM_LEGACY)
+ALLOCATE_ASYNC(cuMemAllocAsync_ptsz, CALL_STREAM_PER_THREAD)
 
-#define ALLOCATE_FROM_POOL(name)                                                         \
+#define ALLOCATE_FROM_POOL(name, none)                                                   \
     OWN(name)(uint64_t * ret, size_t bytes, void *pool, void *stream);                   \
     OWN(name)(uint64_t * ret, size_t bytes, void *pool, void *stream)                    \
     {                                                                                    \
@@ -68,7 +70,7 @@ ALLOCATE_ASYNC(cuMemAllocAsync_ptsz)
         struct claim c;                                                                  \
         int result;                                                                      \
                                                                                          \
-        if (recordings_has(stream))                                                      \
+        if (recordings_has(stream ? stream : none))                                      \
             return REAL(alloc_fn, name)(ret, bytes, pool, stream);                       \
         result = claim_of_pool(&c, pool, bytes);                                         \
         if (result != CUDA_SUCCESS)                                                      \
@@ -77,8 +79,8 @@ ALLOCATE_ASYNC(cuMemAllocAsync_ptsz)
         return CLAIM_SETTLE(&c, result, LEDGER_MEMORY, *ret);                            \
     }
 
-ALLOCATE_FROM_POOL(cuMemAllocFromPoolAsync)
-ALLOCATE_FROM_POOL(cuMemAllocFromPoolAsync_ptsz)
+ALLOCATE_FROM_POOL(cuMemAllocFromPoolAsync, CALL_STREAM_LEGACY)
+ALLOCATE_FROM_POOL(cuMemAllocFromPoolAsync_ptsz, CALL_STREAM_PER_THREAD)
 
 /* CUmemLocationType. */
 enum {
@@ -99,27 +101,57 @@ struct allocation_properties {
     int location_type, location_id;
 };
 
+struct location {
+    int type, id;
+};
+
+static void
+pool_is_there(void *pool, int location_type, int location_id)
+{
+    if (is_on_host(location_type))
+        ledger_add(
+            &(struct ledger_entry){.key = (uintptr_t)pool, .kind = LEDGER_HOST_POOL});
+    else if (vgpu_of_device(location_id))
+        pool_begins(pool, vgpu_of_device(location_id));
+}
+
 OWN(cuMemPoolCreate)(void **ret, const struct allocation_properties *p);
 OWN(cuMemPoolCreate)(void **ret, const struct allocation_properties *p)
 {
     typedef int create_fn(void **, const struct allocation_properties *);
     const int result = REAL(create_fn, cuMemPoolCreate)(ret, p);
 
-    if (result == CUDA_SUCCESS && is_on_host(p->location_type))
-        ledger_add(
-            &(struct ledger_entry){.key = (uintptr_t)*ret, .kind = LEDGER_HOST_POOL});
-    else if (result == CUDA_SUCCESS && vgpu_of_device(p->location_id))
-        pool_begins(*ret, vgpu_of_device(p->location_id));
+    if (result == CUDA_SUCCESS)
+        pool_is_there(*ret, p->location_type, p->location_id);
     return result;
 }
+
+/* The usual ones: of devices, and since CUDA 13 of the host. */
+#define POOL_OF_LOCATION(name)                                                           \
+    OWN(name)(void **ret, const struct location *l, int type);                           \
+    OWN(name)(void **ret, const struct location *l, int type)                            \
+    {                                                                                    \
+        typedef int pool_fn(void **, const struct location *, int);                      \
+        const int result = REAL(pool_fn, name)(ret, l, type);                            \
+                                                                                         \
+        if (result == CUDA_SUCCESS && l)                                                 \
+            pool_is_there(*ret, l->type, l->id);                                         \
+        return result;                                                                   \
+    }
+
+POOL_OF_LOCATION(cuMemGetDefaultMemPool)
+POOL_OF_LOCATION(cuMemGetMemPool)
 
 OWN(cuMemPoolTrimTo)(void *pool, size_t keep);
 OWN(cuMemPoolTrimTo)(void *pool, size_t keep)
 {
     typedef int trim_fn(void *, size_t);
-    const int result = REAL(trim_fn, cuMemPoolTrimTo)(pool, keep);
+    int result;
 
+    change_begins();
+    result = REAL(trim_fn, cuMemPoolTrimTo)(pool, keep);
     pool_settle(pool);
+    change_ends();
     return result;
 }
 
@@ -127,14 +159,17 @@ OWN(cuMemPoolDestroy)(void *pool);
 OWN(cuMemPoolDestroy)(void *pool)
 {
     typedef int destroy_fn(void *);
-    const int result = REAL(destroy_fn, cuMemPoolDestroy)(pool);
-
     struct ledger_entry e;
+    const bool on_host = ledger_take(LEDGER_HOST_POOL, (uintptr_t)pool, &e);
+    int result;
 
-    if (result == CUDA_SUCCESS) {
-        ledger_take(LEDGER_HOST_POOL, (uintptr_t)pool, &e);
+    change_begins();
+    result = REAL(destroy_fn, cuMemPoolDestroy)(pool);
+    if (result == CUDA_SUCCESS)
         pool_forget(pool);
-    }
+    else if (on_host)
+        ledger_add(&e);
+    change_ends();
     return result;
 }
 
@@ -186,14 +221,14 @@ ALLOCATE_PITCH(cuMemAllocPitch_v2, uint64_t, size_t)
         claim_strike(&e, LEDGER_MEMORY, at);                                             \
         return claim_struck(&e, REAL(free_fn, name)(at));                                \
     }
-#define FREE_ON_STREAM(name)                                                             \
+#define FREE_ON_STREAM(name, none)                                                       \
     OWN(name)(uint64_t at, void *stream);                                                \
     OWN(name)(uint64_t at, void *stream)                                                 \
     {                                                                                    \
         typedef int free_fn(uint64_t, void *);                                           \
         struct ledger_entry e;                                                           \
                                                                                          \
-        if (recordings_has(stream))                                                      \
+        if (recordings_has(stream ? stream : none))                                      \
             return REAL(free_fn, name)(at, stream);                                      \
         claim_strike(&e, LEDGER_MEMORY, at);                                             \
         return claim_struck(&e, REAL(free_fn, name)(at, stream));                        \
@@ -201,8 +236,8 @@ ALLOCATE_PITCH(cuMemAllocPitch_v2, uint64_t, size_t)
 
 FREE(cuMemFree, unsigned)
 FREE(cuMemFree_v2, uint64_t)
-FREE_ON_STREAM(cuMemFreeAsync)
-FREE_ON_STREAM(cuMemFreeAsync_ptsz)
+FREE_ON_STREAM(cuMemFreeAsync, CALL_STREAM_LEGACY)
+FREE_ON_STREAM(cuMemFreeAsync_ptsz, CALL_STREAM_PER_THREAD)
 
 /* ---- physical memory, mapped by the program (6.14) ---------------------------------- */
 
@@ -240,10 +275,13 @@ OWN(cuMemRelease)(uint64_t handle);
 OWN(cuMemRelease)(uint64_t handle)
 {
     typedef int release_fn(uint64_t);
-    const int result = REAL(release_fn, cuMemRelease)(handle);
+    int result;
 
+    change_begins();
+    result = REAL(release_fn, cuMemRelease)(handle);
     if (result == CUDA_SUCCESS)
         handle_unref(handle);
+    change_ends();
     return result;
 }
 
@@ -280,11 +318,14 @@ OWN(cuMemUnmap)(uint64_t at, size_t bytes);
 OWN(cuMemUnmap)(uint64_t at, size_t bytes)
 {
     typedef int unmap_fn(uint64_t, size_t);
-    const int result = REAL(unmap_fn, cuMemUnmap)(at, bytes);
     struct ledger_entry e;
+    int result;
 
+    change_begins();
+    result = REAL(unmap_fn, cuMemUnmap)(at, bytes);
     while (result == CUDA_SUCCESS && ledger_take_mapping(at, bytes, &e))
         handle_unref(e.handle);
+    change_ends();
     return result;
 }
 

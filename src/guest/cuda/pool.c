@@ -16,15 +16,17 @@
 struct pool {
     void *handle; /* NULL: none is here */
     const struct vgpu *vgpu;
-    /* The account holds all of it: by the program; by the pool beside that; by one to come. */
+    /* The account holds all of it: by the program; by the pool beside that; by launches to come. */
     uint64_t used, kept, expected;
+    /* Of graphs: what those that were launched in this age may have all together. */
+    uint64_t promised;
+    unsigned age;
 };
 
 static struct process_lock lock;
 static struct pool pools[POOLS_MAX];
 static struct pool
     of_graphs[DEVICES_MAX]; /* by their devices; their handles lead to themselves */
-static _Atomic unsigned age;
 static int32_t of_process;
 
 static void
@@ -32,6 +34,8 @@ pools_lock(void)
 {
     const int32_t pid = (int32_t)getpid();
 
+    /* Sooner than with the lock. */
+    vgpus_wait_while_held();
     process_lock(&lock);
     if (of_process != pid) {
         memset(pools, 0, sizeof pools);
@@ -57,7 +61,7 @@ static struct pool *
 find_of_graphs(struct pool *p, const struct vgpu *v)
 {
     if (!p->handle && v)
-        *p = (struct pool){.handle = p, .vgpu = v};
+        *p = (struct pool){.handle = p, .vgpu = v, .age = 1};
     return p->handle ? p : NULL;
 }
 
@@ -114,13 +118,32 @@ reserved_by_the_driver(const struct pool *p)
     return result == CUDA_SUCCESS ? reserved : 0;
 }
 
-/* Lock held. */
+/* Lock held. Of what has come meanwhile as much as is expected is held already. */
 static uint64_t
 kept_by_the_driver(const struct pool *p)
 {
     const uint64_t reserved = reserved_by_the_driver(p);
+    const uint64_t kept = reserved > p->used ? reserved - p->used : 0;
+    const uint64_t more = kept > p->kept ? kept - p->kept : 0;
 
-    return reserved > p->used ? reserved - p->used : 0;
+    return kept - (more < p->expected ? more : p->expected);
+}
+
+/* Lock held. What is left in it is in use, by whomever. */
+static int
+trim_graphs(struct pool *p)
+{
+    typedef int trim_fn(int);
+    trim_fn *const let_go = (trim_fn *)front_real(NR_cuDeviceGraphMemTrim);
+    const uint64_t before = reserved_by_the_driver(p);
+    const int result = let_go ? let_go((int)(p - of_graphs)) : CUDA_ERROR_NOT_SUPPORTED;
+    const uint64_t after = reserved_by_the_driver(p);
+
+    if (after < before) {
+        p->age++;
+        p->promised = after;
+    }
+    return result;
 }
 
 /* Lock held. */
@@ -128,17 +151,12 @@ static void
 trim(struct pool *p)
 {
     typedef int trim_fn(void *, size_t);
-    typedef int graph_trim_fn(int);
     trim_fn *const let_go = (trim_fn *)front_real(NR_cuMemPoolTrimTo);
-    graph_trim_fn *const graphs_let_go =
-        (graph_trim_fn *)front_real(NR_cuDeviceGraphMemTrim);
 
-    if (!is_of_graphs(p) && let_go) {
+    if (is_of_graphs(p))
+        trim_graphs(p);
+    else if (let_go)
         let_go(p->handle, 0);
-    } else if (is_of_graphs(p) && graphs_let_go) {
-        graphs_let_go((int)(p - of_graphs));
-        pools_trimmed();
-    }
 }
 
 /* Lock held. false: the account has no room for what it keeps. */
@@ -232,44 +250,86 @@ pool_settle(void *handle)
 }
 
 int
-pool_expect(void *handle, const struct vgpu *v, uint64_t bytes)
+pool_launch_begins(struct pool_launch *l, void *handle, const struct vgpu *v,
+                   uint64_t bytes, unsigned age)
 {
     struct pool *p;
-    int rc;
+    uint64_t promised, there;
+    int rc = 0;
 
+    *l = (struct pool_launch){.bytes = bytes};
     pools_lock();
     p = find(handle, v);
-    rc = vgpu_take(v, bytes);
-    if (rc == 0 && p)
-        p->expected += bytes;
+    if (p && p->age != age) {
+        promised = p->promised + bytes;
+        there = p->kept + p->expected;
+        l->taken = promised > there ? promised - there : 0;
+        l->age = p->age;
+        rc = l->taken > 0 ? vgpu_take(v, l->taken) : 0;
+        if (rc == 0) {
+            l->pool = handle;
+            p->expected += l->taken;
+            p->promised = promised;
+        }
+    }
     process_unlock(&lock);
     return rc;
 }
 
 void
-pool_expects_no_more(void *handle, uint64_t bytes)
+pool_launch_ended(const struct pool_launch *l, bool launched)
+{
+    struct pool *p;
+
+    if (!l->pool)
+        return;
+    pools_lock();
+    p = find(l->pool, NULL);
+    if (p) {
+        p->expected -= l->taken;
+        p->kept += l->taken;
+        if (!launched && p->age == l->age)
+            p->promised -= l->bytes;
+        look(p);
+    }
+    process_unlock(&lock);
+}
+
+void
+pool_graph_goes(void *handle, uint64_t bytes, unsigned age)
 {
     struct pool *p;
 
     pools_lock();
     p = find(handle, NULL);
-    if (p) {
-        p->expected -= bytes;
-        p->kept += bytes;
-    }
+    if (p && p->age == age)
+        p->promised -= bytes;
     process_unlock(&lock);
 }
 
-unsigned
-pools_age(void)
+int
+pool_trim_graphs(int device)
 {
-    return atomic_load(&age);
+    struct pool *const p = &of_graphs[device];
+    int result;
+
+    pools_lock();
+    result = trim_graphs(p);
+    if (p->handle)
+        look(p);
+    process_unlock(&lock);
+    return result;
 }
 
 void
-pools_trimmed(void)
+pools_settle_graphs(void)
 {
-    atomic_fetch_add(&age, 1);
+    pools_lock();
+    for (struct pool *p = of_graphs; p < of_graphs + DEVICES_MAX; p++) {
+        if (p->handle)
+            look(p);
+    }
+    process_unlock(&lock);
 }
 
 /* Lock held. true: it had something to let go. */

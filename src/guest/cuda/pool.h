@@ -30,21 +30,31 @@ void pool_give(void *pool, const struct vgpu *v, uint64_t bytes);
 void pool_settle(void *pool);
 
 /*
- * Of the framebuffer: so much a launch may add to the pool of graphs. -ENOSPC. After the launch
- * they are given back, and pool_settle() finds what it has added.
+ * The launch of a graph, whose nodes allocate so many bytes, and which has had them in the pool's
+ * age (0: never): what it may add to the pool is taken of the framebuffer. -ENOSPC.
  */
-int pool_expect(void *pool, const struct vgpu *v, uint64_t bytes);
-void pool_expects_no_more(void *pool, uint64_t bytes);
+struct pool_launch {
+    void *pool; /* NULL: nothing is to come */
+    uint64_t bytes, taken;
+    unsigned age; /* of the pool: each time that it lets go of something it is another */
+};
+int pool_launch_begins(struct pool_launch *l, void *pool, const struct vgpu *v,
+                       uint64_t bytes, unsigned age);
+
+/* The driver has taken it or not: what it has added is what it says. */
+void pool_launch_ended(const struct pool_launch *l, bool launched);
+
+/* A graph is destroyed that has had memory in that age; what it had stays in the pool. */
+void pool_graph_goes(void *pool, uint64_t bytes, unsigned age);
+
+/* cuDeviceGraphMemTrim() of a device that has such a pool. */
+int pool_trim_graphs(int device);
+
+/* The pools of graphs: what do they keep now? */
+void pools_settle_graphs(void);
 
 /* All pools let go of what they can; true: that was something. */
 bool pools_trim(void);
-
-/*
- * Counted up each time that they did: what was in the pool of graphs before may be there no
- * more.
- */
-unsigned pools_age(void);
-void pools_trimmed(void);
 
 /* It is destroyed: what it kept is free. */
 void pool_forget(void *pool);

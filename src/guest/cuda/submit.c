@@ -138,41 +138,42 @@ enter(const struct submit *s, const uint64_t *args, void **ret_stream,
 
 /* ---- recording ---------------------------------------------------------------------- */
 
-#define BEGIN_CAPTURE(name, parameters, arguments)                                       \
+#define BEGIN_CAPTURE(name, none, parameters, arguments)                                 \
     int tessera_##name parameters;                                                       \
     int tessera_##name parameters                                                        \
     {                                                                                    \
         typedef int capture_fn parameters;                                               \
         int result;                                                                      \
                                                                                          \
-        recordings_change(stream, true);                                                 \
+        recordings_change(stream ? stream : none, true);                                 \
         result = ((capture_fn *)front_real(NR_##name))arguments;                         \
-        if (result != CUDA_SUCCESS && !call_is_capturing(stream))                        \
-            recordings_change(stream, false);                                            \
+        if (result != CUDA_SUCCESS && !call_is_capturing(stream ? stream : none))        \
+            recordings_change(stream ? stream : none, false);                            \
         return result;                                                                   \
     }
 #define TO_GRAPH                                                                         \
     (void *stream, void *graph, const void *nodes, const void *edges, size_t n, int mode)
 
-BEGIN_CAPTURE(cuStreamBeginCapture, (void *stream), (stream))
-BEGIN_CAPTURE(cuStreamBeginCapture_ptsz, (void *stream), (stream))
-BEGIN_CAPTURE(cuStreamBeginCapture_v2, (void *stream, int mode), (stream, mode))
-BEGIN_CAPTURE(cuStreamBeginCapture_v2_ptsz, (void *stream, int mode), (stream, mode))
-BEGIN_CAPTURE(cuStreamBeginCaptureToGraph, TO_GRAPH,
+BEGIN_CAPTURE(cuStreamBeginCapture, NULL, (void *stream), (stream))
+BEGIN_CAPTURE(cuStreamBeginCapture_ptsz, CALL_STREAM_PER_THREAD, (void *stream), (stream))
+BEGIN_CAPTURE(cuStreamBeginCapture_v2, NULL, (void *stream, int mode), (stream, mode))
+BEGIN_CAPTURE(cuStreamBeginCapture_v2_ptsz, CALL_STREAM_PER_THREAD,
+              (void *stream, int mode), (stream, mode))
+BEGIN_CAPTURE(cuStreamBeginCaptureToGraph, NULL, TO_GRAPH,
               (stream, graph, nodes, edges, n, mode))
-BEGIN_CAPTURE(cuStreamBeginCaptureToGraph_ptsz, TO_GRAPH,
+BEGIN_CAPTURE(cuStreamBeginCaptureToGraph_ptsz, CALL_STREAM_PER_THREAD, TO_GRAPH,
               (stream, graph, nodes, edges, n, mode))
 
 /* An end that fails may leave it recording: in another thread than it began in. */
-#define END_CAPTURE(name)                                                                \
+#define END_CAPTURE(name, none)                                                          \
     int tessera_##name(void *stream, void **ret);                                        \
     int tessera_##name(void *stream, void **ret)                                         \
     {                                                                                    \
         typedef int end_fn(void *, void **);                                             \
         const int result = ((end_fn *)front_real(NR_##name))(stream, ret);               \
                                                                                          \
-        if (result == CUDA_SUCCESS || !call_is_capturing(stream))                        \
-            recordings_change(stream, false);                                            \
+        if (result == CUDA_SUCCESS || !call_is_capturing(stream ? stream : none))        \
+            recordings_change(stream ? stream : none, false);                            \
         return result;                                                                   \
     }
 #define DESTROY_STREAM(name)                                                             \
@@ -185,7 +186,7 @@ BEGIN_CAPTURE(cuStreamBeginCaptureToGraph_ptsz, TO_GRAPH,
         return ((destroy_fn *)front_real(NR_##name))(stream);                            \
     }
 
-END_CAPTURE(cuStreamEndCapture)
-END_CAPTURE(cuStreamEndCapture_ptsz)
+END_CAPTURE(cuStreamEndCapture, NULL)
+END_CAPTURE(cuStreamEndCapture_ptsz, CALL_STREAM_PER_THREAD)
 DESTROY_STREAM(cuStreamDestroy)
 DESTROY_STREAM(cuStreamDestroy_v2)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/cuda/vgpu.h"
 
+#include "guest/cuda/changes.h"
 #include "guest/cuda/implicit.h"
 #include "guest/cuda/results.h"
 #include "guest/cuda/turns.h"
@@ -152,6 +153,7 @@ open_all(void)
 
     n_vgpus = 0;
     turns_forget_all();
+    changes_forget();
     rc = open_each(folders, n);
     for (unsigned i = 0; i < n; i++)
         free(folders[i]);
@@ -187,6 +189,12 @@ vgpu_of_device(int device)
     if (vgpus_open() < 0 || device < 0 || (unsigned)device >= n_vgpus)
         return NULL;
     return &vgpus[device];
+}
+
+int
+vgpu_device(const struct vgpu *v)
+{
+    return (int)(v - vgpus);
 }
 
 /* While its vGPU is suspended the account is not. false: it is gone. */

@@ -27,6 +27,9 @@ struct vgpu {
  * does not grant one, and without it the process may have no device. */
 int vgpus_open(void);
 
+/* Its device. */
+int vgpu_device(const struct vgpu *v);
+
 /* The vGPU that this device is; NULL: none is, nothing is limited. */
 const struct vgpu *vgpu_of_device(int device);
 

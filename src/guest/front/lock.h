@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 #include <unistd.h>
 
 struct process_lock {
@@ -31,11 +32,18 @@ process_trylock(struct process_lock *l)
                                                                   memory_order_relaxed);
 }
 
+/* It is held for microseconds, but for where its holder waits for a vGPU to be resumed. */
 static inline void
 process_lock(struct process_lock *l)
 {
-    while (!process_trylock(l))
-        sched_yield();
+    const struct timespec nap = {0, 1000000};
+
+    for (unsigned tries = 0; !process_trylock(l); tries++) {
+        if (tries < 1000)
+            sched_yield();
+        else
+            nanosleep(&nap, NULL);
+    }
 }
 
 static inline void

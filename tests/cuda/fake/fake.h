@@ -10,6 +10,7 @@
  *                            does not return
  *
  *   FAKECUDA_LAZY_BYTES      what a kernel takes of a device when it is launched first (0)
+ *   FAKECUDA_GRAPHS_RUN      graphs are running: what they have is in use, and not trimmed
  *   FAKECUDA_PID             the number by which the management library knows the process
  *   FAKECUDA_CHECKPOINT      a folder's path: processes can be checkpointed (checkpoint.c)
  *   FAKECUDA_SHARED          a file's path: the devices are on the host's clock, and those of all
@@ -146,6 +147,9 @@ bool fake_owns(CUdeviceptr at, size_t bytes);
 
 /* What is taken of a device. */
 __attribute__((visibility("default"))) uint64_t fake_used_bytes(int device);
+
+/* How often the memory of graphs was trimmed. */
+__attribute__((visibility("default"))) unsigned fake_trims(void);
 
 /* Frees all of a context's memory. */
 void fake_free_all(const struct CUctx_st *context);

@@ -90,6 +90,14 @@ cuDeviceGetGraphMemAttribute(CUdevice device, int attribute, void *ret)
     return CUDA_SUCCESS;
 }
 
+static unsigned trims;
+
+unsigned
+fake_trims(void)
+{
+    return trims;
+}
+
 CUresult
 cuDeviceGraphMemTrim(CUdevice device)
 {
@@ -97,9 +105,12 @@ cuDeviceGraphMemTrim(CUdevice device)
     if (!fake_device(device))
         return CUDA_ERROR_INVALID_DEVICE;
     pthread_mutex_lock(&fake_lock);
-    fake_devices[device].used -= reserved[device];
-    reserved[device] = 0;
-    age++;
+    trims++;
+    if (!getenv("FAKECUDA_GRAPHS_RUN")) {
+        fake_devices[device].used -= reserved[device];
+        reserved[device] = 0;
+        age++;
+    }
     pthread_mutex_unlock(&fake_lock);
     return CUDA_SUCCESS;
 }
@@ -141,9 +152,10 @@ cuGraphMemAllocNodeGetParams(CUgraphNode node, CUDA_MEM_ALLOC_NODE_PARAMS *ret)
     FAKE_ENTER();
     if (node->child)
         return CUDA_ERROR_INVALID_VALUE;
-    *ret = (CUDA_MEM_ALLOC_NODE_PARAMS){.poolProps = {.location_id = node->device},
-                                        .bytesize = node->bytes,
-                                        .dptr = (CUdeviceptr)(uintptr_t)node->at};
+    *ret = (CUDA_MEM_ALLOC_NODE_PARAMS){
+        .poolProps = {.location_type = 1, .location_id = node->device},
+        .bytesize = node->bytes,
+        .dptr = (CUdeviceptr)(uintptr_t)node->at};
     return CUDA_SUCCESS;
 }
 

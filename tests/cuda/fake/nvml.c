@@ -3,6 +3,9 @@
  * A management library without a GPU: FAKECUDA_DEVICES cards of FAKECUDA_MEMORY bytes, on which a
  * process with number 1 has 256 MiB, and half of the time; and this one, what the fake driver
  * (TESSERA_CUDA_DRIVER, if it is there) has given it.
+ *
+ *   FAKENVML_OTHERS_PID   another number than 1
+ *   FAKENVML_US           how long it takes to tell of processes, after it has looked
  */
 #include <dlfcn.h>
 #include <stdint.h>
@@ -242,10 +245,13 @@ nvmlDeviceGetComputeRunningProcesses_v3(struct card *card, unsigned *count,
     const uint64_t own = own_bytes(card);
     const unsigned room = *count;
 
+    usleep((unsigned)setting("FAKENVML_US", 0));
+
     *count = own ? 2 : 1;
     if (room < *count)
         return INSUFFICIENT_SIZE;
-    ret[0] = (struct process_v2){OTHERS_PID, OTHERS_BYTES, 0, 0};
+    ret[0] = (struct process_v2){(unsigned)setting("FAKENVML_OTHERS_PID", OTHERS_PID),
+                                 OTHERS_BYTES, 0, 0};
     if (own)
         ret[1] = (struct process_v2){
             (unsigned)setting("FAKECUDA_PID", (uint64_t)getpid()), own, 0, 0};
