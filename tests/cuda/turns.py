@@ -72,6 +72,9 @@ assert nv.nvmlDeviceGetHandleByIndex_v2(0, byref(card)) == OK
 def percent():
     assert nv.nvmlDeviceGetUtilizationRates(card, rate) == OK and rate[1] <= rate[0]
     return rate[0]
+# What it did at its beginning may be of the first sample.
+while percent():
+    time.sleep(0.1)
 '''
         said = self.run_to_end(rates + "say(percent()); percent(); work(1); say(percent())")
         idle, busy = (int(word) for word in said.split())
