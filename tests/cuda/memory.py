@@ -263,7 +263,7 @@ class Implicit(Test):
     def test_what_comes_and_goes_is_not_taken_for_the_drivers(self):
         self.world.env["FAKENVML_US"] = "3000"
         self.program(LAUNCHER + """
-least, end = left(), time.monotonic() + 6
+least, end = left(), time.monotonic() + 4
 while time.monotonic() < end:
     result, p = alloc(40 * MIB)
     assert result == OK

@@ -12,11 +12,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static json_t *
 edits(void)
 {
-    return json_pack("{s[s] s[{ss ss s[s]}] s[{ss ss si si}]}", "env",
+    return json_pack("{s[s] s[{ss ss s[s]}] s[{ss ss si si}] s{si}}", "env",
                      "OCL_ICD_VENDORS=/icd", "mounts", "hostPath", "/run/tessera/vgpus/a",
                      "containerPath", "/run/tessera-guest/a", "options", "bind",
                      "deviceNodes", "path", "/run/tessera-guest/a/port0", "hostPath",
-                     "/dev/vport1p1", "major", 244, "minor", 1);
+                     "/dev/vport1p1", "major", 244, "minor", 1, "dmem",
+                     "nvidia/0000:01:00.0", 1 << 30);
 }
 
 int
