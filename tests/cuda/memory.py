@@ -277,7 +277,13 @@ assert result == OK
 """, KERNELS)
 
     def test_what_the_driver_loads_late_is_found(self):
+        """Also after each kind of allocation, and those that fail: none is under way any more."""
         program = self.begun(LAUNCHER + """
+p, pitch = c_uint64(), c_size_t()
+for width, height in (100, 10), (512, 10), (1 << 20, 1 << 20), (100, (128 << 20) // 100):
+    if cu.cuMemAllocPitch_v2(byref(p), byref(pitch), c_size_t(width), c_size_t(height), 4) == OK:
+        assert free(p) == OK
+assert alloc(1 << 30)[0] == OUT_OF_MEMORY and free(c_uint64(1)) != OK
 say("ready")
 while hear():
     one()

@@ -124,14 +124,17 @@ begins(struct pool_launch *l, int device, uint64_t bytes, unsigned age)
     if (!v || !pool || pool_launch_begins(l, pool, v, bytes, age) == 0 ||
         (pools_trim() && pool_launch_begins(l, pool, v, bytes, age) == 0))
         return CUDA_SUCCESS;
+    /* It ran before, and what the pool has let go of since may have been others'. */
+    if (age != 0 && pool_keeps(pool, bytes))
+        return CUDA_SUCCESS;
     change_ends();
     return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 static void
-ended(const struct pool_launch *l, int result)
+ended(const struct pool_launch *l)
 {
-    pool_launch_ended(l, result == CUDA_SUCCESS);
+    pool_launch_ended(l);
     change_ends();
 }
 
@@ -149,7 +152,7 @@ after_launch(const struct pool_launch *l, struct ledger_entry *e, int result)
 {
     if (!e->vgpu)
         return;
-    ended(l, result);
+    ended(l);
     if (!l->pool || result != CUDA_SUCCESS)
         return;
     e->age = l->age;
@@ -244,7 +247,7 @@ INSTANTIATE(cuGraphInstantiateWithFlags, WITH_FLAGS, (ret, graph, flags))
             return result;                                                               \
         result = REAL(instantiate_fn, name)(ret, graph, p);                              \
         if (ahead)                                                                       \
-            ended(&l, result);                                                           \
+            ended(&l);                                                                   \
         if (result == CUDA_SUCCESS && n.device >= 0)                                     \
             enter(*ret, &n, l.pool ? l.age : 0);                                         \
         return result;                                                                   \
@@ -253,6 +256,7 @@ INSTANTIATE(cuGraphInstantiateWithFlags, WITH_FLAGS, (ret, graph, flags))
 INSTANTIATE_WITH_PARAMS(cuGraphInstantiateWithParams)
 INSTANTIATE_WITH_PARAMS(cuGraphInstantiateWithParams_ptsz)
 
+/* What it had stays in the pool. */
 OWN(cuGraphExecDestroy)(void *graph);
 OWN(cuGraphExecDestroy)(void *graph)
 {
@@ -261,12 +265,10 @@ OWN(cuGraphExecDestroy)(void *graph)
     const bool allocates = ledger_take(LEDGER_GRAPH, (uintptr_t)graph, &e);
     const int result = REAL(destroy_fn, cuGraphExecDestroy)(graph);
 
-    if (allocates && result != CUDA_SUCCESS) {
+    if (allocates && result != CUDA_SUCCESS)
         ledger_add(&e);
-    } else if (allocates) {
+    else if (allocates)
         atomic_fetch_sub(&graphs_that_allocate, 1);
-        pool_graph_goes(pool_of_graphs(e.device), e.bytes, e.age);
-    }
     return result;
 }
 

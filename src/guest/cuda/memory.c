@@ -203,6 +203,8 @@ product(uint64_t a, uint64_t b)
             return CLAIM_SETTLE(&c, CUDA_ERROR_OUT_OF_MEMORY, LEDGER_MEMORY, 0);         \
         }                                                                                \
         c.bytes += padding.bytes;                                                        \
+        if (padding.vgpu)                                                                \
+            change_ends(); /* it is part of the other claim */                           \
         return CLAIM_SETTLE(&c, result, LEDGER_MEMORY, *ret);                            \
     }
 #define NR_FREE_OF_cuMemAllocPitch NR_cuMemFree

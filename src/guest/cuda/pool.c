@@ -18,9 +18,7 @@ struct pool {
     const struct vgpu *vgpu;
     /* The account holds all of it: by the program; by the pool beside that; by launches to come. */
     uint64_t used, kept, expected;
-    /* Of graphs: what those that were launched in this age may have all together. */
-    uint64_t promised;
-    unsigned age;
+    unsigned age; /* of graphs: counted up when it has let go of something */
 };
 
 static struct process_lock lock;
@@ -139,10 +137,8 @@ trim_graphs(struct pool *p)
     const int result = let_go ? let_go((int)(p - of_graphs)) : CUDA_ERROR_NOT_SUPPORTED;
     const uint64_t after = reserved_by_the_driver(p);
 
-    if (after < before) {
+    if (after < before)
         p->age++;
-        p->promised = after;
-    }
     return result;
 }
 
@@ -254,22 +250,16 @@ pool_launch_begins(struct pool_launch *l, void *handle, const struct vgpu *v,
                    uint64_t bytes, unsigned age)
 {
     struct pool *p;
-    uint64_t promised, there;
     int rc = 0;
 
     *l = (struct pool_launch){.bytes = bytes};
     pools_lock();
     p = find(handle, v);
     if (p && p->age != age) {
-        promised = p->promised + bytes;
-        there = p->kept + p->expected;
-        l->taken = promised > there ? promised - there : 0;
-        l->age = p->age;
-        rc = l->taken > 0 ? vgpu_take(v, l->taken) : 0;
+        rc = vgpu_take(v, bytes);
         if (rc == 0) {
-            l->pool = handle;
-            p->expected += l->taken;
-            p->promised = promised;
+            *l = (struct pool_launch){handle, bytes, p->age};
+            p->expected += bytes;
         }
     }
     process_unlock(&lock);
@@ -277,7 +267,7 @@ pool_launch_begins(struct pool_launch *l, void *handle, const struct vgpu *v,
 }
 
 void
-pool_launch_ended(const struct pool_launch *l, bool launched)
+pool_launch_ended(const struct pool_launch *l)
 {
     struct pool *p;
 
@@ -286,25 +276,24 @@ pool_launch_ended(const struct pool_launch *l, bool launched)
     pools_lock();
     p = find(l->pool, NULL);
     if (p) {
-        p->expected -= l->taken;
-        p->kept += l->taken;
-        if (!launched && p->age == l->age)
-            p->promised -= l->bytes;
+        p->expected -= l->bytes;
+        p->kept += l->bytes;
         look(p);
     }
     process_unlock(&lock);
 }
 
-void
-pool_graph_goes(void *handle, uint64_t bytes, unsigned age)
+bool
+pool_keeps(void *handle, uint64_t bytes)
 {
-    struct pool *p;
+    const struct pool *p;
+    bool keeps;
 
     pools_lock();
     p = find(handle, NULL);
-    if (p && p->age == age)
-        p->promised -= bytes;
+    keeps = p && p->kept >= bytes;
     process_unlock(&lock);
+    return keeps;
 }
 
 int

@@ -30,22 +30,23 @@ void pool_give(void *pool, const struct vgpu *v, uint64_t bytes);
 void pool_settle(void *pool);
 
 /*
- * The launch of a graph, whose nodes allocate so many bytes, and which has had them in the pool's
- * age (0: never): what it may add to the pool is taken of the framebuffer. -ENOSPC.
+ * The launch of a graph, whose nodes allocate so many bytes at most, and which has had them in the
+ * pool's age (0: never): what it may add to the pool is taken of the framebuffer. -ENOSPC. In the
+ * same age they are there still.
  */
 struct pool_launch {
-    void *pool; /* NULL: nothing is to come */
-    uint64_t bytes, taken;
+    void *pool; /* NULL: nothing was taken */
+    uint64_t bytes;
     unsigned age; /* of the pool: each time that it lets go of something it is another */
 };
 int pool_launch_begins(struct pool_launch *l, void *pool, const struct vgpu *v,
                        uint64_t bytes, unsigned age);
 
-/* The driver has taken it or not: what it has added is what it says. */
-void pool_launch_ended(const struct pool_launch *l, bool launched);
+/* After the driver, whose word is what it has added. */
+void pool_launch_ended(const struct pool_launch *l);
 
-/* A graph is destroyed that has had memory in that age; what it had stays in the pool. */
-void pool_graph_goes(void *pool, uint64_t bytes, unsigned age);
+/* Has the pool so much, for whomever? */
+bool pool_keeps(void *pool, uint64_t bytes);
 
 /* cuDeviceGraphMemTrim() of a device that has such a pool. */
 int pool_trim_graphs(int device);
