@@ -392,6 +392,7 @@ readonly OWN_SIGNALS=handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=
 # to files, since nobody reads what a background process prints.
 stage_asan() {
     local files names reports=$PWD/build-asan/reports supp=$PWD/scripts/asan.supp
+    end_beside # where it is asked for before the end-to-end tests
     one "build with ASan and UBSan" compile_asan
     [ -f build-asan/build.ninja ] || return
     mapfile -t names < <(program_tests build-asan .)

@@ -152,7 +152,7 @@ static char *
 other_lines(const char *there, const json_t *dmem)
 {
     _cleanup_free_ char *copy = strdup(there);
-    char *kept = strdup(""), *rest = copy, *line;
+    char *kept = copy ? strdup("") : NULL, *rest = copy, *line;
 
     while (kept && rest && (line = strsep(&rest, "\n"))) {
         bool ours = line[0] == '\0';

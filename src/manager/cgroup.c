@@ -170,13 +170,14 @@ enable_dmem_above(const char *mount, const char *group)
 
 /* Beside the workers' groups, where we are in none with limits any more. */
 static void
-init_programs(struct cgroups *c, const char *mount, const char *group, unsigned hash)
+init_programs(struct cgroups *c, const char *mount, const char *group, unsigned hash,
+              bool has_left)
 {
     const bool is_root = strcmp(mount, group) == 0;
 
     enable_dmem_above(mount, group);
     c->programs = make_parent(group, hash, "-programs", "+dmem");
-    if (c->programs || is_root || !leave_for_subgroup(group))
+    if (c->programs || is_root || has_left || !leave_for_subgroup(group))
         return;
     c->programs = make_parent(group, hash, "-programs", "+dmem");
     if (!c->programs)
@@ -198,7 +199,7 @@ cgroups_init(struct cgroups *c, const char *mount, const char *runtime, bool pro
     else if (group && own[0])
         init_version2(c, group, hash);
     if (programs && group && can_read(root, "dmem.capacity"))
-        init_programs(c, root, group, hash);
+        init_programs(c, root, group, hash, is_version2 && c->n > 0);
 }
 
 void

@@ -394,11 +394,14 @@ jail_sweep(struct manager *m)
 static void
 limit_programs(const struct vgpu *v, const struct vgpu *home)
 {
+    uint64_t bytes = v->s.framebuffer_bytes;
     int rc = -ENOTSUP;
 
+    if (home != v && home->gpu == v->gpu)
+        bytes += home->s.framebuffer_bytes;
     if (v->gpu && v->gpu->dmem_region[0])
         rc = cgroups_limit_programs(&v->m->cgroups, home->s.name, v->gpu->dmem_region,
-                                    v->s.framebuffer_bytes);
+                                    bytes);
     if (rc < 0 && rc != -ENOTSUP)
         log_warning("vGPU '%s': the kernel does not hold its programs to %s: %s",
                     v->s.name, v->gpu->dmem_region, strerror(-rc));
@@ -410,7 +413,7 @@ jail_limit_programs(const struct vgpu *v)
     limit_programs(v, v);
 }
 
-/* A process is in one group: that of the first of its vGPUs. Those are of several cards. */
+/* A process is in one group: that of the first of its vGPUs. */
 static const struct vgpu *
 home_of(const struct vgpu *v, pid_t pid)
 {

@@ -41,6 +41,17 @@ taken(const struct claim *c)
     return false;
 }
 
+static bool
+trimmed(void)
+{
+    bool any;
+
+    change_begins();
+    any = pools_trim();
+    change_ends();
+    return any;
+}
+
 /* Before it is out of memory: what pools keep for nobody, and what the driver has given back. */
 static int
 claim(const struct claim *c)
@@ -49,7 +60,7 @@ claim(const struct claim *c)
         return CUDA_SUCCESS;
     if (c->pinned)
         return CUDA_ERROR_OUT_OF_MEMORY;
-    if (pools_trim() && taken(c))
+    if (trimmed() && taken(c))
         return CUDA_SUCCESS;
     implicit_reconcile(vgpu_device(c->vgpu));
     return taken(c) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;

@@ -153,7 +153,7 @@ after_launch(const struct pool_launch *l, struct ledger_entry *e, int result)
     if (!e->vgpu)
         return;
     ended(l);
-    if (!l->pool || result != CUDA_SUCCESS)
+    if (!l->pool || result != CUDA_SUCCESS || e->age == l->age)
         return;
     e->age = l->age;
     ledger_add(e);
@@ -197,9 +197,11 @@ GOES(cuGraphUpload_ptsz, REAL(goes_fn, cuGraphUpload_ptsz))
 
 /* ---- graphs that are ready ----------------------------------------------------------- */
 
+/* Where it is there may have been another one, whose context has ended. */
 static void
 enter(const void *graph, const struct need *n, unsigned age)
 {
+    struct ledger_entry before;
     const struct ledger_entry e = {.key = (uintptr_t)graph,
                                    .bytes = n->bytes,
                                    .vgpu = vgpu_of_device(n->device),
@@ -207,6 +209,9 @@ enter(const void *graph, const struct need *n, unsigned age)
                                    .age = age,
                                    .kind = LEDGER_GRAPH};
 
+    if (atomic_load(&graphs_that_allocate) > 0 &&
+        ledger_take(LEDGER_GRAPH, e.key, &before))
+        atomic_fetch_sub(&graphs_that_allocate, 1);
     if (!e.vgpu)
         return;
     atomic_fetch_add(&graphs_that_allocate, 1);
@@ -221,7 +226,7 @@ enter(const void *graph, const struct need *n, unsigned age)
         const struct need n = need_of(graph);                                            \
         const int result = REAL(instantiate_fn, name) arguments;                         \
                                                                                          \
-        if (result == CUDA_SUCCESS && n.device >= 0)                                     \
+        if (result == CUDA_SUCCESS)                                                      \
             enter(*ret, &n, 0);                                                          \
         return result;                                                                   \
     }
@@ -248,7 +253,7 @@ INSTANTIATE(cuGraphInstantiateWithFlags, WITH_FLAGS, (ret, graph, flags))
         result = REAL(instantiate_fn, name)(ret, graph, p);                              \
         if (ahead)                                                                       \
             ended(&l);                                                                   \
-        if (result == CUDA_SUCCESS && n.device >= 0)                                     \
+        if (result == CUDA_SUCCESS)                                                      \
             enter(*ret, &n, l.pool ? l.age : 0);                                         \
         return result;                                                                   \
     }

@@ -2,6 +2,7 @@
 #include "guest/cuda/implicit.h"
 
 #include "guest/cuda/changes.h"
+#include "guest/cuda/pool.h"
 #include "guest/cuda/results.h"
 #include "guest/cuda/vgpu.h"
 #include "guest/front/driver.h"
@@ -163,7 +164,8 @@ settle(const struct vgpu *v, int device, enum how how)
     if (c.in_all == NOT_KNOWN || want == charged[device] || (how == IF_SURE && !c.sure))
         return true;
     if (want < charged[device]) {
-        if (c.sure) {
+        /* What a pool has let go of since is held, and the driver has it no more. */
+        if (c.sure && pools_keep_nothing()) {
             vgpu_give(v, charged[device] - want);
             charged[device] = want;
         }

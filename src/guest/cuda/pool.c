@@ -252,15 +252,14 @@ pool_launch_begins(struct pool_launch *l, void *handle, const struct vgpu *v,
     struct pool *p;
     int rc = 0;
 
-    *l = (struct pool_launch){.bytes = bytes};
+    *l = (struct pool_launch){0};
     pools_lock();
     p = find(handle, v);
-    if (p && p->age != age) {
-        rc = vgpu_take(v, bytes);
-        if (rc == 0) {
-            *l = (struct pool_launch){handle, bytes, p->age};
-            p->expected += bytes;
-        }
+    if (p) {
+        *l = (struct pool_launch){handle, 0, p->age};
+        rc = p->age != age ? vgpu_take(v, bytes) : 0;
+        if (rc == 0 && p->age != age)
+            p->expected += l->bytes = bytes;
     }
     process_unlock(&lock);
     return rc;
@@ -332,6 +331,19 @@ lets_go(struct pool *p)
     trim(p);
     look(p);
     return p->kept < before;
+}
+
+bool
+pools_keep_nothing(void)
+{
+    bool nothing = true;
+
+    if (!process_trylock(&lock))
+        return false;
+    for (const struct pool *p = pools; p < pools + POOLS_MAX; p++)
+        nothing &= p->kept == 0;
+    process_unlock(&lock);
+    return nothing;
 }
 
 bool

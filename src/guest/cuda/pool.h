@@ -35,8 +35,8 @@ void pool_settle(void *pool);
  * same age they are there still.
  */
 struct pool_launch {
-    void *pool; /* NULL: nothing was taken */
-    uint64_t bytes;
+    void *pool;     /* NULL: there is none */
+    uint64_t bytes; /* that were taken */
     unsigned age; /* of the pool: each time that it lets go of something it is another */
 };
 int pool_launch_begins(struct pool_launch *l, void *pool, const struct vgpu *v,
@@ -53,6 +53,9 @@ int pool_trim_graphs(int device);
 
 /* The pools of graphs: what do they keep now? */
 void pools_settle_graphs(void);
+
+/* Does none keep anything, as far as was told when we last looked? Waits for nobody. */
+bool pools_keep_nothing(void);
 
 /* All pools let go of what they can; true: that was something. */
 bool pools_trim(void);

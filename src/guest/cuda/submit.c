@@ -147,7 +147,7 @@ enter(const struct submit *s, const uint64_t *args, void **ret_stream,
                                                                                          \
         recordings_change(stream ? stream : none, true);                                 \
         result = ((capture_fn *)front_real(NR_##name))arguments;                         \
-        if (result != CUDA_SUCCESS && !call_is_capturing(stream ? stream : none))        \
+        if (result != CUDA_SUCCESS)                                                      \
             recordings_change(stream ? stream : none, false);                            \
         return result;                                                                   \
     }

@@ -153,7 +153,8 @@ open_all(void)
 
     n_vgpus = 0;
     turns_forget_all();
-    changes_forget();
+    if (atomic_load_explicit(&opened, memory_order_relaxed) != 0)
+        changes_forget();
     rc = open_each(folders, n);
     for (unsigned i = 0; i < n; i++)
         free(folders[i]);
