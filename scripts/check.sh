@@ -396,7 +396,8 @@ stage_asan() {
     one "build with ASan and UBSan" compile_asan
     [ -f build-asan/build.ninja ] || return
     mapfile -t names < <(program_tests build-asan .)
-    TIMEOUT_MULTIPLIER=4 meson_tests build-asan "${names[@]}"
+    LSAN_OPTIONS=suppressions=$PWD/scripts/lsan.supp:print_suppressions=0 \
+        TIMEOUT_MULTIPLIER=4 meson_tests build-asan "${names[@]}"
     rm -rf "$reports" && mkdir -p "$reports"
     mapfile -t files < <("${ASAN_FILES:-some_sanitizer_files}")
     scripts/sanitizer-view.sh build-asan build-asan/view libasan.so
