@@ -30,20 +30,25 @@ write_word(const char *folder, const char *file, const char *word)
     return fd < 0 ? -errno : write_all(fd, word, strlen(word));
 }
 
+/* mode: as of access(2). */
 static bool
-has_file(const char *folder, const char *file)
+may(const char *folder, const char *file, int mode)
 {
     _cleanup_free_ char *path = str_printf("%s/%s", folder, file);
 
-    return path && access(path, W_OK) == 0;
+    return path && access(path, mode) == 0;
+}
+
+static bool
+has_file(const char *folder, const char *file)
+{
+    return may(folder, file, W_OK);
 }
 
 static bool
 can_read(const char *folder, const char *file)
 {
-    _cleanup_free_ char *path = str_printf("%s/%s", folder, file);
-
-    return path && access(path, R_OK) == 0;
+    return may(folder, file, R_OK);
 }
 
 static unsigned

@@ -42,40 +42,14 @@ is_sure(const struct session *s)
     return stat(path, &st) == 0 && st.st_uid == s->vgpu->s.owner_uid;
 }
 
-static bool
-is_on(const struct vgpu *v, pid_t pid)
-{
-    for (const struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
-        const struct session *s = container_of(l, struct session, link);
-
-        if (s->in_process && s->pid == pid)
-            return true;
-    }
-    return false;
-}
-
-/* The driver knows processes, no vGPUs. */
-static bool
-is_elsewhere(const struct session *s)
-{
-    const struct list *all = &s->vgpu->m->vgpus;
-
-    for (const struct list *l = all->next; l != all; l = l->next) {
-        const struct vgpu *v = container_of(l, struct vgpu, link);
-
-        if (v != s->vgpu && is_on(v, s->pid))
-            return true;
-    }
-    return false;
-}
-
 int
 frozen_check(const struct vgpu *v, struct err *e)
 {
     for (const struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
         const struct session *s = container_of(l, struct session, link);
 
-        if (s->in_process && is_elsewhere(s))
+        /* The driver knows processes, no vGPUs. */
+        if (s->in_process && session_program_elsewhere(v, s->pid))
             return err_set(
                 e, -EOPNOTSUPP,
                 "process %d is on another vGPU, too, and can be put aside only "

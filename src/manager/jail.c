@@ -414,22 +414,10 @@ jail_limit_programs(const struct vgpu *v)
 }
 
 /* A process is in one group: that of the first of its vGPUs. */
-static const struct vgpu *
-home_of(const struct vgpu *v, pid_t pid)
-{
-    for (struct list *l = v->m->vgpus.next; l != &v->m->vgpus; l = l->next) {
-        const struct vgpu *const other = container_of(l, struct vgpu, link);
-
-        if (other != v && session_program_has(other, pid))
-            return other;
-    }
-    return NULL;
-}
-
 void
 jail_add_program(struct vgpu *v, pid_t pid)
 {
-    const struct vgpu *const home = home_of(v, pid);
+    const struct vgpu *const home = session_program_elsewhere(v, pid);
     int rc;
 
     if (!v->m->cgroups.programs || !v->gpu || !v->gpu->dmem_region[0])

@@ -329,8 +329,8 @@ session_program_remove(const struct vgpu *v)
     remove_socket(v, GRANT_LOOK_SOCKET);
 }
 
-bool
-session_program_has(const struct vgpu *v, pid_t pid)
+static bool
+has(const struct vgpu *v, pid_t pid)
 {
     for (const struct list *l = v->sessions.next; l != &v->sessions; l = l->next) {
         const struct session *s = container_of(l, struct session, link);
@@ -339,6 +339,18 @@ session_program_has(const struct vgpu *v, pid_t pid)
             return true;
     }
     return false;
+}
+
+const struct vgpu *
+session_program_elsewhere(const struct vgpu *v, pid_t pid)
+{
+    for (const struct list *l = v->m->vgpus.next; l != &v->m->vgpus; l = l->next) {
+        const struct vgpu *const other = container_of(l, struct vgpu, link);
+
+        if (other != v && has(other, pid))
+            return other;
+    }
+    return NULL;
 }
 
 bool

@@ -16,8 +16,8 @@ int session_program_listen(struct vgpu *v, struct err *e);
 void session_program_remove(const struct vgpu *v);
 
 /* Are there any? */
-/* Has that process a session of it? */
-bool session_program_has(const struct vgpu *v, pid_t pid);
+/* Another vGPU, of which that process has a session, too; NULL: there is none. */
+const struct vgpu *session_program_elsewhere(const struct vgpu *v, pid_t pid);
 
 bool session_programs_run(const struct vgpu *v);
 
